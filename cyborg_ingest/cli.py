@@ -1,0 +1,262 @@
+"""The command line: parse, call, print, exit code; nothing else."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import sys
+import traceback
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+import typer
+
+from cyborg_ingest import __version__
+from cyborg_ingest.errors import ExitCode, IngestError
+from cyborg_ingest.settings import (
+    CreateIndexSettings,
+    LoadSettings,
+    OutputSettings,
+    Settings,
+    TargetSettings,
+    declarations,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cyborg_ingest.settings import Declaration
+
+DEFAULT_TARGET = "disk:~/.cyborgdb/data"
+"""Where the service looks too; assumed on a terminal only."""
+
+app = typer.Typer(
+    name="cyborg-ingest",
+    help="Load vectors into CyborgDB from Parquet, .npy and JSONL files: every row accounted for.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+index_app = typer.Typer(
+    name="index", help="Create, look at, list, train and delete indexes.", no_args_is_help=True
+)
+app.add_typer(index_app)
+
+_S = TypeVar("_S", bound=Settings)
+_INDEX = Annotated[
+    str, typer.Option("--index", metavar="NAME", envvar="CYBORG_INGEST_INDEX", help="Name of the index.")
+]
+_NAME = Annotated[str, typer.Argument(metavar="NAME", help="Name of the index.")]
+_SOURCES = Annotated[
+    list[str], typer.Argument(metavar="SOURCE", help="Parquet, .npy or JSONL files.", show_default=False)
+]
+
+
+def _takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options that these settings classes declare; it gets them as keywords."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = [
+            parameter
+            for parameter in inspect.signature(function, eval_str=True).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        options = {parameter.name: parameter for group in groups for parameter in _parameters(group)}
+
+        @functools.wraps(function)
+        def command(**arguments: Any) -> None:
+            code = _guarded(function, arguments)
+            if code:
+                raise typer.Exit(code)
+
+        everything = [*own, *(one for one in options.values() if one.name not in {two.name for two in own})]
+        command.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in everything}
+        del command.__wrapped__  # or the original's signature is taken instead
+        return command
+
+    return decorate
+
+
+def _guarded(function: Callable[..., None], arguments: dict[str, Any]) -> ExitCode:
+    """Call a command; every error ends here, in one or two lines and an exit code."""
+    try:
+        function(**arguments)
+    except IngestError as error:
+        typer.echo(f"error     {error}", err=True)
+        if arguments.get("verbose"):
+            traceback.print_exc()
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("stopped", err=True)
+        return ExitCode.INTERRUPTED
+    except typer.Exit:
+        raise
+    except Exception:  # noqa: BLE001 - a bug: said so, with all that helps to mend it
+        traceback.print_exc()
+        typer.echo("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
+        return ExitCode.BUG
+    return ExitCode.OK
+
+
+def _parameters(group: type[Settings]) -> Iterator[inspect.Parameter]:
+    kinds = get_type_hints(group)
+    declared = declarations(group)
+    for item in fields(group):
+        if item.name in declared and item.default is not MISSING:
+            option, default = _option(declared[item.name], kinds[item.name], item.default)
+            yield inspect.Parameter(
+                item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option
+            )
+
+
+def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
+    extra: dict[str, Any] = {"help": declared.help, "envvar": declared.env, "rich_help_panel": declared.panel}
+    if declared.choices:
+        kind = Literal[declared.choices]
+    if declared.metavar:
+        extra["metavar"] = declared.metavar
+    if kind == tuple[str, ...]:  # a comma-separated list, as text until `_settings`
+        return Annotated[str, typer.Option(declared.flag, show_default=False, **extra)], ""
+    if kind is bool:
+        return Annotated[bool, typer.Option(declared.flag, **extra)], default
+    return Annotated[kind, typer.Option(declared.flag, show_default=default is not None, **extra)], default
+
+
+def _settings(kind: type[_S], arguments: dict[str, Any]) -> _S:
+    """The settings object of a command's arguments. Raises UsageError."""
+    hints = get_type_hints(kind)
+    values = {item.name: arguments[item.name] for item in fields(kind) if item.name in arguments}
+    for name, value in values.items():
+        if hints[name] == tuple[str, ...] and isinstance(value, str):
+            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+    if values.get("target", "") is None and _at_terminal():
+        values["target"] = DEFAULT_TARGET
+    return kind(**values)
+
+
+def _at_terminal() -> bool:
+    from cyborg_ingest.display import is_terminal  # noqa: PLC0415 - rich is slow to import
+
+    return is_terminal(sys.stderr)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"cyborg-ingest {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[  # noqa: ARG001 - the callback does it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@_takes(LoadSettings, OutputSettings)
+def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> None:
+    """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
+    from cyborg_ingest.display import make_display  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.load import run  # noqa: PLC0415
+
+    output = _settings(OutputSettings, arguments)
+    settings = _settings(LoadSettings, {**arguments, "sources": tuple(sources), "index": index})
+    with make_display(output.progress, verbose=output.verbose) as display:
+        try:
+            report = run(settings, display)
+        except IngestError as error:
+            if output.json and error.report is not None:
+                typer.echo(json.dumps(error.report.to_dict(), indent=2))
+            raise
+    if output.json:
+        typer.echo(json.dumps(report.to_dict(), indent=2))
+
+
+@index_app.command("create")
+@_takes(CreateIndexSettings, TargetSettings)
+def create_index(name: _NAME, **arguments: Any) -> None:
+    """Create an index; without a key, one is made and kept, and its path printed."""
+    from cyborg_ingest.events import Noted  # noqa: PLC0415
+    from cyborg_ingest.manage import create  # noqa: PLC0415
+
+    def show(event: object) -> None:
+        if isinstance(event, Noted):
+            typer.echo(event.text, err=True)
+
+    settings = _settings(CreateIndexSettings, arguments)
+    typer.echo(create(settings, name, show))
+
+
+@index_app.command("info")
+@_takes(TargetSettings)
+def index_info(
+    name: _NAME,
+    *,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    **arguments: Any,
+) -> None:
+    """Show an index: dimension, metric, rows, training."""
+    from cyborg_ingest.manage import info  # noqa: PLC0415
+
+    found = info(_settings(TargetSettings, arguments), name)
+    if json_output:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for label, value in found.items():
+        typer.echo(f"{label:<16}{value}")
+
+
+@index_app.command("list")
+@_takes(TargetSettings)
+def list_indexes(**arguments: Any) -> None:
+    """List the names of all indexes of a target."""
+    from cyborg_ingest.manage import names  # noqa: PLC0415
+
+    for name in names(_settings(TargetSettings, arguments)):
+        typer.echo(name)
+
+
+@index_app.command("train")
+@_takes(TargetSettings)
+def train_index(name: _NAME, **arguments: Any) -> None:
+    """Train an index, so that queries on many rows are fast. Blocks until it is done."""
+    from cyborg_ingest.manage import train  # noqa: PLC0415
+
+    typer.echo(train(_settings(TargetSettings, arguments), name))
+
+
+@index_app.command("delete")
+@_takes(TargetSettings)
+def delete_index(
+    name: _NAME,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    **arguments: Any,
+) -> None:
+    """Delete an index with all its rows. Asks first; without a terminal, --yes is needed."""
+    from cyborg_ingest.errors import UsageError  # noqa: PLC0415
+    from cyborg_ingest.manage import delete, info  # noqa: PLC0415
+
+    settings = _settings(TargetSettings, arguments)
+    found = info(settings, name)
+    if not yes:
+        if not (sys.stdin.isatty() and _at_terminal()):
+            raise UsageError(f"Deleting index {name!r} needs --yes where nobody can be asked.")
+        question = f"Delete index {name!r} in {found['target']} with its {found['rows']:,} rows?"
+        typer.confirm(question, abort=True, err=True)
+    typer.echo(delete(settings, name))
+
+
+def main() -> None:
+    """The console script. Ends the process with an exit code of `errors.ExitCode`."""
+    app(prog_name="cyborg-ingest")
+
+
+if __name__ == "__main__":
+    main()

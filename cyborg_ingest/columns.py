@@ -1,0 +1,340 @@
+"""Arrow columns become what a batch holds: ids, float32 vectors, metadata objects, contents.
+
+Whole columns are converted at once. Only where that fails, as for one string that is no UTF-8, is the
+column taken row by row, so that each bad row is found and the others are kept.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+import pybase64
+
+from cyborg_ingest.mapping import is_bytes, is_list, is_text, storage_type
+from cyborg_ingest.model import Reason
+from cyborg_ingest.values import NotFiniteError, dump_object, load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from cyborg_ingest.model import Json
+
+Faults = dict[int, tuple[Reason, str]]
+"""The rows of a chunk that cannot be loaded: place in the chunk -> why."""
+
+_T = TypeVar("_T")
+_UUID_BYTES = 16
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_MILLISECONDS = {"s": 1000, "ms": 1}
+_PER_MILLISECOND = {"us": 1000, "ns": 1_000_000}
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """The array without dictionary, run-end encoding or extension type."""
+    while True:
+        if pt.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        elif pt.is_run_end_encoded(array.type):
+            array = pc.run_end_decode(array)
+        elif isinstance(array.type, pa.BaseExtensionType):
+            array = array.storage
+        else:
+            return array
+
+
+def ids(array: pa.Array, faults: Faults) -> list[str]:
+    """Ids as text: integers in decimal, 16 bytes as a UUID; "" where there is none."""
+    kind = storage_type(array.type)
+    array = plain(array)
+    if pt.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
+        found: list[Any] = [
+            None if item is None else str(uuid.UUID(bytes=item)) for item in array.to_pylist()
+        ]
+    elif is_bytes(kind):
+        found = _by_row(
+            array, lambda rows: [_decoded(item) for item in rows.to_pylist()], faults, Reason.ID_INVALID
+        )
+    elif is_text(kind):
+        found = _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.ID_INVALID)
+    else:
+        found = [None if item is None else str(int(item)) for item in array.to_pylist()]
+    for place, identity in enumerate(found):
+        if not identity:
+            faults.setdefault(
+                place, (Reason.ID_MISSING, "the id is " + ("null" if identity is None else "empty"))
+            )
+    return [identity or "" for identity in found]
+
+
+def _decoded(item: bytes | None) -> str | None:
+    return None if item is None else item.decode()
+
+
+def _by_row(
+    array: pa.Array, convert: Callable[[pa.Array], list[_T]], faults: Faults, reason: Reason
+) -> list[_T | None]:
+    """Convert the column at once, or, where that fails, each row by itself."""
+    try:
+        return list(convert(array))
+    except (UnicodeDecodeError, NotFiniteError, pa.ArrowException, OverflowError):
+        return [_one_row(array, place, convert, faults, reason) for place in range(len(array))]
+
+
+def _one_row(
+    array: pa.Array, place: int, convert: Callable[[pa.Array], list[_T]], faults: Faults, reason: Reason
+) -> _T | None:
+    try:
+        return convert(array.slice(place, 1))[0]
+    except UnicodeDecodeError:
+        faults.setdefault(place, (reason, f"{reason.value.split('_')[0]}: the text is not UTF-8"))
+    except (NotFiniteError, pa.ArrowException, OverflowError) as error:
+        faults.setdefault(place, (reason, f"{reason.value.split('_')[0]}: {error}"))
+    return None
+
+
+def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArray[np.float32]:
+    """Vectors as little-endian float32 of shape (n, dimension), checked; rows with a fault are zero.
+
+    `dimension` None takes that of the first vector that has any.
+    """
+    array = plain(array)
+    for place in np.flatnonzero(np.asarray(array.is_null())).tolist():
+        faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
+    lengths = _lengths(array)
+    dimension = dimension or first_dimension(array)
+    wrong = lengths != dimension
+    for place in np.flatnonzero(wrong).tolist():
+        detail = (
+            f"the vector has {lengths[place]} dimensions, not {dimension}"
+            if dimension
+            else "the vector is empty"
+        )
+        faults.setdefault(place, (Reason.VECTOR_DIMENSION, detail))
+    if dimension is None:
+        return np.zeros((len(array), 0), "<f4")
+    flat = _flat(array, wrong)
+    if flat.null_count:
+        holes = np.asarray(flat.is_null()).reshape(-1, dimension).any(axis=1)
+        for place in np.flatnonzero(~wrong)[holes].tolist():
+            faults.setdefault(place, (Reason.VECTOR_INVALID, "the vector holds a null"))
+        flat = pc.fill_null(flat, 0)
+    values = flat.to_numpy(zero_copy_only=False).reshape(-1, dimension)
+    if wrong.any():
+        spread = np.zeros((len(array), dimension), values.dtype)
+        spread[~wrong] = values
+        values = spread
+    return _checked(values, faults)
+
+
+def first_dimension(array: pa.Array) -> int | None:
+    """The length of the first vector of a column that is not null and not empty; None if there is none."""
+    kind = storage_type(array.type)
+    if pt.is_fixed_size_list(kind):
+        return int(kind.list_size) or None
+    lengths = _lengths(plain(array))
+    some = lengths[lengths > 0]
+    return int(some[0]) if len(some) else None
+
+
+def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
+    """How many items each list holds; -1 for null."""
+    if pt.is_fixed_size_list(array.type):
+        lengths = np.full(len(array), array.type.list_size, np.int64)
+        if array.null_count:
+            lengths[np.asarray(array.is_null())] = -1
+        return lengths
+    found = pc.fill_null(pc.list_value_length(array), -1)
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _flat(array: pa.Array, wrong: npt.NDArray[np.bool_]) -> pa.Array:
+    """The items of the rows that are right, one after another. `flatten` honours a slice's offset."""
+    if wrong.any():
+        array = array.filter(pa.array(~wrong))
+    return plain(array.flatten())
+
+
+def _checked(values: npt.NDArray[Any], faults: Faults) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(values, dtype="<f4")
+        # one pass finds NaN, infinity and zero alike; what overflows or underflows in it is looked at again
+        norms = np.einsum("ij,ij->i", narrow, narrow)
+    suspects = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    for place in suspects.tolist():
+        problem = _vector_problem(values[place], narrow[place])
+        if problem is not None:
+            faults.setdefault(place, problem)
+    return narrow
+
+
+def _vector_problem(row: npt.NDArray[Any], narrow: npt.NDArray[np.float32]) -> tuple[Reason, str] | None:
+    if not np.isfinite(row).all():
+        place = int(np.flatnonzero(~np.isfinite(row))[0])
+        return Reason.VECTOR_NOT_FINITE, f"the vector holds {row[place]} at position {place}"
+    if not np.isfinite(narrow).all():
+        place = int(np.flatnonzero(~np.isfinite(narrow))[0])
+        return Reason.VECTOR_OVERFLOW, f"the vector holds {row[place]} at position {place}, beyond float32"
+    if not narrow.any():
+        return Reason.VECTOR_ZERO, "the vector is all zeros, which the engine loads and never gives back"
+    return None
+
+
+def contents(array: pa.Array, faults: Faults) -> list[str | bytes | None]:
+    """Contents as text or bytes; None where there are none."""
+    array = plain(array)
+    return _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.CONTENTS_INVALID)
+
+
+def metadata(array: pa.Array, faults: Faults) -> list[Json | None]:
+    """Metadata objects from structs, maps or JSON text; None where there is none."""
+    if is_text(storage_type(array.type)):
+        texts = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.METADATA_INVALID)
+        return [_parsed(text, place, faults) for place, text in enumerate(texts)]
+    return _by_row(array, _objects, faults, Reason.METADATA_INVALID)
+
+
+def metadata_of_columns(batch: pa.RecordBatch, names: tuple[str, ...], faults: Faults) -> list[Json | None]:
+    """One object a row from separate columns, nulls left out."""
+    arrays = [plain_structs(batch.column(name)) for name in names]
+    return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), faults)
+
+
+def plain_structs(array: pa.Array) -> pa.Array:
+    """A dictionary decoded: a struct of arrays takes it as it is otherwise."""
+    return array.dictionary_decode() if pt.is_dictionary(array.type) else array
+
+
+def _parsed(text: str | None, place: int, faults: Faults) -> Json | None:
+    if text is None or not text.strip() or text.strip() == "null":
+        return None
+    try:
+        return load_object(text.encode())
+    except NotFiniteError as error:
+        faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
+    except ValueError as error:
+        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata {_as_sentence(error)}"))
+    return None
+
+
+def _as_sentence(error: ValueError) -> str:
+    words = str(error)
+    return words if words.startswith("is ") else f"is no JSON: {words}"
+
+
+def check_metadata(found: list[Json | None], faults: Faults) -> list[int]:
+    """Refuse what JSON cannot hold; the bytes that each object takes as JSON (4 for none)."""
+    sizes = [4] * len(found)
+    for place, value in enumerate(found):
+        if value:
+            try:
+                sizes[place] = len(dump_object(value))
+            except NotFiniteError as error:
+                faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
+            except ValueError as error:
+                faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
+    return sizes
+
+
+def _objects(array: pa.Array) -> list[Any]:
+    """The values of an array as JSON has them; None for null and NaN, which objects and lists leave out."""
+    if isinstance(array.type, pa.BaseExtensionType) and array.type.extension_name == "arrow.uuid":
+        return [None if item is None else str(uuid.UUID(bytes=item)) for item in array.storage.to_pylist()]
+    array = plain(array)
+    kind = array.type
+    for fits, convert in _CONVERTERS:
+        if fits(kind):
+            return convert(array)
+    return list(array.to_pylist())
+
+
+def _struct_rows(array: pa.StructArray) -> list[Json | None]:
+    names = [array.type.field(number).name for number in range(array.type.num_fields)]
+    columns = [_objects(child) for child in array.flatten()]
+    rows: list[Json | None] = [
+        {name: item for name, item in zip(names, items, strict=True) if item is not None}
+        for items in (zip(*columns, strict=True) if columns else [()] * len(array))
+    ]
+    return _with_nulls(rows, array)
+
+
+def _map_rows(array: pa.MapArray) -> list[Json | None]:
+    keys, items = _objects(array.keys), _objects(array.items)
+    return [
+        None
+        if stop < 0
+        else {
+            str(key): item
+            for key, item in zip(keys[start:stop], items[start:stop], strict=True)
+            if item is not None
+        }
+        for start, stop in _spans(array)
+    ]
+
+
+def _list_rows(array: pa.Array) -> list[list[Any] | None]:
+    if not (pt.is_list(array.type) or pt.is_large_list(array.type)):
+        array = array.cast(pa.large_list(array.type.value_type))
+    items = _objects(array.values)
+    return [
+        None if stop < 0 else [item for item in items[start:stop] if item is not None]
+        for start, stop in _spans(array)
+    ]
+
+
+def _spans(array: pa.Array) -> list[tuple[int, int]]:
+    """Where each row's items stand in the child array; (0, -1) for null. `offsets` honours a slice."""
+    offsets = array.offsets.to_pylist()
+    missing = array.is_null().to_pylist()
+    return [
+        (0, -1) if null else span
+        for null, span in zip(missing, zip(offsets[:-1], offsets[1:], strict=True), strict=True)
+    ]
+
+
+def _with_nulls(rows: list[Json | None], array: pa.Array) -> list[Json | None]:
+    if array.null_count:
+        for place in np.flatnonzero(np.asarray(array.is_null())).tolist():
+            rows[place] = None
+    return rows
+
+
+def _floats(array: pa.Array) -> list[float | None]:
+    array = array.cast(pa.float64())
+    return list(pc.if_else(pc.is_nan(array), None, array).to_pylist())
+
+
+def _decimals(array: pa.Array) -> list[int | float | None]:
+    number = int if array.type.scale <= 0 else float
+    return [None if item is None else number(item) for item in array.to_pylist()]
+
+
+def _timestamps(array: pa.Array) -> list[int | None]:
+    """Epoch milliseconds, rounded down; a timestamp without a zone is UTC, one with a zone is stored so."""
+    if pt.is_date(array.type):
+        array = array.cast(pa.timestamp("ms"))
+    unit = array.type.unit
+    numbers = array.cast(pa.int64()).to_pylist()
+    up, down = _MILLISECONDS.get(unit, 1), _PER_MILLISECOND.get(unit, 1)
+    return [None if item is None else item * up // down for item in numbers]
+
+
+def _base64(array: pa.Array) -> list[str | None]:
+    return [None if item is None else pybase64.b64encode_as_string(item) for item in array.to_pylist()]
+
+
+_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], list[Any]]], ...] = (
+    (pt.is_struct, _struct_rows),
+    (pt.is_map, _map_rows),
+    (is_list, _list_rows),
+    (pt.is_floating, _floats),
+    (pt.is_decimal, _decimals),
+    (pt.is_temporal, _timestamps),
+    (is_bytes, _base64),
+)

@@ -1,0 +1,197 @@
+"""Every error that cyborg-ingest raises on purpose, in one tree; the exit code stands on the class.
+
+::
+
+    IngestError
+    ├── UsageError                2    decided from options, file names, headers, schema or keys
+    │   ├── ArgumentError         2    a wrong argument of a client method; also a ValueError
+    │   │   └── ArgumentTypeError 2    the same, where the type is wrong; also a TypeError
+    │   ├── SourceNotFoundError   2    no such file, nothing in the directory
+    │   ├── FormatError           2    not a file of that format, or one that cannot be loaded
+    │   ├── MappingError          2    which column is what cannot be decided, or does not fit
+    │   ├── KeyFileError          2    a key is missing, unreadable or malformed
+    │   └── MissingExtraError     2    an optional package is not installed
+    ├── SourceError               3    a source is damaged: it broke off while it was read
+    ├── StateError                3    the state directory cannot be written or belongs to another run
+    ├── TargetError               3    the target refuses or is gone; also a ValueError
+    │   ├── RefusedError          3    it refused this request, and a row may be to blame (400, 422, engine)
+    │   ├── TooLargeError         3    the request is larger than the target takes (413)
+    │   ├── AccessError           3    a key is wrong or may not do this (401, 403)
+    │   ├── NoIndexError          3    no such index, or a key that does not open it (404)
+    │   ├── IndexExistsError      3    an index of this name is there already
+    │   ├── CapReachedError       3    the free tier's limit of items per index
+    │   ├── StorageError          3    a full disk, a locked index, an unreachable bucket
+    │   └── RetryableError        3    may succeed later: see `retry_after` and `outcome_unknown`
+    │       ├── ThrottledError    3    429
+    │       ├── UnavailableError  3    408, 500, 502, 503, 504
+    │       └── ConnectionLostError 3  nothing came back
+    ├── BadRowError               4    a bad row, or more of them than --max-errors allows
+    ├── DifferenceError           5    verify found a difference
+    └── StoppedError        130, 143   stopped by a signal; the same command goes on
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyborg_ingest.report import RunReport
+
+
+class ExitCode(enum.IntEnum):
+    """What the process says to its caller; the numbers stay once released."""
+
+    OK = 0
+    REJECTED = 1
+    USAGE = 2
+    FAILED = 3
+    BAD_ROWS = 4
+    DIFFERENT = 5
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class IngestError(Exception):
+    """The base of all. `str(error)` is one or two lines: what, where, the next step."""
+
+    exit_code = ExitCode.FAILED
+    report: RunReport | None = None
+    """What a load had done until then."""
+
+
+class UsageError(IngestError):
+    """Decided before any row was sent, from options, file names, headers, schema or keys."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ArgumentError(UsageError, ValueError):
+    """An argument of a client method has a wrong value."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of a client method has a wrong type."""
+
+
+class SourceNotFoundError(UsageError):
+    """There is no such file, or nothing in the directory that can be read."""
+
+
+class FormatError(UsageError):
+    """The file is not of its format, or holds what cannot be loaded (a pickle, a 3-D array)."""
+
+
+class MappingError(UsageError):
+    """Which column is id, vector, metadata or contents cannot be decided, or does not fit."""
+
+
+class KeyFileError(UsageError):
+    """A key is missing, cannot be read, or is no key."""
+
+
+class MissingExtraError(UsageError):
+    """An optional package is not installed; the message names the extra."""
+
+
+class SourceError(IngestError):
+    """A source is damaged: it broke off, or changed, while it was read."""
+
+
+class StateError(IngestError):
+    """The state directory cannot be written, or another process holds this job."""
+
+
+class TargetError(IngestError, ValueError):
+    """The target refuses or is gone. Holds the target's own words, never a key."""
+
+
+class RefusedError(TargetError):
+    """The target refused this request, and a row in it may be to blame."""
+
+
+class TooLargeError(TargetError):
+    """The request is larger than the target takes: halve it."""
+
+
+class AccessError(TargetError):
+    """A key is missing or wrong, or does not permit this."""
+
+
+class NoIndexError(TargetError):
+    """No such index; or, with a key, one that the key does not open."""
+
+
+class IndexExistsError(TargetError):
+    """An index of this name is there already."""
+
+
+class CapReachedError(TargetError):
+    """The free tier's limit of items per index."""
+
+
+class StorageError(TargetError):
+    """The target's storage fails: a full disk, an index that another process holds, no bucket."""
+
+
+class RetryableError(TargetError):
+    """May succeed when tried again.
+
+    `retry_after` is the wait in seconds that the target asked for, if it did. `outcome_unknown` says
+    that the request may have been applied, now or later.
+    """
+
+    def __init__(
+        self, message: str, *, cause: str, retry_after: float | None = None, outcome_unknown: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.retry_after = retry_after
+        self.outcome_unknown = outcome_unknown
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self), self.cause, self.retry_after, self.outcome_unknown)
+
+
+def _rebuild(
+    kind: type[RetryableError], message: str, cause: str, retry_after: float | None, outcome_unknown: bool
+) -> RetryableError:
+    return kind(message, cause=cause, retry_after=retry_after, outcome_unknown=outcome_unknown)
+
+
+class ThrottledError(RetryableError):
+    """429: all senders wait."""
+
+
+class UnavailableError(RetryableError):
+    """408, 500, 502, 503 or 504."""
+
+
+class ConnectionLostError(RetryableError):
+    """No answer came: refused, reset, timed out, or cut short."""
+
+
+class BadRowError(IngestError):
+    """A row cannot be loaded, or more rows than `--max-errors` allows."""
+
+    exit_code = ExitCode.BAD_ROWS
+
+
+class DifferenceError(IngestError):
+    """What the index holds differs from the sources."""
+
+    exit_code = ExitCode.DIFFERENT
+
+
+class StoppedError(IngestError):
+    """Stopped by a signal, after recording what was acknowledged."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
+        super().__init__(message, exit_code)
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,162 @@
+"""The keys: read from the environment or a file, made, kept, found again; never shown."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import platformdirs
+
+from cyborg_ingest.errors import KeyFileError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY_BYTES = 32
+INDEX_KEY_VARIABLE = "CYBORG_INGEST_INDEX_KEY"
+API_KEY_VARIABLE = "CYBORG_INGEST_API_KEY"
+CONFIG_DIR_VARIABLE = "CYBORG_INGEST_CONFIG_DIR"
+
+_LONGEST_NAME = 120
+
+
+def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
+    """The index's key of 32 bytes, from the environment (64 hex digits) or a file; None if neither is given.
+
+    Raises KeyFileError, which never shows the key, and UsageError where both are given.
+    """
+    text = environ.get(INDEX_KEY_VARIABLE)
+    if text and file:
+        raise UsageError(f"Both {INDEX_KEY_VARIABLE} and --index-key-file are given. Drop one.")
+    if file:
+        return _parsed(_read(file, "--index-key-file"), f"--index-key-file {file}")
+    if not text:
+        return None
+    key = _from_hex(text.strip().encode())
+    if key is None:
+        raise KeyFileError(f"{INDEX_KEY_VARIABLE} is not 64 hex digits.")
+    return _usable(key, INDEX_KEY_VARIABLE)
+
+
+def _parsed(data: bytes, source: str) -> bytes:
+    text = data.strip()
+    key = data if len(data) == KEY_BYTES else _from_hex(text) or _from_base64(text)
+    if key is None:
+        raise KeyFileError(
+            f"{source} is no key: it takes 32 raw bytes, 64 hex digits, or base64 of 32 bytes."
+        )
+    return _usable(key, source)
+
+
+def _usable(key: bytes, source: str) -> bytes:
+    if not any(key):
+        raise KeyFileError(f"{source} is all zeros, which the engine does not take as a key.")
+    return key
+
+
+def _from_hex(text: bytes) -> bytes | None:
+    with contextlib.suppress(ValueError):
+        key = binascii.unhexlify(text)
+        return key if len(key) == KEY_BYTES else None
+    return None
+
+
+def _from_base64(text: bytes) -> bytes | None:
+    with contextlib.suppress(ValueError):
+        padded = text + b"=" * (-len(text) % 4)
+        key = base64.b64decode(padded.replace(b"-", b"+").replace(b"_", b"/"), validate=True)
+        return key if len(key) == KEY_BYTES else None
+    return None
+
+
+def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
+    """The service's API key, from the environment or a file; None if neither is given. Raises KeyFileError."""
+    text = environ.get(API_KEY_VARIABLE)
+    if text and file:
+        raise UsageError(f"Both {API_KEY_VARIABLE} and --api-key-file are given. Drop one.")
+    source = f"--api-key-file {file}" if file else API_KEY_VARIABLE
+    if file:
+        try:
+            text = _read(file, "--api-key-file").decode()
+        except UnicodeDecodeError:
+            raise KeyFileError(f"{source} is no text.") from None
+        if not text.strip():
+            raise KeyFileError(f"{source} is empty.")
+    text = (text or "").strip()
+    if not (text.isascii() and text.isprintable()):
+        raise KeyFileError(f"{source} holds characters that cannot be in an HTTP header.")
+    return text or None
+
+
+def _read(file: Path, option: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"{option} {file}: {error.strerror}.") from None
+
+
+def kept_key_path(target: str, index: str) -> Path:
+    """Where the key of an index that was created without one is kept."""
+    configured = os.environ.get(CONFIG_DIR_VARIABLE)
+    directory = Path(configured) if configured else platformdirs.user_config_path("cyborg-ingest")
+    return directory / "keys" / _file_name(target) / f"{_file_name(index)}.key"
+
+
+def _file_name(text: str) -> str:
+    """A file name that no other text has, and that leads nowhere else."""
+    name = quote(text, safe="").replace(".", "%2E")
+    if len(name) > _LONGEST_NAME:
+        digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+        name = f"{name[:60]}%%{digest}"
+    return name or "%"
+
+
+def find_kept_key(path: Path) -> bytes | None:
+    """The key kept at a path; None if there is none. Raises KeyFileError."""
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise KeyFileError(f"The kept key {path} cannot be read: {error.strerror}.") from None
+    return _parsed(data, f"The kept key {path}")
+
+
+def keep_new_key(path: Path) -> bytes:
+    """Make a key and keep it: on disk before it is used, readable by its owner alone, never overwritten.
+
+    Where one is kept already, also by a process that was faster, that one is returned.
+    """
+    key = secrets.token_bytes(KEY_BYTES)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            out.write(key.hex().encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)  # whole or not at all, and never over another
+        temporary.unlink()
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise KeyFileError(
+            f"A new key cannot be kept in {path}: {error.strerror}. The index was not created."
+        ) from None
+    return find_kept_key(path) or key
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,88 @@
+"""What `cyborg-ingest index` does: create, look at, list, train and delete indexes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.errors import UsageError
+from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.opening import create_index, open_client, open_index
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cyborg_ingest.events import Emit
+    from cyborg_ingest.settings import CreateIndexSettings, TargetSettings
+
+
+def create(settings: CreateIndexSettings, name: str, emit: Emit) -> str:
+    """Create an index and say what it is. Raises IndexExistsError."""
+    options = CreateOptions(
+        dimension=settings.dimension,
+        metric=settings.metric,
+        storage_precision=settings.storage_precision,
+        kms_name=settings.kms_name,
+        metadata_schema=_schema(settings.metadata_schema),
+        text_fields=settings.text_fields or None,
+        bm25_k1=settings.bm25_k1,
+        bm25_b=settings.bm25_b,
+    )
+    with open_client(settings) as client:
+        opened = create_index(client, settings, name, options, emit)
+        with opened.index:
+            dimension = opened.info.dimension or "set by the first row"
+            return f"Created index {name!r} in {client.target}: dimension {dimension}, metric {opened.info.metric}."
+
+
+def _schema(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--metadata-schema {path}: {error}. It takes a JSON file.") from None
+    if not isinstance(found, dict) or not all(isinstance(policy, dict) for policy in found.values()):
+        raise UsageError(
+            f'--metadata-schema {path} takes an object like {{"field": {{"filterable": true, "pattern": false}}}}.'
+        )
+    return found
+
+
+def info(settings: TargetSettings, name: str) -> dict[str, Any]:
+    """What an index says of itself, and how many rows it holds."""
+    with open_client(settings) as client:
+        opened = open_index(client, settings, name)
+        with opened.index as index:
+            found = opened.info
+            return {
+                "index": found.name,
+                "target": client.target,
+                "dimension": found.dimension,
+                "metric": found.metric,
+                "rows": index.count(),
+                "trained": found.is_trained,
+                "lists": found.n_lists,
+                "metadata_schema": dict(found.metadata_schema),
+                "bm25": None if found.bm25 is None else dict(found.bm25),
+            }
+
+
+def names(settings: TargetSettings) -> list[str]:
+    """All indexes of a target."""
+    with open_client(settings) as client:
+        return sorted(client.list_indexes())
+
+
+def train(settings: TargetSettings, name: str) -> str:
+    """Train an index."""
+    with open_client(settings) as client, open_index(client, settings, name).index as index:
+        index.train()
+        return f"Trained index {name!r}: {index.describe().n_lists} lists."
+
+
+def delete(settings: TargetSettings, name: str) -> str:
+    """Delete an index."""
+    with open_client(settings) as client, open_index(client, settings, name).index as index:
+        index.delete()
+        return f"Deleted index {name!r} from {client.target}."

@@ -1,0 +1,206 @@
+"""Which column is id, vector, metadata and contents: given, or found by name and type."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from cyborg_ingest.errors import MappingError
+from cyborg_ingest.model import ColumnMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ID_NAMES = ("id", "_id", "doc_id", "uuid", "key")
+VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb")
+METADATA_NAMES = ("metadata", "meta", "payload", "attributes")
+CONTENTS_NAMES = ("contents", "content", "text", "document", "chunk", "body", "page_content")
+
+REJECTED_KEY = "_rejected"
+"""What `rejected.jsonl` adds to a row; never loaded, on any input."""
+
+ALL_COLUMNS = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """The user's own choice of columns; None means: find it."""
+
+    id: str | None = None
+    vector: str | None = None
+    metadata: str | None = None
+    metadata_columns: tuple[str, ...] = ()
+    contents: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    name: str
+    option: str
+    names: tuple[str, ...]
+    fits: Callable[[pa.DataType], bool]
+    types: str
+
+
+def storage_type(kind: pa.DataType) -> pa.DataType:
+    """The type behind a dictionary, an extension or a run-end encoding."""
+    while True:
+        if pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):
+            kind = kind.value_type
+        elif isinstance(kind, pa.BaseExtensionType):
+            kind = kind.storage_type
+        else:
+            return kind
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Strings of any Arrow width."""
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Binary of any Arrow width."""
+    return bool(
+        pt.is_binary(kind)
+        or pt.is_large_binary(kind)
+        or pt.is_binary_view(kind)
+        or pt.is_fixed_size_binary(kind)
+    )
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Lists of any Arrow width or layout."""
+    return bool(
+        pt.is_list(kind)
+        or pt.is_large_list(kind)
+        or pt.is_fixed_size_list(kind)
+        or pt.is_list_view(kind)
+        or pt.is_large_list_view(kind)
+    )
+
+
+def _fits_id(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    whole = pt.is_decimal(kind) and kind.scale <= 0
+    return bool(is_text(kind) or pt.is_integer(kind) or is_bytes(kind) or whole or pt.is_null(kind))
+
+
+def _fits_vector(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    if not is_list(kind):
+        return False
+    item = storage_type(kind.value_type)
+    return bool(pt.is_floating(item) or pt.is_integer(item) or pt.is_null(item))
+
+
+def _fits_metadata(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    return bool(pt.is_struct(kind) or pt.is_map(kind) or is_text(kind) or pt.is_null(kind))
+
+
+def _fits_contents(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    return bool(is_text(kind) or is_bytes(kind) or pt.is_null(kind))
+
+
+_ID = _Role("id", "--id-column", ID_NAMES, _fits_id, "strings, integers or UUIDs")
+_VECTOR = _Role("vector", "--vector-column", VECTOR_NAMES, _fits_vector, "a list of numbers")
+_METADATA = _Role(
+    "metadata", "--metadata-column", METADATA_NAMES, _fits_metadata, "a struct, a map or JSON strings"
+)
+_CONTENTS = _Role("contents", "--contents-column", CONTENTS_NAMES, _fits_contents, "strings or bytes")
+
+
+def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice, *, needs_id: bool = True) -> ColumnMap:
+    """Decide for one source which column is what.
+
+    Raises MappingError where a column is missing, has the wrong type, or two would do.
+    """
+    taken: set[str] = set(choice.metadata_columns)
+    vector = _column(uri, schema, _VECTOR, choice.vector, taken)
+    if vector is None:
+        raise MappingError(_nothing_fits(uri, schema, _VECTOR))
+    taken.add(vector)
+    identity = _column(uri, schema, _ID, choice.id, taken)
+    if identity is None and needs_id:
+        raise MappingError(_nothing_fits(uri, schema, _ID))
+    taken.add(identity or "")
+    contents = _column(uri, schema, _CONTENTS, choice.contents, taken)
+    taken.add(contents or "")
+    metadata = _column(uri, schema, _METADATA, choice.metadata, taken)
+    taken.add(metadata or "")
+    chosen = (vector, identity, contents, metadata)
+    columns = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
+    for name in (*columns, *([metadata] if metadata else [])):
+        _refuse_times(uri, schema.field(name).type, name)
+    used = {*chosen, *columns, REJECTED_KEY}
+    left_out = tuple(name for name in schema.names if name not in used)
+    return ColumnMap(vector, identity, metadata, columns, contents, left_out)
+
+
+def _column(uri: str, schema: pa.Schema, role: _Role, given: str | None, taken: Iterable[str]) -> str | None:
+    if given is not None:
+        kind = schema.field(_existing(uri, schema, given, role.option)).type
+        if not role.fits(kind):
+            raise MappingError(
+                f"{uri}: column {given!r} is {kind}, and {role.name} takes {role.types}. "
+                f"Name another with {role.option}."
+            )
+        return given
+    found = [
+        field.name
+        for field in schema
+        if field.name.lower() in role.names and field.name not in taken and role.fits(field.type)
+    ]
+    if len(found) > 1:
+        options = " or ".join(f"{role.option} {name}" for name in found)
+        raise MappingError(f"{uri}: more than one column could be the {role.name}. Decide with {options}.")
+    return found[0] if found else None
+
+
+def _existing(uri: str, schema: pa.Schema, name: str, option: str) -> str:
+    if name in schema.names:
+        return name
+    close = difflib.get_close_matches(name, schema.names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise MappingError(f"{uri}: {option} names {name!r}, which is not there.{hint} {_columns_of(schema)}")
+
+
+def _columns_of(schema: pa.Schema) -> str:
+    listed = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    return f"Columns: {listed}." if listed else "It has no columns."
+
+
+def _nothing_fits(uri: str, schema: pa.Schema, role: _Role) -> str:
+    likely = [field.name for field in schema if role.fits(field.type)]
+    advice = f"Try {role.option} {likely[0]}." if likely else f"The {role.name} must be {role.types}."
+    return f"{uri}: no column is named {', '.join(role.names)}. {_columns_of(schema)} {advice}"
+
+
+def _metadata_columns(
+    uri: str, schema: pa.Schema, given: tuple[str, ...], chosen: tuple[str | None, ...]
+) -> tuple[str, ...]:
+    if given == (ALL_COLUMNS,):
+        return tuple(name for name in schema.names if name not in chosen and name != REJECTED_KEY)
+    for name in given:
+        _existing(uri, schema, name, "--metadata-columns")
+        if name in chosen:
+            raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
+    return given
+
+
+def _refuse_times(uri: str, kind: pa.DataType, path: str) -> None:
+    """Times of day and durations have no agreed number in metadata, so they are not guessed."""
+    kind = storage_type(kind)
+    if pt.is_time(kind) or pt.is_duration(kind) or pt.is_interval(kind):
+        raise MappingError(
+            f"{uri}: column {path!r} is {kind}, which metadata cannot hold. "
+            "Cast it to a number or text, or leave it out with --metadata-columns."
+        )
+    for number in range(kind.num_fields):
+        child = kind.field(number)
+        _refuse_times(uri, child.type, f"{path}.{child.name}" if pt.is_struct(kind) else path)

@@ -1,0 +1,196 @@
+"""The values that travel through a run: frozen, slotted, picklable."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+
+class Reason(str, enum.Enum):
+    """Why a row was rejected; the words stay once released."""
+
+    UNPARSABLE = "unparsable"
+    ID_MISSING = "id_missing"
+    ID_INVALID = "id_invalid"
+    VECTOR_MISSING = "vector_missing"
+    VECTOR_INVALID = "vector_invalid"
+    VECTOR_DIMENSION = "vector_dimension"
+    VECTOR_NOT_FINITE = "vector_not_finite"
+    VECTOR_OVERFLOW = "vector_overflow"
+    VECTOR_ZERO = "vector_zero"
+    METADATA_INVALID = "metadata_invalid"
+    METADATA_NOT_FINITE = "metadata_not_finite"
+    CONTENTS_INVALID = "contents_invalid"
+    TOO_LARGE = "too_large"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a source that is read, and later resumed, by itself.
+
+    `start` and `stop` locate it in the unit of its format: a row group's number (Parquet), rows (.npy) or
+    bytes (JSONL). `rows` is exact or None; `first_row` is the row of the file that it begins with, where
+    that is known before reading. `size` is its share of the file in bytes, for progress.
+    """
+
+    uri: str
+    format: str
+    number: int
+    start: int
+    stop: int
+    rows: int | None
+    first_row: int | None
+    size: int
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMap:
+    """Which column is what. `left_out` names the columns that will not be loaded."""
+
+    vector: str
+    id: str | None = None
+    metadata: str | None = None
+    metadata_columns: tuple[str, ...] = ()
+    contents: str | None = None
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that is not loaded, and why. `row` counts from 0 in its file, `line` from 1."""
+
+    uri: str
+    row: int
+    reason: Reason
+    detail: str
+    id: str | None = None
+    line: int | None = None
+    record: Json | None = None
+    """The row in the JSONL form that `upsert` reads, as far as it could be read."""
+
+    def __str__(self) -> str:
+        place = f"line {self.line}" if self.line is not None else f"row {self.row}"
+        name = "" if self.id is None else f" (id {self.id!r})"
+        return f"{self.uri}, {place}{name}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a reader could not turn into columns; `offset` is the row's place in its chunk."""
+
+    offset: int
+    reason: Reason
+    detail: str
+    record: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some consecutive rows of a Part, as Arrow columns.
+
+    `start` is the first row's place in its Part, `first_row` its place in the file, `lines` the line of each
+    row (from 1) where the format has lines. A row with a fault has nulls in `batch`. `size` is what of the
+    Part's bytes had been read when this chunk was complete (for progress).
+    """
+
+    part: Part
+    start: int
+    first_row: int
+    batch: pa.RecordBatch
+    columns: ColumnMap
+    faults: tuple[Fault, ...] = ()
+    lines: npt.NDArray[np.int64] | None = None
+    size: int = 0
+
+    def rows(self, start: int, stop: int) -> Chunk:
+        """Rows [start, stop) of it, counted from its own first."""
+        if start <= 0 and stop >= len(self.batch):
+            return self
+        start = max(0, start)
+        return replace(
+            self,
+            start=self.start + start,
+            first_row=self.first_row + start,
+            batch=self.batch.slice(start, stop - start),
+            faults=tuple(
+                replace(fault, offset=fault.offset - start)
+                for fault in self.faults
+                if start <= fault.offset < stop
+            ),
+            lines=None if self.lines is None else self.lines[start:stop],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows to send in one call: rows [start, stop) of a Part, less those that were rejected.
+
+    `vectors` is little-endian float32 of shape (n, dim), `rows` (n,) the place of each in its Part, `lines`
+    (n,) its line where the format has lines, `size` the bytes of the request.
+    """
+
+    part: Part
+    start: int
+    stop: int
+    first_row: int
+    ids: list[str]
+    vectors: npt.NDArray[np.float32]
+    metadata: list[Json | None] | None
+    contents: list[str | bytes | None] | None
+    rows: npt.NDArray[np.int64]
+    lines: npt.NDArray[np.int64] | None
+    size: int
+    rejections: tuple[Rejection, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What an index says of itself; `dimension` 0 means: not fixed before the first upsert."""
+
+    name: str
+    dimension: int
+    metric: str
+    is_trained: bool
+    n_lists: int = 1
+    metadata_schema: Mapping[str, Any] = field(default_factory=dict)
+    bm25: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row as the index holds it. Contents are text or bytes as the engine gave them; None if absent."""
+
+    id: str
+    vector: npt.NDArray[np.float32] | None
+    metadata: Json | None
+    contents: str | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOptions:
+    """What the create calls of both engines take; None means the engine's default."""
+
+    dimension: int | None = None
+    metric: str | None = None
+    storage_precision: str | None = None
+    kms_name: str | None = None
+    metadata_schema: Mapping[str, Mapping[str, bool]] | None = None
+    text_fields: tuple[str, ...] | None = None
+    bm25_k1: float | None = None
+    bm25_b: float | None = None

@@ -1,0 +1,147 @@
+"""Reach the target and open, or create, the index: keys, dimension, cap."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cyborg_ingest import keys
+from cyborg_ingest.errors import (
+    CapReachedError,
+    IndexExistsError,
+    MappingError,
+    NoIndexError,
+    UsageError,
+)
+from cyborg_ingest.events import Noted
+from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.targets import connect, is_embedded
+from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
+
+if TYPE_CHECKING:
+    from cyborg_ingest.events import Emit
+    from cyborg_ingest.model import IndexInfo
+    from cyborg_ingest.settings import CreateSettings, TargetSettings
+    from cyborg_ingest.targets.base import Client, Index
+
+LICENCE_VARIABLE = "CYBORGDB_API_KEY"
+"""The embedded engine's licence, as CyborgDB names it; never the service's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An index, and what it said of itself when it was opened."""
+
+    index: Index
+    info: IndexInfo
+    created: bool
+
+
+def open_client(settings: TargetSettings) -> Client:
+    """Connect to the target that the settings name. Raises UsageError, KeyFileError, TargetError."""
+    if not settings.target:
+        raise UsageError(
+            "No target. Give --target http://HOST:PORT for a service or --target disk:PATH for the engine in "
+            "this process (or set CYBORG_INGEST_TARGET); without a terminal none is assumed."
+        )
+    embedded = is_embedded(settings.target)
+    connection = Connection(
+        api_key=None if embedded else keys.api_key(os.environ, settings.api_key_file),
+        licence=os.environ.get(LICENCE_VARIABLE) if embedded else None,
+        ca_cert=settings.ca_cert,
+        insecure=settings.insecure,
+        timeout=settings.timeout,
+    )
+    if embedded and settings.api_key_file:
+        raise UsageError(f"--api-key-file is for a service; {settings.target} needs no API key.")
+    return connect(settings.target, connection)
+
+
+def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
+    """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
+    given = keys.index_key(os.environ, settings.index_key_file)
+    return given or keys.find_kept_key(keys.kept_key_path(target, index))
+
+
+def open_index(client: Client, settings: TargetSettings, name: str) -> Opened:
+    """An index that exists. Raises NoIndexError, AccessError."""
+    index = client.index(name, find_key(settings, client.target, name))
+    return Opened(index, index.describe(), created=False)
+
+
+def create_index(
+    client: Client, settings: TargetSettings, name: str, options: CreateOptions, emit: Emit
+) -> Opened:
+    """Create an index. Its key is on disk before the index exists. Raises IndexExistsError."""
+    key = find_key(settings, client.target, name)
+    if options.kms_name:
+        if key is not None:
+            raise UsageError(
+                "--kms-name lets the service keep the key, and an index key is given too: drop one."
+            )
+    elif key is None:
+        path = keys.kept_key_path(client.target, name)
+        key = keys.keep_new_key(path)
+        emit(
+            Noted(
+                f"A new key for index {name!r} is kept in {path}. Back it up: without it nothing can be read."
+            )
+        )
+    index = client.create(name, key, options)
+    return Opened(index, index.describe(), created=True)
+
+
+def open_or_create(
+    client: Client,
+    settings: TargetSettings,
+    create: CreateSettings,
+    name: str,
+    dimension: int | None,
+    emit: Emit,
+) -> Opened:
+    """The index if it is there, else a new one of this dimension."""
+    try:
+        return open_index(client, settings, name)
+    except NoIndexError as missing:
+        options = CreateOptions(dimension, create.metric, create.storage_precision, create.kms_name)
+        try:
+            return create_index(client, settings, name, options, emit)
+        except IndexExistsError:
+            raise missing from None  # it is there, and the first answer says why it does not open
+
+
+def check_index(opened: Opened, create: CreateSettings, dimension: int | None, emit: Emit) -> None:
+    """Refuse a load that does not fit the index. Raises MappingError, UsageError."""
+    info = opened.info
+    if dimension and info.dimension and dimension != info.dimension:
+        raise MappingError(
+            f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}. "
+            "Name another index, or another --vector-column."
+        )
+    if create.metric and create.metric != info.metric:
+        raise UsageError(
+            f"Index {info.name!r} is there already with metric {info.metric}, and --metric says {create.metric}. "
+            "The metric of an index cannot be changed: drop the option, or name another index."
+        )
+    if create.storage_precision and not opened.created:
+        emit(Noted(f"Index {info.name!r} is there already: --storage-precision does not change it."))
+
+
+def check_cap(client: Client, count: int, rows: int | None, emit: Emit) -> None:
+    """Compare the rows to load with the free tier's cap. Raises CapReachedError where it must be hit."""
+    if rows is None or count + rows <= FREE_TIER_ROWS:
+        return
+    numbers = f"{count:,} rows are in the index and {rows:,} are to be loaded"
+    if client.is_embedded and not os.environ.get(LICENCE_VARIABLE) and not count:
+        raise CapReachedError(
+            f"The free tier holds {FREE_TIER_ROWS:,} rows per index; {numbers}. "
+            f"Split them over several indexes, load fewer with --limit, or set {LICENCE_VARIABLE} to a licence."
+        )
+    if client.is_embedded and os.environ.get(LICENCE_VARIABLE):
+        return
+    emit(
+        Noted(
+            f"{numbers}. Without a licence an index holds {FREE_TIER_ROWS:,} rows: this load may end there."
+        )
+    )

@@ -1,0 +1,68 @@
+"""Single values of JSON that become ids and contents; the same rules for JSONL and for sidecars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pybase64
+
+
+def identity(value: Any) -> str | None:
+    """An id: text as it is, an integer in decimal, null as none. Raises ValueError."""
+    if value is None or isinstance(value, str):
+        checked_text(value)
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"the id is {_kind(value)}; ids are text or whole numbers")
+
+
+def contents(value: Any) -> str | bytes | None:
+    """Contents: text, null, or bytes as {"base64": "..."}. Raises ValueError."""
+    if value is None or isinstance(value, str):
+        checked_text(value)
+        return value
+    if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
+        try:
+            return pybase64.b64decode(value["base64"], validate=True)
+        except ValueError as error:
+            raise ValueError(f"the contents are no base64: {error}") from None
+    raise ValueError(f'the contents are {_kind(value)}; they are text, or bytes as {{"base64": "..."}}')
+
+
+def checked_text(value: str | None) -> None:
+    """Refuse a lone surrogate, which is no Unicode text. Raises ValueError."""
+    if value is not None:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text holds a lone surrogate, which is no valid Unicode") from None
+
+
+def contents_array(values: list[str | bytes | None]) -> pa.Array:
+    """Text, or where bytes are among it a union of both, so that each row stays what it is."""
+    if not any(isinstance(value, bytes) for value in values):
+        return pa.array(values, pa.large_string())
+    texts = [value for value in values if not isinstance(value, bytes)]
+    data = [value for value in values if isinstance(value, bytes)]
+    kinds, offsets, counts = [], [], [0, 0]
+    for value in values:
+        kind = int(isinstance(value, bytes))
+        kinds.append(kind)
+        offsets.append(counts[kind])
+        counts[kind] += 1
+    children = [pa.array(texts, pa.large_string()), pa.array(data, pa.large_binary())]
+    return pa.UnionArray.from_dense(pa.array(kinds, pa.int8()), pa.array(offsets, pa.int32()), children)
+
+
+def _kind(value: Any) -> str:
+    kinds = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        list: "an array",
+        dict: "an object",
+        str: "text",
+    }
+    return kinds.get(type(value), type(value).__name__)

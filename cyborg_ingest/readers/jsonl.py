@@ -1,0 +1,342 @@
+"""JSONL: one object a line. Parts are ranges of bytes; a Part has the lines that begin in its range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.mapping import REJECTED_KEY
+from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason
+from cyborg_ingest.readers.base import Layout
+from cyborg_ingest.readers.fields import contents, contents_array, identity
+from cyborg_ingest.readers.lines import stripped
+from cyborg_ingest.values import dump_object, load_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from cyborg_ingest.model import Json
+    from cyborg_ingest.readers.base import Sidecars
+
+PART_BYTES = 64_000_000
+_CHUNK_BYTES = 16_000_000
+_LONGEST_LINE = 256_000_000
+_SAMPLED_LINES = 100
+_KEPT_TEXT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """Rows and lines of a file before some place in it."""
+
+    rows: int
+    lines: int
+
+
+class JsonlReader:
+    """JSON objects, one a line; blank lines are no rows."""
+
+    name = "jsonl"
+    suffixes = (".jsonl", ".ndjson")
+
+    def __init__(self) -> None:
+        # where a Part begins -> what stands before it, kept as Parts are read one after another
+        self._bases: dict[tuple[str, str, int], _Base] = {}
+
+    def layout(self, path: Path, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+        """See `base.Reader`. The columns are the fields of the first 100 lines."""
+        uri, size = str(path), path.stat().st_size
+        objects, read, lines = _sample(path)
+        if not lines:
+            raise FormatError(
+                f"{uri}: the file is empty." if not size else f"{uri}: it has blank lines only."
+            )
+        starts = range(0, size, PART_BYTES)
+        parts = tuple(
+            Part(uri, self.name, number, start, min(size, start + PART_BYTES), None, None if start else 0,
+                 min(size, start + PART_BYTES) - start)
+            for number, start in enumerate(starts)
+        )  # fmt: skip
+        return Layout(uri, self.name, _schema(objects), parts, None, max(1, round(size * lines / read)), size)
+
+    def read(
+        self,
+        part: Part,
+        columns: ColumnMap,
+        sidecars: Sidecars,
+        *,
+        rows: int,
+        start: int = 0,  # noqa: ARG002
+    ) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        try:
+            with open(part.uri, "rb") as file:  # noqa: PTH123 - a uri, not always a path
+                base = self._base(file, part)
+                row, line = 0, base.lines
+                for group in _groups(file, part, base.lines, rows):
+                    if row + len(group.texts) > start:
+                        yield _chunk(part, columns, group, row, base.rows).rows(start - row, len(group.texts))
+                    row += len(group.texts)
+                    line = group.last_line
+                self._bases[part.uri, part.fingerprint, part.stop] = _Base(base.rows + row, line)
+        except OSError as error:
+            raise SourceError(f"{part.uri} cannot be read: {error.strerror}.") from None
+
+    def _base(self, file: BinaryIO, part: Part) -> _Base:
+        key = part.uri, part.fingerprint, part.start
+        if key not in self._bases:
+            self._bases[key] = _count_before(file, part.start)
+        return self._bases[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Some rows as text, the line of each, the last line read, and how many bytes of the Part that were."""
+
+    texts: list[bytes]
+    lines: list[int]
+    last_line: int
+    size: int
+
+
+def _lines(file: BinaryIO, uri: str, start: int, stop: int) -> Iterator[tuple[bytes, int]]:
+    """The lines that begin in [start, stop), each with the place behind it."""
+    file.seek(max(0, start - 1))
+    position = start - 1 + len(file.readline()) if start else 0
+    while position < stop:
+        line = file.readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise SourceError(
+                f"{uri}: the line at byte {position:,} is longer than {_LONGEST_LINE:,} bytes. Is it JSONL, one object a "
+                "line?"
+            )
+        if not line:
+            return
+        position += len(line)
+        yield stripped(line, is_first=position == len(line)), position
+
+
+def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int) -> Iterator[_Group]:
+    texts: list[bytes] = []
+    numbers: list[int] = []
+    size, number, position = 0, lines_before, part.start
+    for text, position in _lines(file, part.uri, part.start, part.stop):
+        number += 1
+        if text.strip():
+            texts.append(text)
+            numbers.append(number)
+            size += len(text)
+        if len(texts) >= rows or size >= _CHUNK_BYTES:
+            yield _Group(texts, numbers, number, position - part.start)
+            texts, numbers, size = [], [], 0
+    yield _Group(texts, numbers, number, max(0, position - part.start))
+
+
+def _count_before(file: BinaryIO, start: int) -> _Base:
+    rows = lines = 0
+    for text, _ in _lines(file, file.name, 0, start):
+        lines += 1
+        rows += bool(text.strip())
+    return _Base(rows, lines)
+
+
+def _sample(path: Path) -> tuple[list[Json], int, int]:
+    """The objects among the first lines, the bytes read, and the lines that are not blank.
+
+    Raises FormatError where none of them is an object.
+    """
+    objects: list[Json] = []
+    problem, read, lines = "", 0, 0
+    with path.open("rb") as file:
+        for number, (text, position) in enumerate(_lines(file, str(path), 0, path.stat().st_size), 1):
+            read = position
+            if text.strip():
+                lines += 1
+                found = _object(text)
+                if isinstance(found, dict):
+                    objects.append(found)
+                problem = problem or (found if isinstance(found, str) else "") and f"line {number}, {found}"
+            if lines >= _SAMPLED_LINES or read >= _CHUNK_BYTES:
+                break
+    if lines and not objects:
+        raise FormatError(
+            f"{path}: {problem}. It is no JSONL, which has one object a line. {_guess(path)}".rstrip()
+        )
+    return objects, read, lines
+
+
+def _guess(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(8).lstrip()
+    for magic, what in (
+        (b"PAR1", "Parquet"),
+        (b"\x93NUMPY", ".npy"),
+        (b"\x1f\x8b", "gzip"),
+        (b"[", "a JSON array"),
+    ):
+        if head.startswith(magic):
+            return f"It looks like {what}."
+    return ""
+
+
+def _object(text: bytes) -> Json | str:
+    """The object on a line, or why there is none."""
+    try:
+        value = load_json(text)
+    except ValueError as error:
+        return _complaint(text, error)
+    return value if isinstance(value, dict) else "column 1: it is no object"
+
+
+def _complaint(text: bytes, error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"column {error.start + 1}: it is not UTF-8"
+    column = getattr(error, "colno", 1)
+    words = getattr(error, "msg", str(error))
+    ended = " (the line breaks off)" if column > len(text.decode(errors="replace")) else ""
+    return f"column {column}: {words[:1].lower()}{words[1:]}{ended}"
+
+
+def _schema(objects: list[Json]) -> pa.Schema:
+    kinds: dict[str, pa.DataType] = {}
+    for one in objects:
+        for name, value in one.items():
+            if name != REJECTED_KEY:
+                kind = _type(value)
+                known = kinds.setdefault(name, kind)
+                if known != kind and not pa.types.is_null(kind):
+                    kinds[name] = kind if pa.types.is_null(known) else _wider(known, kind)
+    return pa.schema(list(kinds.items()))
+
+
+def _type(value: Any) -> pa.DataType:
+    if isinstance(value, list):
+        return pa.list_(pa.float64())
+    if isinstance(value, dict):
+        # bytes as contents; a struct otherwise
+        return pa.binary() if set(value) == {"base64"} else pa.struct([])
+    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    return kinds.get(type(value), pa.null())
+
+
+def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    return pa.float64() if {one, other} == {pa.int64(), pa.float64()} else pa.string()
+
+
+class _Columns:
+    """The columns of a chunk while they are gathered from objects."""
+
+    def __init__(self, names: ColumnMap) -> None:
+        self.names = names
+        self.faults: list[Fault] = []
+        self.ids: list[str | None] = []
+        self.vectors: list[Any] = []
+        self.metadata: list[bytes | None] = []
+        self.contents: list[str | bytes | None] = []
+
+    def add(self, text: bytes) -> None:
+        """Take a row apart. What cannot be used is a fault, and null in the columns."""
+        place, row = len(self.ids), _object(text)
+        if isinstance(row, str):
+            line = text.decode(errors="replace")[:_KEPT_TEXT]
+            self.faults.append(Fault(place, Reason.UNPARSABLE, row, {"_line": line}))
+            row = {}
+        names = self.names
+        self.ids.append(self._tried(place, Reason.ID_INVALID, identity, row, names.id))
+        self.vectors.append(self._vector(place, row, text))
+        if names.metadata or names.metadata_columns:
+            self.metadata.append(self._tried(place, Reason.METADATA_INVALID, self._metadata, row, None))
+        if names.contents:
+            self.contents.append(self._tried(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
+
+    def _tried(self, place: int, reason: Reason, convert: Any, row: Json, name: str | None) -> Any:
+        try:
+            return convert(row if name is None else row.get(name))
+        except ValueError as error:
+            self.faults.append(Fault(place, reason, str(error), _without_mark(row)))
+            return None
+
+    def _vector(self, place: int, row: Json, text: bytes) -> list[float] | None:
+        value = row.get(self.names.vector)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            detail = f"the vector is {type(value).__name__}, not a list of numbers"
+        elif (b"true" in text or b"false" in text) and any(isinstance(one, bool) for one in value):
+            detail = "the vector holds true or false"
+        else:
+            return value
+        self.faults.append(Fault(place, Reason.VECTOR_INVALID, detail, _without_mark(row)))
+        return None
+
+    def _metadata(self, row: Json) -> bytes | None:
+        names = self.names
+        found: Any = row.get(names.metadata) if names.metadata else None
+        if isinstance(found, str):
+            found = load_json(found.encode()) if found.strip() else None
+        more = {name: row[name] for name in names.metadata_columns if name in row}
+        if more:
+            if not isinstance(found, dict | None.__class__):
+                raise ValueError("the metadata is no object")
+            found = {**(found or {}), **more}
+        return None if found is None else _as_text(found)
+
+    def vector_array(self) -> pa.Array:
+        """The vectors at once; where one holds what is no number, row by row to find it."""
+        kind = pa.list_(pa.float64())
+        try:
+            return pa.array(self.vectors, kind)
+        except (pa.ArrowException, OverflowError, TypeError, ValueError):
+            return pa.array([self._numbers(place, value) for place, value in enumerate(self.vectors)], kind)
+
+    def _numbers(self, place: int, value: list[Any] | None) -> list[float | None] | None:
+        if value is None:
+            return None
+        wrong = next((one for one in value if not isinstance(one, int | float | None.__class__)), None)
+        try:
+            if wrong is None:
+                return [None if one is None else float(one) for one in value]
+            reason, detail = Reason.VECTOR_INVALID, f"the vector holds {str(wrong)[:40]!r}"
+        except OverflowError:
+            reason, detail = Reason.VECTOR_OVERFLOW, "the vector holds a number beyond float32"
+        self.faults.append(Fault(place, reason, detail))
+        return None
+
+
+def _without_mark(row: Json) -> Json:
+    return {name: value for name, value in row.items() if name != REJECTED_KEY}
+
+
+def _as_text(value: Any) -> bytes:
+    """Metadata as JSON text, for `columns` to check: NaN and whatever is no object pass through."""
+    if isinstance(value, dict):
+        try:
+            return dump_object(value)
+        except ValueError:
+            pass
+    import json  # noqa: PLC0415 - only for what orjson does not write
+
+    return json.dumps(value).encode()
+
+
+def _chunk(part: Part, names: ColumnMap, group: _Group, row: int, rows_before: int) -> Chunk:
+    columns = _Columns(names)
+    for text in group.texts:
+        columns.add(text)
+    arrays = {"id": pa.array(columns.ids, pa.string()), "vector": columns.vector_array()}
+    if columns.metadata:
+        arrays["metadata"] = pa.array(columns.metadata, pa.binary()).view(pa.string())
+    if columns.contents:
+        arrays["contents"] = contents_array(columns.contents)
+    batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
+    canonical = ColumnMap(
+        "vector", "id", "metadata" if columns.metadata else None, (), "contents" if columns.contents else None
+    )
+    lines = np.array(group.lines, np.int64)
+    return Chunk(part, row, rows_before + row, batch, canonical, tuple(columns.faults), lines, group.size)

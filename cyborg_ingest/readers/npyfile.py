@@ -1,0 +1,70 @@
+"""The `.npy` container itself: its header, and its bytes at an offset. Nothing in it is ever executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cyborg_ingest.errors import FormatError, SourceError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_LARGEST_HEADER = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of a `.npy`: `data` is where its numbers begin."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    data: int
+
+
+def read_header(uri: str, file: BinaryIO) -> Header:
+    """Read the header of a `.npy`; nothing in it is executed. Raises FormatError."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file, max_header_size=_LARGEST_HEADER)
+        else:  # 3.0 differs from 2.0 by UTF-8 field names, which only records have
+            raise FormatError(f"{uri}: version {version} of the .npy format holds records, not vectors.")
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        file.seek(0)
+        head = file.read(6)
+        what = (
+            "the file is empty."
+            if not head
+            else f"it is no .npy file, or a damaged one: {_first_line(error)}."
+        )
+        raise FormatError(f"{uri}: {what}") from None
+    if dtype.hasobject:
+        raise FormatError(
+            f"{uri}: it holds pickled Python objects, which are never loaded: they could run code. "
+            "Save it as an array of numbers."
+        )
+    return Header(tuple(shape), bool(fortran), dtype, file.tell())
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def read_at(uri: str, file: BinaryIO, offset: int, size: int) -> bytearray:
+    data = bytearray(size)
+    file.seek(offset)
+    view, read = memoryview(data), 0
+    while read < size:
+        count = file.readinto(view[read:])  # type: ignore[attr-defined]
+        if not count:
+            raise SourceError(
+                f"{uri}: it breaks off at byte {offset + read:,}. It was cut short; copy it again."
+            )
+        read += count
+    return data

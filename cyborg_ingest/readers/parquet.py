@@ -1,0 +1,119 @@
+"""Parquet: one Part a row group, read page by page."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.model import Chunk, ColumnMap, Part
+from cyborg_ingest.readers.base import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cyborg_ingest.readers.base import Sidecars
+
+_MAGIC = b"PAR1"
+_PAGE_BUFFER = 1 << 20
+"""With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
+
+
+class ParquetReader:
+    """Apache Parquet."""
+
+    name = "parquet"
+    suffixes = (".parquet", ".pq")
+
+    def layout(self, path: Path, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+        """See `base.Reader`."""
+        uri = str(path)
+        with opened(uri) as file:
+            schema, footer = file.schema_arrow, file.metadata
+            names = schema.names
+            if not names:
+                raise FormatError(f"{uri}: it has no columns.")
+            twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+            if twice is not None:
+                raise FormatError(
+                    f"{uri}: two columns are named {twice!r}, so neither can be chosen. Rename one."
+                )
+            parts, row = [], 0
+            for number in range(footer.num_row_groups):
+                group = footer.row_group(number)
+                parts.append(
+                    Part(
+                        uri, self.name, number, number, number + 1, group.num_rows, row, group.total_byte_size
+                    )
+                )
+                row += group.num_rows
+        return Layout(uri, self.name, schema, tuple(parts), row, row, path.stat().st_size)
+
+    def read(
+        self,
+        part: Part,
+        columns: ColumnMap,
+        sidecars: Sidecars,
+        *,
+        rows: int,
+        start: int = 0,  # noqa: ARG002
+    ) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        wanted = [columns.id, columns.vector, columns.metadata, *columns.metadata_columns, columns.contents]
+        with opened(part.uri) as file:
+            try:
+                yield from _chunks(file, part, columns, [name for name in wanted if name], rows, start)
+            except (pa.ArrowException, OSError) as error:
+                raise SourceError(
+                    f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
+                    "write it again."
+                ) from None
+
+
+def _chunks(
+    file: pq.ParquetFile, part: Part, columns: ColumnMap, names: list[str], rows: int, start: int
+) -> Iterator[Chunk]:
+    row, size = 0, part.size
+    # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
+    batches = file.iter_batches(batch_size=rows, row_groups=[part.number], columns=names, use_threads=False)
+    for batch in batches:
+        end = row + len(batch)
+        if end > start:
+            kept = batch.slice(max(0, start - row))
+            first = end - len(kept)
+            done = size * end // max(1, part.rows or end)
+            yield Chunk(part, first, (part.first_row or 0) + first, kept, columns, size=done)
+        row = end
+    if part.rows is not None and row != part.rows:
+        raise SourceError(f"{part.uri}: row group {part.number} has {row} rows, its footer says {part.rows}.")
+
+
+@contextlib.contextmanager
+def opened(uri: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, its footer read. Raises FormatError."""
+    try:
+        file = pq.ParquetFile(uri, buffer_size=_PAGE_BUFFER, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"{uri}: {_why_not(uri, error)}") from None
+    with file:
+        yield file
+
+
+def _why_not(uri: str, error: Exception) -> str:
+    with open(uri, "rb") as file:  # noqa: PTH123 - a uri, not always a path
+        head = file.read(len(_MAGIC))
+    if not head:
+        return "the file is empty."
+    if head == b"PARE" or "encrypt" in str(error).lower():
+        return "it is encrypted, and there is no option for its keys. Write it unencrypted."
+    if head != _MAGIC:
+        return f"it is no Parquet file (it begins with {head!r}). Say what it is with --format."
+    return f"it is a damaged Parquet file: {_first_line(error)}. Perhaps it was cut short; write or copy it again."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -1,0 +1,88 @@
+"""When to try again, and how long to wait: by the type of the error, never by its text."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from cyborg_ingest.errors import RetryableError, ThrottledError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Full jitter: each pause is random between 0 and `base` doubled every time, at most `max_wait` seconds."""
+
+    retries: int = 8
+    max_wait: float = 60.0
+    base: float = 0.5
+
+    def pause(self, attempt: int, retry_after: float | None) -> float:
+        """Seconds before try number `attempt` (from 1). What the target asks for is obeyed, up to `max_wait`."""
+        jitter = random.uniform(0, min(self.max_wait, self.base * 2**attempt))  # noqa: S311 - not for secrets
+        return max(jitter, min(retry_after or 0.0, self.max_wait))
+
+
+class Gate:
+    """One pause for all senders, and one way to end every wait."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._open_at = 0.0
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody send for so long."""
+        with self._lock:
+            self._open_at = max(self._open_at, time.monotonic() + seconds)
+
+    def wait(self, seconds: float = 0.0) -> bool:
+        """Wait so long, and until the gate opens. False: stop instead."""
+        deadline = time.monotonic() + seconds
+        while not self._stopping.is_set():
+            with self._lock:
+                left = max(deadline, self._open_at) - time.monotonic()
+            if left <= 0:
+                return True
+            self._stopping.wait(left)
+        return False
+
+    def stop(self) -> None:
+        """End every wait, now and later."""
+        self._stopping.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+
+def call(
+    action: Callable[[], _T],
+    policy: RetryPolicy,
+    gate: Gate,
+    on_retry: Callable[[RetryableError, float], None],
+) -> _T:
+    """Call until it succeeds, fails for good, or has failed too often; then raise its last error."""
+    attempt = 0
+    gate.wait()
+    while True:
+        try:
+            return action()
+        except RetryableError as error:
+            attempt += 1
+            if attempt > policy.retries:
+                raise
+            pause = policy.pause(attempt, error.retry_after)
+            if isinstance(error, ThrottledError):
+                gate.hold(pause)
+            on_retry(error, pause)
+            if not gate.wait(pause):
+                raise

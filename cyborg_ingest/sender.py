@@ -1,0 +1,183 @@
+"""Send batches: a bounded number at once, in an order that lets the later row of an id win."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cyborg_ingest.model import Batch, Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Rows [start, stop) of a Part need nothing more: those of `batch` are in the index, the rest rejected.
+
+    It took `seconds`.
+    """
+
+    batch: Batch
+    seconds: float
+    rejections: tuple[Rejection, ...] = field(default=())
+
+
+class Stop:
+    """Asked for once, it ends the reading and wakes the sender; `deadline` (monotonic) ends the drain."""
+
+    def __init__(self) -> None:
+        self.wake: Future[None] = Future()
+        self.deadline: float | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, drain_seconds: float) -> None:
+        """Stop reading, and wait at most so long for what is in flight."""
+        with self._lock:
+            if self.deadline is None:
+                self.deadline = time.monotonic() + drain_seconds
+                self.wake.set_result(None)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether `ask` was called."""
+        return self.deadline is not None
+
+
+class Sender:
+    """Sends what it pulls from `batches`; `send` runs on `workers` threads, everything else on the caller's.
+
+    `on_start` is called before a batch leaves. `on_refused` gets a batch that `send` failed on, when nothing
+    else is in flight, and yields what it made of it, or raises. One more batch than there are workers is
+    taken, so that a thread that is done finds the next one ready.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Batch], None],
+        workers: int,
+        *,
+        on_start: Callable[[Batch], None] = lambda _batch: None,
+        on_refused: Callable[[Batch, Exception], Iterator[Settled]] | None = None,
+        stop: Stop | None = None,
+    ) -> None:
+        self._send = send
+        self._workers = workers
+        self._on_start = on_start
+        self._on_refused = on_refused
+        self._stop = stop or Stop()
+        self._flying: dict[Future[float], Batch] = {}
+        self._held: dict[str, int] = {}
+        self._refused: list[tuple[Batch, Exception]] = []
+
+    @property
+    def in_flight(self) -> int:
+        """Batches that are on their way."""
+        return len(self._flying)
+
+    def send_all(self, batches: Iterator[Batch]) -> Iterator[Settled]:
+        """Yield each batch when it is settled.
+
+        After an error, of the sources or of the target, what is in flight is still awaited and yielded; then
+        the error is raised. After a stop likewise, but no longer than its deadline: `in_flight` says then
+        what was given up.
+        """
+        error: Exception | None = None
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sender")
+        try:
+            try:
+                yield from self._pull(pool, batches)
+            except Exception as failure:  # noqa: BLE001 - raised again below, after the acks that are due
+                error = failure
+            yield from self._drain()
+        finally:
+            pool.shutdown(wait=not self._flying, cancel_futures=True)
+        if error is None and self._refused:
+            error = self._refused[0][1]
+        if error is not None and not self._stop.is_asked:
+            raise error
+
+    def _pull(self, pool: ThreadPoolExecutor, batches: Iterator[Batch]) -> Iterator[Settled]:
+        for batch in batches:
+            while len(self._flying) > self._workers or self._refused or self._conflicts(batch):
+                yield from self._landed()
+                yield from self._mended()
+                if self._stop.is_asked:
+                    return
+            if self._stop.is_asked:
+                return
+            self._start(pool, batch)
+        while self._flying or self._refused:
+            yield from self._landed()
+            yield from self._mended()
+            if self._stop.is_asked:
+                return
+
+    def _drain(self) -> Iterator[Settled]:
+        while self._flying:
+            before = len(self._flying)
+            yield from self._landed(draining=True)
+            if self._stop.is_asked and len(self._flying) == before:
+                return
+
+    def _start(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
+        self._on_start(batch)
+        for identity in batch.ids:
+            self._held[identity] = self._held.get(identity, 0) + 1
+        self._flying[pool.submit(self._timed, batch)] = batch
+
+    def _timed(self, batch: Batch) -> float:
+        begun = time.perf_counter()
+        if batch.ids:
+            self._send(batch)
+        return time.perf_counter() - begun
+
+    def _conflicts(self, batch: Batch) -> bool:
+        """Whether a row of the batch has the id of one in flight: it must not overtake it."""
+        return bool(self._held) and not self._held.keys().isdisjoint(batch.ids)
+
+    def _landed(self, *, draining: bool = False) -> Iterator[Settled]:
+        """Wait for something to land, or for a stop; note what was refused."""
+        timeout = None
+        waited: list[Future[Any]] = list(self._flying)
+        if self._stop.deadline is not None:
+            timeout = max(0.0, self._stop.deadline - time.monotonic())
+        elif not draining:
+            waited.append(self._stop.wake)
+        if not self._flying:
+            return
+        wait(waited, timeout, return_when=FIRST_COMPLETED)
+        for future in [one for one in self._flying if one.done()]:
+            batch = self._flying.pop(future)
+            self._release(batch)
+            failure = future.exception()
+            if failure is None:
+                yield Settled(batch, future.result())
+            elif isinstance(failure, Exception):
+                self._refused.append((batch, failure))
+            else:
+                raise failure
+
+    def _release(self, batch: Batch) -> None:
+        for identity in batch.ids:
+            self._held[identity] -= 1
+            if not self._held[identity]:
+                del self._held[identity]
+
+    def _mended(self) -> Iterator[Settled]:
+        """Look at what was refused, once nothing is in flight that it could overtake."""
+        if not self._refused or self._stop.is_asked:
+            return
+        while self._flying:
+            yield from self._landed()
+            if self._stop.is_asked:
+                return
+        while self._refused:
+            batch, error = self._refused[0]
+            if self._on_refused is None:
+                raise error
+            yield from self._on_refused(batch, error)
+            self._refused.pop(0)

@@ -1,0 +1,290 @@
+"""Every option, declared once: flag, environment variable, default, bounds and help in one place.
+
+The command line is generated from these classes, and the Python API takes them as they are, so both check
+alike. What is secret is never an option's value, only a file's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from cyborg_ingest.errors import UsageError
+
+ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
+
+METRICS = ("cosine", "euclidean", "squared_euclidean")
+PRECISIONS = ("float32", "float16", "tq12", "tq8", "tq6", "tq4")
+FORMATS = ("parquet", "npy", "jsonl")
+PROGRESS = ("auto", "rich", "plain", "json", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What the command line says about one option."""
+
+    flag: str
+    help: str
+    panel: str
+    env: str | None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] | None = None
+    metavar: str | None = None
+
+
+def option(
+    default: Any,
+    flag: str,
+    text: str,
+    *,
+    panel: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """A dataclass field that is an option too. Its environment variable follows from the flag."""
+    env = ENVIRONMENT_PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar)
+    return field(default=default, metadata={"option": declaration})
+
+
+def declarations(settings: type[Any]) -> dict[str, Declaration]:
+    """The options of a settings class by field name, in the order of their declaration."""
+    return {item.name: item.metadata["option"] for item in fields(settings) if "option" in item.metadata}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The base: checks choices and bounds, whoever fills it. Raises UsageError."""
+
+    def __post_init__(self) -> None:
+        for name, declared in declarations(type(self)).items():
+            _check(declared, getattr(self, name))
+
+
+def _check(declared: Declaration, value: Any) -> None:
+    if value is None:
+        return
+    if declared.choices and value not in declared.choices:
+        raise UsageError(f"{declared.flag} is {value!r}; it takes {', '.join(declared.choices)}.")
+    if declared.minimum is not None and value < declared.minimum:
+        raise UsageError(f"{declared.flag} is {value}; it must be at least {declared.minimum:g}.")
+    if declared.maximum is not None and value > declared.maximum:
+        raise UsageError(f"{declared.flag} is {value}; it must be at most {declared.maximum:g}.")
+
+
+_TARGET, _COLUMNS, _CREATE = "Target and keys", "Columns and formats", "Creating the index"
+_SENDING, _OUTPUT = "Sending", "Output"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSettings(Settings):
+    """Where the indexes are, and the keys that open them."""
+
+    target: str | None = option(
+        None,
+        "--target",
+        "http(s)://host:port of a CyborgDB service, or disk:PATH or s3://bucket/prefix for the engine in this "
+        "process. On a terminal disk:~/.cyborgdb/data, elsewhere it must be given.",
+        panel=_TARGET,
+        metavar="URL",
+    )
+    api_key_file: Path | None = option(
+        None,
+        "--api-key-file",
+        "File with the service's API key (or CYBORG_INGEST_API_KEY holds the key itself).",
+        panel=_TARGET,
+    )
+    index_key_file: Path | None = option(
+        None,
+        "--index-key-file",
+        "File with the index's key: 32 raw bytes, 64 hex digits or base64 (or CYBORG_INGEST_INDEX_KEY holds "
+        "the hex). An index behind a KMS needs none.",
+        panel=_TARGET,
+    )
+    ca_cert: Path | None = option(
+        None, "--ca-cert", "Trust the certificate authorities in this PEM file.", panel=_TARGET
+    )
+    insecure: bool = option(
+        False, "--insecure", "Do not verify the service's TLS certificate.", panel=_TARGET
+    )
+    timeout: float = option(
+        300.0,
+        "--timeout",
+        "Seconds to wait for the answer to one request. A request that was given up may still be applied.",
+        panel=_TARGET,
+        minimum=0.1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSettings(Settings):
+    """What is read, and which column is what."""
+
+    format: str | None = option(
+        None, "--format", "Read every source as this, whatever its suffix.", panel=_COLUMNS, choices=FORMATS
+    )
+    id_column: str | None = option(None, "--id-column", "Column of the ids.", panel=_COLUMNS, metavar="NAME")
+    vector_column: str | None = option(
+        None, "--vector-column", "Column of the vectors.", panel=_COLUMNS, metavar="NAME"
+    )
+    metadata_column: str | None = option(
+        None,
+        "--metadata-column",
+        "Column of the metadata: a struct, a map or JSON text.",
+        panel=_COLUMNS,
+        metavar="NAME",
+    )
+    metadata_columns: tuple[str, ...] = option(
+        (),
+        "--metadata-columns",
+        "Columns that become fields of the metadata, comma-separated; '*' takes all that are left.",
+        panel=_COLUMNS,
+        metavar="A,B,C",
+    )
+    contents_column: str | None = option(
+        None, "--contents-column", "Column of the contents (text or bytes).", panel=_COLUMNS, metavar="NAME"
+    )
+    ids: Path | None = option(
+        None, "--ids", "Ids for a .npy, row by row: .npy, .txt, .jsonl or .parquet.", panel=_COLUMNS
+    )
+    id_prefix: str | None = option(
+        None,
+        "--id-prefix",
+        "Without --ids, the ids of a .npy are its row numbers behind this; {file} in it is the file's name.",
+        panel=_COLUMNS,
+        metavar="TEXT",
+    )
+    metadata: Path | None = option(
+        None, "--metadata", "Metadata for a .npy, row by row: .jsonl or .parquet.", panel=_COLUMNS
+    )
+    contents: Path | None = option(
+        None, "--contents", "Contents for a .npy, row by row: .txt, .jsonl or .parquet.", panel=_COLUMNS
+    )
+    limit: int | None = option(
+        None, "--limit", "Stop after this many rows.", panel=_COLUMNS, minimum=1, metavar="N"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateSettings(Settings):
+    """How an index is made. `None` leaves it to the engine."""
+
+    metric: str | None = option(
+        None,
+        "--metric",
+        "Distance of the new index (the engine's default: euclidean).",
+        panel=_CREATE,
+        choices=METRICS,
+    )
+    storage_precision: str | None = option(
+        None,
+        "--storage-precision",
+        "How the new index stores vectors (default float32, exact).",
+        panel=_CREATE,
+        choices=PRECISIONS,
+    )
+    kms_name: str | None = option(
+        None,
+        "--kms-name",
+        "Let the service keep the new index's key, under this entry of its KMS registry.",
+        panel=_CREATE,
+        metavar="NAME",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateIndexSettings(CreateSettings, TargetSettings):
+    """`index create`: all that the create calls of the engines take."""
+
+    dimension: int | None = option(
+        None,
+        "--dimension",
+        "Dimension of the vectors (default: that of the first row).",
+        panel=_CREATE,
+        minimum=1,
+        maximum=65_535,
+        metavar="N",
+    )
+    metadata_schema: Path | None = option(
+        None,
+        "--metadata-schema",
+        'JSON file of index policies: {"field": {"filterable": true, "pattern": false, "full_text": false}}.',
+        panel=_CREATE,
+    )
+    text_fields: tuple[str, ...] = option(
+        (),
+        "--text-fields",
+        "Metadata fields for full-text search, comma-separated.",
+        panel=_CREATE,
+        metavar="A,B",
+    )
+    bm25_k1: float | None = option(
+        None, "--bm25-k1", "BM25 term-frequency saturation (default 1.2).", panel=_CREATE, minimum=0
+    )
+    bm25_b: float | None = option(
+        None, "--bm25-b", "BM25 length normalisation (default 0.75).", panel=_CREATE, minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSettings(Settings):
+    """What is shown."""
+
+    progress: str = option(
+        "auto",
+        "--progress",
+        "auto is rich on a terminal, else plain: a line every 5 seconds. json: one object a line, on stderr.",
+        panel=_OUTPUT,
+        choices=PROGRESS,
+    )
+    verbose: bool = option(
+        False, "--verbose", "Also show each retry, and the traceback of an error.", panel=_OUTPUT
+    )
+    json: bool = option(False, "--json", "Print the report as JSON on stdout.", panel=_OUTPUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
+    """One load, whole: `upsert` on the command line, `load` in Python."""
+
+    sources: tuple[str, ...]
+    index: str
+    create: bool = option(
+        False, "--create", "Create the index if it is missing, sized from the data.", panel=_CREATE
+    )
+    dry_run: bool = option(False, "--dry-run", "Read and check everything, send nothing.", panel=_SENDING)
+    batch_rows: int | None = option(
+        None,
+        "--batch-rows",
+        "Rows a request at most (default: measured for each engine).",
+        panel=_SENDING,
+        minimum=1,
+        metavar="N",
+    )
+    batch_bytes: int | None = option(
+        None,
+        "--batch-bytes",
+        "Bytes a request at most: of the encoded body over REST (10,000,000 at most), of the rows embedded.",
+        panel=_SENDING,
+        minimum=1,
+        metavar="N",
+    )
+    workers: int | None = option(
+        None,
+        "--workers",
+        "Requests in flight at once (default: measured for each engine).",
+        panel=_SENDING,
+        minimum=1,
+        maximum=64,
+        metavar="N",
+    )
+    retries: int = option(
+        8, "--retries", "Tries after a failure that may pass, for one request.", panel=_SENDING, minimum=0
+    )
+    retry_max_wait: float = option(
+        60.0, "--retry-max-wait", "Longest pause between two tries, in seconds.", panel=_SENDING, minimum=0
+    )

@@ -1,0 +1,76 @@
+"""The engines that rows can go to: a table by the scheme of the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cyborg_ingest.errors import UsageError
+
+if TYPE_CHECKING:
+    from cyborg_ingest.targets.base import Client, Connection
+
+_FORMS = (
+    "A target is http://HOST:PORT or https://HOST:PORT (a service), disk:PATH or s3://BUCKET/PREFIX (the engine in "
+    "this process)."
+)
+
+
+def is_embedded(target: str) -> bool:
+    """Whether the target is the engine in this process. Raises UsageError for a target of no known form."""
+    scheme = target.partition(":")[0].lower()
+    if scheme in {"http", "https"}:
+        return False
+    if scheme in {"disk", "s3"} and ":" in target:
+        return True
+    hint = f" Did you mean http://{target}?" if urlsplit(f"//{target}").port else ""
+    hint = hint or (f" Did you mean disk:{target}?" if target.startswith((".", "/", "~")) else "")
+    raise UsageError(f"Target {target!r} has no scheme that is known.{hint} {_FORMS}")
+
+
+def connect(target: str, connection: Connection) -> Client:
+    """A client for the target. Raises UsageError; nothing is sent yet."""
+    if not is_embedded(target):
+        from cyborg_ingest.targets.rest import RestClient  # noqa: PLC0415 - one engine need not import the other
+
+        return RestClient(_service(target), connection)
+    from cyborg_ingest.targets.embedded import EmbeddedClient  # noqa: PLC0415
+
+    for option, value in (("--ca-cert", connection.ca_cert), ("--insecure", connection.insecure)):
+        if value:
+            raise UsageError(f"{option} is for a service over https; {target} is embedded.")
+    return EmbeddedClient(_place(target), connection)
+
+
+def _service(target: str) -> str:
+    """The address of a service, checked: what is shown and logged must hold no secret."""
+    try:
+        parts = urlsplit(target)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"Target is no address: {error}. {_FORMS}") from None
+    if parts.username or parts.password:
+        raise UsageError(
+            "The target holds a user or password. Keys come from CYBORG_INGEST_API_KEY or --api-key-file."
+        )
+    if not host:
+        raise UsageError(f"Target {target!r} names no host. {_FORMS}")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise UsageError(f"Target {target!r} has more than host and port; the paths are the service's own.")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+
+
+def _place(target: str) -> str:
+    """The directory or bucket, in one spelling: absolute, with ~ expanded."""
+    scheme, _, place = target.partition(":")
+    if scheme.lower() == "s3":
+        bucket, _, prefix = place.removeprefix("//").partition("/")
+        if not place.startswith("//") or not bucket:
+            raise UsageError(f"Target {target!r} names no bucket. {_FORMS}")
+        return f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")
+    path = place.removeprefix("//") if place.startswith("//") else place
+    if not path:
+        raise UsageError(f"Target {target!r} names no directory. {_FORMS}")
+    return f"disk:{Path(path).expanduser().absolute()}"

@@ -1,0 +1,164 @@
+"""What an engine has to offer; `rest.py` and `embedded.py` are the two that do."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Any
+
+    import numpy as np
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
+
+FREE_TIER_ROWS = 1_000_000
+"""Items per index without a licence (measured: exactly this many are allowed)."""
+
+MAX_BODY = 10_000_000
+"""Bytes of a request; above this the service's memory grows by eleven times the body (measured)."""
+
+AUTO_TRAIN_ROWS = 65_536
+"""Above this the service trains an index by itself; the embedded engine never does."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Requests and bytes that left this process for an index; counted from any thread."""
+
+    requests: int = 0
+    wire_bytes: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, wire_bytes: int) -> None:
+        """Count one request of so many bytes."""
+        with self._lock:
+            self.requests += 1
+            self.wire_bytes += wire_bytes
+
+
+class Closing:
+    """A context manager that closes itself."""
+
+    def close(self) -> None:
+        """Free what is held; safe to call again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Index(Protocol):
+    """One index. All methods may be called from several threads."""
+
+    name: str
+    traffic: Traffic
+
+    def upsert_binary(
+        self,
+        ids: list[str],
+        vectors: npt.NDArray[np.float32],
+        metadata: list[Json | None] | None = None,
+        contents: list[str | bytes | None] | None = None,
+    ) -> None:
+        """Insert or replace rows; when it returns, the engine has them on disk.
+
+        `vectors` has the shape (len(ids), dimension); another dtype or byte order is cast to little-endian
+        float32. Datetimes in metadata become epoch milliseconds (naive = UTC), bytes contents base64 text. A
+        row that is there already is replaced whole: metadata and contents that are not given are gone.
+
+        Raises ArgumentError (a ValueError) where lengths or shapes do not fit or metadata cannot be sent,
+        ArgumentTypeError (a TypeError too) where `vectors` is no array, and TargetError (a ValueError) with
+        the target's own words where it refuses.
+        """
+        ...
+
+    def describe(self) -> IndexInfo:
+        """Dimension, metric and training. Raises NoIndexError, AccessError."""
+        ...
+
+    def count(self) -> int:
+        """How many rows the index holds."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> list[StoredRow]:
+        """The rows of these ids that exist, whole, each once, in the order asked for."""
+        ...
+
+    def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
+        """The nearest ids and their distances, nearest first."""
+        ...
+
+    def train(self) -> None:
+        """Build the inverted lists, which makes queries on a large index fast. Blocks until done."""
+        ...
+
+    def delete(self) -> None:
+        """Delete the index with all its rows."""
+        ...
+
+    def close(self) -> None:
+        """Free connections; of an embedded index, its lock too."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Client(Protocol):
+    """A connection to a place that holds indexes."""
+
+    target: str
+    """As it is shown: no secret in it."""
+    is_embedded: bool
+
+    def index(self, name: str, key: bytes | None = None) -> Index:
+        """An index by name. `key`: its 32 bytes; None where a KMS holds it. Nothing is sent yet."""
+        ...
+
+    def create(self, name: str, key: bytes | None, options: CreateOptions) -> Index:
+        """Create an index, or complete one whose creation was cut short. Raises IndexExistsError."""
+        ...
+
+    def list_indexes(self) -> list[str]:
+        """The names of all indexes."""
+        ...
+
+    def close(self) -> None:
+        """Close every index that came from here."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach a target; the secrets are left out of its repr.
+
+    `timeout` is in seconds, for an answer to a request; `connect_timeout` for the connection.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    licence: str | None = field(default=None, repr=False)
+    ca_cert: Path | None = None
+    insecure: bool = False
+    timeout: float = 300.0
+    connect_timeout: float = 10.0
+    max_body: int = MAX_BODY

@@ -1,0 +1,384 @@
+"""The engine in this process: `disk:PATH` and `s3://bucket/prefix`, through cyborgdb_core.
+
+Every error of the engine is a plain ValueError (sometimes a TypeError or RuntimeError); this is the one place
+where they are told apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cyborg_ingest.errors import (
+    AccessError,
+    ArgumentError,
+    CapReachedError,
+    IndexExistsError,
+    MissingExtraError,
+    NoIndexError,
+    RefusedError,
+    StorageError,
+    TargetError,
+    UsageError,
+)
+from cyborg_ingest.model import IndexInfo, StoredRow
+from cyborg_ingest.targets import engine_log
+from cyborg_ingest.targets.arguments import checked_vectors
+from cyborg_ingest.targets.base import Closing, Traffic
+from cyborg_ingest.values import contents_text, dump_object, with_plain_dates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from cyborg_ingest.model import CreateOptions, Json
+    from cyborg_ingest.targets.base import Connection
+
+_KEEP_ALIVE = "none"
+_LICENCE = "CYBORGDB_API_KEY"
+
+# What the engine says -> the error, and what to do. The first that fits counts; anything else may be a row's fault
+_MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
+    ("is locked by another", StorageError, "Another process has it open, perhaps a service on this directory: "
+     "stop that one, or load through the service with --target http://HOST:PORT."),
+    ("does not exist at the configured storage target", NoIndexError, ""),
+    ("No KMS blob exists", NoIndexError, ""),
+    ("already exists", IndexExistsError, ""),
+    ("does not authenticate the stored wrap", AccessError, "This is not the key of the index."),
+    ("index_key", AccessError, "An index key has 32 bytes, not all zero."),
+    ("Index key", AccessError, "An index key has 32 bytes, not all zero."),
+    ("permission denied", AccessError, ""),
+    ("check your API key", AccessError, f"{_LICENCE} is not a valid licence; without it the free tier works."),
+    ("Item limit reached", CapReachedError, f"Load into another index, or set {_LICENCE} to a licence."),
+    ("IoError", StorageError, "Look at the disk's free space and permissions."),
+    ("NoSuchBucket", StorageError, "Create the bucket first."),
+    ("Corruption", StorageError, ""),
+)  # fmt: skip
+
+
+def core() -> Any:
+    """The module cyborgdb_core. Raises MissingExtraError."""
+    try:
+        import cyborgdb_core  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise MissingExtraError(
+            f"The embedded engine is not installed ({error}). Install it with pip install 'cyborg-ingest[embedded]', "
+            "or load through a service with --target http://HOST:PORT."
+        ) from None
+    engine_log.silence()
+    return cyborgdb_core
+
+
+@contextlib.contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    """Turn the engine's errors into ours, with its own words."""
+    try:
+        yield
+    except TargetError:
+        raise
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        words = str(error)
+        for mark, kind, advice in _MEANINGS:
+            if mark in words:
+                raise kind(
+                    " ".join(part for part in (f"{doing}: {words.rstrip('.')}.", advice) if part)
+                ) from None
+        raise RefusedError(f"{doing}: {words}") from None
+
+
+class EmbeddedClient(Closing):
+    """Indexes in a directory or a bucket, without a server.
+
+    An index on disk is locked for this process from its first use until `close`. A bucket has no lock: two
+    processes that write to one index there lose rows silently.
+    """
+
+    is_embedded = True
+
+    def __init__(self, target: str, connection: Connection) -> None:
+        self.target = target
+        self._connection = connection
+        self._indexes: list[EmbeddedIndex] = []
+        self._client: Any = None
+        self._lock = threading.Lock()
+        self._core = core()
+        self._storage = _storage(self._core, target)
+
+    def index(self, name: str, key: bytes | None = None) -> EmbeddedIndex:
+        """An index by name; it is opened by its first use."""
+        found = EmbeddedIndex(self, name, key)
+        self._indexes.append(found)
+        return found
+
+    def engine(self, *, create: bool = False) -> Any:
+        """The engine's client. Opening one creates its directory, so that is left to `create`."""
+        with self._lock:
+            if self._client is None:
+                path = _path(self.target)
+                if path is not None and not create and not path.is_dir():
+                    raise NoIndexError(f"There is no directory {path}, so there is no index in it.")
+                with _translated(self.target):
+                    licence = self._connection.licence or ""
+                    self._client = self._core.Client(api_key=licence, storage_config=self._storage)
+            return self._client
+
+    def create(self, name: str, key: bytes | None, options: CreateOptions) -> EmbeddedIndex:
+        """Create an index in two steps, envelope and index, or the one that is missing after a kill.
+
+        Raises IndexExistsError where both are there.
+        """
+        if options.kms_name:
+            raise UsageError("--kms-name needs a service: the embedded engine has no KMS.")
+        if key is None:
+            raise AccessError(f"Index {name!r} needs a key of 32 bytes.")
+        if name in {"", "default"}:
+            raise UsageError(f"An index cannot be named {name!r}: the service reserves it.")
+        engine = self.engine(create=True)
+        with _translated(f"{self.target}, index {name!r}"):
+            has_envelope = self._has_envelope(name)
+            if not has_envelope:
+                envelope = self._core.KMSBlob(provider="none", version=1, created_at=int(time.time()))
+                self._core.create_index_kms(self._storage, name, envelope)
+            if name in engine.list_indexes():
+                if has_envelope:
+                    raise IndexExistsError(f"Index {name!r} is in {self.target} already.")
+            else:
+                engine.create_index(name, key, **_create_arguments(options))
+        return self.index(name, key)
+
+    def _has_envelope(self, name: str) -> bool:
+        try:
+            envelope = self._core.get_index_kms(self._storage, name)
+        except ValueError as error:
+            if "No KMS blob exists" in str(error):
+                return False
+            raise
+        if envelope.provider != "none":
+            raise AccessError(
+                f"The key of index {name!r} is kept by a KMS ({envelope.provider}): only a service can open it."
+            )
+        return True
+
+    def delete(self, name: str, index: Any, key: bytes) -> None:
+        """Delete an index, and the envelope that a service looks for."""
+        index.delete_index(index_key=key)
+        self._core.delete_index_kms(self._storage, name)
+
+    def list_indexes(self) -> list[str]:
+        """The names of all indexes; none where the directory does not exist."""
+        path = _path(self.target)
+        if path is not None and not path.is_dir():
+            return []
+        with _translated(self.target):
+            return list(self.engine().list_indexes())
+
+    def close(self) -> None:
+        """Close every index, which frees their locks."""
+        for index in self._indexes:
+            index.close()
+        self._indexes.clear()
+        self._client = None
+
+
+def _create_arguments(options: CreateOptions) -> dict[str, Any]:
+    given = {
+        "dimension": options.dimension,
+        "metric": options.metric,
+        "storage_precision": options.storage_precision,
+        "metadata_schema": None if options.metadata_schema is None else dict(options.metadata_schema),
+        "text_fields": None if options.text_fields is None else list(options.text_fields),
+        "bm25_k1": options.bm25_k1,
+        "bm25_b": options.bm25_b,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+class EmbeddedIndex(Closing):
+    """An index of the engine; its handle is shared by all threads."""
+
+    def __init__(self, client: EmbeddedClient, name: str, key: bytes | None) -> None:
+        self.name = name
+        self.traffic = Traffic()
+        self._client = client
+        self._key = key
+        self._handle: Any = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"EmbeddedIndex({self.name!r} in {self._client.target})"
+
+    def _engine(self) -> Any:
+        with self._lock:
+            if self._closed:
+                raise TargetError(f"Index {self.name!r} is closed.")
+            if self._handle is None:
+                engine = self._client.engine()
+                if self.name not in engine.list_indexes():
+                    raise NoIndexError(f"{self._client.target} has no index {self.name!r}.")
+                if self._key is None:
+                    raise AccessError(
+                        f"Index {self.name!r} needs its key: set CYBORG_INGEST_INDEX_KEY, or give --index-key-file."
+                    )
+                self._handle = engine.load_index(self.name, self._key)
+            return self._handle
+
+    def _doing(self) -> contextlib.AbstractContextManager[None]:
+        return _translated(f"{self._client.target}, index {self.name!r}")
+
+    def upsert_binary(
+        self,
+        ids: list[str],
+        vectors: npt.NDArray[np.float32],
+        metadata: list[Json | None] | None = None,
+        contents: list[str | bytes | None] | None = None,
+    ) -> None:
+        """See `targets.base.Index`. Rows of vectors alone take the engine's fast form."""
+        narrow = checked_vectors(ids, vectors, metadata, contents)
+        if not ids:
+            return
+        with self._doing():
+            engine = self._engine()
+            if (metadata is None or not any(metadata)) and (contents is None or not any(contents)):
+                engine.upsert(ids, narrow, index_key=self._key)
+            else:
+                engine.upsert(_items(ids, narrow, metadata, contents), index_key=self._key)
+        self.traffic.add(0)
+
+    def describe(self) -> IndexInfo:
+        """See `targets.base.Index`."""
+        with self._doing():
+            engine = self._engine()
+            config = engine.index_config()
+            return IndexInfo(
+                name=self.name,
+                dimension=engine.dimension,
+                metric=engine.metric,
+                is_trained=engine.is_trained(),
+                n_lists=engine.n_lists,
+                metadata_schema=config.get("metadata_schema") or {},
+                bm25=config.get("bm25"),
+            )
+
+    def count(self) -> int:
+        """See `targets.base.Index`."""
+        with self._doing():
+            return int(self._engine().get_num_vectors(index_key=self._key))
+
+    def get(self, ids: Sequence[str]) -> list[StoredRow]:
+        """See `targets.base.Index`."""
+        with self._doing():
+            found = self._engine().get(list(dict.fromkeys(ids)), index_key=self._key)
+        return [
+            StoredRow(
+                id=row["id"],
+                vector=np.array(row["vector"], np.float32) if len(row.get("vector", ())) else None,
+                metadata=row.get("metadata") or None,
+                contents=_text(row.get("contents")),
+            )
+            for row in found
+        ]
+
+    def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
+        """See `targets.base.Index`."""
+        query = np.ascontiguousarray(vector, np.float32)
+        with self._doing():
+            found = self._engine().query(query, top_k=top_k, include=["distance"], index_key=self._key)
+        return [(row["id"], float(row["distance"])) for row in found]
+
+    def train(self) -> None:
+        """See `targets.base.Index`."""
+        with self._doing():
+            self._engine().train(index_key=self._key)
+
+    def delete(self) -> None:
+        """See `targets.base.Index`."""
+        with self._doing():
+            self._client.delete(self.name, self._engine(), self._key or b"")
+        self.close()
+
+    def close(self) -> None:
+        """Drop the handle: the lock lives as long as it."""
+        with self._lock:
+            self._handle = None
+            self._closed = True
+
+
+def _items(
+    ids: list[str],
+    vectors: npt.NDArray[np.float32],
+    metadata: list[Json | None] | None,
+    contents: list[str | bytes | None] | None,
+) -> list[Json]:
+    """Rows as the engine takes them: numpy vectors (a list costs four times as much), no absent contents."""
+    items: list[Json] = [
+        {"id": identity, "vector": vector} for identity, vector in zip(ids, vectors, strict=True)
+    ]
+    for item, value in zip(items, metadata or (), strict=False):
+        if value:
+            item["metadata"] = _checked(value)
+    for item, content in zip(items, contents or (), strict=False):
+        if content:
+            item["contents"] = contents_text(content)
+    return items
+
+
+def _checked(metadata: Json) -> Json:
+    """Metadata that JSON can hold; the engine itself would store NaN and never read it back."""
+    try:
+        dump_object(metadata)
+    except ValueError as error:
+        raise ArgumentError(f"metadata: {error}") from None
+    return with_plain_dates(metadata) if _has_dates(metadata) else metadata
+
+
+def _has_dates(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_dates(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(_has_dates(item) for item in value)
+    return hasattr(value, "isoformat")
+
+
+def _text(contents: bytes | str | None) -> str | bytes | None:
+    if not contents:
+        return None
+    if isinstance(contents, str):
+        return contents
+    try:
+        return contents.decode()
+    except UnicodeDecodeError:
+        return contents
+
+
+def _path(target: str) -> Path | None:
+    return Path(target.removeprefix("disk:")) if target.startswith("disk:") else None
+
+
+def _storage(engine: Any, target: str) -> Any:
+    path = _path(target)
+    if path is not None:
+        return engine.StorageConfig.disk(str(path))
+    bucket, _, prefix = target.removeprefix("s3://").partition("/")
+    environment = os.environ
+    credentials = None
+    if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"):
+        credentials = engine.S3Credentials(
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            environment.get("AWS_SESSION_TOKEN") or None,
+        )
+    return engine.StorageConfig.s3(
+        bucket,
+        region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
+        endpoint=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"),
+        prefix=prefix,
+        credentials=credentials,
+    )

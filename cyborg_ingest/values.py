@@ -1,0 +1,152 @@
+"""The one place for the rules about values: JSON, dates and contents, as they reach an engine.
+
+orjson is fast but not faithful: it reads integers beyond 64 bits as floats, and writes NaN as null. Both
+are caught here, by a cheap test first and the standard library where it matters.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pybase64
+
+if TYPE_CHECKING:
+    from cyborg_ingest.model import Json
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_JSON_KINDS = {
+    list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean", type(None): "null"
+}  # fmt: skip
+
+
+class NotFiniteError(ValueError):
+    """NaN or an infinity, which JSON does not have and which makes a stored row unreadable."""
+
+
+def epoch_milliseconds(value: datetime.date) -> int:
+    """Milliseconds since 1970 in UTC, rounded down; a datetime without a zone is taken as UTC."""
+    if not isinstance(value, datetime.datetime):
+        value = datetime.datetime.combine(value, datetime.time())
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=datetime.timezone.utc)
+    return (value - _EPOCH) // _MILLISECOND
+
+
+def load_json(text: bytes) -> Any:
+    """Parse one JSON value, every number as it was; NaN and infinities are kept, for the caller to name.
+
+    Raises ValueError (json.JSONDecodeError, UnicodeDecodeError) where it is no JSON.
+    """
+    return _parse(text)[0]
+
+
+def load_object(text: bytes) -> Json:
+    """Parse one JSON object, every number as it was.
+
+    Raises NotFiniteError for NaN and infinities, ValueError where it is no JSON or no object.
+    """
+    value, is_finite = _parse(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"is {_JSON_KINDS.get(type(value), 'no object')}, not an object")  # noqa: TRY004
+    if not is_finite:
+        _refuse_non_finite(value)
+    return value
+
+
+def _parse(text: bytes) -> tuple[Any, bool]:
+    """The value, and whether it is sure to hold no NaN and no infinity."""
+    if not _LONG_NUMBER.search(text):
+        try:
+            return orjson.loads(text), True
+        except orjson.JSONDecodeError:
+            pass  # NaN, 1e400 and lone surrogates are for the caller to name: the stdlib reads them
+    try:
+        return json.loads(text), False
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def dump_object(value: Json) -> bytes:
+    """A JSON object as UTF-8 JSON, dates as epoch milliseconds, every number as it was.
+
+    Raises NotFiniteError (a ValueError) for NaN and infinities, ValueError for what JSON cannot hold.
+    """
+    try:
+        text = orjson.dumps(value, _convert, orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:  # an integer beyond 64 bits, a key or a value that is not JSON: find out which
+        return _dump_slowly(value)
+    if b"null" in text:
+        _refuse_non_finite(value)
+    return text
+
+
+def _dump_slowly(value: Json) -> bytes:
+    try:
+        text = json.dumps(value, default=_convert, allow_nan=True, ensure_ascii=False, separators=(",", ":"))
+        _refuse_non_finite(value)
+        return text.encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("text that is not valid Unicode (a lone surrogate)") from None
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _convert(value: object) -> int:
+    if isinstance(value, datetime.date):
+        return epoch_milliseconds(value)
+    raise TypeError(f"a value of type {type(value).__name__} is not JSON")
+
+
+def _refuse_non_finite(value: object) -> None:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise NotFiniteError(f"{value} is not JSON")
+    elif isinstance(value, dict):
+        for item in value.values():
+            _refuse_non_finite(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_non_finite(item)
+
+
+def with_plain_dates(value: Any) -> Any:
+    """The value with every date and datetime in it, at any depth, as epoch milliseconds."""
+    if isinstance(value, datetime.date):
+        return epoch_milliseconds(value)
+    if isinstance(value, dict):
+        return {key: with_plain_dates(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_plain_dates(item) for item in value]
+    return value
+
+
+def contents_text(value: str | bytes | None) -> str:
+    """Contents as both engines store them: text as it is, bytes as base64 text, nothing as ""."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return pybase64.b64encode_as_string(value)
+
+
+def canonical(metadata: Json | None, contents: str | bytes | None) -> bytes:
+    """What a row holds beside its vector, as bytes that are equal where the values are.
+
+    1, 1.0 and true differ; the order of fields, {} and nothing, "" and nothing do not.
+    """
+    return dump_object({"contents": contents_text(contents), "metadata": _sorted(metadata or {})})
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list | tuple) else value

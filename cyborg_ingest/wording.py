@@ -1,0 +1,210 @@
+"""What displays say, in words and as plain facts: the plan, progress, the summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected
+from cyborg_ingest.mapping import storage_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.events import Event
+    from cyborg_ingest.model import ColumnMap
+    from cyborg_ingest.plan import Plan, Source
+    from cyborg_ingest.report import RunReport, Tally
+
+LABEL = 10
+"""Width of the words at the left."""
+
+STYLES = {"note": "bold yellow", "rejected": "bold red", "failed": "bold red", "done": "bold green"}
+
+_SHOWN_SOURCES = 10
+_MEGABYTE = 1_000_000
+
+
+def labelled(label: str, *texts: str) -> list[str]:
+    """Lines with a word at the left of the first."""
+    return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
+
+
+def plan(event: Planned) -> list[str]:
+    """Files, rows, dimension, which column goes where and which are left out."""
+    lines = labelled("target", event.target) + labelled("index", event.index)
+    shown = event.plan.sources[:_SHOWN_SOURCES]
+    lines += labelled("sources", *(_source(one) for one in shown))
+    if len(event.plan.sources) > len(shown):
+        lines += labelled("", f"... and {len(event.plan.sources) - len(shown)} more")
+    lines += labelled("rows", _planned_rows(event.plan))
+    maps = list(dict.fromkeys(one.columns for one in event.plan.sources))
+    for columns in maps:
+        lines += labelled("columns" if columns is maps[0] else "", _roles(columns))
+    left_out = list(dict.fromkeys(name for columns in maps for name in columns.left_out))
+    lines += labelled("left out", ", ".join(left_out) or "no column")
+    return lines
+
+
+def _source(source: Source) -> str:
+    layout = source.layout
+    rows = f"~{layout.rows_estimate:,}" if layout.rows is None else f"{layout.rows:,}"
+    kind = storage_type(layout.schema.field(source.columns.vector).type)
+    size = getattr(kind, "list_size", None)
+    return f"{layout.uri}  {layout.format}, {rows} rows" + (f" x {size}" if size else "")
+
+
+def _planned_rows(planned: Plan) -> str:
+    exact = planned.rows
+    if exact is None:
+        estimate = sum(one.layout.rows_estimate for one in planned.sources)
+        text = f"~{min(estimate, planned.limit or estimate):,}"
+    else:
+        text = f"{exact:,}"
+    dimension = f"{planned.dimension} dimensions" if planned.dimension else "dimension from the first vector"
+    return f"{text}, {dimension}" + (f" (--limit {planned.limit})" if planned.limit else "")
+
+
+def _roles(columns: ColumnMap) -> str:
+    metadata = [columns.metadata] if columns.metadata else []
+    metadata += list(columns.metadata_columns)
+    parts = {
+        "id": columns.id or "row number",
+        "vector": columns.vector,
+        "metadata": " + ".join(metadata) or "none",
+        "contents": columns.contents or "none",
+    }
+    return ", ".join(f"{role} <- {name}" for role, name in parts.items())
+
+
+def note(event: Noted) -> str:
+    """Something worth knowing."""
+    return labelled("note", event.text)[0]
+
+
+def retry(event: Retrying) -> str:
+    """A failure that may pass."""
+    return labelled("retry", f"in {event.pause:.1f} s: {event.error}")[0]
+
+
+def rejection(event: RowRejected) -> str:
+    """A row that is not loaded."""
+    return labelled("rejected", str(event.rejection))[0]
+
+
+def done_rows(tally: Tally) -> int:
+    """Rows that need nothing more."""
+    return tally.total("acknowledged") + tally.total("rejected") + tally.total("skipped")
+
+
+def expected_rows(tally: Tally) -> int:
+    """Rows in all: exact where known, else estimated, and never fewer than are there."""
+    return max(
+        sum(one.estimate if one.total is None else one.total for one in tally.sources.values()),
+        tally.total("read"),
+        1,
+    )
+
+
+def rates(tally: Tally) -> str:
+    """Rows, speed, and what is on its way."""
+    seconds = tally.seconds or 1e-9
+    acknowledged = tally.total("acknowledged")
+    return (
+        f"{done_rows(tally):,} rows  {acknowledged / seconds:,.0f} rows/s  "
+        f"{tally.raw_bytes / seconds / _MEGABYTE:.1f} MB/s  {tally.in_flight} in flight  "
+        f"{tally.total('rejected'):,} rejected  {sum(tally.retries.values()):,} retried"
+    )
+
+
+def progress(tally: Tally) -> str:
+    """One line of progress."""
+    facts = progress_facts(tally)
+    left = "?" if facts["seconds_left"] is None else f"{facts['seconds_left']:.0f} s"
+    return labelled("loading", f"{facts['percent']:.0f}%  {rates(tally)}  {left} left")[0]
+
+
+def progress_facts(tally: Tally) -> dict[str, Any]:
+    """Progress as numbers; `percent` and `seconds_left` are estimates where the rows are."""
+    done, expected, seconds = done_rows(tally), expected_rows(tally), tally.seconds
+    return {
+        "rows": done,
+        "rows_expected": expected,
+        "percent": round(100 * done / expected, 1),
+        "acknowledged": tally.total("acknowledged"),
+        "rejected": tally.total("rejected"),
+        "retried": sum(tally.retries.values()),
+        "in_flight": tally.in_flight,
+        "rows_per_second": round(tally.total("acknowledged") / seconds, 1) if seconds else 0.0,
+        "bytes_per_second": round(tally.raw_bytes / seconds, 1) if seconds else 0.0,
+        "seconds_left": round(seconds * (expected - done) / done, 1) if done else None,
+    }
+
+
+def summary(report: RunReport) -> list[str]:
+    """What was done, by file, and what was not."""
+    rows = report.rows
+    if report.status == "dry_run":
+        return labelled("checked", f"{rows['read']:,} rows can be loaded; nothing was sent (--dry-run)")
+    parts = [f"{rows['acknowledged']:,} of {rows['read']:,} rows acknowledged in {report.load_seconds:.1f} s"]
+    if report.rows_per_second:
+        rate = report.bytes["raw"] / report.load_seconds / _MEGABYTE
+        parts.append(f"({report.rows_per_second:,.0f} rows/s, {rate:.1f} MB/s)")
+    lines = labelled("done" if not report.exit_code else "stopped", " ".join(parts))
+    lines += labelled("", ", ".join(f"{rows[name]:,} {name}" for name in ("rejected", "skipped", "unsent")))
+    lines += labelled("", *_by_file(report))
+    lines += labelled("", _requests(report))
+    before, after = report.index_count["before"], report.index_count["after"]
+    if before is not None and after is not None:
+        lines += labelled(
+            "index", f"{report.index} in {report.target}: {before:,} rows before, {after:,} after"
+        )
+    return lines
+
+
+def _by_file(report: RunReport) -> Iterator[str]:
+    shown = report.sources[:_SHOWN_SOURCES]
+    for source in shown:
+        yield f"{source['uri']}: {source['acknowledged']:,} of {source['rows']:,} acknowledged"
+    if len(report.sources) > len(shown):
+        yield f"... and {len(report.sources) - len(shown)} more files"
+
+
+def _requests(report: RunReport) -> str:
+    p50, p99 = report.latency_ms["p50"], report.latency_ms["p99"]
+    latency = "" if p50 is None else f", latency p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"
+    retries = sum(report.retries.values())
+    causes = ", ".join(f"{cause}: {count}" for cause, count in report.retries.items())
+    wire = f", {report.bytes['wire'] / _MEGABYTE:.1f} MB on the wire" if report.bytes["wire"] else ""
+    return f"{report.requests:,} requests{wire}{latency}, {retries} retries" + (
+        f" ({causes})" if causes else ""
+    )
+
+
+def facts(event: Event) -> dict[str, Any]:
+    """An event as JSON has it."""
+    if isinstance(event, Planned):
+        return {
+            "target": event.target,
+            "index": event.index,
+            "rows": event.plan.rows,
+            "dimension": event.plan.dimension,
+            "sources": [
+                {
+                    "uri": one.layout.uri,
+                    "format": one.layout.format,
+                    "rows": one.layout.rows,
+                    "columns": {name: getattr(one.columns, name) for name in one.columns.__slots__},
+                }
+                for one in event.plan.sources
+            ],
+        }
+    if isinstance(event, Noted):
+        return {"text": event.text}
+    if isinstance(event, Retrying):
+        return {"cause": event.error.cause, "error": str(event.error), "pause": round(event.pause, 3)}
+    if isinstance(event, RowRejected):
+        one = event.rejection
+        return {"file": one.uri, "row": one.row, "line": one.line, "reason": one.reason, "detail": one.detail}
+    if isinstance(event, Ended):
+        return event.report.to_dict()
+    return {}

@@ -1,0 +1,90 @@
+"""What may pass is tried again, with pauses that are random, bounded and can be ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from cyborg_ingest.errors import AccessError, RetryableError, ThrottledError, UnavailableError
+from cyborg_ingest.retry import Gate, RetryPolicy, call
+
+QUICK = RetryPolicy(retries=3, max_wait=0.01, base=0.001)
+
+
+class Failing:
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "done"
+
+
+def unavailable() -> RetryableError:
+    return UnavailableError("503", cause="503")
+
+
+def test_a_failure_that_passes_is_tried_again_and_reported() -> None:
+    action, seen = Failing(unavailable(), unavailable()), []
+    assert call(action, QUICK, Gate(), lambda error, pause: seen.append((error.cause, pause))) == "done"
+    assert [cause for cause, _ in seen] == ["503", "503"]
+
+
+def test_the_last_error_is_raised_when_there_are_too_many() -> None:
+    action = Failing(*(unavailable() for _ in range(9)))
+    with pytest.raises(UnavailableError):
+        call(action, QUICK, Gate(), lambda _error, _pause: None)
+    assert action.calls == 4
+
+
+def test_what_cannot_pass_is_not_tried_again() -> None:
+    action = Failing(AccessError("401"))
+    with pytest.raises(AccessError):
+        call(action, QUICK, Gate(), lambda _error, _pause: None)
+    assert action.calls == 1
+
+
+def test_pauses_are_random_grow_and_are_bounded() -> None:
+    policy = RetryPolicy(max_wait=4, base=0.5)
+    pauses = [[policy.pause(attempt, None) for _ in range(300)] for attempt in range(1, 9)]
+    assert all(0 <= pause <= 4 for some in pauses for pause in some)
+    assert max(pauses[0]) <= 1
+    assert max(pauses[5]) > 2
+    assert len(set(pauses[0])) > 250
+
+
+def test_the_wait_that_a_target_asks_for_is_obeyed_up_to_the_ceiling() -> None:
+    policy = RetryPolicy(max_wait=4, base=0.001)
+    assert 3 <= policy.pause(1, 3.0) <= 4
+    assert policy.pause(1, 100.0) == 4
+
+
+def test_a_429_holds_every_sender() -> None:
+    gate, begun = Gate(), time.monotonic()
+    call(
+        Failing(ThrottledError("429", cause="429", retry_after=0.2)),
+        RetryPolicy(retries=1, max_wait=0.2, base=0.001),
+        gate,
+        lambda _error, _pause: threading.Thread(target=gate.wait).start(),
+    )
+    assert time.monotonic() - begun >= 0.2
+    held = Gate()
+    held.hold(0.1)
+    begun = time.monotonic()
+    assert held.wait()
+    assert time.monotonic() - begun >= 0.1
+
+
+def test_stopping_ends_every_wait() -> None:
+    gate = Gate()
+    threading.Timer(0.05, gate.stop).start()
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError):
+        call(Failing(unavailable()), RetryPolicy(1, 60, 60), gate, lambda _error, _pause: None)
+    assert time.monotonic() - begun < 30
+    assert not gate.wait(60)
