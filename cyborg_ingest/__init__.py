@@ -15,14 +15,14 @@ __all__ = ["IngestError", "RunReport", "__version__", "connect", "load"]
 if TYPE_CHECKING:
     from cyborg_ingest.client import connect
     from cyborg_ingest.errors import IngestError
-    from cyborg_ingest.load import load
+    from cyborg_ingest.loader import load
     from cyborg_ingest.report import RunReport
 
 _HOMES = {
     "IngestError": "cyborg_ingest.errors",
     "RunReport": "cyborg_ingest.report",
     "connect": "cyborg_ingest.client",
-    "load": "cyborg_ingest.load",
+    "load": "cyborg_ingest.loader",
 }
 
 

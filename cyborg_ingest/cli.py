@@ -20,6 +20,7 @@ from cyborg_ingest.settings import (
     OutputSettings,
     Settings,
     TargetSettings,
+    VerifySettings,
     declarations,
 )
 
@@ -80,10 +81,10 @@ def _takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[.
     return decorate
 
 
-def _guarded(function: Callable[..., None], arguments: dict[str, Any]) -> ExitCode:
+def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]) -> ExitCode:
     """Call a command; every error ends here, in one or two lines and an exit code."""
     try:
-        function(**arguments)
+        return ExitCode(function(**arguments) or 0)
     except IngestError as error:
         typer.echo(f"error     {error}", err=True)
         if arguments.get("verbose"):
@@ -98,7 +99,6 @@ def _guarded(function: Callable[..., None], arguments: dict[str, Any]) -> ExitCo
         traceback.print_exc()
         typer.echo("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
         return ExitCode.BUG
-    return ExitCode.OK
 
 
 def _parameters(group: type[Settings]) -> Iterator[inspect.Parameter]:
@@ -160,22 +160,43 @@ def _main(
 
 @app.command()
 @_takes(LoadSettings, OutputSettings)
-def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> None:
+def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
     from cyborg_ingest.display import make_display  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.load import run  # noqa: PLC0415
+    from cyborg_ingest.loader import run  # noqa: PLC0415
 
     output = _settings(OutputSettings, arguments)
     settings = _settings(LoadSettings, {**arguments, "sources": tuple(sources), "index": index})
     with make_display(output.progress, verbose=output.verbose) as display:
         try:
-            report = run(settings, display)
+            report = run(settings, display, command=["cyborg-ingest", *sys.argv[1:]])
         except IngestError as error:
             if output.json and error.report is not None:
                 typer.echo(json.dumps(error.report.to_dict(), indent=2))
             raise
     if output.json:
         typer.echo(json.dumps(report.to_dict(), indent=2))
+    return ExitCode(report.exit_code)
+
+
+@app.command()
+@_takes(VerifySettings)
+def verify(
+    *,
+    sources: _SOURCES,
+    index: _INDEX,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    **arguments: Any,
+) -> ExitCode:
+    """Compare an index with the files it was loaded from; exit code 5 where a row differs."""
+    from cyborg_ingest.verifier import verify as compare  # noqa: PLC0415
+
+    settings = _settings(VerifySettings, {**arguments, "sources": tuple(sources), "index": index})
+    result = compare(settings)
+    typer.echo(json.dumps(result, indent=2) if json_output else result["text"])
+    for example in [] if json_output else result.get("examples", ()):
+        typer.echo(json.dumps(example))
+    return ExitCode.DIFFERENT if result["differences"] else ExitCode.OK
 
 
 @index_app.command("create")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Batch, Json, Part, Rejection
 
+STATE_DIR_VARIABLE = "CYBORG_INGEST_STATE_DIR"
 VERSION = 1
 PROBES = 64
 """Acknowledged rows that a resumed run asks the index for, at most."""
@@ -52,7 +53,8 @@ def key_of(part: Part) -> PartKey:
 
 def state_directory(given: Path | None) -> Path:
     """Where jobs are kept."""
-    return given or platformdirs.user_state_path("cyborg-ingest")
+    configured = os.environ.get(STATE_DIR_VARIABLE)
+    return given or (Path(configured) if configured else platformdirs.user_state_path("cyborg-ingest"))
 
 
 def job_folder(directory: Path, description: Json) -> Path:
@@ -159,8 +161,6 @@ def _apply(state: State, numbers: dict[int, PartState], record: Json) -> None:
         _drop(state, record["drop"])
     elif "doubt" in record:
         state.doubts.update(record["doubt"])
-    elif "sure" in record:
-        state.doubts.difference_update(record["sure"])
     elif "facts" in record:
         state.facts.update(record["facts"])
     elif "end" in record:
@@ -200,6 +200,7 @@ class Journal:
     def __init__(self, folder: Path, description: Json, *, restart: bool = False) -> None:
         self.folder = folder
         self._numbers: dict[PartKey, int] = {}
+        self._doubted: dict[PartKey, RangeSet] = {}
         self._file = -1
         with _translated(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -265,7 +266,7 @@ class Journal:
 
     def _trim_rejected(self) -> None:
         """Keep of `rejected.jsonl` the rows whose rejection the journal knows: a crash may lie between."""
-        path = self.folder / "rejected.jsonl"
+        path = self.rejected_file
         known = {
             (key[0], file_row)
             for key, part in self.state.parts.items()
@@ -285,6 +286,18 @@ class Journal:
     def part(self, part: Part) -> PartState:
         """What is known of a Part."""
         return self.state.parts.get(key_of(part)) or PartState()
+
+    @property
+    def rejected_file(self) -> Path:
+        """Where the rejected rows are."""
+        return self.folder / "rejected.jsonl"
+
+    def was_in_doubt(self, batch: Batch) -> bool:
+        """Whether an earlier run sent a row of the batch and never heard of it."""
+        key = key_of(batch.part)
+        if key not in self._doubted:
+            self._doubted[key] = self.part(batch.part).in_doubt if self.resumed else RangeSet()
+        return list(self._doubted[key].missing(batch.start, batch.stop)) != [(batch.start, batch.stop)]
 
     def sending(self, batch: Batch) -> None:
         """Note that rows leave now; called before they do."""
@@ -336,10 +349,6 @@ class Journal:
         """Note ids of a request that may be applied later."""
         self._append(_line({"doubt": list(ids)}))
 
-    def sure(self, ids: Iterable[str]) -> None:
-        """Note ids whose last row was found in the index."""
-        self._append(_line({"sure": list(ids)}))
-
     def know(self, **facts: Any) -> None:
         """Remember facts about the job for a later run."""
         self.state.facts.update(facts)
@@ -351,7 +360,7 @@ class Journal:
         if lines:
             with (
                 _translated(self.folder),
-                open(self.folder / "rejected.jsonl", "ab", opener=_private) as out,
+                open(self.rejected_file, "ab", opener=_private) as out,
             ):
                 out.write(lines)
 

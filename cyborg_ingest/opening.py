@@ -22,7 +22,7 @@ from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
 if TYPE_CHECKING:
     from cyborg_ingest.events import Emit
     from cyborg_ingest.model import IndexInfo
-    from cyborg_ingest.settings import CreateSettings, TargetSettings
+    from cyborg_ingest.settings import CreateSettings, LoadSettings, TargetSettings
     from cyborg_ingest.targets.base import Client, Index
 
 LICENCE_VARIABLE = "CYBORGDB_API_KEY"
@@ -111,9 +111,16 @@ def open_or_create(
             raise missing from None  # it is there, and the first answer says why it does not open
 
 
-def check_index(opened: Opened, create: CreateSettings, dimension: int | None, emit: Emit) -> None:
+def check_index(
+    opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit
+) -> None:
     """Refuse a load that does not fit the index. Raises MappingError, UsageError."""
     info = opened.info
+    if client.target.startswith("s3://") and not opened.created and not create.sole_writer:
+        raise UsageError(
+            f"{client.target} has no lock, and two processes that write to one index lose rows silently. If this is "
+            f"the only one that writes to index {info.name!r}, say so with --sole-writer."
+        )
     if dimension and info.dimension and dimension != info.dimension:
         raise MappingError(
             f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}. "

@@ -43,12 +43,13 @@ class SourceTally:
     read: int = 0
     acknowledged: int = 0
     rejected: int = 0
+    rejected_before: int = 0
     skipped: int = 0
 
     @property
     def asked(self) -> int:
         """The rows that this run was asked for, as far as they are known."""
-        return self.read if self.total is None else max(self.total, self.read)
+        return max(self.total or 0, self.read + self.skipped + self.rejected_before)
 
 
 @dataclass(slots=True)
@@ -81,12 +82,27 @@ class Tally:
         return tally
 
     def read(self, batch: Batch) -> None:
-        """Count the rows of a batch that was read, and those of it that fell out."""
+        """Count the rows of a batch that was read."""
         self.first_read = self.first_read or time.monotonic()
-        source = self.sources[batch.part.uri]
-        source.read += batch.stop - batch.start
-        for rejection in batch.rejections:
-            self.rejected(rejection)
+        self.sources[batch.part.uri].read += batch.stop - batch.start
+
+    def by_source(self) -> list[dict[str, Any]]:
+        """What became of the rows of each source."""
+        return [
+            {
+                "uri": uri,
+                "rows": one.asked,
+                "acknowledged": one.acknowledged,
+                "rejected": one.rejected,
+                "skipped": one.skipped,
+            }
+            for uri, one in self.sources.items()
+        ]
+
+    @property
+    def sent(self) -> int:
+        """Rows that this run brought into the index."""
+        return self.total("acknowledged")
 
     def rejected(self, rejection: Rejection) -> None:
         """Count a rejected row."""
@@ -135,6 +151,7 @@ class RunReport:
     index_count: dict[str, int | None]
     verify: dict[str, Any] | None
     resume_command: str | None
+    rejected_file: str | None = None
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -41,7 +41,6 @@ class Stop:
                 self.deadline = time.monotonic() + drain_seconds
                 self.wake.set_result(None)
 
-    @property
     def is_asked(self) -> bool:
         """Whether `ask` was called."""
         return self.deadline is not None
@@ -61,7 +60,7 @@ class Sender:
         workers: int,
         *,
         on_start: Callable[[Batch], None] = lambda _batch: None,
-        on_refused: Callable[[Batch, Exception], Iterator[Settled]] | None = None,
+        on_refused: Callable[[Batch, BaseException], Iterator[Settled]] | None = None,
         stop: Stop | None = None,
     ) -> None:
         self._send = send
@@ -71,7 +70,7 @@ class Sender:
         self._stop = stop or Stop()
         self._flying: dict[Future[float], Batch] = {}
         self._held: dict[str, int] = {}
-        self._refused: list[tuple[Batch, Exception]] = []
+        self._refused: list[tuple[Batch, BaseException]] = []
 
     @property
     def in_flight(self) -> int:
@@ -85,7 +84,7 @@ class Sender:
         the error is raised. After a stop likewise, but no longer than its deadline: `in_flight` says then
         what was given up.
         """
-        error: Exception | None = None
+        error: BaseException | None = None
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sender")
         try:
             try:
@@ -97,7 +96,7 @@ class Sender:
             pool.shutdown(wait=not self._flying, cancel_futures=True)
         if error is None and self._refused:
             error = self._refused[0][1]
-        if error is not None and not self._stop.is_asked:
+        if error is not None and not self._stop.is_asked():
             raise error
 
     def _pull(self, pool: ThreadPoolExecutor, batches: Iterator[Batch]) -> Iterator[Settled]:
@@ -105,22 +104,22 @@ class Sender:
             while len(self._flying) > self._workers or self._refused or self._conflicts(batch):
                 yield from self._landed()
                 yield from self._mended()
-                if self._stop.is_asked:
+                if self._stop.is_asked():
                     return
-            if self._stop.is_asked:
+            if self._stop.is_asked():
                 return
             self._start(pool, batch)
         while self._flying or self._refused:
             yield from self._landed()
             yield from self._mended()
-            if self._stop.is_asked:
+            if self._stop.is_asked():
                 return
 
     def _drain(self) -> Iterator[Settled]:
         while self._flying:
             before = len(self._flying)
             yield from self._landed(draining=True)
-            if self._stop.is_asked and len(self._flying) == before:
+            if self._stop.is_asked() and len(self._flying) == before:
                 return
 
     def _start(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
@@ -155,11 +154,9 @@ class Sender:
             self._release(batch)
             failure = future.exception()
             if failure is None:
-                yield Settled(batch, future.result())
-            elif isinstance(failure, Exception):
-                self._refused.append((batch, failure))
+                yield Settled(batch, future.result(), batch.rejections)
             else:
-                raise failure
+                self._refused.append((batch, failure))
 
     def _release(self, batch: Batch) -> None:
         for identity in batch.ids:
@@ -169,11 +166,11 @@ class Sender:
 
     def _mended(self) -> Iterator[Settled]:
         """Look at what was refused, once nothing is in flight that it could overtake."""
-        if not self._refused or self._stop.is_asked:
+        if not self._refused or self._stop.is_asked():
             return
         while self._flying:
             yield from self._landed()
-            if self._stop.is_asked:
+            if self._stop.is_asked():
                 return
         while self._refused:
             batch, error = self._refused[0]

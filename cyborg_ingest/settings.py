@@ -6,6 +6,7 @@ alike. What is secret is never an option's value, only a file's name.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,12 @@ ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
 METRICS = ("cosine", "euclidean", "squared_euclidean")
 PRECISIONS = ("float32", "float16", "tq12", "tq8", "tq6", "tq4")
 FORMATS = ("parquet", "npy", "jsonl")
+REJECT_CONTENTS = ("full", "ids")
+VERIFY = ("none", "count", "sample", "full")
 PROGRESS = ("auto", "rich", "plain", "json", "none")
+
+
+_ERRORS = re.compile(r"\d+|\d+(\.\d+)?%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def option(
     metavar: str | None = None,
 ) -> Any:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
-    env = ENVIRONMENT_PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+    env = ENVIRONMENT_PREFIX + flag.partition("/")[0].removeprefix("--").replace("-", "_").upper()
     declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar)
     return field(default=default, metadata={"option": declaration})
 
@@ -77,7 +83,7 @@ def _check(declared: Declaration, value: Any) -> None:
 
 
 _TARGET, _COLUMNS, _CREATE = "Target and keys", "Columns and formats", "Creating the index"
-_SENDING, _OUTPUT = "Sending", "Output"
+_SENDING, _SAFETY, _OUTPUT = "Sending", "Safety", "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,4 +293,94 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     )
     retry_max_wait: float = option(
         60.0, "--retry-max-wait", "Longest pause between two tries, in seconds.", panel=_SENDING, minimum=0
+    )
+    max_errors: str = option(
+        "0",
+        "--max-errors",
+        "Bad rows to go on after: a number, or a share of the rows as N%. They end in rejected.jsonl.",
+        panel=_SAFETY,
+        metavar="N|N%",
+    )
+    reject_content: str = option(
+        "full",
+        "--reject-content",
+        "What rejected.jsonl holds of a row: all of it, or its id alone.",
+        panel=_SAFETY,
+        choices=REJECT_CONTENTS,
+    )
+    verify: str = option(
+        "none",
+        "--verify",
+        "Afterwards, compare the index with the sources: its count, a sample of 1,000 rows, or all.",
+        panel=_SAFETY,
+        choices=VERIFY,
+    )
+    restart: bool = option(
+        False,
+        "--restart",
+        "Forget what earlier runs of this job have loaded, and load everything.",
+        panel=_SAFETY,
+    )
+    checkpoint: bool = option(
+        True,
+        "--checkpoint/--no-checkpoint",
+        "Keep a journal, so that the same command goes on where it was stopped.",
+        panel=_SAFETY,
+    )
+    state_dir: Path | None = option(
+        None, "--state-dir", "Where journals, rejected rows and reports are kept.", panel=_SAFETY
+    )
+    drain_timeout: float = option(
+        20.0,
+        "--drain-timeout",
+        "After Ctrl-C or SIGTERM, seconds to wait for requests that are on their way.",
+        panel=_SAFETY,
+        minimum=0,
+    )
+    sole_writer: bool = option(
+        False,
+        "--sole-writer",
+        "On s3://, which has no lock: this process alone writes to the index.",
+        panel=_SAFETY,
+    )
+
+    def allowed_errors(self, rows: int) -> int:
+        """How many bad rows are allowed among so many."""
+        if self.max_errors.endswith("%"):
+            return int(rows * float(self.max_errors[:-1]) / 100)
+        return int(self.max_errors)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _ERRORS.fullmatch(self.max_errors):
+            raise UsageError(
+                f"--max-errors is {self.max_errors!r}; it takes a number like 10, or a share like 0.5%."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifySettings(SourceSettings, TargetSettings):
+    """`verify`: compare an index with the sources it was loaded from."""
+
+    sources: tuple[str, ...]
+    index: str
+    mode: str = option(
+        "full",
+        "--mode",
+        "Compare the count, a random sample, or every row.",
+        panel=_SAFETY,
+        choices=VERIFY[1:],
+    )
+    sample_rows: int = option(
+        1000, "--sample-rows", "Rows of a sample.", panel=_SAFETY, minimum=1, metavar="N"
+    )
+    storage_precision: str = option(
+        "float32",
+        "--storage-precision",
+        "How the index stores vectors, which it does not tell: anything but float32 is compared with a tolerance.",
+        panel=_SAFETY,
+        choices=PRECISIONS,
+    )
+    differences: Path | None = option(
+        None, "--differences", "Write each difference to this file, as JSONL.", panel=_OUTPUT
     )

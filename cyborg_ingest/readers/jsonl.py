@@ -43,7 +43,7 @@ class JsonlReader:
     """JSON objects, one a line; blank lines are no rows."""
 
     name = "jsonl"
-    suffixes = (".jsonl", ".ndjson")
+    suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
 
     def __init__(self) -> None:
         # where a Part begins -> what stands before it, kept as Parts are read one after another

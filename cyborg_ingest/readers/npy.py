@@ -34,7 +34,7 @@ class NpyReader:
     """NumPy arrays of shape (rows, dimension)."""
 
     name = "npy"
-    suffixes = (".npy",)
+    suffixes: tuple[str, ...] = (".npy",)
 
     def layout(self, path: Path, sidecars: Sidecars) -> Layout:
         """See `base.Reader`."""

@@ -27,7 +27,7 @@ class ParquetReader:
     """Apache Parquet."""
 
     name = "parquet"
-    suffixes = (".parquet", ".pq")
+    suffixes: tuple[str, ...] = (".parquet", ".pq")
 
     def layout(self, path: Path, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
         """See `base.Reader`."""

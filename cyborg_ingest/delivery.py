@@ -1,0 +1,259 @@
+"""Gets batches into an index: retried, halved, and where they are refused, down to the rows at fault."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.compare import difference, rows_of
+from cyborg_ingest.errors import (
+    CapReachedError,
+    RefusedError,
+    RetryableError,
+    TargetError,
+    TooLargeError,
+    UnavailableError,
+)
+from cyborg_ingest.model import Reason, Rejection
+from cyborg_ingest.retry import RetryPolicy, call
+from cyborg_ingest.sender import Settled
+from cyborg_ingest.values import with_plain_dates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cyborg_ingest.model import Batch, Json
+    from cyborg_ingest.retry import Gate
+    from cyborg_ingest.targets.base import Index
+
+_RETRIES_WHILE_BISECTING = 2
+
+_SUSPECTS = 16
+"""Rows that are refused one by one, with none accepted, before it is taken to be the target's fault."""
+
+
+class Delivery:
+    """One index, and the rules of asking it again.
+
+    `on_retry` hears of each failure that may pass, with the batch that it befell. `tolerance` is that of
+    comparing vectors with what the index holds, as a share of their largest component.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        policy: RetryPolicy,
+        gate: Gate,
+        on_retry: Callable[[Batch, RetryableError, float], None],
+    ) -> None:
+        self.index = index
+        self.tolerance = 0.0
+        self._policy = policy
+        self._gate = gate
+        self._on_retry = on_retry
+        self._good: Batch | None = None
+
+    def send(self, batch: Batch) -> None:
+        """Send a batch, halved as often as the target finds it too large. Runs on a sender's thread."""
+        try:
+            self._upsert(batch, self._policy)
+        except TooLargeError:
+            if len(batch) == 1:
+                raise
+            for half in halves(batch):
+                self.send(half)
+
+    def _upsert(self, batch: Batch, policy: RetryPolicy) -> None:
+        if batch.ids:
+            call(
+                lambda: self.index.upsert_binary(batch.ids, batch.vectors, batch.metadata, batch.contents),
+                policy,
+                self._gate,
+                lambda error, pause: self._on_retry(batch, error, pause),
+            )
+
+    def landed(self, batch: Batch) -> None:
+        """Remember a row that the index is known to take: the newest of its id, since ids never overtake."""
+        if batch.ids:
+            last = len(batch)
+            self._good = _rows_of(batch, last - 1, last, batch.stop - 1, batch.stop)
+
+    def mend(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
+        """What can be made of a batch that failed; raises the error where no row is to blame.
+
+        Nothing else may be in flight.
+        """
+        if isinstance(error, TooLargeError):
+            yield from self._by_halves(batch)
+        elif isinstance(error, CapReachedError):
+            yield from self._at_the_cap(batch, error)
+        elif isinstance(error, TargetError) and _may_be_a_rows_fault(error):
+            yield from self._bisect(batch, error)
+        else:
+            raise error
+
+    def _by_halves(self, batch: Batch) -> Iterator[Settled]:
+        """Send what fits; a row that is too large by itself is rejected."""
+        try:
+            self._upsert(batch, self._policy)
+            yield Settled(batch, 0.0, batch.rejections)
+        except TooLargeError as error:
+            if len(batch) == 1:
+                yield rejected(batch, Reason.TOO_LARGE, error)
+                return
+            for half in halves(batch):
+                yield from self._by_halves(half)
+
+    def _at_the_cap(self, batch: Batch, error: CapReachedError) -> Iterator[Settled]:
+        """Rows that are there already, and equal, count as acknowledged: the cap refuses them all the same."""
+        rows = list(rows_of(batch))
+        last = {row.id: place for place, row in enumerate(rows)}
+        there = {stored.id: stored for stored in self.index.get(batch.ids)}
+        equal = [
+            last[row.id] != place or not difference(row, there.get(row.id), self.tolerance)
+            for place, row in enumerate(rows)
+        ]
+        if not any(equal):
+            raise error
+        for piece, is_equal in _runs(batch, equal):
+            if not is_equal:
+                self._upsert(piece, self._policy)
+            yield Settled(piece, 0.0, piece.rejections)
+
+    def _bisect(self, batch: Batch, error: Exception) -> Iterator[Settled]:
+        """Send ever smaller pieces. A row is to blame only if the target takes another in the same breath."""
+        accepted = self._good is not None
+        if self._good is not None and self._refusal(self._good) is not None:
+            raise error  # the target takes nothing at all
+        suspects: list[tuple[Batch, Exception]] = []
+        for outcome in self._pieces(batch, error):
+            if isinstance(outcome, Settled):
+                accepted = True
+                yield outcome
+            else:
+                suspects.append(outcome)
+            if len(suspects) > _SUSPECTS and not accepted:
+                break
+            while accepted and suspects:
+                yield rejected(suspects[0][0], Reason.REFUSED, suspects[0][1])
+                suspects.pop(0)
+        if suspects:
+            raise error
+
+    def _pieces(
+        self, batch: Batch, error: Exception | None, *, deduced: bool = False
+    ) -> Iterator[Settled | tuple[Batch, Exception]]:
+        """Accepted pieces, and single rows that were refused.
+
+        Where the first half is taken, the second must hold what the whole was refused for (`deduced`): it is
+        halved at once, without asking.
+        """
+        if error is None and (not deduced or len(batch) == 1):
+            error = self._refusal(batch)
+            if error is None:
+                yield Settled(batch, 0.0, batch.rejections)
+                return
+        if len(batch) == 1:
+            yield batch, error or RefusedError("refused")
+            return
+        first, second = halves(batch)
+        refusal = self._refusal(first)
+        if refusal is None:
+            yield Settled(first, 0.0, first.rejections)
+        else:
+            yield from self._pieces(first, refusal)
+        yield from self._pieces(second, None, deduced=refusal is None)
+
+    def _refusal(self, batch: Batch) -> Exception | None:
+        """Send a piece; what the target has against it, if anything. Other errors are raised."""
+        policy = replace(self._policy, retries=min(self._policy.retries, _RETRIES_WHILE_BISECTING))
+        try:
+            self._upsert(batch, policy)
+        except TargetError as error:
+            if not _may_be_a_rows_fault(error):
+                raise
+            return error
+        return None
+
+
+def _may_be_a_rows_fault(error: Exception) -> bool:
+    """A refusal, or a 500 that stayed through all retries."""
+    return isinstance(error, RefusedError) or (isinstance(error, UnavailableError) and error.cause == "500")
+
+
+def halves(batch: Batch) -> tuple[Batch, Batch]:
+    """A batch as two, each with half of its rows; together they cover the same rows of the Part."""
+    middle = len(batch) // 2
+    border = int(batch.rows[middle])
+    return (
+        _rows_of(batch, 0, middle, batch.start, border),
+        _rows_of(batch, middle, len(batch), border, batch.stop),
+    )
+
+
+def _runs(batch: Batch, flags: list[bool]) -> Iterator[tuple[Batch, bool]]:
+    """The batch as pieces of rows with the same flag."""
+    begin = 0
+    for place in range(1, len(flags) + 1):
+        if place == len(flags) or flags[place] != flags[begin]:
+            start = batch.start if begin == 0 else int(batch.rows[begin])
+            stop = batch.stop if place == len(flags) else int(batch.rows[place])
+            yield _rows_of(batch, begin, place, start, stop), flags[begin]
+            begin = place
+
+
+def _rows_of(batch: Batch, begin: int, end: int, start: int, stop: int) -> Batch:
+    """The batch's own rows [begin, end), which stand for rows [start, stop) of the Part."""
+    offset = batch.start - batch.first_row
+    return replace(
+        batch,
+        start=start,
+        stop=stop,
+        first_row=start - offset,
+        ids=batch.ids[begin:end],
+        vectors=batch.vectors[begin:end],
+        metadata=None if batch.metadata is None else batch.metadata[begin:end],
+        contents=None if batch.contents is None else batch.contents[begin:end],
+        rows=batch.rows[begin:end],
+        lines=None if batch.lines is None else batch.lines[begin:end],
+        size=batch.size * (end - begin) // max(1, len(batch)),
+        rejections=tuple(one for one in batch.rejections if start <= one.row + offset < stop),
+    )
+
+
+def rejected(batch: Batch, reason: Reason, error: Exception) -> Settled:
+    """A batch of one row, rejected: its range is settled, and no row of it is in the index."""
+    rejection = Rejection(
+        uri=batch.part.uri,
+        row=int(batch.rows[0]) - batch.start + batch.first_row,
+        reason=reason,
+        detail=str(error),
+        id=batch.ids[0],
+        line=None if batch.lines is None else int(batch.lines[0]),
+        record=_record(batch),
+    )
+    return Settled(without_rows(batch), 0.0, (*batch.rejections, rejection))
+
+
+def without_rows(batch: Batch) -> Batch:
+    """The same range of the Part, with nothing to send."""
+    return replace(
+        batch, ids=[], vectors=batch.vectors[:0], metadata=None, contents=None, rows=batch.rows[:0],
+        lines=None, size=0,
+    )  # fmt: skip
+
+
+def _record(batch: Batch) -> Json:
+    """The row in the JSONL form that `upsert` reads."""
+    found: Json = {"id": batch.ids[0], "vector": batch.vectors[0].tolist()}
+    if batch.metadata and batch.metadata[0]:
+        found["metadata"] = with_plain_dates(batch.metadata[0])
+    if batch.contents and batch.contents[0]:
+        content = batch.contents[0]
+        if isinstance(content, bytes):
+            import pybase64  # noqa: PLC0415 - bytes among the contents are rare
+
+            found["contents"] = {"base64": pybase64.b64encode_as_string(content)}
+        else:
+            found["contents"] = content
+    return found

@@ -1,0 +1,381 @@
+"""A load, whole: plan, open, resume, send, settle, verify, report."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import shlex
+import threading
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.batches import Cutting, cut
+from cyborg_ingest.columns import first_dimension
+from cyborg_ingest.delivery import Delivery
+from cyborg_ingest.doubts import Doubts, upsert_rows
+from cyborg_ingest.errors import (
+    BadRowError,
+    DifferenceError,
+    ExitCode,
+    IngestError,
+    NoIndexError,
+    StateError,
+    UsageError,
+)
+from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending, ignore
+from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
+from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
+from cyborg_ingest.plan import Done, describe_job, make_plan, nothing
+from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
+from cyborg_ingest.resume import check_probes, skipped, tolerance_of, warn_of_changes
+from cyborg_ingest.retry import Gate, RetryPolicy
+from cyborg_ingest.sender import Sender, Settled, Stop
+from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.stopping import Stopper
+from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, MAX_BODY
+from cyborg_ingest.verifier import Verifier, check_count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from cyborg_ingest.errors import RetryableError
+    from cyborg_ingest.events import Emit
+    from cyborg_ingest.model import Batch, Chunk, Part, Rejection
+    from cyborg_ingest.opening import Opened
+    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.targets.base import Client
+
+_CHUNK_BYTES = 8_000_000
+
+_FEW_ROWS = 1000
+"""Before so many rows are read, a share of bad rows says nothing."""
+
+# The best of 250 to 5,000 rows and 1 to 4 workers, on two cores: see CONTRIBUTING.md
+REST_DEFAULTS = Cutting(rows=1000, size=8_000_000, encoded=True)
+EMBEDDED_DEFAULTS = Cutting(rows=2000, size=16_000_000, encoded=False)
+DEFAULT_WORKERS = 2
+
+
+def load(sources: Sequence[str | Path] | str | Path, *, index: str, **options: Any) -> RunReport:
+    """Load files into an index: `cyborg-ingest upsert` as a function.
+
+    `options` are the fields of `LoadSettings`: target, create, metric, batch_rows and so on. Raises
+    IngestError, whose `report` says what was acknowledged until then.
+    """
+    several = [sources] if not isinstance(sources, list | tuple) else sources
+    return run(LoadSettings(sources=tuple(str(source) for source in several), index=index, **options))
+
+
+def run(settings: LoadSettings, emit: Emit = ignore, *, command: Sequence[str] = ()) -> RunReport:
+    """Carry out a load. Raises IngestError with its `report`; both end with an `Ended` event.
+
+    `command` is the command line that goes on with it, where there is one: then SIGINT and SIGTERM are taken.
+    """
+    return _Run(settings, emit, command).run()
+
+
+class _Run:
+    def __init__(self, settings: LoadSettings, emit: Emit, command: Sequence[str]) -> None:
+        self.settings = settings
+        self.emit = emit
+        self.command = shlex.join(command) or None
+        self.started = _now()
+        self.tally = Tally()
+        self.target = settings.target or ""
+        self.count: dict[str, int | None] = {"before": None, "after": None}
+        self.opened: Opened | None = None
+        self.journal: Journal | None = None
+        self.verified: dict[str, Any] | None = None
+        self.gate, self.stop = Gate(), Stop()
+        self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
+        self._lock = threading.Lock()
+
+    def run(self) -> RunReport:
+        """All of it. The journal hears how it ended before anybody else."""
+        try:
+            with self.stopper.listening() if self.command else contextlib.nullcontext():
+                code = self._steps()
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, IngestError) else ExitCode.BUG
+            report = self._end(code, str(error))
+            if isinstance(error, IngestError):
+                error.report = report
+            raise
+        return self._end(code, None)
+
+    def _steps(self) -> ExitCode:
+        settings = self.settings
+        plan = make_plan(settings.sources, settings)
+        self.tally = Tally.of((source.layout for source in plan.sources), settings.limit)
+        with open_client(settings) as client:
+            self.target = client.target
+            self.emit(Planned(plan, client.target, settings.index))
+            cutting = self._cutting(client)
+            self.journal = self._job(client)
+            dimension, chunks = _first_look(plan, cutting, self._done, self._part_ended)
+            self.opened = self._open(client, dimension)
+            if self.opened is None or settings.dry_run:
+                self._check_only(cut(chunks, self._dimension(dimension), cutting))
+                return ExitCode.OK
+            with self.opened.index:
+                self._before(client, self.opened, plan)
+                self._send(self.opened, cut(chunks, self._dimension(dimension), cutting))
+                self._after(client, self.opened, plan)
+        return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
+
+    def _dimension(self, found: int | None) -> int | None:
+        return (self.opened.info.dimension if self.opened else 0) or found
+
+    def _cutting(self, client: Client) -> Cutting:
+        size = self.settings.batch_bytes
+        if not client.is_embedded and size is not None and size > MAX_BODY:
+            raise UsageError(f"--batch-bytes is {size}; a request to a service has at most {MAX_BODY} bytes.")
+        defaults = EMBEDDED_DEFAULTS if client.is_embedded else REST_DEFAULTS
+        return replace(defaults, rows=self.settings.batch_rows or defaults.rows, size=size or defaults.size)
+
+    def _job(self, client: Client) -> Journal | None:
+        """The journal of this job, locked; None where none is kept."""
+        settings = self.settings
+        if settings.dry_run or not settings.checkpoint:
+            return None
+        description = describe_job(client.target, settings.index, settings.sources, settings)
+        folder = job_folder(state_directory(settings.state_dir), description)
+        return Journal(folder, description, restart=settings.restart)
+
+    def _done(self, part: Part) -> Done:
+        if self.journal is None:
+            return nothing(part)
+        known = self.journal.part(part)
+        return Done(known.done, known.rows)
+
+    def _part_ended(self, part: Part, rows: int) -> None:
+        if self.journal is not None and part.rows is None:
+            self.journal.complete(part, rows)
+
+    def _open(self, client: Client, dimension: int | None) -> Opened | None:
+        """The index; None where a dry run would have created it."""
+        settings = self.settings
+        if settings.create and not settings.dry_run:
+            return open_or_create(client, settings, settings, settings.index, dimension, self.emit)
+        try:
+            return open_index(client, settings, settings.index)
+        except NoIndexError as error:
+            if settings.create:
+                return None
+            raise NoIndexError(f"{error} {self._how_to_create()}") from None
+
+    def _how_to_create(self) -> str:
+        return f"To create it: {self.command} --create" if self.command else "To create it, pass create=True."
+
+    def _before(self, client: Client, opened: Opened, plan: Plan) -> None:
+        """Everything that can stop the load before the first row is sent."""
+        check_index(opened, client, self.settings, plan.dimension, self.emit)
+        before = opened.index.count()
+        self.count["before"] = before
+        if self.journal is not None:
+            if opened.created:
+                self.journal.know(precision=self.settings.storage_precision or "float32", sole=True)
+            skipped(self.journal, plan, self.tally)
+            if self.journal.resumed:
+                warn_of_changes(self.journal, plan, self.emit)
+                check_probes(self.journal, opened.index, self.tally, self.emit)
+        rows = None if plan.rows is None else plan.rows - self.tally.total("skipped")
+        check_cap(client, before, rows, self.emit)
+        self._warn_of_wiping(plan)
+
+    def _warn_of_wiping(self, plan: Plan) -> None:
+        """An upsert replaces whole rows, so what is not sent is gone from those that exist."""
+        maps = [source.columns for source in plan.sources]
+        missing = [] if any(one.metadata or one.metadata_columns for one in maps) else ["metadata"]
+        missing += [] if any(one.contents for one in maps) else ["contents"]
+        if self.count["before"] and missing and not self.tally.total("skipped"):
+            lost = " and ".join(missing)
+            self.emit(Noted(f"Rows that are in the index already lose their {lost}: none is loaded."))
+
+    def _check_only(self, batches: Iterable[Batch]) -> None:
+        self.emit(Sending(self.tally))
+        for batch in self._accepted(batches):
+            for rejection in batch.rejections:
+                self.emit(RowRejected(rejection))
+
+    def _send(self, opened: Opened, batches: Iterable[Batch]) -> None:
+        """Send what is read. What lands is noted before anything else is read."""
+        policy = RetryPolicy(self.settings.retries, self.settings.retry_max_wait)
+        delivery = Delivery(opened.index, policy, self.gate, self._retrying)
+        self.doubts = Doubts(self.journal.state.doubts if self.journal else ())
+        self.delivery = delivery
+        sender = Sender(
+            delivery.send,
+            self.settings.workers or DEFAULT_WORKERS,
+            on_start=self._starting,
+            on_refused=delivery.mend,
+            stop=self.stop,
+        )
+        self.emit(Sending(self.tally))
+        self.stopper.is_sending = True
+        for settled in sender.send_all(self._accepted(batches)):
+            self._settled(settled)
+            self.tally.in_flight = sender.in_flight
+        self.stopper.is_sending = False
+        if self.stop.is_asked():
+            raise self.stopper.error()
+        waited = self.doubts.settle(
+            opened.index, self.gate, delivery.tolerance, lambda rows: upsert_rows(opened.index, rows)
+        )
+        for settled in waited:
+            self._note(settled)
+
+    def _starting(self, batch: Batch) -> None:
+        """A batch is about to leave: note it, so that a killed run is known to have sent it."""
+        self.doubts.starting(batch)
+        if self.journal is not None:
+            if self.journal.was_in_doubt(batch):
+                self.doubts.add(batch.ids)
+            self.journal.sending(batch)
+
+    def _settled(self, settled: Settled) -> None:
+        """A batch has landed: count it, and note it unless an older request may still replace its rows."""
+        batch = settled.batch
+        if batch.ids and self.opened is not None and not self.tally.total("acknowledged"):
+            self.delivery.tolerance = tolerance_of(batch, self.opened.index, self.settings.storage_precision)
+            if self.journal is not None:
+                self.journal.know(exact=not self.delivery.tolerance)
+        self.delivery.landed(batch)
+        for rejection in settled.rejections:
+            if rejection not in batch.rejections:
+                self._count_rejection(rejection)
+            self.emit(RowRejected(rejection))
+        self.tally.acknowledged(batch, settled.seconds)
+        if not self.doubts.holds_back(settled):
+            self._note(settled)
+
+    def _note(self, settled: Settled) -> None:
+        if self.journal is not None:
+            self.journal.reject(settled.rejections, full=self.settings.reject_content == "full")
+            self.journal.acknowledged(settled.batch, settled.rejections)
+
+    def _accepted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Batches as they are read, counted. Raises BadRowError when there are too many bad rows."""
+        for batch in batches:
+            self.tally.read(batch)
+            for rejection in batch.rejections:
+                self._count_rejection(rejection)
+            yield batch
+
+    def _count_rejection(self, rejection: Rejection) -> None:
+        """Raises BadRowError where this is one too many."""
+        tally = self.tally
+        tally.rejected(rejection)
+        allowed = self.settings.allowed_errors(tally.total("asked"))
+        rejected = tally.total("rejected")
+        if rejected <= allowed or (
+            self.settings.max_errors.endswith("%") and tally.total("read") < _FEW_ROWS
+        ):
+            return
+        self.emit(RowRejected(rejection))
+        more = (
+            f" It is bad row number {rejected:,}, and --max-errors is {self.settings.max_errors}."
+            if allowed
+            else ""
+        )
+        raise BadRowError(
+            f"{rejection}.{more} Mend or remove the row, or go on after bad rows with --max-errors N; then run the "
+            "same command again."
+        )
+
+    def _retrying(self, batch: Batch, error: RetryableError, pause: float) -> None:
+        with self._lock:
+            self.tally.retries[error.cause] += 1
+            if error.outcome_unknown:
+                self.doubts.add(batch.ids)
+                if self.journal is not None:
+                    self.journal.doubt(batch.ids)
+            self.emit(Retrying(error, pause))
+
+    def _after(self, client: Client, opened: Opened, plan: Plan) -> None:
+        """Look at what the index holds now."""
+        after = opened.index.count()
+        self.count["after"] = after
+        if client.is_embedded and after > AUTO_TRAIN_ROWS and not opened.index.describe().is_trained:
+            self.emit(
+                Noted(
+                    f"The index has more than {AUTO_TRAIN_ROWS:,} rows and is not trained, so queries scan all of "
+                    f"it. Train it: cyborg-ingest index train {opened.info.name} --target {client.target}"
+                )
+            )
+        mode = self.settings.verify
+        if mode == "count":
+            self.verified = check_count(self.count["before"] or 0, after, self.tally)
+        elif mode != "none":
+            self.verified, _ = Verifier(opened.index, plan, self.delivery.tolerance).run(mode)
+        if self.verified and self.verified["differences"]:
+            raise DifferenceError(f"{self.verified['text']} See the report, or run cyborg-ingest verify.")
+
+    def _end(self, code: ExitCode, error: str | None) -> RunReport:
+        """Report, and note in the journal how it ended."""
+        if code is ExitCode.OK and error is None and self.tally.total("rejected"):
+            code = ExitCode.REJECTED
+        report = self._report(code, error)
+        if self.journal is not None:
+            with contextlib.suppress(
+                StateError
+            ):  # the disk may be what failed; the report is shown all the same
+                self.journal.end(code, report.to_dict())
+            self.journal.close()
+        self.emit(Ended(report))
+        return report
+
+    def _report(self, code: ExitCode, error: str | None) -> RunReport:
+        tally, seconds = self.tally, self.tally.seconds
+        rows = row_counts(tally)
+        traffic = self.opened.index.traffic if self.opened else None
+        resumable = self.journal is not None and code not in ENDED
+        status = "dry_run" if self.settings.dry_run and error is None else STATUSES[code]
+        return RunReport(
+            status=status,
+            exit_code=int(code),
+            started=self.started,
+            ended=_now(),
+            target=self.target,
+            index=self.settings.index,
+            sources=tally.by_source(),
+            rows=rows,
+            bytes={"raw": tally.raw_bytes, "wire": traffic.wire_bytes if traffic else 0},
+            load_seconds=round(seconds, 3),
+            rows_per_second=round(tally.sent / seconds, 1) if seconds else 0.0,
+            latency_ms=latency(tally),
+            requests=traffic.requests if traffic else 0,
+            retries=dict(tally.retries),
+            rejects=dict(tally.rejects),
+            index_count=dict(self.count),
+            verify=self.verified,
+            resume_command=self.command if resumable else None,
+            rejected_file=str(self.journal.rejected_file)
+            if self.journal and tally.rejects and not error
+            else None,
+            error=error,
+        )
+
+
+def _first_look(
+    plan: Plan,
+    cutting: Cutting,
+    done: Callable[[Part], Done],
+    on_end: Callable[[Part, int], None],
+) -> tuple[int | None, Iterator[Chunk]]:
+    """The dimension, from the schema or from the first vector; and all chunks, none lost by looking."""
+    width = 4 * (plan.dimension or 384)
+    rows = min(cutting.rows, max(1, cutting.size // width))
+    chunks = plan.chunks(rows * max(1, _CHUNK_BYTES // (rows * width)), done, on_end)
+    if plan.dimension:
+        return plan.dimension, chunks
+    first = next(chunks, None)
+    if first is None:
+        return None, iter(())
+    return first_dimension(first.batch.column(first.columns.vector)), chain([first], chunks)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)

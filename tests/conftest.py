@@ -1,0 +1,134 @@
+"""What tests share: the real service, the real engine, and a place where nothing of the user's is touched."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from cyborgdb import Client as SdkClient
+from service import Service, running
+
+import cyborg_ingest
+from cyborg_ingest import keys
+from cyborg_ingest.model import CreateOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cyborg_ingest.targets.base import Client, Index
+
+KEY = bytes(range(32))
+ROOT_KEY = "root-" + "5ecret" * 4
+
+# an engine of the embedded kind never sees a network, and a test never sees the user's own settings
+for _name in [name for name in os.environ if name.startswith(("CYBORG", "AWS_"))]:
+    if _name != "CYBORG_INGEST_TEST_INSTALLED":
+        del os.environ[_name]
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and state of a test go to folders of the test."""
+    folder = tmp_path_factory.mktemp("own")
+    monkeypatch.setenv("CYBORG_INGEST_CONFIG_DIR", str(folder / "config"))
+    monkeypatch.setenv("CYBORG_INGEST_STATE_DIR", str(folder / "state"))
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("CI", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that asks for no API key."""
+    with running(tmp_path_factory.mktemp("service")) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def secured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that asks for its root key, or for a token of it."""
+    with running(tmp_path_factory.mktemp("secured"), root_key=ROOT_KEY) as one:
+        yield one
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A row as somebody else than our client reads it."""
+
+    vector: bytes
+    metadata: dict[str, Any] | None
+    contents: str | None
+
+
+@dataclass
+class Engine:
+    """A target of one kind, and an independent reader of what is in it."""
+
+    kind: str
+    target: str
+    numbers: Iterator[int]
+
+    def name(self) -> str:
+        """The name of a new index."""
+        return f"index-{next(self.numbers)}-{secrets.token_hex(3)}"
+
+    def connect(self) -> Client:
+        return cyborg_ingest.connect(self.target)
+
+    def make(self, client: Client, dimension: int | None = 4, metric: str | None = None) -> Index:
+        """A new index with the key KEY."""
+        return client.create(self.name(), KEY, CreateOptions(dimension=dimension, metric=metric))
+
+    def key(self, index: str) -> bytes:
+        """The key that was made for an index, or KEY."""
+        with self.connect() as client:
+            return keys.find_kept_key(keys.kept_key_path(client.target, index)) or KEY
+
+    def read(self, index: str, ids: list[str], key: bytes | None = None) -> dict[str, Stored]:
+        """Rows of an index: over REST through the official SDK, embedded through the engine itself."""
+        key = key or self.key(index)
+        found = self._sdk(index, ids, key) if self.kind == "rest" else self._engine(index, ids, key)
+        return {
+            row["id"]: Stored(
+                np.array(row["vector"], "<f4").tobytes(),
+                row.get("metadata") or None,
+                _text(row.get("contents")),
+            )
+            for row in found
+        }
+
+    def _sdk(self, index: str, ids: list[str], key: bytes) -> list[dict[str, Any]]:
+        rows = SdkClient(self.target).load_index(index, key)
+        return [row for start in range(0, len(ids), 1000) for row in rows.get(ids[start : start + 1000])]
+
+    def _engine(self, index: str, ids: list[str], key: bytes) -> list[dict[str, Any]]:
+        import cyborgdb_core  # noqa: PLC0415
+
+        storage = cyborgdb_core.StorageConfig.disk(self.target.removeprefix("disk:"))
+        handle = cyborgdb_core.Client(storage_config=storage).load_index(index, key)
+        return list(handle.get(ids, index_key=key))
+
+    def count(self, index: str, key: bytes | None = None) -> int:
+        """How many rows the index holds."""
+        with self.connect() as client, client.index(index, key or self.key(index)) as one:
+            return one.count()
+
+
+def _text(contents: Any) -> str | None:
+    if not contents:
+        return None
+    return contents.decode() if isinstance(contents, bytes) else str(contents)
+
+
+@pytest.fixture(scope="session", params=["rest", "embedded"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Both engines, one after the other: what is true of one is true of the other."""
+    if request.param == "rest":
+        return Engine("rest", request.getfixturevalue("service").url, itertools.count())
+    return Engine("embedded", f"disk:{tmp_path_factory.mktemp('engine')}", itertools.count())

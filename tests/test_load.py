@@ -1,0 +1,141 @@
+"""Files are loaded whole and exactly, in every format, on both engines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import cyborg_ingest
+from cyborg_ingest.values import contents_text
+
+if TYPE_CHECKING:
+    from conftest import Engine, Stored
+
+ROWS = 257
+DIMENSION = 12
+
+
+def table(rows: int = ROWS) -> dict[str, list[Any]]:
+    """Rows of every kind: with and without metadata and contents, in many scripts."""
+    random = np.random.default_rng(7)
+    vectors = random.normal(size=(rows, DIMENSION)).astype(np.float32)
+    metadata: list[Any] = [
+        None if row % 5 == 0 else {"n": row, "big": 2**63 + row, "deep": {"list": [1, {"x": "é"}]}, "f": row / 3}
+        for row in range(rows)
+    ]
+    contents: list[Any] = [None if row % 7 == 0 else f"text {row} \N{SNOWMAN} \"quoted\" \\ \t" for row in range(rows)]
+    return {
+        "id": [f"row-{row}/é" for row in range(rows)],
+        "vector": list(vectors),
+        "metadata": metadata,
+        "contents": contents,
+    }
+
+
+def expected(rows: dict[str, list[Any]]) -> dict[str, tuple[bytes, Any, str | None]]:
+    return {
+        identity: (np.asarray(vector, "<f4").tobytes(), metadata or None, contents_text(contents) or None)
+        for identity, vector, metadata, contents in zip(*rows.values(), strict=True)
+    }
+
+
+def stored(found: dict[str, Stored]) -> dict[str, tuple[bytes, Any, str | None]]:
+    return {identity: (row.vector, row.metadata, row.contents) for identity, row in found.items()}
+
+
+def write_parquet(folder: Path, rows: dict[str, list[Any]]) -> list[str]:
+    arrays = {
+        "id": pa.array(rows["id"]),
+        "embedding": pa.array([row.tolist() for row in rows["vector"]], pa.list_(pa.float32(), DIMENSION)),
+        "meta": pa.array([None if row is None else json.dumps(row) for row in rows["metadata"]], pa.string()),
+        "text": pa.array(rows["contents"]).dictionary_encode(),
+    }
+    pq.write_table(pa.table(arrays), folder / "rows.parquet", row_group_size=100)
+    return [str(folder / "rows.parquet")]
+
+
+def write_npy(folder: Path, rows: dict[str, list[Any]]) -> list[str]:
+    np.save(folder / "rows.npy", np.array(rows["vector"]))
+    (folder / "ids.txt").write_text("\n".join(rows["id"]), "utf-8")
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows["metadata"]), "utf-8")
+    (folder / "contents.jsonl").write_text("".join(json.dumps(row) + "\r\n" for row in rows["contents"]), "utf-8")
+    return [str(folder / "rows.npy")]
+
+
+def write_jsonl(folder: Path, rows: dict[str, list[Any]]) -> list[str]:
+    with (folder / "rows.jsonl").open("w", encoding="utf-8") as out:
+        for values in zip(*rows.values(), strict=True):
+            row = dict(zip(rows, values, strict=True))
+            row["vector"] = row["vector"].tolist()
+            out.write(json.dumps({name: value for name, value in row.items() if value is not None}) + "\n\n")
+    return [str(folder / "rows.jsonl")]
+
+
+SIDECARS = {"ids": "ids.txt", "metadata": "metadata.jsonl", "contents": "contents.jsonl"}
+WRITERS: dict[str, Any] = {"parquet": write_parquet, "npy": write_npy, "jsonl": write_jsonl}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("batch_rows", [None, 10])
+def test_every_row_of_every_format_arrives_bit_by_bit(
+    engine: Engine, tmp_path: Path, kind: str, batch_rows: int | None
+) -> None:
+    rows, index = table(), engine.name()
+    sources = WRITERS[kind](tmp_path, rows)
+    options: dict[str, Any] = {"target": engine.target, "create": True, "batch_rows": batch_rows}
+    if kind == "npy":
+        options |= {name: tmp_path / file for name, file in SIDECARS.items()}
+    report = cyborg_ingest.load(sources, index=index, **options)
+    assert stored(engine.read(index, rows["id"])) == expected(rows)
+    assert engine.count(index) == ROWS
+    assert report.rows == {"read": ROWS, "acknowledged": ROWS, "rejected": 0, "skipped": 0, "unsent": 0}
+    assert report.index_count == {"before": 0, "after": ROWS}
+    assert (report.exit_code, report.status) == (0, "ok")
+
+
+def test_an_upsert_replaces_rows_whole(engine: Engine, tmp_path: Path) -> None:
+    rows, index = table(20), engine.name()
+    cyborg_ingest.load(write_parquet(tmp_path, rows), index=index, target=engine.target, create=True)
+    bare = {**rows, "metadata": [None] * 20, "contents": [None] * 20}
+    cyborg_ingest.load(write_jsonl(tmp_path, bare), index=index, target=engine.target)
+    assert stored(engine.read(index, rows["id"])) == expected(bare)
+
+
+def test_a_limit_ends_the_load_after_so_many_rows(engine: Engine, tmp_path: Path) -> None:
+    rows, index = table(50), engine.name()
+    report = cyborg_ingest.load(
+        write_parquet(tmp_path, rows), index=index, target=engine.target, create=True, limit=33, batch_rows=10
+    )
+    assert report.rows["acknowledged"] == report.rows["read"] == 33
+    assert set(engine.read(index, rows["id"])) == set(rows["id"][:33])
+
+
+def test_a_later_row_of_an_id_wins(engine: Engine, tmp_path: Path) -> None:
+    vectors = np.arange(1, 4001, dtype=np.float32).reshape(2000, 2)
+    ids = [f"id-{row % 37}" for row in range(2000)]
+    np.save(tmp_path / "rows.npy", vectors)
+    (tmp_path / "ids.txt").write_text("\n".join(ids))
+    index = engine.name()
+    cyborg_ingest.load(
+        tmp_path / "rows.npy", index=index, target=engine.target, create=True, ids=tmp_path / "ids.txt",
+        batch_rows=11, workers=8,
+    )  # fmt: skip
+    last = {identity: vectors[row].tobytes() for row, identity in enumerate(ids)}
+    assert {identity: row.vector for identity, row in engine.read(index, list(last)).items()} == last
+
+
+def test_a_dry_run_sends_nothing_and_creates_nothing(engine: Engine, tmp_path: Path) -> None:
+    index = engine.name()
+    report = cyborg_ingest.load(
+        write_parquet(tmp_path, table()), index=index, target=engine.target, create=True, dry_run=True
+    )
+    assert report.status == "dry_run"
+    assert report.rows["acknowledged"] == 0
+    with engine.connect() as client:
+        assert index not in client.list_indexes()
