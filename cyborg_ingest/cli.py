@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 import sys
+import threading
 import traceback
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
@@ -276,7 +278,14 @@ def delete_index(
 
 def main() -> None:
     """The console script. Ends the process with an exit code of `errors.ExitCode`."""
-    app(prog_name="cyborg-ingest")
+    try:
+        app(prog_name="cyborg-ingest")
+    except SystemExit as done:
+        if any(thread.name.startswith("sender") for thread in threading.enumerate()):
+            # a request that was given up after the drain would be waited for at the end of the process
+            sys.stdout.flush()
+            os._exit(done.code if isinstance(done.code, int) else ExitCode.BUG)
+        raise
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ STYLES = {"note": "bold yellow", "rejected": "bold red", "failed": "bold red", "
 
 _SHOWN_SOURCES = 10
 _MEGABYTE = 1_000_000
+_ENDED = (0, 1, 5)
 
 
 def labelled(label: str, *texts: str) -> list[str]:
@@ -149,7 +150,7 @@ def summary(report: RunReport) -> list[str]:
     if report.rows_per_second:
         rate = report.bytes["raw"] / report.load_seconds / _MEGABYTE
         parts.append(f"({report.rows_per_second:,.0f} rows/s, {rate:.1f} MB/s)")
-    lines = labelled("done" if not report.exit_code else "stopped", " ".join(parts))
+    lines = labelled("done" if report.exit_code in _ENDED else "stopped", " ".join(parts))
     lines += labelled("", ", ".join(f"{rows[name]:,} {name}" for name in ("rejected", "skipped", "unsent")))
     lines += labelled("", *_by_file(report))
     lines += labelled("", _requests(report))
@@ -158,6 +159,14 @@ def summary(report: RunReport) -> list[str]:
         lines += labelled(
             "index", f"{report.index} in {report.target}: {before:,} rows before, {after:,} after"
         )
+    if report.verify:
+        lines += labelled("verified", report.verify["text"])
+    if report.rejected_file:
+        lines += labelled(
+            "rejected", f"the rows are in {report.rejected_file}: mend them there, then upsert that file"
+        )
+    if report.resume_command:
+        lines += labelled("go on", report.resume_command)
     return lines
 
 
