@@ -116,6 +116,9 @@ class Sender:
                 return
 
     def _drain(self) -> Iterator[Settled]:
+        """Await what is on its way; what waits for a thread is not sent any more."""
+        for future in [one for one in self._flying if one.cancel()]:
+            self._release(self._flying.pop(future))
         while self._flying:
             before = len(self._flying)
             yield from self._landed(draining=True)
