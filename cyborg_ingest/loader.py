@@ -217,7 +217,7 @@ class _Run:
         self.stopper.is_sending = True
         for settled in sender.send_all(self._accepted(batches)):
             self._settled(settled)
-            self.tally.in_flight = sender.in_flight
+            self.tally.in_flight, self.tally.duplicates = sender.in_flight, sender.duplicates
         self.stopper.is_sending = False
         if self.stop.is_asked():
             raise self.stopper.error()
@@ -349,6 +349,7 @@ class _Run:
             requests=traffic.requests if traffic else 0,
             retries=dict(tally.retries),
             rejects=dict(tally.rejects),
+            duplicates_seen=tally.duplicates,
             index_count=dict(self.count),
             verify=self.verified,
             resume_command=self.command if resumable else None,

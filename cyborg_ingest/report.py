@@ -61,6 +61,7 @@ class Tally:
     total_bytes: int = 0
     done_bytes: float = 0.0
     in_flight: int = 0
+    duplicates: int = 0
     retries: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     latencies: array[float] = field(default_factory=lambda: array("d"))
@@ -148,6 +149,7 @@ class RunReport:
     requests: int
     retries: dict[str, int]
     rejects: dict[str, int]
+    duplicates_seen: int
     index_count: dict[str, int | None]
     verify: dict[str, Any] | None
     resume_command: str | None

@@ -71,6 +71,8 @@ class Sender:
         self._flying: dict[Future[float], Batch] = {}
         self._held: dict[str, int] = {}
         self._refused: list[tuple[Batch, BaseException]] = []
+        self.duplicates = 0
+        """Rows whose id stood in the same batch already, or was in flight."""
 
     @property
     def in_flight(self) -> int:
@@ -101,6 +103,8 @@ class Sender:
 
     def _pull(self, pool: ThreadPoolExecutor, batches: Iterator[Batch]) -> Iterator[Settled]:
         for batch in batches:
+            if self._conflicts(batch):
+                self.duplicates += len(self._held.keys() & set(batch.ids))
             while len(self._flying) > self._workers or self._refused or self._conflicts(batch):
                 yield from self._landed()
                 yield from self._mended()
@@ -127,6 +131,7 @@ class Sender:
 
     def _start(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
         self._on_start(batch)
+        self.duplicates += len(batch.ids) - len(set(batch.ids))
         for identity in batch.ids:
             self._held[identity] = self._held.get(identity, 0) + 1
         self._flying[pool.submit(self._timed, batch)] = batch
