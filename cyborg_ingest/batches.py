@@ -10,7 +10,7 @@ import orjson
 import pybase64
 
 from cyborg_ingest import columns
-from cyborg_ingest.model import Batch, Reason, Rejection
+from cyborg_ingest.model import Batch, Rejection
 from cyborg_ingest.values import load_json, with_plain_dates
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
@@ -42,9 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-index_app = typer.Typer(
-    name="index", help="Create, look at, list, train and delete indexes.", no_args_is_help=True
-)
+index_app = typer.Typer(name="index", help="Create, look at, list, train and delete indexes.", no_args_is_help=True)
 app.add_typer(index_app)
 
 _S = TypeVar("_S", bound=Settings)
@@ -109,9 +107,7 @@ def _parameters(group: type[Settings]) -> Iterator[inspect.Parameter]:
     for item in fields(group):
         if item.name in declared and item.default is not MISSING:
             option, default = _option(declared[item.name], kinds[item.name], item.default)
-            yield inspect.Parameter(
-                item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option
-            )
+            yield inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
 
 
 def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
@@ -153,7 +149,7 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[  # noqa: ARG001 - the callback does it
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:

@@ -6,6 +6,7 @@ column taken row by row, so that each bad row is found and the others are kept.
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,22 +55,16 @@ def ids(array: pa.Array, faults: Faults) -> list[str]:
     kind = storage_type(array.type)
     array = plain(array)
     if pt.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
-        found: list[Any] = [
-            None if item is None else str(uuid.UUID(bytes=item)) for item in array.to_pylist()
-        ]
+        found: list[Any] = [None if item is None else str(uuid.UUID(bytes=item)) for item in array.to_pylist()]
     elif is_bytes(kind):
-        found = _by_row(
-            array, lambda rows: [_decoded(item) for item in rows.to_pylist()], faults, Reason.ID_INVALID
-        )
+        found = _by_row(array, lambda rows: [_decoded(item) for item in rows.to_pylist()], faults, Reason.ID_INVALID)
     elif is_text(kind):
         found = _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.ID_INVALID)
     else:
         found = [None if item is None else str(int(item)) for item in array.to_pylist()]
     for place, identity in enumerate(found):
         if not identity:
-            faults.setdefault(
-                place, (Reason.ID_MISSING, "the id is " + ("null" if identity is None else "empty"))
-            )
+            faults.setdefault(place, (Reason.ID_MISSING, "the id is " + ("null" if identity is None else "empty")))
     return [identity or "" for identity in found]
 
 
@@ -111,11 +106,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     dimension = dimension or first_dimension(array)
     wrong = lengths != dimension
     for place in np.flatnonzero(wrong).tolist():
-        detail = (
-            f"the vector has {lengths[place]} dimensions, not {dimension}"
-            if dimension
-            else "the vector is empty"
-        )
+        detail = f"the vector has {lengths[place]} dimensions, not {dimension}" if dimension else "the vector is empty"
         faults.setdefault(place, (Reason.VECTOR_DIMENSION, detail))
     if dimension is None:
         return np.zeros((len(array), 0), "<f4")
@@ -269,11 +260,7 @@ def _map_rows(array: pa.MapArray) -> list[Json | None]:
     return [
         None
         if stop < 0
-        else {
-            str(key): item
-            for key, item in zip(keys[start:stop], items[start:stop], strict=True)
-            if item is not None
-        }
+        else {str(key): item for key, item in zip(keys[start:stop], items[start:stop], strict=True) if item is not None}
         for start, stop in _spans(array)
     ]
 
@@ -283,8 +270,7 @@ def _list_rows(array: pa.Array) -> list[list[Any] | None]:
         array = array.cast(pa.large_list(array.type.value_type))
     items = _objects(array.values)
     return [
-        None if stop < 0 else [item for item in items[start:stop] if item is not None]
-        for start, stop in _spans(array)
+        None if stop < 0 else [item for item in items[start:stop] if item is not None] for start, stop in _spans(array)
     ]
 
 
@@ -292,10 +278,7 @@ def _spans(array: pa.Array) -> list[tuple[int, int]]:
     """Where each row's items stand in the child array; (0, -1) for null. `offsets` honours a slice."""
     offsets = array.offsets.to_pylist()
     missing = array.is_null().to_pylist()
-    return [
-        (0, -1) if null else span
-        for null, span in zip(missing, zip(offsets[:-1], offsets[1:], strict=True), strict=True)
-    ]
+    return [(0, -1) if null else span for null, span in zip(missing, itertools.pairwise(offsets), strict=True)]
 
 
 def _with_nulls(rows: list[Json | None], array: pa.Array) -> list[Json | None]:

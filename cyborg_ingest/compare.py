@@ -56,9 +56,7 @@ def difference(row: Row, stored: StoredRow | None, tolerance: float = 0.0) -> li
     return found
 
 
-def same_vector(
-    expected: npt.NDArray[np.float32], stored: npt.NDArray[np.float32] | None, tolerance: float
-) -> bool:
+def same_vector(expected: npt.NDArray[np.float32], stored: npt.NDArray[np.float32] | None, tolerance: float) -> bool:
     """Bit by bit; with a tolerance, to within that share of the largest component."""
     if stored is None or stored.shape != expected.shape:
         return False

@@ -144,9 +144,11 @@ class PlainDisplay(Display):
             self.lines([wording.progress(self.tally)])
 
     def start(self) -> None:
+        """Begin to show progress."""
         self._timer.start()
 
     def stop(self) -> None:
+        """End it; the last line stays."""
         self._over.set()
         if self._timer.is_alive():
             self._timer.join()
@@ -156,6 +158,7 @@ class JsonDisplay(PlainDisplay):
     """One JSON object a line for every event, for programs."""
 
     def __call__(self, event: Event) -> None:
+        """Print the event as one object."""
         if isinstance(event, Sending):
             super().__call__(event)
             return
@@ -164,6 +167,7 @@ class JsonDisplay(PlainDisplay):
         self._object(type(event).__name__.lower(), wording.facts(event))
 
     def progress(self) -> None:
+        """Print where the load stands."""
         if self.tally is not None:
             self._object("progress", wording.progress_facts(self.tally))
 
@@ -180,16 +184,19 @@ class RichDisplay(Display):
         self._bar: _Bar | None = None
 
     def lines(self, texts: Iterable[str]) -> None:
+        """Print these lines."""
         for text in texts:
             label, rest = text[: wording.LABEL], text[wording.LABEL :]
             self._console.print(Text.assemble((label, wording.STYLES.get(label.strip(), "bold")), rest))
 
     def start(self) -> None:
+        """Begin to show progress."""
         if self.tally is not None:
             self._bar = _Bar(self.tally, self._console)
             self._bar.start()
 
     def stop(self) -> None:
+        """End it; the last line stays."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -68,9 +68,7 @@ class Doubts:
         self._waiting.append(type(settled)(without_rows(batch), settled.seconds, settled.rejections))
         return True
 
-    def settle(
-        self, index: Index, gate: Gate, tolerance: float, send: Callable[[list[Row]], None]
-    ) -> list[Settled]:
+    def settle(self, index: Index, gate: Gate, tolerance: float, send: Callable[[list[Row]], None]) -> list[Settled]:
         """See that the index holds the newest rows, twice in a row; the acknowledgements that waited for it.
 
         Raises ConnectionLostError where an older row keeps coming back.

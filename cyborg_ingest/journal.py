@@ -267,11 +267,7 @@ class Journal:
     def _trim_rejected(self) -> None:
         """Keep of `rejected.jsonl` the rows whose rejection the journal knows: a crash may lie between."""
         path = self.rejected_file
-        known = {
-            (key[0], file_row)
-            for key, part in self.state.parts.items()
-            for file_row, _ in part.rejected.values()
-        }
+        known = {(key[0], file_row) for key, part in self.state.parts.items() for file_row, _ in part.rejected.values()}
         if not path.exists():
             return
         temporary = path.with_suffix(".new")
@@ -317,9 +313,7 @@ class Journal:
         """Note that the engine has the rows of a batch, or that they are rejected: none is sent again."""
         records = self._number(batch.part)
         record: Json = {"ack": [self._numbers[key_of(batch.part)], batch.start, batch.stop]}
-        rejected = [
-            [one.row - batch.first_row + batch.start, one.row, one.reason.value] for one in rejections
-        ]
+        rejected = [[one.row - batch.first_row + batch.start, one.row, one.reason.value] for one in rejections]
         if rejected:
             record["rej"] = rejected
         if batch.ids:
@@ -410,10 +404,7 @@ def _rejected_line(rejection: Rejection, *, full: bool) -> bytes:
     if "id" not in row and rejection.id is not None:
         row["id"] = rejection.id
     # the stdlib writes NaN as NaN, so that the row is seen as it was
-    return (
-        json.dumps({**row, "_rejected": mark}, ensure_ascii=False, default=str).encode(errors="replace")
-        + b"\n"
-    )
+    return json.dumps({**row, "_rejected": mark}, ensure_ascii=False, default=str).encode(errors="replace") + b"\n"
 
 
 def _line(record: Json) -> bytes:

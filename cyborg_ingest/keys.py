@@ -49,9 +49,7 @@ def _parsed(data: bytes, source: str) -> bytes:
     text = data.strip()
     key = data if len(data) == KEY_BYTES else _from_hex(text) or _from_base64(text)
     if key is None:
-        raise KeyFileError(
-            f"{source} is no key: it takes 32 raw bytes, 64 hex digits, or base64 of 32 bytes."
-        )
+        raise KeyFileError(f"{source} is no key: it takes 32 raw bytes, 64 hex digits, or base64 of 32 bytes.")
     return _usable(key, source)
 
 

@@ -270,16 +270,10 @@ class _Run:
         tally.rejected(rejection)
         allowed = self.settings.allowed_errors(tally.total("asked"))
         rejected = tally.total("rejected")
-        if rejected <= allowed or (
-            self.settings.max_errors.endswith("%") and tally.total("read") < _FEW_ROWS
-        ):
+        if rejected <= allowed or (self.settings.max_errors.endswith("%") and tally.total("read") < _FEW_ROWS):
             return
         self.emit(RowRejected(rejection))
-        more = (
-            f" It is bad row number {rejected:,}, and --max-errors is {self.settings.max_errors}."
-            if allowed
-            else ""
-        )
+        more = f" It is bad row number {rejected:,}, and --max-errors is {self.settings.max_errors}." if allowed else ""
         raise BadRowError(
             f"{rejection}.{more} Mend or remove the row, or go on after bad rows with --max-errors N; then run the "
             "same command again."
@@ -319,9 +313,7 @@ class _Run:
             code = ExitCode.REJECTED
         report = self._report(code, error)
         if self.journal is not None:
-            with contextlib.suppress(
-                StateError
-            ):  # the disk may be what failed; the report is shown all the same
+            with contextlib.suppress(StateError):  # the disk may be what failed; the report is shown all the same
                 self.journal.end(code, report.to_dict())
             self.journal.close()
         self.emit(Ended(report))
@@ -353,9 +345,7 @@ class _Run:
             index_count=dict(self.count),
             verify=self.verified,
             resume_command=self.command if resumable else None,
-            rejected_file=str(self.journal.rejected_file)
-            if self.journal and tally.rejects and not error
-            else None,
+            rejected_file=str(self.journal.rejected_file) if self.journal and tally.rejects and not error else None,
             error=error,
         )
 

@@ -65,10 +65,7 @@ def is_text(kind: pa.DataType) -> bool:
 def is_bytes(kind: pa.DataType) -> bool:
     """Binary of any Arrow width."""
     return bool(
-        pt.is_binary(kind)
-        or pt.is_large_binary(kind)
-        or pt.is_binary_view(kind)
-        or pt.is_fixed_size_binary(kind)
+        pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_binary_view(kind) or pt.is_fixed_size_binary(kind)
     )
 
 
@@ -109,9 +106,7 @@ def _fits_contents(kind: pa.DataType) -> bool:
 
 _ID = _Role("id", "--id-column", ID_NAMES, _fits_id, "strings, integers or UUIDs")
 _VECTOR = _Role("vector", "--vector-column", VECTOR_NAMES, _fits_vector, "a list of numbers")
-_METADATA = _Role(
-    "metadata", "--metadata-column", METADATA_NAMES, _fits_metadata, "a struct, a map or JSON strings"
-)
+_METADATA = _Role("metadata", "--metadata-column", METADATA_NAMES, _fits_metadata, "a struct, a map or JSON strings")
 _CONTENTS = _Role("contents", "--contents-column", CONTENTS_NAMES, _fits_contents, "strings or bytes")
 
 

@@ -126,9 +126,7 @@ class Chunk:
             first_row=self.first_row + start,
             batch=self.batch.slice(start, stop - start),
             faults=tuple(
-                replace(fault, offset=fault.offset - start)
-                for fault in self.faults
-                if start <= fault.offset < stop
+                replace(fault, offset=fault.offset - start) for fault in self.faults if start <= fault.offset < stop
             ),
             lines=None if self.lines is None else self.lines[start:stop],
         )

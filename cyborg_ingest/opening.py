@@ -70,24 +70,16 @@ def open_index(client: Client, settings: TargetSettings, name: str) -> Opened:
     return Opened(index, index.describe(), created=False)
 
 
-def create_index(
-    client: Client, settings: TargetSettings, name: str, options: CreateOptions, emit: Emit
-) -> Opened:
+def create_index(client: Client, settings: TargetSettings, name: str, options: CreateOptions, emit: Emit) -> Opened:
     """Create an index. Its key is on disk before the index exists. Raises IndexExistsError."""
     key = find_key(settings, client.target, name)
     if options.kms_name:
         if key is not None:
-            raise UsageError(
-                "--kms-name lets the service keep the key, and an index key is given too: drop one."
-            )
+            raise UsageError("--kms-name lets the service keep the key, and an index key is given too: drop one.")
     elif key is None:
         path = keys.kept_key_path(client.target, name)
         key = keys.keep_new_key(path)
-        emit(
-            Noted(
-                f"A new key for index {name!r} is kept in {path}. Back it up: without it nothing can be read."
-            )
-        )
+        emit(Noted(f"A new key for index {name!r} is kept in {path}. Back it up: without it nothing can be read."))
     index = client.create(name, key, options)
     return Opened(index, index.describe(), created=True)
 
@@ -111,9 +103,7 @@ def open_or_create(
             raise missing from None  # it is there, and the first answer says why it does not open
 
 
-def check_index(
-    opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit
-) -> None:
+def check_index(opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit) -> None:
     """Refuse a load that does not fit the index. Raises MappingError, UsageError."""
     info = opened.info
     if client.target.startswith("s3://") and not opened.created and not create.sole_writer:
@@ -147,8 +137,4 @@ def check_cap(client: Client, count: int, rows: int | None, emit: Emit) -> None:
         )
     if client.is_embedded and os.environ.get(LICENCE_VARIABLE):
         return
-    emit(
-        Noted(
-            f"{numbers}. Without a licence an index holds {FREE_TIER_ROWS:,} rows: this load may end there."
-        )
-    )
+    emit(Noted(f"{numbers}. Without a licence an index holds {FREE_TIER_ROWS:,} rows: this load may end there."))

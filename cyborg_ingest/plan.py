@@ -91,9 +91,7 @@ class Plan:
         if start is None:
             return total or 0
         passed = start
-        chunks = READERS[source.layout.format].read(
-            part, source.columns, self.sidecars, rows=rows, start=start
-        )
+        chunks = READERS[source.layout.format].read(part, source.columns, self.sidecars, rows=rows, start=start)
         for chunk in chunks:
             passed = chunk.start + len(chunk.batch)
             end = passed if limit is None else min(passed, limit)

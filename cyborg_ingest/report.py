@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from array import array
 from collections import Counter
@@ -14,6 +13,7 @@ import numpy as np
 from cyborg_ingest.errors import ExitCode
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Iterable
 
     from cyborg_ingest.model import Batch, Rejection

@@ -61,7 +61,8 @@ def check_probes(journal: Journal, index: Index, tally: Tally, emit: Emit) -> No
     probes = journal.state.sample()
     emit(
         Noted(
-            f"Going on with the job in {journal.folder}: {tally.total('skipped'):,} rows are loaded already and skipped."
+            f"Going on with the job in {journal.folder}: {tally.total('skipped'):,} rows are loaded already "
+            "and skipped."
         )
     )
     if not probes:
@@ -80,8 +81,9 @@ def check_probes(journal: Journal, index: Index, tally: Tally, emit: Emit) -> No
     for what, ids in (("missing from", missing), ("not the same any more in", changed)):
         if ids:
             raise TargetError(
-                f"{len(ids)} of {len(probes)} rows that an earlier run loaded are {what} the index (id {ids[0]!r} is one). "
-                "Was it deleted, made anew or written to since? --restart loads everything again."
+                f"{len(ids)} of {len(probes)} rows that an earlier run loaded are {what} the index "
+                f"(id {ids[0]!r} is one). Was it deleted, made anew or written to since? "
+                "--restart loads everything again."
             )
 
 
@@ -98,7 +100,5 @@ def tolerance_of(batch: Batch, index: Index, precision: str | None) -> float:
     if precision is not None:
         return TOLERANCES[precision]
     shares = [*TOLERANCES.values(), max(TOLERANCES.values())]
-    fitting = next(
-        (place for place, share in enumerate(shares) if same_vector(last.vector, stored.vector, share)), -2
-    )
+    fitting = next((place for place, share in enumerate(shares) if same_vector(last.vector, stored.vector, share)), -2)
     return shares[fitting + 1]  # one row may be a lucky one: leave room

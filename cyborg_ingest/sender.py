@@ -120,10 +120,11 @@ class Sender:
                 return
 
     def _drain(self) -> Iterator[Settled]:
-        """Await what is on its way; what waits for a thread is not sent any more."""
-        for future in [one for one in self._flying if one.cancel()]:
-            self._release(self._flying.pop(future))
+        """Await what is on its way; what waits for a thread is not sent if the target refuses or on a stop."""
         while self._flying:
+            if self._refused or self._stop.is_asked():
+                for future in [one for one in self._flying if one.cancel()]:
+                    self._release(self._flying.pop(future))
             before = len(self._flying)
             yield from self._landed(draining=True)
             if self._stop.is_asked() and len(self._flying) == before:

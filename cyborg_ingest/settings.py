@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the command line asks for the types
 from typing import Any
 
 from cyborg_ingest.errors import UsageError
@@ -114,9 +114,7 @@ class TargetSettings(Settings):
     ca_cert: Path | None = option(
         None, "--ca-cert", "Trust the certificate authorities in this PEM file.", panel=_TARGET
     )
-    insecure: bool = option(
-        False, "--insecure", "Do not verify the service's TLS certificate.", panel=_TARGET
-    )
+    insecure: bool = option(False, "--insecure", "Do not verify the service's TLS certificate.", panel=_TARGET)
     timeout: float = option(
         300.0,
         "--timeout",
@@ -170,9 +168,7 @@ class SourceSettings(Settings):
     contents: Path | None = option(
         None, "--contents", "Contents for a .npy, row by row: .txt, .jsonl or .parquet.", panel=_COLUMNS
     )
-    limit: int | None = option(
-        None, "--limit", "Stop after this many rows.", panel=_COLUMNS, minimum=1, metavar="N"
-    )
+    limit: int | None = option(None, "--limit", "Stop after this many rows.", panel=_COLUMNS, minimum=1, metavar="N")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,9 +243,7 @@ class OutputSettings(Settings):
         panel=_OUTPUT,
         choices=PROGRESS,
     )
-    verbose: bool = option(
-        False, "--verbose", "Also show each retry, and the traceback of an error.", panel=_OUTPUT
-    )
+    verbose: bool = option(False, "--verbose", "Also show each retry, and the traceback of an error.", panel=_OUTPUT)
     json: bool = option(False, "--json", "Print the report as JSON on stdout.", panel=_OUTPUT)
 
 
@@ -259,9 +253,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
 
     sources: tuple[str, ...]
     index: str
-    create: bool = option(
-        False, "--create", "Create the index if it is missing, sized from the data.", panel=_CREATE
-    )
+    create: bool = option(False, "--create", "Create the index if it is missing, sized from the data.", panel=_CREATE)
     dry_run: bool = option(False, "--dry-run", "Read and check everything, send nothing.", panel=_SENDING)
     batch_rows: int | None = option(
         None,
@@ -353,9 +345,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not _ERRORS.fullmatch(self.max_errors):
-            raise UsageError(
-                f"--max-errors is {self.max_errors!r}; it takes a number like 10, or a share like 0.5%."
-            )
+            raise UsageError(f"--max-errors is {self.max_errors!r}; it takes a number like 10, or a share like 0.5%.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,9 +361,7 @@ class VerifySettings(SourceSettings, TargetSettings):
         panel=_SAFETY,
         choices=VERIFY[1:],
     )
-    sample_rows: int = option(
-        1000, "--sample-rows", "Rows of a sample.", panel=_SAFETY, minimum=1, metavar="N"
-    )
+    sample_rows: int = option(1000, "--sample-rows", "Rows of a sample.", panel=_SAFETY, minimum=1, metavar="N")
     storage_precision: str = option(
         "float32",
         "--storage-precision",

@@ -39,9 +39,7 @@ def _file(source: str) -> Path:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
-            raise UsageError(
-                f"{source} is a directory. Name the files in it, as in {source.rstrip('/')}/*.parquet."
-            )
+            raise UsageError(f"{source} is a directory. Name the files in it, as in {source.rstrip('/')}/*.parquet.")
         if not path.exists():
             raise SourceNotFoundError(f"{source}: no such file.")
         if not path.is_file():
@@ -65,13 +63,9 @@ def _check_sidecars(formats: list[str], sidecars: Sidecars) -> None:
         raise UsageError(f"{named[0]} is for .npy sources; the other formats hold their own columns.")
     files = [option for option in named if option != "--id-prefix"]
     if files and len(formats) > 1:
-        raise UsageError(
-            f"{files[0]} goes with one .npy; there are {len(formats)} sources. Load them one by one."
-        )
+        raise UsageError(f"{files[0]} goes with one .npy; there are {len(formats)} sources. Load them one by one.")
     if sidecars.ids and sidecars.id_prefix:
-        raise UsageError(
-            "--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers."
-        )
+        raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
     if len(formats) > 1 and "npy" in formats and "{file}" not in sidecars.id_prefix:
         raise UsageError(
             "Several .npy files without --ids would share their row numbers as ids. "

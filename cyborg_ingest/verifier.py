@@ -101,9 +101,7 @@ class Verifier:
             found.unreadable += len(batch.rejections)
             for place, row in zip(batch.rows.tolist(), rows_of(batch), strict=True):
                 yield (
-                    Place(
-                        batch.part.uri, place - batch.start + batch.first_row, number + place - batch.start
-                    ),
+                    Place(batch.part.uri, place - batch.start + batch.first_row, number + place - batch.start),
                     row,
                 )
             number += batch.stop - batch.start
@@ -118,9 +116,7 @@ class Verifier:
         for number, (place, row) in enumerate(self._rows(found, lambda _rows: None)):
             slot = number if number < self._sample_rows else random.randrange(number + 1)  # noqa: S311
             if slot < self._sample_rows:
-                own = Row(
-                    row.id, row.vector.copy(), row.metadata, row.contents
-                )  # not the whole batch with it
+                own = Row(row.id, row.vector.copy(), row.metadata, row.contents)  # not the whole batch with it
                 kept[slot : slot + 1] = [(place, own)]
         return kept
 
@@ -132,8 +128,8 @@ class Verifier:
             if kinds:
                 if len(found.differences) >= _KEPT:
                     raise DifferenceError(
-                        f"More than {_KEPT:,} rows differ, the first is {found.differences[0].to_dict()}. Are these the "
-                        "files that the index was loaded from?"
+                        f"More than {_KEPT:,} rows differ, the first is {found.differences[0].to_dict()}. Are these "
+                        "the files that the index was loaded from?"
                     )
                 found.differences.append(Difference(place, row.id, kinds))
 
@@ -177,20 +173,14 @@ def _text(checked: int, differences: list[Difference], kinds: Counter[str], tole
 def check_count(before: int, after: int, tally: Tally) -> dict[str, Any]:
     """Whether the index's count can be right: ids that occur twice, and ids that were there, count once."""
     loaded = tally.total("acknowledged") + tally.total("skipped")
-    possible = (
-        (0 if loaded else before) <= after <= before + loaded
-        and (after > 0 or not loaded)
-        and after >= before
-    )
+    possible = (0 if loaded else before) <= after <= before + loaded and (after > 0 or not loaded) and after >= before
     text = f"{before:,} rows before, {loaded:,} loaded, {after:,} now"
     if possible and before + tally.total("acknowledged") != after:
         text += ": rows that were there already, or ids that occur more than once, count once"
     return {"mode": "count", "checked": loaded, "differences": 0 if possible else 1, "text": text + "."}
 
 
-def verify(
-    settings: VerifySettings, on_progress: Callable[[int], None] = lambda _rows: None
-) -> dict[str, Any]:
+def verify(settings: VerifySettings, on_progress: Callable[[int], None] = lambda _rows: None) -> dict[str, Any]:
     """`cyborg-ingest verify`: compare an index with its sources. Raises DifferenceError after writing them."""
     plan = make_plan(settings.sources, settings)
     with open_client(settings) as client, open_index(client, settings, settings.index).index as index:
@@ -199,18 +189,14 @@ def verify(
         verifier = Verifier(index, plan, TOLERANCES[settings.storage_precision], settings.sample_rows)
         result, differences = verifier.run(settings.mode, on_progress)
     if settings.differences is not None:
-        settings.differences.write_text(
-            "".join(json.dumps(one.to_dict()) + "\n" for one in differences), "utf-8"
-        )
+        settings.differences.write_text("".join(json.dumps(one.to_dict()) + "\n" for one in differences), "utf-8")
     return result
 
 
 def _verify_count(index: Index, plan: Plan) -> dict[str, Any]:
     """The index cannot hold fewer rows than the sources have ids; more it can, from other sources."""
     found = index.count()
-    rows = sum(
-        len(batch) for batch in cut(plan.chunks(_CUTTING.rows), index.describe().dimension or None, _CUTTING)
-    )
+    rows = sum(len(batch) for batch in cut(plan.chunks(_CUTTING.rows), index.describe().dimension or None, _CUTTING))
     return {
         "mode": "count",
         "checked": rows,

@@ -156,15 +156,11 @@ def summary(report: RunReport) -> list[str]:
     lines += labelled("", _requests(report))
     before, after = report.index_count["before"], report.index_count["after"]
     if before is not None and after is not None:
-        lines += labelled(
-            "index", f"{report.index} in {report.target}: {before:,} rows before, {after:,} after"
-        )
+        lines += labelled("index", f"{report.index} in {report.target}: {before:,} rows before, {after:,} after")
     if report.verify:
         lines += labelled("verified", report.verify["text"])
     if report.rejected_file:
-        lines += labelled(
-            "rejected", f"the rows are in {report.rejected_file}: mend them there, then upsert that file"
-        )
+        lines += labelled("rejected", f"the rows are in {report.rejected_file}: mend them there, then upsert that file")
     if report.resume_command:
         lines += labelled("go on", report.resume_command)
     return lines
@@ -184,9 +180,7 @@ def _requests(report: RunReport) -> str:
     retries = sum(report.retries.values())
     causes = ", ".join(f"{cause}: {count}" for cause, count in report.retries.items())
     wire = f", {report.bytes['wire'] / _MEGABYTE:.1f} MB on the wire" if report.bytes["wire"] else ""
-    return f"{report.requests:,} requests{wire}{latency}, {retries} retries" + (
-        f" ({causes})" if causes else ""
-    )
+    return f"{report.requests:,} requests{wire}{latency}, {retries} retries" + (f" ({causes})" if causes else "")
 
 
 def facts(event: Event) -> dict[str, Any]:

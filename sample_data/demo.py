@@ -57,9 +57,7 @@ def main() -> int:
         for name in LOADS:
             with client.index(f"quotes-{name}", _key(client.target, f"quotes-{name}")) as index:
                 _compare(index, rows, vectors)
-                print(
-                    f"  quotes-{name}: {len(rows)} rows, every id, vector bit, field and text as in the file"
-                )
+                print(f"  quotes-{name}: {len(rows)} rows, every id, vector bit, field and text as in the file")
         with client.index("quotes-parquet", _key(client.target, "quotes-parquet")) as index:
             _ask(index, {row["id"]: row for row in rows})
     return 0
@@ -73,7 +71,7 @@ def _load(name: str, sources: list[str]) -> None:
     options = ["--index", f"quotes-{name}", "--target", TARGET, "--create", "--metric", "cosine"]
     command = ["cyborg-ingest", "upsert", *sources, *options]
     print(f"\n$ {shlex.join(command)}", flush=True)
-    subprocess.run([sys.executable, "-m", "cyborg_ingest", *command[1:]], cwd=HERE.parent, check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-m", "cyborg_ingest", *command[1:]], cwd=HERE.parent, check=True)
 
 
 def _key(target: str, index: str) -> bytes:

@@ -119,9 +119,7 @@ def write_parquet(rows: Rows) -> None:
     """Write the Parquet form, in several row groups so that it is read in several parts."""
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.vectors.ravel()), DIMENSION)
     metadata = pa.array(rows.metadata, METADATA_TYPE)
-    table = pa.Table.from_arrays(
-        [pa.array(rows.ids), vectors, metadata, pa.array(rows.contents)], schema=SCHEMA
-    )
+    table = pa.Table.from_arrays([pa.array(rows.ids), vectors, metadata, pa.array(rows.contents)], schema=SCHEMA)
     pq.write_table(table, HERE / PARQUET, row_group_size=ROW_GROUP_ROWS, compression="zstd")
 
 
@@ -184,9 +182,7 @@ def read_parquet() -> Rows:
 def read_npy() -> Rows:
     """Read the matrix and its sidecars."""
     metadata = [json.loads(line) for line in read_lines(NPY_METADATA)]
-    return Rows(
-        read_lines(NPY_IDS), np.load(HERE / NPY, allow_pickle=False), metadata, read_lines(NPY_CONTENTS)
-    )
+    return Rows(read_lines(NPY_IDS), np.load(HERE / NPY, allow_pickle=False), metadata, read_lines(NPY_CONTENTS))
 
 
 def read_jsonl() -> Rows:
@@ -220,9 +216,7 @@ def check() -> list[str]:
     """Compare all forms; the list of what is wrong, empty if nothing is."""
     entries, matrix = read_texts(), read_npy()
     forms = {PARQUET: read_parquet(), NPY: matrix, JSONL: read_jsonl()}
-    found = [
-        line for name, rows in forms.items() for line in differences(name, rows, entries, matrix.vectors)
-    ]
+    found = [line for name, rows in forms.items() for line in differences(name, rows, entries, matrix.vectors)]
     norms = np.linalg.norm(matrix.vectors.astype(np.float64), axis=1)
     if np.abs(norms - 1.0).max() > NORM_TOLERANCE:
         found.append(f"{NPY}: a vector is not of length 1")
@@ -246,9 +240,7 @@ def build() -> None:
     write_parquet(rows)
     write_npy(rows)
     write_jsonl(rows)
-    write_lines(
-        QUERY, [dumped({"text": QUERY_TEXT, "vector": decimals(query), "nearest": nearest(query, rows)})]
-    )
+    write_lines(QUERY, [dumped({"text": QUERY_TEXT, "vector": decimals(query), "nearest": nearest(query, rows)})])
 
 
 def summary() -> str:
@@ -263,9 +255,7 @@ def summary() -> str:
 def main() -> int:
     """Build unless only a check is asked for, and check; 1 if anything differs."""
     parser = argparse.ArgumentParser(description="Build or check the sample data.")
-    parser.add_argument(
-        "--check", action="store_true", help="compare the files that are there; needs no model"
-    )
+    parser.add_argument("--check", action="store_true", help="compare the files that are there; needs no model")
     if not parser.parse_args().check:
         build()
     found = check()

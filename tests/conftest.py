@@ -19,7 +19,6 @@ from cyborg_ingest.model import CreateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cyborg_ingest.targets.base import Client, Index
 

@@ -6,6 +6,7 @@ Faults befall `POST /v1/vectors/upsert_binary` only; every other request passes.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import random
 import socket
@@ -38,7 +39,11 @@ def _reset(connection: socket.socket) -> None:
 
 def _answer(connection: socket.socket, answer: Answer) -> bool:
     status, headers, body = answer
-    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        f"Content-Length: {len(body)}",
+        *(f"{k}: {v}" for k, v in headers.items()),
+    ]
     connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
     return True
 
@@ -55,7 +60,7 @@ def reset_after(connection: socket.socket, forward: Callable[[], Answer]) -> boo
 
 
 def truncated(connection: socket.socket, forward: Callable[[], Answer]) -> bool:
-    status, headers, body = forward()
+    status, _headers, body = forward()
     head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     connection.sendall(head + body[: len(body) // 2])
     connection.close()
@@ -102,7 +107,10 @@ def all_faults(delay: float) -> list[Fault]:
     """Every kind there is."""
     found = [Fault(one.__name__, one) for one in (reset_before, reset_after, truncated, half_closed, garbage)]
     found += [Fault(f"status {code}", status(code)) for code in (413, 429, 500, 502, 503, 504)]
-    found += [Fault("429 with Retry-After", status(429, Retry_After="1")), Fault("held back", held_back(delay))]
+    found += [
+        Fault("429 with Retry-After", status(429, Retry_After="1")),
+        Fault("held back", held_back(delay)),
+    ]
     return found
 
 
@@ -142,15 +150,7 @@ class Proxy:
                 headers = http.client.parse_headers(reader)
                 body = reader.read(int(headers.get("Content-Length", 0)))
 
-                def forward() -> Answer:
-                    upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-                    try:
-                        upstream.request(method, path, body, {k: v for k, v in headers.items() if k != "Host"})
-                        answer = upstream.getresponse()
-                        return answer.status, {"Content-Type": "application/json"}, answer.read()
-                    finally:
-                        upstream.close()
-
+                forward = functools.partial(_forward, port, method, path, body, dict(headers.items()))
                 fault = self._fault(path, body)
                 try:
                     if not (fault.handle(connection, forward) if fault else _answer(connection, forward())):
@@ -180,6 +180,16 @@ class Proxy:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+def _forward(port: int, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+    upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        upstream.request(method, path, body, {name: value for name, value in headers.items() if name != "Host"})
+        answer = upstream.getresponse()
+        return answer.status, {"Content-Type": "application/json"}, answer.read()
+    finally:
+        upstream.close()
 
 
 def every(number: int, fault: Fault) -> Callable[[int, bytes], Fault | None]:

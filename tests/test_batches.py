@@ -20,7 +20,7 @@ def chunk(ids: list[str | None], start: int = 0, faults: tuple[Fault, ...] = ())
         {
             "id": pa.array(ids, pa.string()),
             "vector": pa.array(vectors, pa.list_(pa.float32(), 2)),
-            "metadata": pa.array(['{"n":%d}' % place for place in range(len(ids))], pa.string()),
+            "metadata": pa.array([f'{{"n":{place}}}' for place in range(len(ids))], pa.string()),
             "contents": pa.array([f"text {place}" for place in range(len(ids))], pa.string()),
         }
     )

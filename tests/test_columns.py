@@ -175,9 +175,7 @@ def test_typed_columns_become_json_values(values: list[Any], kind: pa.DataType, 
 scalars = st.none() | st.integers(-100, 100)
 
 
-@given(
-    st.lists(st.none() | st.fixed_dictionaries({"a": scalars, "l": st.none() | st.lists(scalars)})), st.data()
-)
+@given(st.lists(st.none() | st.fixed_dictionaries({"a": scalars, "l": st.none() | st.lists(scalars)})), st.data())
 def test_a_slice_of_nested_columns_holds_the_rows_of_the_slice(rows: list[Any], data: st.DataObject) -> None:
     kind = pa.struct([("a", pa.int64()), ("l", pa.list_(pa.int64()))])
     start = data.draw(st.integers(0, len(rows)))

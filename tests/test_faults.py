@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from conftest import KEY
-from proxy import Fault, Proxy, all_faults, at_random, every, held_back
+from proxy import Fault, Proxy, all_faults, at_random, every
 from service import running
 
 import cyborg_ingest
-from cyborg_ingest import doubts
 from cyborg_ingest.errors import AccessError, TargetError, UnavailableError
 from cyborg_ingest.model import CreateOptions
 
@@ -122,7 +121,13 @@ def test_a_service_that_is_killed_and_started_again_is_waited_for(tmp_path: Path
         killer.start()
         try:
             report = cyborg_ingest.load(
-                path, index="killed", target=service.url, batch_rows=50, workers=2, retry_max_wait=1.0, retries=60
+                path,
+                index="killed",
+                target=service.url,
+                batch_rows=50,
+                workers=2,
+                retry_max_wait=1.0,
+                retries=60,
             )
         finally:
             over.set()
@@ -169,7 +174,7 @@ def test_a_request_that_is_applied_late_does_not_replace_a_newer_row(shared: Ser
 def test_a_429_with_a_date_is_waited_for(shared: Service, tmp_path: Path) -> None:
     from proxy import status  # noqa: PLC0415
 
-    path, vectors = write(tmp_path, 100)
+    path, _ = write(tmp_path, 100)
     fault = Fault("date", status(429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"))
     with Proxy(shared.port, lambda upsert, _body: fault if upsert == 1 else None).running() as proxy:
         report = cyborg_ingest.load(path, index="faults", target=proxy.url, **QUICK)
@@ -182,9 +187,7 @@ def test_a_target_that_takes_nothing_costs_no_row(shared: Service, tmp_path: Pat
     name = f"status {code}"
     with Proxy(shared.port, lambda _upsert, _body: FAULTS[name]).running() as proxy:
         with pytest.raises(UnavailableError) as caught:
-            cyborg_ingest.load(
-                path, index="faults", target=proxy.url, max_errors="100", retries=1, retry_max_wait=0.01
-            )
+            cyborg_ingest.load(path, index="faults", target=proxy.url, max_errors="100", retries=1, retry_max_wait=0.01)
         assert proxy.upserts < 120
     assert caught.value.report is not None
     assert caught.value.report.rows["rejected"] == 0
@@ -199,9 +202,7 @@ def test_an_error_that_no_row_can_cause_costs_no_row(shared: Service, tmp_path: 
     fault = Fault("no", status(code))
     with Proxy(shared.port, lambda upsert, _body: fault if upsert > 2 else None).running() as proxy:
         with pytest.raises(TargetError) as caught:
-            cyborg_ingest.load(
-                path, index="faults", target=proxy.url, batch_rows=10, workers=1, max_errors="100"
-            )
+            cyborg_ingest.load(path, index="faults", target=proxy.url, batch_rows=10, workers=1, max_errors="100")
         assert proxy.upserts <= 4  # the one at fault, and what was in flight beside it
     assert caught.value.report is not None
     assert caught.value.report.rows["rejected"] == 0

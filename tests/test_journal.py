@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +20,6 @@ from cyborg_ingest.journal import PROBES, Journal, job_folder, key_of, probe_of,
 from cyborg_ingest.model import Batch, Part, Reason, Rejection
 from cyborg_ingest.ranges import RangeSet
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 DESCRIPTION: dict[str, Any] = {"target": "disk:/x", "index": "docs", "sources": ["/a.npy"]}
 
 
@@ -30,9 +27,7 @@ def part(number: int = 0, fingerprint: str = "f") -> Part:
     return Part("/a.npy", "npy", number, 0, 1000, 1000, 0, 100, fingerprint)
 
 
-def batch(
-    start: int, stop: int, number: int = 0, fingerprint: str = "f", ids: list[str] | None = None
-) -> Batch:
+def batch(start: int, stop: int, number: int = 0, fingerprint: str = "f", ids: list[str] | None = None) -> Batch:
     ids = ids or [f"{number}-{row}" for row in range(start, stop)]
     vectors = np.arange(len(ids) * 2, dtype=np.float32).reshape(-1, 2)
     rows = np.arange(start, stop)
@@ -40,9 +35,7 @@ def batch(
 
 
 def rejection(row: int) -> Rejection:
-    return Rejection(
-        "/a.npy", row, Reason.VECTOR_ZERO, "zero", f"0-{row}", None, {"id": f"0-{row}", "vector": [0]}
-    )
+    return Rejection("/a.npy", row, Reason.VECTOR_ZERO, "zero", f"0-{row}", None, {"id": f"0-{row}", "vector": [0]})
 
 
 spans = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30), st.integers(1, 9)), max_size=12)
@@ -65,8 +58,8 @@ def test_any_prefix_of_a_journal_is_safe(
     whole = replay(written.split(b"\n"))
     assert {key: one.done for key, one in whole.parts.items() if len(one.done)} == expected
     cut = data.draw(st.integers(0, len(written)))
-    for key, one in replay(written[:cut].split(b"\n")).parts.items():
-        for start, stop in one.done:
+    for key, state in replay(written[:cut].split(b"\n")).parts.items():
+        for start, stop in state.done:
             assert not list(expected[key].missing(start, stop))
     (folder / "journal.jsonl").write_bytes(written[:cut])
     with Journal(folder, DESCRIPTION) as journal:
@@ -210,11 +203,11 @@ def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def full_disk() -> Iterator[Path]:
+def full_disk() -> Path:
     """`/dev/full`, which takes nothing; only Linux has it."""
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full on this system")
-    yield Path("/dev/full")
+    return Path("/dev/full")
 
 
 def test_a_full_disk_is_an_error_that_names_the_way_out(tmp_path: Path, full_disk: Path) -> None:

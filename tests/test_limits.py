@@ -37,7 +37,13 @@ def test_20_000_rows_over_500_ids_end_with_the_last_row_of_each(engine: Engine, 
     (tmp_path / "ids.txt").write_text("\n".join(ids))
     index = engine.name()
     report = cyborg_ingest.load(
-        path, index=index, target=engine.target, create=True, ids=tmp_path / "ids.txt", workers=8, batch_rows=37
+        path,
+        index=index,
+        target=engine.target,
+        create=True,
+        ids=tmp_path / "ids.txt",
+        workers=8,
+        batch_rows=37,
     )
     vectors = np.load(path)
     last = {identity: vectors[row].tobytes() for row, identity in enumerate(ids)}
@@ -68,7 +74,12 @@ def test_a_load_killed_at_the_cap_ends_well_and_one_row_more_names_the_cap(
     monkeypatch.setenv("CYBORG_INGEST_STATE_DIR", str(folder / "state"))
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
     report = cyborg_ingest.load(
-        folder / f"rows-{FREE_TIER_ROWS}.npy", index="cap", target=target, create=True, batch_rows=20_000, workers=1
+        folder / f"rows-{FREE_TIER_ROWS}.npy",
+        index="cap",
+        target=target,
+        create=True,
+        batch_rows=20_000,
+        workers=1,
     )
     assert report.exit_code == 0
     assert report.rows["skipped"] == FREE_TIER_ROWS - 20_000
@@ -110,7 +121,11 @@ def test_a_creation_that_is_killed_is_completed_by_the_same_command(tmp_path: Pa
     path, target = write(tmp_path, 100), f"disk:{tmp_path / 'data'}"
     arguments = ["upsert", str(path), "--index", "cut", "--target", target, "--create"]
     victim = subprocess.run(
-        [sys.executable, "-c", CUT, moment, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", CUT, moment, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert victim.returncode == -signal.SIGKILL, victim.stderr
     done = command(*arguments, "--verify", "full", "--json")
@@ -122,7 +137,17 @@ def test_a_creation_that_is_killed_is_completed_by_the_same_command(tmp_path: Pa
 
 def test_a_load_killed_after_the_index_was_made_goes_on_with_the_kept_key(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path, 2000)
-    arguments = ["upsert", path, "--index", engine.name(), "--target", engine.target, "--create", "--batch-rows", 100]
+    arguments = [
+        "upsert",
+        path,
+        "--index",
+        engine.name(),
+        "--target",
+        engine.target,
+        "--create",
+        "--batch-rows",
+        100,
+    ]
     killed(1, "before", *arguments)
     done = command(*arguments, "--verify", "full", "--json")
     assert done.returncode == 0, done.stderr
@@ -141,7 +166,17 @@ cli.main()
 
 def test_a_full_disk_under_the_engine_costs_no_row_and_the_load_can_go_on(tmp_path: Path) -> None:
     path, target = write(tmp_path, 20_000, 64), f"disk:{tmp_path / 'data'}"
-    arguments = ["upsert", str(path), "--index", "full", "--target", target, "--create", "--batch-rows", "1000"]
+    arguments = [
+        "upsert",
+        str(path),
+        "--index",
+        "full",
+        "--target",
+        target,
+        "--create",
+        "--batch-rows",
+        "1000",
+    ]
     full = subprocess.run(
         [sys.executable, "-c", FULL, "2000000", *arguments, "--json", "--max-errors", "1000"],
         capture_output=True, text=True, timeout=60, check=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,8 @@ import cyborg_ingest
 from cyborg_ingest.values import contents_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Engine, Stored
 
 ROWS = 257
@@ -29,7 +30,7 @@ def table(rows: int = ROWS) -> dict[str, list[Any]]:
         None if row % 5 == 0 else {"n": row, "big": 2**63 + row, "deep": {"list": [1, {"x": "é"}]}, "f": row / 3}
         for row in range(rows)
     ]
-    contents: list[Any] = [None if row % 7 == 0 else f"text {row} \N{SNOWMAN} \"quoted\" \\ \t" for row in range(rows)]
+    contents: list[Any] = [None if row % 7 == 0 else f'text {row} \N{SNOWMAN} "quoted" \\ \t' for row in range(rows)]
     return {
         "id": [f"row-{row}/é" for row in range(rows)],
         "vector": list(vectors),

@@ -23,24 +23,18 @@ def test_an_id_is_found_by_its_usual_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["vector", "embedding", "embeddings", "values", "emb", "Embedding"])
-@pytest.mark.parametrize(
-    "kind", [VECTOR, pa.list_(pa.float64()), pa.large_list(pa.float16()), pa.list_(pa.int8())]
-)
+@pytest.mark.parametrize("kind", [VECTOR, pa.list_(pa.float64()), pa.large_list(pa.float16()), pa.list_(pa.int8())])
 def test_a_vector_is_found_by_its_usual_names(name: str, kind: pa.DataType) -> None:
     assert resolve("f", schema(**{name: kind}, id=pa.string()), ColumnChoice()).vector == name
 
 
 def test_metadata_and_contents_are_found_and_the_rest_is_left_out() -> None:
-    found = resolve(
-        "f", schema(**SIMPLE, payload=pa.string(), body=pa.large_string(), n=pa.int8()), ColumnChoice()
-    )
+    found = resolve("f", schema(**SIMPLE, payload=pa.string(), body=pa.large_string(), n=pa.int8()), ColumnChoice())
     assert found == ColumnMap("vector", "id", "payload", (), "body", ("n",))
 
 
 def test_a_name_with_a_type_that_does_not_fit_is_no_candidate() -> None:
-    found = resolve(
-        "f", schema(**SIMPLE, values=pa.float64(), text=pa.int64(), key=pa.float64()), ColumnChoice()
-    )
+    found = resolve("f", schema(**SIMPLE, values=pa.float64(), text=pa.int64(), key=pa.float64()), ColumnChoice())
     assert (found.vector, found.contents, found.id) == ("vector", None, "id")
 
 
@@ -56,9 +50,7 @@ def test_a_name_with_a_type_that_does_not_fit_is_no_candidate() -> None:
         ),
     ],
 )
-def test_two_candidates_are_an_error_that_names_the_options(
-    more: dict[str, pa.DataType], options: str
-) -> None:
+def test_two_candidates_are_an_error_that_names_the_options(more: dict[str, pa.DataType], options: str) -> None:
     with pytest.raises(MappingError, match=options):
         resolve("f", schema(**SIMPLE, **more), ColumnChoice())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,4 +28,4 @@ def test_ranges_hold_the_numbers_that_were_added_and_miss_the_others(
 @given(st.lists(pairs))
 def test_ranges_never_touch(added: list[tuple[int, int]]) -> None:
     ranges = list(RangeSet(added))
-    assert all(before[1] < after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(ranges))

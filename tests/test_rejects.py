@@ -51,7 +51,14 @@ def poisoned(folder: Path, rows: int, refused: set[int], broken: dict[int, str])
     return path
 
 
-KINDS = ["vector_not_finite", "vector_zero", "vector_dimension", "id_missing", "metadata_invalid", "unparsable"]
+KINDS = [
+    "vector_not_finite",
+    "vector_zero",
+    "vector_dimension",
+    "id_missing",
+    "metadata_invalid",
+    "unparsable",
+]
 
 
 def refuse_poison(code: int) -> Any:
@@ -96,7 +103,7 @@ def test_the_rows_at_fault_are_found_and_all_others_loaded(service: Service, tmp
 @pytest.mark.soak
 def test_37_among_100_000_rows_are_found(service: Service, tmp_path: Path) -> None:
     extra = poison_test(service, tmp_path, "bad-large", 100_000, 1000, 400)
-    print(f"extra requests: {extra}")
+    print(f"extra requests: {extra}")  # noqa: T201 - a figure that is asked for
     assert extra <= 19 * 24
 
 
@@ -110,26 +117,21 @@ def test_the_first_refused_row_stops_a_load_that_allows_none(service: Service, t
         assert caught.value.report.rows["rejected"] == 1
         assert caught.value.report.rows["acknowledged"] == 150 == rest(service).count("bad-first", KEY)
         # the row that stopped the run is tried again; nothing that was loaded is
-        report = cyborg_ingest.load(
-            path, index="bad-first", target=proxy.url, batch_rows=70, workers=1, max_errors="2"
-        )
+        report = cyborg_ingest.load(path, index="bad-first", target=proxy.url, batch_rows=70, workers=1, max_errors="2")
     assert report.rows == {"read": 300, "acknowledged": 148, "rejected": 2, "skipped": 150, "unsent": 0}
     assert rest(service).count("bad-first", KEY) == 298
 
 
 def test_a_row_alone_is_not_blamed_while_the_target_takes_no_other(service: Service, tmp_path: Path) -> None:
     path = poisoned(tmp_path, 3, {0, 1, 2}, {})
-    with Proxy(service.port, refuse_poison(400)).running() as proxy:
-        with pytest.raises(RefusedError) as caught:
-            cyborg_ingest.load(path, index="bad-400", target=proxy.url, max_errors="10")
+    with Proxy(service.port, refuse_poison(400)).running() as proxy, pytest.raises(RefusedError) as caught:
+        cyborg_ingest.load(path, index="bad-400", target=proxy.url, max_errors="10")
     assert caught.value.report is not None
     assert caught.value.report.rows["rejected"] == 0
 
 
 @pytest.mark.parametrize(("allowed", "ends"), [("0", False), ("2", False), ("3", True), ("1%", True), ("0.2%", False)])
-def test_so_many_bad_rows_are_allowed_as_was_said(
-    engine: Engine, tmp_path: Path, allowed: str, ends: bool
-) -> None:
+def test_so_many_bad_rows_are_allowed_as_was_said(engine: Engine, tmp_path: Path, allowed: str, ends: bool) -> None:
     path = poisoned(tmp_path, 1000, set(), {100: KINDS[0], 500: KINDS[1], 999: KINDS[5]})
     index, options = engine.name(), {"target": engine.target, "create": True, "batch_rows": 50}
     if ends:
@@ -141,12 +143,12 @@ def test_so_many_bad_rows_are_allowed_as_was_said(
             cyborg_ingest.load(path, index=index, max_errors=allowed, **options)
 
 
-def test_a_row_too_large_for_a_request_is_rejected_and_its_neighbours_loaded(
-    service: Service, tmp_path: Path
-) -> None:
+def test_a_row_too_large_for_a_request_is_rejected_and_its_neighbours_loaded(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     make(service, "large", 2)
-    rows = [{"id": f"r{row}", "vector": [row, 1], "contents": "x" * (11_000_000 if row == 2 else 10)} for row in range(5)]
+    rows = [
+        {"id": f"r{row}", "vector": [row, 1], "contents": "x" * (11_000_000 if row == 2 else 10)} for row in range(5)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     report = cyborg_ingest.load(path, index="large", target=service.url, max_errors="1")
     assert report.rejects == {"too_large": 1}

@@ -47,7 +47,14 @@ def kill_test(engine: Engine, folder: Path, seed: int) -> dict[str, Any]:
     """Kill a load twice at random points, with other batches and workers each time, and let it end."""
     chance = random.Random(seed)
     rows, index, kind = table(ROWS), engine.name(), chance.choice(list(WRITERS))
-    arguments: list[object] = ["upsert", *WRITERS[kind](folder, rows), "--index", index, "--target", engine.target]
+    arguments: list[object] = [
+        "upsert",
+        *WRITERS[kind](folder, rows),
+        "--index",
+        index,
+        "--target",
+        engine.target,
+    ]
     arguments += ["--create", "--progress", "none"]
     if kind == "npy":
         arguments += [part for name, file in SIDECARS.items() for part in (f"--{name}", folder / file)]
@@ -96,7 +103,9 @@ def test_a_bad_row_stops_the_load_and_the_same_command_goes_on_once_it_is_mended
 ) -> None:
     path, rows = bad_table(tmp_path, 57)
     index = engine.name()
-    with pytest.raises(BadRowError, match=r"rows\.jsonl, line 115 .*the vector holds nan at position 3.*--max-errors") as caught:
+    with pytest.raises(
+        BadRowError, match=r"rows\.jsonl, line 115 .*the vector holds nan at position 3.*--max-errors"
+    ) as caught:
         cyborg_ingest.load(path, index=index, target=engine.target, create=True, batch_rows=10)
     report = caught.value.report
     assert report is not None
@@ -123,7 +132,7 @@ def test_a_resumed_load_stops_when_the_index_has_lost_its_rows(engine: Engine, t
         cyborg_ingest.load(path, index=index, target=engine.target, create=True, batch_rows=10)
     with engine.connect() as client, client.index(index, engine.key(index)) as one:
         one.delete()
-    with pytest.raises(TargetError, match="missing from the index.*--restart"):
+    with pytest.raises(TargetError, match=r"missing from the index.*--restart"):
         cyborg_ingest.load(path, index=index, target=engine.target, create=True, batch_rows=10)
 
 

@@ -17,6 +17,8 @@ from cyborg_ingest.sender import Sender
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cyborg_ingest.sender import Settled
+
 PART = Part("f", "npy", 0, 0, 100, 100, 0, 100)
 
 
@@ -80,18 +82,16 @@ def test_reading_does_not_run_ahead_of_sending() -> None:
             pulled += 1
             yield batch(number, [str(number)])
 
-    acknowledged = 0
-    for _ in Sender(Store().send, 2).send_all(slowly()):
-        acknowledged += 1
+    for acknowledged, _ in enumerate(Sender(Store().send, 2).send_all(slowly()), 1):
         assert pulled <= acknowledged + 2 + 2
 
 
 def test_after_an_error_of_the_target_what_is_in_flight_is_still_acknowledged() -> None:
     store = Store(fail_at=5)
     landed: list[int] = []
+    sending = Sender(store.send, 4).send_all(_batches([[str(number)] for number in range(40)]))
     with pytest.raises(RuntimeError, match="refused"):
-        for done in Sender(store.send, 4).send_all(_batches([[str(number)] for number in range(40)])):
-            landed.append(done.batch.start // 10)  # noqa: PERF401 - the error comes in between
+        landed.extend(done.batch.start // 10 for done in sending)
     assert sorted(landed) == sorted(store.rows.values())
     assert 5 not in landed
 
@@ -103,8 +103,7 @@ def test_after_an_error_of_the_source_likewise() -> None:
         yield from _batches([[str(number)] for number in range(3)])
         raise ValueError("the file broke off")
 
-    landed = 0
+    landed: list[Settled] = []
     with pytest.raises(ValueError, match="broke off"):
-        for _ in Sender(store.send, 4).send_all(breaking()):
-            landed += 1
-    assert landed == len(store.rows) == 3
+        landed.extend(Sender(store.send, 4).send_all(breaking()))
+    assert len(landed) == len(store.rows) == 3

@@ -70,7 +70,16 @@ def test_a_signal_drains_records_and_names_the_command_that_goes_on(
     engine: Engine, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     index = engine.name()
-    arguments = ["upsert", vectors(tmp_path), "--index", index, "--target", engine.target, "--create", "--json"]
+    arguments = [
+        "upsert",
+        vectors(tmp_path),
+        "--index",
+        index,
+        "--target",
+        engine.target,
+        "--create",
+        "--json",
+    ]
     with started(0.2, *arguments, "--batch-rows", "500", "--workers", "2") as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=60)

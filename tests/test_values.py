@@ -77,7 +77,7 @@ def test_dates_become_epoch_milliseconds_at_any_depth() -> None:
 @given(st.datetimes(min_value=datetime.datetime(1800, 1, 1)))  # noqa: DTZ001
 def test_microseconds_are_rounded_down(moment: datetime.datetime) -> None:
     milliseconds = values.epoch_milliseconds(moment)
-    exact = (moment.replace(tzinfo=UTC) - datetime.datetime(1970, 1, 1, tzinfo=UTC)) / datetime.timedelta(
+    exact = (moment.replace(tzinfo=UTC) - datetime.datetime(1970, 1, 1, tzinfo=UTC)) // datetime.timedelta(
         microseconds=1
     )
     assert milliseconds == exact // 1000

@@ -54,9 +54,7 @@ class Reader(Protocol):
         """Read the header. Raises FormatError, SourceNotFoundError."""
         ...
 
-    def read(
-        self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0
-    ) -> Iterator[Chunk]:
+    def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
         """Yield the Part's rows from row `start` of it on, at most `rows` a chunk, in bounded memory.
 
         Raises SourceError where the file breaks off.

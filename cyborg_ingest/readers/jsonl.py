@@ -54,9 +54,7 @@ class JsonlReader:
         uri, size = str(path), path.stat().st_size
         objects, read, lines = _sample(path)
         if not lines:
-            raise FormatError(
-                f"{uri}: the file is empty." if not size else f"{uri}: it has blank lines only."
-            )
+            raise FormatError(f"{uri}: the file is empty." if not size else f"{uri}: it has blank lines only.")
         starts = range(0, size, PART_BYTES)
         parts = tuple(
             Part(uri, self.name, number, start, min(size, start + PART_BYTES), None, None if start else 0,
@@ -69,10 +67,10 @@ class JsonlReader:
         self,
         part: Part,
         columns: ColumnMap,
-        sidecars: Sidecars,
+        sidecars: Sidecars,  # noqa: ARG002 - only what has no names needs them
         *,
         rows: int,
-        start: int = 0,  # noqa: ARG002
+        start: int = 0,
     ) -> Iterator[Chunk]:
         """See `base.Reader`."""
         try:
@@ -113,8 +111,8 @@ def _lines(file: BinaryIO, uri: str, start: int, stop: int) -> Iterator[tuple[by
         line = file.readline(_LONGEST_LINE + 1)
         if len(line) > _LONGEST_LINE:
             raise SourceError(
-                f"{uri}: the line at byte {position:,} is longer than {_LONGEST_LINE:,} bytes. Is it JSONL, one object a "
-                "line?"
+                f"{uri}: the line at byte {position:,} is longer than {_LONGEST_LINE:,} bytes. Is it JSONL, one object "
+                "a line?"
             )
         if not line:
             return
@@ -161,13 +159,11 @@ def _sample(path: Path) -> tuple[list[Json], int, int]:
                 found = _object(text)
                 if isinstance(found, dict):
                     objects.append(found)
-                problem = problem or (found if isinstance(found, str) else "") and f"line {number}, {found}"
+                problem = problem or ((found if isinstance(found, str) else "") and f"line {number}, {found}")
             if lines >= _SAMPLED_LINES or read >= _CHUNK_BYTES:
                 break
     if lines and not objects:
-        raise FormatError(
-            f"{path}: {problem}. It is no JSONL, which has one object a line. {_guess(path)}".rstrip()
-        )
+        raise FormatError(f"{path}: {problem}. It is no JSONL, which has one object a line. {_guess(path)}".rstrip())
     return objects, read, lines
 
 

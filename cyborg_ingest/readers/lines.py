@@ -22,7 +22,7 @@ class LineIndex:
     offsets: tuple[int, ...]
 
     def read(self, start: int, stop: int) -> list[bytes]:
-        """Lines [start, stop), without their ends (\\n or \\r\\n) and without a byte order mark."""
+        """Lines [start, stop), without their ends (LF or CRLF) and without a byte order mark."""
         if start >= stop or not self.offsets:
             return []
         found: list[bytes] = []
@@ -56,6 +56,6 @@ def index_lines(path: Path) -> LineIndex:
                 place = block.find(b"\n", place + 1)
             at_start = block.endswith(b"\n")
             position += len(block)
-    if position == 0 or position == len(BOM) and path.read_bytes() == BOM:
+    if position == 0 or (position == len(BOM) and path.read_bytes() == BOM):
         return LineIndex(path, 0, ())
     return LineIndex(path, lines + (0 if at_start else 1), tuple(offsets))

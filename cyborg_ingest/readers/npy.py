@@ -67,9 +67,7 @@ class NpyReader:
         )  # fmt: skip
         return Layout(uri, self.name, schema, parts, rows, rows, size)
 
-    def read(
-        self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0
-    ) -> Iterator[Chunk]:
+    def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
         """See `base.Reader`."""
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(_opened(part.uri))
@@ -110,9 +108,7 @@ def _opened(uri: str) -> Iterator[BinaryIO]:
 
 def _checked_shape(uri: str, header: Header) -> tuple[int, int]:
     if header.dtype.kind not in "fiu" or header.dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a float64
-        raise FormatError(
-            f"{uri}: its items are {header.dtype}; vectors are float16, float32, float64 or integers."
-        )
+        raise FormatError(f"{uri}: its items are {header.dtype}; vectors are float16, float32, float64 or integers.")
     if len(header.shape) != 2 or any(size < 0 for size in header.shape):  # noqa: PLR2004 - (n, dim)
         raise FormatError(f"{uri}: its shape is {header.shape}; vectors have the shape (rows, dimension).")
     rows, dimension = header.shape

@@ -38,11 +38,7 @@ def read_header(uri: str, file: BinaryIO) -> Header:
     except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         file.seek(0)
         head = file.read(6)
-        what = (
-            "the file is empty."
-            if not head
-            else f"it is no .npy file, or a damaged one: {_first_line(error)}."
-        )
+        what = "the file is empty." if not head else f"it is no .npy file, or a damaged one: {_first_line(error)}."
         raise FormatError(f"{uri}: {what}") from None
     if dtype.hasobject:
         raise FormatError(
@@ -57,14 +53,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def read_at(uri: str, file: BinaryIO, offset: int, size: int) -> bytearray:
+    """So many bytes of the file from an offset. Raises SourceError if it is shorter."""
     data = bytearray(size)
     file.seek(offset)
     view, read = memoryview(data), 0
     while read < size:
         count = file.readinto(view[read:])  # type: ignore[attr-defined]
         if not count:
-            raise SourceError(
-                f"{uri}: it breaks off at byte {offset + read:,}. It was cut short; copy it again."
-            )
+            raise SourceError(f"{uri}: it breaks off at byte {offset + read:,}. It was cut short; copy it again.")
         read += count
     return data

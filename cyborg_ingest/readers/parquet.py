@@ -39,16 +39,12 @@ class ParquetReader:
                 raise FormatError(f"{uri}: it has no columns.")
             twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
             if twice is not None:
-                raise FormatError(
-                    f"{uri}: two columns are named {twice!r}, so neither can be chosen. Rename one."
-                )
+                raise FormatError(f"{uri}: two columns are named {twice!r}, so neither can be chosen. Rename one.")
             parts, row = [], 0
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
                 parts.append(
-                    Part(
-                        uri, self.name, number, number, number + 1, group.num_rows, row, group.total_byte_size
-                    )
+                    Part(uri, self.name, number, number, number + 1, group.num_rows, row, group.total_byte_size)
                 )
                 row += group.num_rows
         return Layout(uri, self.name, schema, tuple(parts), row, row, path.stat().st_size)
@@ -57,10 +53,10 @@ class ParquetReader:
         self,
         part: Part,
         columns: ColumnMap,
-        sidecars: Sidecars,
+        sidecars: Sidecars,  # noqa: ARG002 - only what has no names needs them
         *,
         rows: int,
-        start: int = 0,  # noqa: ARG002
+        start: int = 0,
     ) -> Iterator[Chunk]:
         """See `base.Reader`."""
         wanted = [columns.id, columns.vector, columns.metadata, *columns.metadata_columns, columns.contents]

@@ -53,9 +53,7 @@ def open_sidecars(sidecars: Sidecars) -> Iterator[list[Sidecar]]:
     """The sidecars that are given, in the order id, metadata, contents. Raises FormatError."""
     given = {"id": sidecars.ids, "metadata": sidecars.metadata, "contents": sidecars.contents}
     with contextlib.ExitStack() as stack:
-        yield [
-            _open(role, Path(path).expanduser(), stack) for role, path in given.items() if path is not None
-        ]
+        yield [_open(role, Path(path).expanduser(), stack) for role, path in given.items() if path is not None]
 
 
 def _open(role: str, path: Path, stack: contextlib.ExitStack) -> Sidecar:
@@ -63,9 +61,7 @@ def _open(role: str, path: Path, stack: contextlib.ExitStack) -> Sidecar:
     if not path.is_file():
         raise SourceNotFoundError(f"{option} {path}: no such file.")
     if suffix not in _KNOWN[role]:
-        raise FormatError(
-            f"{option} {path}: {suffix or 'no suffix'} is not one of {', '.join(sorted(_KNOWN[role]))}."
-        )
+        raise FormatError(f"{option} {path}: {suffix or 'no suffix'} is not one of {', '.join(sorted(_KNOWN[role]))}.")
     if suffix in _NPY:
         return NpyIds(path)
     if suffix in _PARQUET:
@@ -153,9 +149,7 @@ class NpyIds:
         self.rows = header.shape[0]
         expected = header.data + self.rows * header.dtype.itemsize
         if path.stat().st_size < expected:
-            raise FormatError(
-                f"--ids {path}: it should have {expected:,} bytes and was cut short. Copy it again."
-            )
+            raise FormatError(f"--ids {path}: it should have {expected:,} bytes and was cut short. Copy it again.")
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`."""
@@ -199,9 +193,7 @@ class ParquetSidecar:
                 first += rows
         self._at, self._rest = first, None
         self._batches = iter(
-            self._file.iter_batches(
-                batch_size=4096, row_groups=groups, columns=self._columns, use_threads=False
-            )
+            self._file.iter_batches(batch_size=4096, row_groups=groups, columns=self._columns, use_threads=False)
         )
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
@@ -239,9 +231,7 @@ def _is_object(kind: pa.DataType) -> bool:
 
 def _columns_for(role: str, path: Path, schema: pa.Schema) -> list[str]:
     names = list(schema.names)
-    wanted = {"id": mapping.ID_NAMES, "metadata": mapping.METADATA_NAMES, "contents": mapping.CONTENTS_NAMES}[
-        role
-    ]
+    wanted = {"id": mapping.ID_NAMES, "metadata": mapping.METADATA_NAMES, "contents": mapping.CONTENTS_NAMES}[role]
     found = [name for name in names if name.lower() in wanted]
     if role == "metadata":
         objects = [name for name in found if _is_object(schema.field(name).type)]
@@ -249,7 +239,5 @@ def _columns_for(role: str, path: Path, schema: pa.Schema) -> list[str]:
     else:
         chosen = names if len(names) == 1 else found
         if len(chosen) != 1:
-            raise FormatError(
-                f"{_OPTIONS[role]} {path}: which of {', '.join(names)} is it? Leave one column in it."
-            )
+            raise FormatError(f"{_OPTIONS[role]} {path}: which of {', '.join(names)} is it? Leave one column in it.")
     return chosen

@@ -51,9 +51,7 @@ def _service(target: str) -> str:
     except ValueError as error:
         raise UsageError(f"Target is no address: {error}. {_FORMS}") from None
     if parts.username or parts.password:
-        raise UsageError(
-            "The target holds a user or password. Keys come from CYBORG_INGEST_API_KEY or --api-key-file."
-        )
+        raise UsageError("The target holds a user or password. Keys come from CYBORG_INGEST_API_KEY or --api-key-file.")
     if not host:
         raise UsageError(f"Target {target!r} names no host. {_FORMS}")
     if parts.path.strip("/") or parts.query or parts.fragment:

@@ -69,7 +69,7 @@ class Secrets:
         return "Secrets(***)"
 
 
-def error_of_answer(target: str, path: str, answer: requests.Response, secrets: Secrets) -> TargetError:
+def error_of_answer(target: str, answer: requests.Response, secrets: Secrets) -> TargetError:
     """The error that a status other than 200 means."""
     status, detail = answer.status_code, secrets.scrub(_detail(answer))[:_SHOWN]
     said = f"{target}: HTTP {status}" + (f": {detail.rstrip('.')}." if detail else ".")
@@ -137,7 +137,7 @@ def retry_after(answer: requests.Response) -> float | None:
     return max(0.0, (moment - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
 
 
-def error_of_transport(target: str, error: requests.RequestException) -> TargetError:
+def error_of_transport(target: str, error: requests.RequestException) -> TargetError:  # noqa: PLR0911 - a table
     """The error that a failure without an answer means."""
     words = str(error)
     if isinstance(error, requests.exceptions.SSLError):
@@ -151,17 +151,10 @@ def error_of_transport(target: str, error: requests.RequestException) -> TargetE
             outcome_unknown=True,
         )
     if isinstance(error, requests.exceptions.ProxyError):
-        return ConnectionLostError(
-            f"The proxy before {target} fails; see HTTP_PROXY and NO_PROXY.", cause="proxy"
-        )
+        return ConnectionLostError(f"The proxy before {target} fails; see HTTP_PROXY and NO_PROXY.", cause="proxy")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
         return TargetError(f"{target}: {type(error).__name__}.")
-    if (
-        "refused" in words
-        or "Errno 111" in words
-        or "NewConnectionError" in words
-        or "NameResolution" in words
-    ):
+    if "refused" in words or "Errno 111" in words or "NewConnectionError" in words or "NameResolution" in words:
         return ConnectionLostError(f"Nothing answers at {target}. Is the service running, and the port right?",
                                    cause="connect")  # fmt: skip
     return ConnectionLostError(

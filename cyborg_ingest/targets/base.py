@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Any
 
     import numpy as np
     import numpy.typing as npt

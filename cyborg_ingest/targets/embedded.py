@@ -44,10 +44,14 @@ if TYPE_CHECKING:
 _KEEP_ALIVE = "none"
 _LICENCE = "CYBORGDB_API_KEY"
 
+_LOCKED = (
+    "Another process has it open, perhaps a service on this directory: stop that one, or load through the "
+    "service with --target http://HOST:PORT."
+)
+
 # What the engine says -> the error, and what to do. The first that fits counts; anything else may be a row's fault
 _MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
-    ("is locked by another", StorageError, "Another process has it open, perhaps a service on this directory: "
-     "stop that one, or load through the service with --target http://HOST:PORT."),
+    ("is locked by another", StorageError, _LOCKED),
     ("does not exist at the configured storage target", NoIndexError, ""),
     ("No KMS blob exists", NoIndexError, ""),
     ("already exists", IndexExistsError, ""),
@@ -87,9 +91,7 @@ def _translated(doing: str) -> Iterator[None]:
         words = str(error)
         for mark, kind, advice in _MEANINGS:
             if mark in words:
-                raise kind(
-                    " ".join(part for part in (f"{doing}: {words.rstrip('.')}.", advice) if part)
-                ) from None
+                raise kind(" ".join(part for part in (f"{doing}: {words.rstrip('.')}.", advice) if part)) from None
         raise RefusedError(f"{doing}: {words}") from None
 
 
@@ -318,9 +320,7 @@ def _items(
     contents: list[str | bytes | None] | None,
 ) -> list[Json]:
     """Rows as the engine takes them: numpy vectors (a list costs four times as much), no absent contents."""
-    items: list[Json] = [
-        {"id": identity, "vector": vector} for identity, vector in zip(ids, vectors, strict=True)
-    ]
+    items: list[Json] = [{"id": identity, "vector": vector} for identity, vector in zip(ids, vectors, strict=True)]
     for item, value in zip(items, metadata or (), strict=False):
         if value:
             item["metadata"] = _checked(value)

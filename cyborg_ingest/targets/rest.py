@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from cyborg_ingest.errors import ArgumentError, ConnectionLostError, TargetError, TooLargeError, UsageError
+from cyborg_ingest.errors import ArgumentError, ConnectionLostError, TooLargeError, UsageError
 from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.targets.answers import Secrets, error_of_answer, error_of_transport
 from cyborg_ingest.targets.arguments import checked_vectors
@@ -128,7 +128,7 @@ class RestClient(Closing):
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
             line.close()  # after an unhandled 500 the service hangs up without saying so
         if answer.status_code != HTTPStatus.OK:
-            raise error_of_answer(self.target, path, answer, secrets)
+            raise error_of_answer(self.target, answer, secrets)
         try:
             return orjson.loads(answer.content)
         except ValueError:
@@ -247,9 +247,7 @@ class RestIndex(Closing):
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
         numbers = np.asarray(vector, np.float32).tolist()
-        found = self._call("/v1/vectors/query", query_vectors=numbers, top_k=top_k, include=["distance"])[
-            "results"
-        ]
+        found = self._call("/v1/vectors/query", query_vectors=numbers, top_k=top_k, include=["distance"])["results"]
         return [(row["id"], float(row["distance"])) for row in found]
 
     def train(self) -> None:
