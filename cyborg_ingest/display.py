@@ -105,7 +105,8 @@ class Display:
             self.start()
         elif isinstance(event, Ended):
             self.stop()
-            self.lines(wording.summary(event.report))
+            if self.tally is not None or event.report.error is None:  # what failed before it began has no figures
+                self.lines(wording.summary(event.report))
 
     def _rejected(self, event: RowRejected) -> None:
         self.rejections += 1

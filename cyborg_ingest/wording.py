@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected
 from cyborg_ingest.mapping import storage_type
+from cyborg_ingest.readers.base import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cyborg_ingest.events import Event
-    from cyborg_ingest.model import ColumnMap
     from cyborg_ingest.plan import Plan, Source
     from cyborg_ingest.report import RunReport, Tally
 
@@ -38,10 +38,8 @@ def plan(event: Planned) -> list[str]:
     if len(event.plan.sources) > len(shown):
         lines += labelled("", f"... and {len(event.plan.sources) - len(shown)} more")
     lines += labelled("rows", _planned_rows(event.plan))
-    maps = list(dict.fromkeys(one.columns for one in event.plan.sources))
-    for columns in maps:
-        lines += labelled("columns" if columns is maps[0] else "", _roles(columns))
-    left_out = list(dict.fromkeys(name for columns in maps for name in columns.left_out))
+    lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.plan.sources))
+    left_out = dict.fromkeys(name for one in event.plan.sources for name in one.columns.left_out)
     lines += labelled("left out", ", ".join(left_out) or "no column")
     return lines
 
@@ -65,16 +63,20 @@ def _planned_rows(planned: Plan) -> str:
     return f"{text}, {dimension}" + (f" (--limit {planned.limit})" if planned.limit else "")
 
 
-def _roles(columns: ColumnMap) -> str:
-    metadata = [columns.metadata] if columns.metadata else []
-    metadata += list(columns.metadata_columns)
-    parts = {
-        "id": columns.id or "row number",
-        "vector": columns.vector,
-        "metadata": " + ".join(metadata) or "none",
-        "contents": columns.contents or "none",
+def _roles(source: Source) -> str:
+    columns, schema = source.columns, source.layout.schema
+
+    def origin(name: str) -> str:
+        return ((schema.field(name).metadata or {}).get(ORIGIN) or name.encode()).decode()
+
+    roles: dict[str, list[str | None]] = {
+        "id": [columns.id],
+        "vector": [columns.vector],
+        "metadata": [columns.metadata, *columns.metadata_columns],
+        "contents": [columns.contents],
     }
-    return ", ".join(f"{role} <- {name}" for role, name in parts.items())
+    found = {role: " + ".join(origin(name) for name in names if name) for role, names in roles.items()}
+    return ", ".join(f"{role} <- {origins or 'none'}" for role, origins in found.items())
 
 
 def note(event: Noted) -> str:
@@ -145,7 +147,8 @@ def summary(report: RunReport) -> list[str]:
     """What was done, by file, and what was not."""
     rows = report.rows
     if report.status == "dry_run":
-        return labelled("checked", f"{rows['read']:,} rows can be loaded; nothing was sent (--dry-run)")
+        checked = f"{rows['read'] - rows['rejected']:,} of {rows['read']:,} rows can be loaded"
+        return labelled("checked", f"{checked}; nothing was sent (--dry-run)")
     parts = [f"{rows['acknowledged']:,} of {rows['read']:,} rows acknowledged in {report.load_seconds:.1f} s"]
     if report.rows_per_second:
         rate = report.bytes["raw"] / report.load_seconds / _MEGABYTE

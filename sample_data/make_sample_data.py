@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 TEXTS = "texts.jsonl"
 PARQUET = "quotes.parquet"
 JSONL = "quotes.jsonl"
+FAULTY = "faulty.jsonl"
 NPY = "quotes.npy"
 NPY_IDS = "quotes.ids.txt"
 NPY_METADATA = "quotes.metadata.jsonl"
@@ -138,6 +139,14 @@ def write_jsonl(rows: Rows) -> None:
     write_lines(JSONL, [dumped(dict(zip(names, row, strict=True))) for row in values])
 
 
+def write_faulty() -> None:
+    """Write four rows of which the second holds NaN and the third is too short."""
+    rows = [json.loads(line) for line in read_lines(JSONL)[:4]]
+    rows[1]["vector"][7] = float("nan")
+    del rows[2]["vector"][-1]
+    write_lines(FAULTY, [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows])
+
+
 def dumped(value: dict[str, Any]) -> str:
     """Write an object as one compact line of readable JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -240,6 +249,7 @@ def build() -> None:
     write_parquet(rows)
     write_npy(rows)
     write_jsonl(rows)
+    write_faulty()
     write_lines(QUERY, [dumped({"text": QUERY_TEXT, "vector": decimals(query), "nearest": nearest(query, rows)})])
 
 

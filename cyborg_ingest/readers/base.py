@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Chunk, ColumnMap, Part
 
 
+ORIGIN = b"origin"
+
+
 @dataclass(frozen=True, slots=True)
 class Sidecars:
     """Files beside a `.npy` that hold what it cannot: ids, metadata, contents, row by row.
@@ -32,7 +35,8 @@ class Sidecars:
 class Layout:
     """What a source's header says.
 
-    `rows` is exact or None; `rows_estimate` is for display. `size` is in bytes.
+    `rows` is exact or None; `rows_estimate` is for display. `size` is in bytes. A column that is not in the
+    file itself says in its field's metadata, under `ORIGIN`, where it comes from.
     """
 
     uri: str

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part
-from cyborg_ingest.readers.base import Layout
+from cyborg_ingest.readers.base import ORIGIN, Layout
 from cyborg_ingest.readers.npyfile import Header, read_at, read_header
 from cyborg_ingest.readers.sidecars import Sidecar, check_rows, open_sidecars, row_numbers
 
@@ -51,13 +51,9 @@ class NpyReader:
         with open_sidecars(sidecars) as opened:
             for sidecar in opened:
                 check_rows(sidecar, uri, rows)
-            schema = pa.schema(
-                [
-                    pa.field("id", pa.string()),
-                    pa.field("vector", pa.list_(_arrow_type(header.dtype), dimension)),
-                    *(pa.field(one.role, one.type) for one in opened if one.role != "id"),
-                ]
-            )
+            fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
+        fields.setdefault("id", pa.field("id", pa.string(), metadata={ORIGIN: f"{_prefix(path, sidecars)}row number"}))
+        fields["vector"] = pa.field("vector", pa.list_(_arrow_type(header.dtype), dimension))
         row_bytes = max(1, dimension * header.dtype.itemsize)
         step = max(1, _PART_BYTES // row_bytes)
         parts = tuple(
@@ -65,7 +61,7 @@ class NpyReader:
                  (min(rows, start + step) - start) * row_bytes)
             for number, start in enumerate(range(0, rows, step))
         )  # fmt: skip
-        return Layout(uri, self.name, schema, parts, rows, rows, size)
+        return Layout(uri, self.name, pa.schema(list(fields.values())), parts, rows, rows, size)
 
     def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
         """See `base.Reader`."""
@@ -93,8 +89,12 @@ def _beside(
         found[sidecar.role], more = sidecar.read(start, stop)
         faults += more
     if "id" not in found:
-        found["id"] = row_numbers(sidecars.id_prefix.replace("{file}", Path(part.uri).stem), start, stop)
+        found["id"] = row_numbers(_prefix(Path(part.uri), sidecars), start, stop)
     return found, tuple(faults)
+
+
+def _prefix(path: Path, sidecars: Sidecars) -> str:
+    return sidecars.id_prefix.replace("{file}", path.stem)
 
 
 @contextlib.contextmanager

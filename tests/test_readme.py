@@ -1,0 +1,80 @@
+"""The README does what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from typer.main import get_command
+
+from cyborg_ingest.cli import app
+from cyborg_ingest.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+class Example(NamedTuple):
+    """A command, the exit code it is said to have, and lines of its output."""
+
+    command: str
+    code: int
+    output: list[str]
+
+
+def examples() -> list[Example]:
+    found: list[Example] = []
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                command, _, code = line[2:].partition("# exit code ")
+                found.append(Example(command.strip(), int(code or 0), []))
+            else:
+                found[-1].output.append(line)
+    return found
+
+
+def normal(text: str) -> str:
+    """Paths and what differs from run to run, each made one word."""
+    text = re.sub(r"(?<=[ :])/[^ ,:]*", "PATH", text)
+    return re.sub(r"\d[\d,.]*", "0", text)
+
+
+def test_its_commands_run_and_print_what_it_shows(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CYBORG", "XDG_", "FORCE_COLOR"))
+    }
+    for example in examples():
+        command = example.command.replace("cyborg-ingest", f"{sys.executable} -m cyborg_ingest", 1)
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env={**environment, "HOME": str(tmp_path)},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == example.code, done.stderr
+        printed = [normal(line) for line in (done.stderr + done.stdout).splitlines()]
+        shown = [normal(line) for line in example.output]
+        assert not shown or shown == printed, example.command
+
+
+def test_it_names_every_exit_code() -> None:
+    table = README.partition("| exit code |")[2].partition("\n\n")[0]
+    named = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")}
+    assert named == {int(code) for code in ExitCode}
+
+
+def test_its_options_exist() -> None:
+    known = {"--help"}
+    command = get_command(app)
+    for one in command.commands.values():  # type: ignore[attr-defined]
+        known |= {flag for parameter in one.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) <= known
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) < 150
