@@ -120,6 +120,7 @@ class Proxy:
     def __init__(self, port: int, choose: Callable[[int, bytes], Fault | None]) -> None:
         self.injected: Counter[str] = Counter()
         self.upserts = 0
+        self.headers: list[dict[str, str]] = []
         self.largest = 0
         self._choose = choose
         self._lock = threading.Lock()
@@ -151,6 +152,7 @@ class Proxy:
                 body = reader.read(int(headers.get("Content-Length", 0)))
 
                 forward = functools.partial(_forward, port, method, path, body, dict(headers.items()))
+                self.headers.append(dict(headers.items()))
                 fault = self._fault(path, body)
                 try:
                     if not (fault.handle(connection, forward) if fault else _answer(connection, forward())):

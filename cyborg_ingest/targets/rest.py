@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import orjson
 import pybase64
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
@@ -49,19 +51,18 @@ class _Line:
         self._used = 0.0
         self._session: requests.Session | None = None
 
-    def post(self, url: str, body: bytes, timeout: tuple[float, float]) -> requests.Response:
+    def request(self, method: str, url: str, body: bytes | None, timeout: tuple[float, float]) -> requests.Response:
         """Send one request; the body of the answer is read when this returns."""
         try:
-            return self._fresh().post(url, data=body, timeout=timeout, allow_redirects=False)
+            # `verify` goes with each request: REQUESTS_CA_BUNDLE would win over that of a session
+            return self._fresh().request(
+                method, url, data=body, timeout=timeout, allow_redirects=False, verify=self._verify
+            )
         except requests.RequestException:
             self.close()  # what is left of the connection may hold half an answer
             raise
         finally:
             self._used = time.monotonic()
-
-    def get(self, url: str, timeout: tuple[float, float]) -> requests.Response:
-        """As `post`, without a body."""
-        return self._fresh().get(url, timeout=timeout, allow_redirects=False)
 
     def _fresh(self) -> requests.Session:
         if self._session is not None and time.monotonic() - self._used > _IDLE_SECONDS:
@@ -72,8 +73,6 @@ class _Line:
             self._session.headers.update(self._headers)
             for scheme in ("http://", "https://"):
                 self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
-            if self._verify is not True:
-                self._session.verify = self._verify
         return self._session
 
     def close(self) -> None:
@@ -93,6 +92,8 @@ class RestClient(Closing):
             raise UsageError(f"--ca-cert and --insecure are for https; {target} is plain http.")
         if connection.ca_cert and not connection.ca_cert.is_file():
             raise UsageError(f"--ca-cert {connection.ca_cert}: no such file.")
+        if connection.insecure:  # asked for by name, so a warning with each connection helps nobody
+            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
         self.target = target
         self.connection = connection
         self._secrets = Secrets(connection.api_key)
@@ -119,10 +120,7 @@ class RestClient(Closing):
         timeout = (self.connection.connect_timeout, self.connection.timeout)
         line = self._line()
         try:
-            if body is None:
-                answer = line.get(self.target + path, timeout)
-            else:
-                answer = line.post(self.target + path, body, timeout)
+            answer = line.request("GET" if body is None else "POST", self.target + path, body, timeout)
         except requests.RequestException as error:
             raise error_of_transport(self.target, error) from None
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
