@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 8_000_000
 
+_SHOWN_FIELDS = 20
+
 _FEW_ROWS = 1000
 """Before so many rows are read, a share of bad rows says nothing."""
 
@@ -117,11 +119,11 @@ class _Run:
             dimension, chunks = _first_look(plan, cutting, self._done, self._part_ended)
             self.opened = self._open(client, dimension)
             if self.opened is None or settings.dry_run:
-                self._check_only(cut(chunks, self._dimension(dimension), cutting))
+                self._check_only(cut(self._watched(chunks), self._dimension(dimension), cutting))
                 return ExitCode.OK
             with self.opened.index:
                 self._before(client, self.opened, plan)
-                self._send(self.opened, cut(chunks, self._dimension(dimension), cutting))
+                self._send(self.opened, cut(self._watched(chunks), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
         return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
 
@@ -187,12 +189,25 @@ class _Run:
 
     def _warn_of_wiping(self, plan: Plan) -> None:
         """An upsert replaces whole rows, so what is not sent is gone from those that exist."""
-        maps = [source.columns for source in plan.sources]
-        missing = [] if any(one.metadata or one.metadata_columns for one in maps) else ["metadata"]
-        missing += [] if any(one.contents for one in maps) else ["contents"]
+        missing = [role for role in ("metadata", "contents") if not any(one.has(role) for one in plan.sources)]
         if self.count["before"] and missing and not self.tally.total("skipped"):
             lost = " and ".join(missing)
             self.emit(Noted(f"Rows that are in the index already lose their {lost}: none is loaded."))
+
+    def _watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The chunks, and a word on every field that the plan did not know of."""
+        known: set[tuple[str, str]] = set()
+        for chunk in chunks:
+            for name in chunk.unplanned:
+                if (chunk.part.uri, name) not in known and len(known) < _SHOWN_FIELDS:
+                    known.add((chunk.part.uri, name))
+                    self.emit(
+                        Noted(
+                            f"{chunk.part.uri}: field {name!r} is not in the first rows, and is left out. "
+                            f"--metadata-columns {name} would load it."
+                        )
+                    )
+            yield chunk
 
     def _check_only(self, batches: Iterable[Batch]) -> None:
         self.emit(Sending(self.tally))

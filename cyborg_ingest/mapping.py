@@ -110,6 +110,17 @@ _METADATA = _Role("metadata", "--metadata-column", METADATA_NAMES, _fits_metadat
 _CONTENTS = _Role("contents", "--contents-column", CONTENTS_NAMES, _fits_contents, "strings or bytes")
 
 
+_ROLES = (_ID, _VECTOR, _METADATA, _CONTENTS)
+
+
+def fitting(name: str, kinds: Iterable[pa.DataType]) -> pa.DataType | None:
+    """Of the types that the values of a field have, the one that its name asks for; None if there is none."""
+    for role in _ROLES:
+        if name.lower() in role.names:
+            return next((kind for kind in kinds if not pt.is_null(kind) and role.fits(kind)), None)
+    return None
+
+
 def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice, *, needs_id: bool = True) -> ColumnMap:
     """Decide for one source which column is what.
 
@@ -134,7 +145,8 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice, *, needs_id: bool
         _refuse_times(uri, schema.field(name).type, name)
     used = {*chosen, *columns, REJECTED_KEY}
     left_out = tuple(name for name in schema.names if name not in used)
-    return ColumnMap(vector, identity, metadata, columns, contents, left_out)
+    takes_all = choice.metadata_columns == (ALL_COLUMNS,)
+    return ColumnMap(vector, identity, metadata, columns, contents, left_out, takes_all=takes_all)
 
 
 def _column(uri: str, schema: pa.Schema, role: _Role, given: str | None, taken: Iterable[str]) -> str | None:
@@ -172,7 +184,7 @@ def _columns_of(schema: pa.Schema) -> str:
 
 def _nothing_fits(uri: str, schema: pa.Schema, role: _Role) -> str:
     likely = [field.name for field in schema if role.fits(field.type)]
-    advice = f"Try {role.option} {likely[0]}." if likely else f"The {role.name} must be {role.types}."
+    advice = f"Try {role.option} {likely[0]}." if likely else f"{role.option} takes one with {role.types}; none has."
     return f"{uri}: no column is named {', '.join(role.names)}. {_columns_of(schema)} {advice}"
 
 

@@ -58,7 +58,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Which column is what. `left_out` names the columns that will not be loaded."""
+    """Which column is what. `left_out` names the columns that will not be loaded.
+
+    `takes_all`: `metadata_columns` are all that have no other role, and so is one that is first seen later.
+    """
 
     vector: str
     id: str | None = None
@@ -66,6 +69,7 @@ class ColumnMap:
     metadata_columns: tuple[str, ...] = ()
     contents: str | None = None
     left_out: tuple[str, ...] = ()
+    takes_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class Chunk:
 
     `start` is the first row's place in its Part, `first_row` its place in the file, `lines` the line of each
     row (from 1) where the format has lines. A row with a fault has nulls in `batch`. `size` is what of the
-    Part's bytes had been read when this chunk was complete (for progress).
+    Part's bytes had been read when this chunk was complete (for progress). `unplanned` names fields that the
+    plan did not know of, and that are left out.
     """
 
     part: Part
@@ -114,6 +119,7 @@ class Chunk:
     faults: tuple[Fault, ...] = ()
     lines: npt.NDArray[np.int64] | None = None
     size: int = 0
+    unplanned: tuple[str, ...] = ()
 
     def rows(self, start: int, stop: int) -> Chunk:
         """Rows [start, stop) of it, counted from its own first."""

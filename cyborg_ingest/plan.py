@@ -30,6 +30,11 @@ class Source:
     layout: Layout
     columns: ColumnMap
 
+    def has(self, role: str) -> bool:
+        """Whether the source is seen to have metadata, or contents."""
+        names = (getattr(self.columns, role), *(self.columns.metadata_columns if role == "metadata" else ()))
+        return any(name and not pt.is_null(self.layout.schema.field(name).type) for name in names)
+
 
 @dataclass(frozen=True, slots=True)
 class Done:

@@ -346,6 +346,10 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
         super().__post_init__()
         if not _ERRORS.fullmatch(self.max_errors):
             raise UsageError(f"--max-errors is {self.max_errors!r}; it takes a number like 10, or a share like 0.5%.")
+        if not self.checkpoint and not self.dry_run and self.max_errors.strip("0.%"):
+            raise UsageError(
+                "--max-errors keeps rejected rows in the job's folder, and --no-checkpoint keeps none. Drop one."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import cyborg_ingest
+from cyborg_ingest.events import Noted
+from cyborg_ingest.loader import run
+from cyborg_ingest.settings import LoadSettings
 from cyborg_ingest.values import contents_text
 
 if TYPE_CHECKING:
@@ -140,3 +143,19 @@ def test_a_dry_run_sends_nothing_and_creates_nothing(engine: Engine, tmp_path: P
     assert report.rows["acknowledged"] == 0
     with engine.connect() as client:
         assert index not in client.list_indexes()
+
+
+def test_a_field_that_comes_late_in_a_jsonl_is_loaded_or_named(engine: Engine, tmp_path: Path) -> None:
+    lines: list[Any] = [{"id": str(row), "vector": [1.0, row + 1]} for row in range(300)]
+    lines[250] |= {"metadata": {"late": 1}, "contents": "late", "lang": "en"}
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for columns, expected_metadata in (((), {"late": 1}), (("*",), {"late": 1, "lang": "en"})):
+        settings = LoadSettings(
+            sources=(str(tmp_path / "rows.jsonl"),), index=engine.name(), target=engine.target, create=True,
+            metadata_columns=columns,
+        )  # fmt: skip
+        notes: list[str] = []
+        run(settings, lambda event, notes=notes: notes.append(event.text) if isinstance(event, Noted) else None)  # type: ignore[misc]
+        row = engine.read(settings.index, ["250"])["250"]
+        assert (row.metadata, row.contents) == (expected_metadata, "late")
+        assert any("'lang' is not in the first rows" in note for note in notes) is not bool(columns)

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from cyborg_ingest.errors import FormatError, SourceError
-from cyborg_ingest.mapping import REJECTED_KEY
+from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, REJECTED_KEY, fitting
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason
-from cyborg_ingest.readers.base import Layout
+from cyborg_ingest.readers.base import ORIGIN, Layout
 from cyborg_ingest.readers.fields import contents, contents_array, identity
 from cyborg_ingest.readers.lines import stripped
 from cyborg_ingest.values import dump_object, load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -200,15 +200,21 @@ def _complaint(text: bytes, error: ValueError) -> str:
 
 
 def _schema(objects: list[Json]) -> pa.Schema:
-    kinds: dict[str, pa.DataType] = {}
+    """The fields of the first rows. A row may differ from them: then that row is at fault, not the file."""
+    kinds: dict[str, dict[pa.DataType, None]] = {}
     for one in objects:
         for name, value in one.items():
             if name != REJECTED_KEY:
-                kind = _type(value)
-                known = kinds.setdefault(name, kind)
-                if known != kind and not pa.types.is_null(kind):
-                    kinds[name] = kind if pa.types.is_null(known) else _wider(known, kind)
-    return pa.schema(list(kinds.items()))
+                kinds.setdefault(name, {})[_type(value)] = None
+    found = [pa.field(name, fitting(name, several) or _widest(several)) for name, several in kinds.items()]
+    # JSONL's own names, though they may come later in the file
+    for name, names in (("metadata", METADATA_NAMES), ("contents", CONTENTS_NAMES)):
+        likely = [one for one in found if one.name.lower() in names]
+        if not likely:
+            found.append(pa.field(name, pa.null(), metadata={ORIGIN: f"{name} (none so far)"}))
+        elif all(fitting(one.name, [one.type]) is None for one in likely) and name in kinds:
+            found = [pa.field(name, pa.null()) if one.name == name else one for one in found]
+    return pa.schema(found)
 
 
 def _type(value: Any) -> pa.DataType:
@@ -221,8 +227,12 @@ def _type(value: Any) -> pa.DataType:
     return kinds.get(type(value), pa.null())
 
 
-def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    return pa.float64() if {one, other} == {pa.int64(), pa.float64()} else pa.string()
+def _widest(kinds: Iterable[pa.DataType]) -> pa.DataType:
+    several = [kind for kind in kinds if not pa.types.is_null(kind)]
+    if set(several) == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    nested = [kind for kind in several if pa.types.is_nested(kind)]
+    return (nested or [pa.string()])[0] if len(several) > 1 else (several or [pa.null()])[0]
 
 
 class _Columns:
@@ -235,6 +245,9 @@ class _Columns:
         self.vectors: list[Any] = []
         self.metadata: list[bytes | None] = []
         self.contents: list[str | bytes | None] = []
+        self.unplanned: set[str] = set()
+        self._roles = {names.id, names.vector, names.metadata, names.contents, REJECTED_KEY}
+        self._planned = self._roles | {*names.metadata_columns, *names.left_out}
 
     def add(self, text: bytes) -> None:
         """Take a row apart. What cannot be used is a fault, and null in the columns."""
@@ -244,9 +257,11 @@ class _Columns:
             self.faults.append(Fault(place, Reason.UNPARSABLE, row, {"_line": line}))
             row = {}
         names = self.names
+        if not row.keys() <= self._planned and not names.takes_all:
+            self.unplanned |= row.keys() - self._planned
         self.ids.append(self._tried(place, Reason.ID_INVALID, identity, row, names.id))
         self.vectors.append(self._vector(place, row, text))
-        if names.metadata or names.metadata_columns:
+        if names.metadata or names.metadata_columns or names.takes_all:
             self.metadata.append(self._tried(place, Reason.METADATA_INVALID, self._metadata, row, None))
         if names.contents:
             self.contents.append(self._tried(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
@@ -276,7 +291,10 @@ class _Columns:
         found: Any = row.get(names.metadata) if names.metadata else None
         if isinstance(found, str):
             found = load_json(found.encode()) if found.strip() else None
-        more = {name: row[name] for name in names.metadata_columns if name in row}
+        if names.takes_all:
+            more = {name: value for name, value in row.items() if name not in self._roles}
+        else:
+            more = {name: row[name] for name in names.metadata_columns if name in row}
         if more:
             if not isinstance(found, dict | None.__class__):
                 raise ValueError("the metadata is no object")
@@ -335,4 +353,5 @@ def _chunk(part: Part, names: ColumnMap, group: _Group, row: int, rows_before: i
         "vector", "id", "metadata" if columns.metadata else None, (), "contents" if columns.contents else None
     )
     lines = np.array(group.lines, np.int64)
-    return Chunk(part, row, rows_before + row, batch, canonical, tuple(columns.faults), lines, group.size)
+    unplanned = tuple(sorted(columns.unplanned))
+    return Chunk(part, row, rows_before + row, batch, canonical, tuple(columns.faults), lines, group.size, unplanned)
