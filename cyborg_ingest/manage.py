@@ -75,10 +75,16 @@ def names(settings: TargetSettings) -> list[str]:
 
 
 def train(settings: TargetSettings, name: str) -> str:
-    """Train an index."""
+    """Train an index, and say what came of it: the engine leaves a small one as it is, without a word."""
     with open_client(settings) as client, open_index(client, settings, name).index as index:
         index.train()
-        return f"Trained index {name!r}: {index.describe().n_lists} lists."
+        found = index.describe()
+        if found.is_trained:
+            return f"Trained index {name!r}: {found.n_lists} lists."
+        return (
+            f"Index {name!r} is not trained: with {index.count():,} rows the engine sees no need. "
+            "Queries search all of it."
+        )
 
 
 def delete(settings: TargetSettings, name: str) -> str:

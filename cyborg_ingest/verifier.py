@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.compare import TOLERANCES, Row, difference, rows_of
 from cyborg_ingest.errors import DifferenceError
@@ -16,6 +18,8 @@ from cyborg_ingest.plan import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    import numpy.typing as npt
 
     from cyborg_ingest.model import Batch
     from cyborg_ingest.plan import Plan
@@ -58,6 +62,8 @@ class Difference:
 class _Found:
     checked: int = 0
     unreadable: int = 0
+    fits_float16: bool = True
+    """Whether every difference is one that storing as float16 makes."""
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -87,11 +93,12 @@ class Verifier:
         result = {
             "mode": mode,
             "checked": found.checked,
+            "unreadable": found.unreadable,
             "differences": len(differences),
             "kinds": dict(kinds),
             "tolerance": self._tolerance,
             "examples": [one.to_dict() for one in differences[:_SHOWN]],
-            "text": _text(found.checked, differences, kinds, self._tolerance),
+            "text": _text(found, differences, kinds, self._tolerance),
         }
         return result, differences
 
@@ -126,6 +133,8 @@ class Verifier:
             found.checked += 1
             kinds = difference(row, stored.get(row.id), self._tolerance)
             if kinds:
+                rounded = difference(row, stored.get(row.id), TOLERANCES["float16"])
+                found.fits_float16 = found.fits_float16 and not rounded
                 if len(found.differences) >= _KEPT:
                     raise DifferenceError(
                         f"More than {_KEPT:,} rows differ, the first is {found.differences[0].to_dict()}. Are these "
@@ -155,18 +164,20 @@ def _groups(rows: Iterable[tuple[Place, Row]]) -> Iterator[list[tuple[Place, Row
         yield some
 
 
-def _text(checked: int, differences: list[Difference], kinds: Counter[str], tolerance: float) -> str:
+def _text(found: _Found, differences: list[Difference], kinds: Counter[str], tolerance: float) -> str:
+    checked = found.checked
+    skipped = f" {found.unreadable:,} bad rows of the sources were not looked for." if found.unreadable else ""
     exactly = f"to within {tolerance:g} of the largest component" if tolerance else "bit by bit"
     if not differences:
-        return f"{checked:,} rows compared, vectors {exactly}: all equal."
+        return f"{checked:,} rows compared, vectors {exactly}: all equal.{skipped}"
     one = differences[0]
     hint = ""
-    if not tolerance and set(kinds) == {"vector"}:
-        hint = " If the index stores float16 or a tq format, say so with --storage-precision."
+    if not tolerance and found.fits_float16:
+        hint = " All of it fits an index that stores float16: if it does, say so with --storage-precision float16."
     parts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     return (
         f"{len(differences):,} of {checked:,} rows differ ({parts}), the first is row {one.place.row} of "
-        f"{one.place.uri}, id {one.id!r}.{hint}"
+        f"{one.place.uri}, id {one.id!r}.{hint}{skipped}"
     )
 
 
@@ -195,11 +206,15 @@ def verify(settings: VerifySettings, on_progress: Callable[[int], None] = lambda
 
 def _verify_count(index: Index, plan: Plan) -> dict[str, Any]:
     """The index cannot hold fewer rows than the sources have ids; more it can, from other sources."""
-    found = index.count()
-    rows = sum(len(batch) for batch in cut(plan.chunks(_CUTTING.rows), index.describe().dimension or None, _CUTTING))
+    found, rows = index.count(), 0
+    seen: list[npt.NDArray[np.int64]] = []
+    for batch in cut(plan.chunks(_CUTTING.rows), index.describe().dimension or None, _CUTTING):
+        rows += len(batch)
+        seen.append(np.fromiter(map(hash, batch.ids), np.int64, len(batch)))  # 64 bits a row, not the ids
+    ids = len(np.unique(np.concatenate(seen))) if seen else 0
     return {
         "mode": "count",
         "checked": rows,
-        "differences": 0 if found >= rows else rows - found,
-        "text": f"The sources have {rows:,} rows, the index {found:,}.",
+        "differences": max(0, ids - found),
+        "text": f"The sources have {rows:,} rows with {ids:,} ids, the index has {found:,} rows.",
     }

@@ -31,11 +31,13 @@ def read_header(uri: str, file: BinaryIO) -> Header:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
-        elif version == (2, 0):
+        elif version in {(2, 0), (3, 0)}:  # 3.0 differs by UTF-8 names of fields, which only records have
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(file, max_header_size=_LARGEST_HEADER)
-        else:  # 3.0 differs from 2.0 by UTF-8 field names, which only records have
-            raise FormatError(f"{uri}: version {version} of the .npy format holds records, not vectors.")
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        else:
+            raise FormatError(f"{uri}: version {version} of the .npy format is not known.")
+    except FormatError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the header is Python text: numpy's parser raises whatever it likes
         file.seek(0)
         head = file.read(6)
         what = "the file is empty." if not head else f"it is no .npy file, or a damaged one: {_first_line(error)}."
