@@ -28,15 +28,7 @@ class Header:
 def read_header(uri: str, file: BinaryIO) -> Header:
     """Read the header of a `.npy`; nothing in it is executed. Raises FormatError."""
     try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
-        elif version in {(2, 0), (3, 0)}:  # 3.0 differs by UTF-8 names of fields, which only records have
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file, max_header_size=_LARGEST_HEADER)
-        else:
-            raise FormatError(f"{uri}: version {version} of the .npy format is not known.")
-    except FormatError:
-        raise
+        shape, fortran, dtype = _read_header(file)
     except Exception as error:  # noqa: BLE001 - the header is Python text: numpy's parser raises whatever it likes
         file.seek(0)
         head = file.read(6)
@@ -48,6 +40,15 @@ def read_header(uri: str, file: BinaryIO) -> Header:
             "Save it as an array of numbers."
         )
     return Header(tuple(shape), bool(fortran), dtype, file.tell())
+
+
+def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
+    if version in {(2, 0), (3, 0)}:  # 3.0 differs by UTF-8 names of fields, which only records have
+        return np.lib.format.read_array_header_2_0(file, max_header_size=_LARGEST_HEADER)
+    raise ValueError(f"version {version} of the format is not known")
 
 
 def _first_line(error: BaseException) -> str:
