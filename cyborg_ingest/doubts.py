@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from cyborg_ingest.sender import Settled
     from cyborg_ingest.targets.base import Index
 
-PAUSE = 1.0
-"""Seconds between two looks."""
+PAUSES = (1.0, 1.0, 2.0, 4.0, 7.0)
+"""Seconds between two looks, until all is well for their sum: a request was seen to be applied 12 s late."""
 
-_LOOKS = 30
-_SURE = 2
+_ROUNDS = 10
 _IDS_AT_ONCE = 500
 
 
@@ -68,23 +67,19 @@ class Doubts:
         self._waiting.append(type(settled)(without_rows(batch), settled.seconds, settled.rejections))
         return True
 
+    def __len__(self) -> int:
+        """How many rows an older request may still replace."""
+        return len(self._newest)
+
     def settle(self, index: Index, gate: Gate, tolerance: float, send: Callable[[list[Row]], None]) -> list[Settled]:
-        """See that the index holds the newest rows, twice in a row; the acknowledgements that waited for it.
+        """See that the index holds the newest rows, and goes on to; the acknowledgements that waited for it.
 
         Raises ConnectionLostError where an older row keeps coming back.
         """
-        good = 0
-        for look in range(_LOOKS if self._newest else 0):
-            if look:
-                gate.wait(PAUSE)
-            stale = self._stale(index, tolerance)
-            if stale:
-                send(stale)
-            good = 0 if stale else good + 1
-            if good == _SURE:
-                break
-        else:
-            if self._newest:
+        rounds = _ROUNDS if self._newest else 0
+        while rounds and not self._is_quiet(index, gate, tolerance, send):
+            rounds -= 1
+            if not rounds:
                 raise ConnectionLostError(
                     f"Older requests keep replacing newer rows (ids like {next(iter(self._newest))!r}). Run the same "
                     "command again when the service is quiet.",
@@ -92,6 +87,15 @@ class Doubts:
                 )
         waited, self._waiting = self._waiting, []
         return waited
+
+    def _is_quiet(self, index: Index, gate: Gate, tolerance: float, send: Callable[[list[Row]], None]) -> bool:
+        for pause in (0.0, *PAUSES):
+            gate.wait(pause)
+            stale = self._stale(index, tolerance)
+            if stale:
+                send(stale)
+                return False
+        return True
 
     def _stale(self, index: Index, tolerance: float) -> list[Row]:
         rows = list(self._newest.values())

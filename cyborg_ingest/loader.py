@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.columns import first_dimension
 from cyborg_ingest.delivery import Delivery
-from cyborg_ingest.doubts import Doubts, upsert_rows
+from cyborg_ingest.doubts import PAUSES, Doubts, upsert_rows
 from cyborg_ingest.errors import (
     BadRowError,
     DifferenceError,
@@ -34,7 +34,7 @@ from cyborg_ingest.sender import Sender, Settled, Stop
 from cyborg_ingest.settings import LoadSettings
 from cyborg_ingest.stopping import Stopper
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, MAX_BODY
-from cyborg_ingest.verifier import Verifier, check_count
+from cyborg_ingest.verifier import Verifier, check_count, present
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -86,10 +86,12 @@ class _Run:
         self.started = _now()
         self.tally = Tally()
         self.target = settings.target or ""
+        self.is_embedded = False
         self.count: dict[str, int | None] = {"before": None, "after": None}
         self.opened: Opened | None = None
         self.journal: Journal | None = None
         self.verified: dict[str, Any] | None = None
+        self.present: list[str] = []
         self.gate, self.stop = Gate(), Stop()
         self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
         self._lock = threading.Lock()
@@ -112,7 +114,7 @@ class _Run:
         plan = make_plan(settings.sources, settings)
         self.tally = Tally.of((source.layout for source in plan.sources), settings.limit)
         with open_client(settings) as client:
-            self.target = client.target
+            self.target, self.is_embedded = client.target, client.is_embedded
             self.emit(Planned(plan, client.target, settings.index))
             cutting = self._cutting(client)
             self.journal = self._job(client)
@@ -236,6 +238,13 @@ class _Run:
         self.stopper.is_sending = False
         if self.stop.is_asked():
             raise self.stopper.error()
+        if self.doubts:
+            self.emit(
+                Noted(
+                    f"{len(self.doubts):,} rows may still be replaced by an older request that was given up: they are "
+                    f"watched for {sum(PAUSES):.0f} s."
+                )
+            )
         waited = self.doubts.settle(
             opened.index, self.gate, delivery.tolerance, lambda rows: upsert_rows(opened.index, rows)
         )
@@ -246,7 +255,7 @@ class _Run:
         """A batch is about to leave: note it, so that a killed run is known to have sent it."""
         self.doubts.starting(batch)
         if self.journal is not None:
-            if self.journal.was_in_doubt(batch):
+            if not self.is_embedded and self.journal.was_in_doubt(batch):
                 self.doubts.add(batch.ids)
             self.journal.sending(batch)
 
@@ -314,6 +323,14 @@ class _Run:
                     f"it. Train it: cyborg-ingest index train {opened.info.name} --target {client.target}"
                 )
             )
+        self.present = present(opened.index, self.tally.rejected_ids)
+        if self.present:
+            self.emit(
+                Noted(
+                    f"{len(self.present):,} rejected rows have an id that the index holds with another row "
+                    f"({', '.join(map(repr, self.present[:5]))}): that one stays."
+                )
+            )
         mode = self.settings.verify
         if mode == "count":
             self.verified = check_count(self.count["before"] or 0, after, self.tally)
@@ -356,6 +373,7 @@ class _Run:
             requests=traffic.requests if traffic else 0,
             retries=dict(tally.retries),
             rejects=dict(tally.rejects),
+            rejected_ids_present=self.present,
             duplicates_seen=tally.duplicates,
             index_count=dict(self.count),
             verify=self.verified,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+REMEMBERED_IDS = 10_000
+"""Ids of rejected rows that are looked for in the index at the end, at most."""
+
 STATUSES = {
     ExitCode.OK: "ok",
     ExitCode.REJECTED: "ok_with_rejected_rows",
@@ -64,6 +67,7 @@ class Tally:
     duplicates: int = 0
     retries: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
+    rejected_ids: list[str] = field(default_factory=list)
     latencies: array[float] = field(default_factory=lambda: array("d"))
     first_read: float | None = None
     last_ack: float | None = None
@@ -108,6 +112,8 @@ class Tally:
     def rejected(self, rejection: Rejection) -> None:
         """Count a rejected row."""
         self.sources[rejection.uri].rejected += 1
+        if rejection.id and len(self.rejected_ids) < REMEMBERED_IDS:
+            self.rejected_ids.append(rejection.id)
         self.rejects[rejection.reason.value] += 1
 
     def acknowledged(self, batch: Batch, seconds: float) -> None:
@@ -149,6 +155,8 @@ class RunReport:
     requests: int
     retries: dict[str, int]
     rejects: dict[str, int]
+    rejected_ids_present: list[str]
+    """Ids of rejected rows that the index holds nevertheless: with an older row, or one of another source."""
     duplicates_seen: int
     index_count: dict[str, int | None]
     verify: dict[str, Any] | None

@@ -191,6 +191,14 @@ def check_count(before: int, after: int, tally: Tally) -> dict[str, Any]:
     return {"mode": "count", "checked": loaded, "differences": 0 if possible else 1, "text": text + "."}
 
 
+def present(index: Index, ids: list[str]) -> list[str]:
+    """Those of the ids that the index holds a row of."""
+    found: list[str] = []
+    for start in range(0, len(ids), _GET_ROWS):
+        found += [row.id for row in index.get(ids[start : start + _GET_ROWS])]
+    return found
+
+
 def verify(settings: VerifySettings, on_progress: Callable[[int], None] = lambda _rows: None) -> dict[str, Any]:
     """`cyborg-ingest verify`: compare an index with its sources. Raises DifferenceError after writing them."""
     plan = make_plan(settings.sources, settings)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -138,37 +142,71 @@ def test_a_service_that_is_killed_and_started_again_is_waited_for(tmp_path: Path
         check(service, "killed", vectors)
 
 
-def test_a_request_that_is_applied_late_does_not_replace_a_newer_row(shared: Service, tmp_path: Path) -> None:
-    """The proxy holds the first batch back until a newer row of its id was acknowledged."""
-    path = tmp_path / "rows.npy"
-    vectors = np.arange(1, 41, dtype=np.float32).reshape(20, 2)
-    np.save(path, vectors)
-    ids = ["late", *(f"other-{row}" for row in range(18)), "late"]
-    (tmp_path / "ids.txt").write_text("\n".join(ids))
-    make(shared, "late", 2)
-    newer_sent = threading.Event()
-    applied = threading.Event()
+class Late:
+    """Holds the first upsert back until a newer row of its id was acknowledged, and some seconds more."""
 
-    def hold(connection: Any, forward: Any) -> bool:
-        newer_sent.wait(30)
-        threading.Event().wait(0.3)
+    def __init__(self, newer: list[str], seconds: float) -> None:
+        self.newer, self.seconds = newer, seconds
+        self.held, self.newer_sent, self.applied = (threading.Event() for _ in range(3))
+
+    def hold(self, connection: Any, forward: Any) -> bool:
+        self.held.set()
+        self.newer_sent.wait(60)
+        threading.Event().wait(self.seconds)
         forward()
-        applied.set()
+        self.applied.set()
         connection.close()
         return False
 
-    def choose(upsert: int, body: bytes) -> Fault | None:
-        if json.loads(body)["batch"]["ids"] == ids[15:]:
-            newer_sent.set()
-        return Fault("held", hold) if upsert == 1 else None
+    def __call__(self, upsert: int, body: bytes) -> Fault | None:
+        if json.loads(body)["batch"]["ids"] == self.newer:
+            self.newer_sent.set()
+        return Fault("held", self.hold) if upsert == 1 else None
 
-    with Proxy(shared.port, choose).running() as proxy:
+
+def twice_the_same_id(folder: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
+    """20 rows, the first and the last of one id; the command that loads them by 5."""
+    vectors = np.arange(1, 41, dtype=np.float32).reshape(20, 2)
+    np.save(folder / "rows.npy", vectors)
+    ids = ["late", *(f"other-{row}" for row in range(18)), "late"]
+    (folder / "ids.txt").write_text("\n".join(ids))
+    return ids, vectors
+
+
+def test_a_request_that_is_applied_late_does_not_replace_a_newer_row(shared: Service, tmp_path: Path) -> None:
+    ids, vectors = twice_the_same_id(tmp_path)
+    make(shared, "late", 2)
+    late = Late(ids[15:], 3)
+    with Proxy(shared.port, late).running() as proxy:
         report = cyborg_ingest.load(
-            path, index="late", target=proxy.url, ids=tmp_path / "ids.txt", batch_rows=5, workers=1, **QUICK
-        )
-        assert applied.wait(5), "the old request was not applied before the run ended"
+            tmp_path / "rows.npy", index="late", target=proxy.url, ids=tmp_path / "ids.txt", batch_rows=5, workers=1,
+            **QUICK,
+        )  # fmt: skip
+        assert late.applied.is_set(), "the old request was not applied before the run ended"
     assert report.retries == {"timeout": 1}
     assert rest(shared).read("late", ["late"], KEY)["late"].vector == vectors[19].tobytes()
+
+
+def test_nor_does_one_of_a_run_that_was_killed(shared: Service, tmp_path: Path) -> None:
+    ids, vectors = twice_the_same_id(tmp_path)
+    make(shared, "late-killed", 2)
+    late = Late(ids[15:], 3)
+    with Proxy(shared.port, late).running() as proxy:
+        command = [
+            sys.executable, "-m", "cyborg_ingest", "upsert", str(tmp_path / "rows.npy"), "--ids", str(tmp_path / "ids.txt"),
+            "--index", "late-killed", "--target", proxy.url, "--batch-rows", "5", "--workers", "1",
+        ]  # fmt: skip
+        environment = {**os.environ, "CYBORG_INGEST_INDEX_KEY": KEY.hex()}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as victim:
+            assert late.held.wait(30)
+            victim.kill()
+        assert victim.returncode == -signal.SIGKILL
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert late.applied.is_set(), "the old request was not applied before the run ended"
+    assert "an older request" in done.stderr
+    assert rest(shared).read("late-killed", ["late"], KEY)["late"].vector == vectors[19].tobytes()
+    assert rest(shared).count("late-killed", KEY) == 19
 
 
 def test_a_429_with_a_date_is_waited_for(shared: Service, tmp_path: Path) -> None:

@@ -163,3 +163,19 @@ def test_a_large_batch_is_cut_so_that_no_request_is_larger_than_allowed(service:
         cyborg_ingest.load(path, index="large", target=proxy.url, batch_bytes=5000)
         assert 4000 < proxy.largest <= 5000
         assert proxy.upserts > 10
+
+
+def test_a_rejected_row_leaves_the_older_row_of_its_id_and_the_report_names_it(engine: Engine, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"id": f"r{row}", "vector": [1.0, row]} for row in range(10)]
+    rows += [{"id": "r3", "vector": [1.0]}, {"id": "unknown", "vector": [1.0]}, {"id": "r4", "vector": [9.0, 9.0]}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    index = engine.name()
+    report = cyborg_ingest.load(
+        tmp_path / "rows.jsonl", index=index, target=engine.target, create=True, max_errors="2", batch_rows=4
+    )
+    assert report.rejected_ids_present == ["r3"]
+    found = engine.read(index, ["r3", "r4", "unknown"])
+    assert {row: np.frombuffer(one.vector, "<f4").tolist() for row, one in found.items()} == {
+        "r3": [1, 3],
+        "r4": [9, 9],
+    }

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.readers.base import Sidecars
 
+BROKEN = (pa.ArrowException, OSError, ValueError)
+"""What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
+
 _MAGIC = b"PAR1"
 _PAGE_BUFFER = 1 << 20
 """With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
@@ -63,7 +66,7 @@ class ParquetReader:
         with opened(part.uri) as file:
             try:
                 yield from _chunks(file, part, columns, [name for name in wanted if name], rows, start)
-            except (pa.ArrowException, OSError) as error:
+            except BROKEN as error:
                 raise SourceError(
                     f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
                     "write it again."
@@ -93,7 +96,8 @@ def opened(uri: str) -> Iterator[pq.ParquetFile]:
     """A Parquet file, its footer read. Raises FormatError."""
     try:
         file = pq.ParquetFile(uri, buffer_size=_PAGE_BUFFER, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+        file.schema_arrow.names  # noqa: B018 - names that are no text are found here
+    except BROKEN as error:
         raise FormatError(f"{uri}: {_why_not(uri, error)}") from None
     with file:
         yield file

@@ -18,7 +18,7 @@ from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.readers.fields import contents, contents_array, identity
 from cyborg_ingest.readers.lines import LineIndex, index_lines
 from cyborg_ingest.readers.npyfile import read_at, read_header
-from cyborg_ingest.readers.parquet import opened
+from cyborg_ingest.readers.parquet import BROKEN, opened
 from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class ParquetSidecar:
                 self._at += len(taken)
                 if len(wanted):
                     pieces.append(self._column(wanted))
-        except (pa.ArrowException, OSError) as error:
+        except BROKEN as error:
             raise SourceError(f"{self.path} cannot be read: {str(error).partition(chr(10))[0]}.") from None
         if not pieces:
             return pa.array([], self.type), []
