@@ -193,7 +193,8 @@ def test_nor_does_one_of_a_run_that_was_killed(shared: Service, tmp_path: Path) 
     late = Late(ids[15:], 3)
     with Proxy(shared.port, late).running() as proxy:
         command = [
-            sys.executable, "-m", "cyborg_ingest", "upsert", str(tmp_path / "rows.npy"), "--ids", str(tmp_path / "ids.txt"),
+            sys.executable, "-m", "cyborg_ingest", "upsert", str(tmp_path / "rows.npy"),
+            "--ids", str(tmp_path / "ids.txt"),
             "--index", "late-killed", "--target", proxy.url, "--batch-rows", "5", "--workers", "1",
         ]  # fmt: skip
         environment = {**os.environ, "CYBORG_INGEST_INDEX_KEY": KEY.hex()}
