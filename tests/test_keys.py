@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import subprocess
@@ -115,6 +116,10 @@ CRASH = (
 )
 
 
+def first_two(fault: Fault | None, upsert: int, _body: bytes) -> Fault | None:
+    return fault if upsert < 3 else None
+
+
 def test_no_key_is_in_any_file_output_traceback_or_process_list(secured_service: Service, tmp_path: Path) -> None:
     with cyborg_ingest.connect(secured_service.url, ROOT_KEY) as client:
         client.create("secrets", KEY, CreateOptions(dimension=DIMENSION)).close()
@@ -145,9 +150,7 @@ def test_no_key_is_in_any_file_output_traceback_or_process_list(secured_service:
     ]
     codes = []
     for number, fault in enumerate([None, *faults, None]):
-        with Proxy(
-            secured_service.port, lambda upsert, _body, fault=fault: fault if upsert < 3 else None
-        ).running() as proxy:  # type: ignore[misc]
+        with Proxy(secured_service.port, functools.partial(first_two, fault)).running() as proxy:
             arguments = [str(tmp_path / "rows.jsonl"), "--index", "secrets", "--target", proxy.url, "--max-errors", "5",
                          "--verbose", "--json", "--batch-rows", "50", "--retries", "1", "--retry-max-wait", "0.1",
                          "--timeout", "20", "--progress", "json" if number % 2 else "plain"]  # fmt: skip
