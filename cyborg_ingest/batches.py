@@ -11,17 +11,21 @@ import pybase64
 
 from cyborg_ingest import columns
 from cyborg_ingest.model import Batch, Rejection
-from cyborg_ingest.values import load_json, with_plain_dates
+from cyborg_ingest.values import JsonList, dump_contents, dump_ids, dump_objects, load_json, with_plain_dates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
 
     from cyborg_ingest.model import Chunk, Json
 
-# {"id", ...}: quotes, comma and the like around a row's values in the body
+
 _ROW_OVERHEAD = 8
+"""Commas, and what rounding to whole base64 digits adds."""
+
+_ENVELOPE = 400
+"""The index's name and key, and the names of the fields, in a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,6 @@ class _Rows:
     vectors: npt.NDArray[np.float32]
     metadata: list[Json | None] | None
     contents: list[str | bytes | None] | None
-    sizes: npt.NDArray[np.int64]
     faults: columns.Faults
 
 
@@ -56,9 +59,20 @@ def cut(chunks: Iterable[Chunk], dimension: int | None, cutting: Cutting) -> Ite
     for chunk in chunks:
         if dimension is None:
             dimension = columns.first_dimension(chunk.batch.column(chunk.columns.vector))
-        rows = _convert(chunk, dimension, encoded=cutting.encoded)
-        for start, stop in spans(rows.sizes, cutting):
-            yield _batch(chunk, rows, start, stop)
+        rows = _convert(chunk, dimension)
+        for start in range(0, len(rows.ids), cutting.rows):
+            yield from _batches(chunk, rows, start, min(len(rows.ids), start + cutting.rows), cutting)
+
+
+def _batches(chunk: Chunk, rows: _Rows, start: int, stop: int, cutting: Cutting) -> Iterator[Batch]:
+    """Rows [start, stop) as one batch, or as several where one would be too large."""
+    batch = _batch(chunk, rows, start, stop, encoded=cutting.encoded)
+    if batch.size <= cutting.size or len(batch) <= 1:
+        yield batch
+        return
+    sizes = _sizes(rows, start, stop, encoded=cutting.encoded)
+    for begin, end in spans(sizes, cutting):
+        yield _batch(chunk, rows, start + begin, start + end, encoded=cutting.encoded)
 
 
 def spans(sizes: npt.NDArray[np.int64], cutting: Cutting) -> Iterator[tuple[int, int]]:
@@ -73,20 +87,14 @@ def spans(sizes: npt.NDArray[np.int64], cutting: Cutting) -> Iterator[tuple[int,
         start = stop
 
 
-def _convert(chunk: Chunk, dimension: int | None, *, encoded: bool) -> _Rows:
+def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
     faults: columns.Faults = {fault.offset: (fault.reason, fault.detail) for fault in chunk.faults}
     batch, names = chunk.batch, chunk.columns
     identities = columns.ids(batch.column(names.id), faults) if names.id else [""] * len(batch)
     vectors = columns.vectors(batch.column(names.vector), dimension, faults)
     metadata = _metadata(chunk, faults)
-    sizes = np.full(len(batch), _vector_size(vectors.shape[1], encoded=encoded), np.int64)
-    sizes += _text_sizes(identities, encoded=encoded)
-    if metadata is not None:
-        sizes += np.array(columns.check_metadata(metadata, faults), np.int64)
     contents = columns.contents(batch.column(names.contents), faults) if names.contents else None
-    if contents is not None:
-        sizes += _text_sizes(contents, encoded=encoded)
-    return _Rows(identities, vectors, metadata, contents, sizes, faults)
+    return _Rows(identities, vectors, metadata, contents, faults)
 
 
 def _metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
@@ -100,46 +108,93 @@ def _metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
     return [{**(one or {}), **(other or {})} for one, other in zip(found, more, strict=True)]
 
 
-def _vector_size(dimension: int, *, encoded: bool) -> int:
-    raw = 4 * dimension
-    return (raw * 4 + 2) // 3 + _ROW_OVERHEAD if encoded else raw
-
-
-def _text_sizes(texts: Sequence[str | bytes | None], *, encoded: bool) -> npt.NDArray[np.int64]:
+def _sizes(rows: _Rows, start: int, stop: int, *, encoded: bool) -> npt.NDArray[np.int64]:
+    """The bytes of each row in a request. Only asked for where one request would be too large."""
+    texts = [rows.ids[start:stop]] + ([] if rows.contents is None else [rows.contents[start:stop]])
     measure = _encoded_size if encoded else _raw_size
-    return np.fromiter((measure(text) for text in texts), np.int64, len(texts))
+    sizes = np.full(stop - start, _vectors_size(rows.vectors[:1], encoded=encoded) + _ROW_OVERHEAD, np.int64)
+    for column in texts:
+        sizes += np.fromiter(map(measure, column), np.int64, stop - start)
+    if rows.metadata is not None:
+        sizes += np.array(columns.check_metadata(rows.metadata[start:stop], {}), np.int64)
+    return sizes
+
+
+def _vectors_size(vectors: npt.NDArray[np.float32], *, encoded: bool) -> int:
+    return (vectors.nbytes + 2) // 3 * 4 if encoded else vectors.nbytes
 
 
 def _encoded_size(text: str | bytes | None) -> int:
     if isinstance(text, bytes):
         return (len(text) + 2) // 3 * 4 + 2
-    return len(orjson.dumps(text))
+    return len(orjson.dumps(text or ""))
 
 
 def _raw_size(text: str | bytes | None) -> int:
     return len(text) if text else 0
 
 
-def _batch(chunk: Chunk, rows: _Rows, start: int, stop: int) -> Batch:
-    bad = [place for place in range(start, stop) if place in rows.faults]
+def _batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -> Batch:
+    try:
+        return _checked_batch(chunk, rows, start, stop, encoded=encoded)
+    except ValueError:  # a row of it cannot be JSON: find out which
+        columns.check_metadata(rows.metadata or [], rows.faults)
+        return _checked_batch(chunk, rows, start, stop, encoded=encoded)
+
+
+def _checked_batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -> Batch:
+    bad = [place for place in range(start, stop) if place in rows.faults] if rows.faults else []
     places = np.arange(start, stop)
     if bad:
         places = np.delete(places, np.array(bad) - start)
     kept: Any = places.tolist() if bad else slice(start, stop)
+    vectors = rows.vectors[kept]
+    texts = _Texts(
+        _picked(rows.ids, kept),
+        None if rows.metadata is None else _picked(rows.metadata, kept),
+        None if rows.contents is None else _picked(rows.contents, kept),
+        encoded=encoded,
+    )
     return Batch(
         part=chunk.part,
         start=chunk.start + start,
         stop=chunk.start + stop,
         first_row=chunk.first_row + start,
-        ids=_picked(rows.ids, kept),
-        vectors=rows.vectors[kept],
-        metadata=None if rows.metadata is None else _picked(rows.metadata, kept),
-        contents=None if rows.contents is None else _picked(rows.contents, kept),
+        ids=texts.ids,
+        vectors=vectors,
+        metadata=texts.metadata,
+        contents=texts.contents,
         rows=places + chunk.start,
         lines=None if chunk.lines is None else chunk.lines[kept],
-        size=int(rows.sizes[kept].sum()),
+        size=texts.size + _vectors_size(vectors, encoded=encoded) + (_ENVELOPE if encoded else 0),
         rejections=tuple(_rejection(chunk, rows, place) for place in bad),
     )
+
+
+class _Texts:
+    """What goes with the vectors, and its bytes; over REST as the JSON that the request will hold."""
+
+    def __init__(
+        self,
+        ids: list[str],
+        metadata: list[Json | None] | None,
+        contents: list[str | bytes | None] | None,
+        *,
+        encoded: bool,
+    ) -> None:
+        self.ids, self.metadata, self.contents = ids, metadata, contents
+        self.size = 0
+        if metadata is not None:
+            self.metadata = JsonList(metadata, dump_objects(metadata))
+            self.size += len(self.metadata.json)
+        if encoded:
+            self.ids = JsonList(ids, dump_ids(ids))
+            self.size += len(self.ids.json)
+            if contents is not None:
+                self.contents = JsonList(contents, dump_contents(contents))
+                self.size += len(self.contents.json)
+        else:
+            self.size += sum(map(len, ids)) + sum(len(one) for one in contents or () if one)
 
 
 def _picked(values: list[Any], kept: slice | list[int]) -> list[Any]:

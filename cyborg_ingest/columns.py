@@ -62,6 +62,8 @@ def ids(array: pa.Array, faults: Faults) -> list[str]:
         found = _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.ID_INVALID)
     else:
         found = [None if item is None else str(int(item)) for item in array.to_pylist()]
+    if all(found):
+        return found
     for place, identity in enumerate(found):
         if not identity:
             faults.setdefault(place, (Reason.ID_MISSING, "the id is " + ("null" if identity is None else "empty")))
@@ -220,17 +222,18 @@ def _as_sentence(error: ValueError) -> str:
 
 
 def check_metadata(found: list[Json | None], faults: Faults) -> list[int]:
-    """Refuse what JSON cannot hold; the bytes that each object takes as JSON (4 for none)."""
-    sizes = [4] * len(found)
-    for place, value in enumerate(found):
-        if value:
-            try:
-                sizes[place] = len(dump_object(value))
-            except NotFiniteError as error:
-                faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
-            except ValueError as error:
-                faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
-    return sizes
+    """Refuse what JSON cannot hold; the bytes that each object takes as JSON."""
+    return [_json_size(value, place, faults) for place, value in enumerate(found)]
+
+
+def _json_size(value: Json | None, place: int, faults: Faults) -> int:
+    try:
+        return len(dump_object(value)) if value else len("null")
+    except NotFiniteError as error:
+        faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
+    except ValueError as error:
+        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
+    return len("null")
 
 
 def _objects(array: pa.Array) -> list[Any]:
@@ -248,10 +251,14 @@ def _objects(array: pa.Array) -> list[Any]:
 def _struct_rows(array: pa.StructArray) -> list[Json | None]:
     names = [array.type.field(number).name for number in range(array.type.num_fields)]
     columns = [_objects(child) for child in array.flatten()]
-    rows: list[Json | None] = [
-        {name: item for name, item in zip(names, items, strict=True) if item is not None}
-        for items in (zip(*columns, strict=True) if columns else [()] * len(array))
-    ]
+    rows: list[Json | None]
+    if columns and not any(None in column for column in columns):
+        rows = [dict(zip(names, items, strict=True)) for items in zip(*columns, strict=True)]
+    else:
+        rows = [
+            {name: item for name, item in zip(names, items, strict=True) if item is not None}
+            for items in (zip(*columns, strict=True) if columns else [()] * len(array))
+        ]
     return _with_nulls(rows, array)
 
 

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan import Plan
     from cyborg_ingest.targets.base import Client
 
-_CHUNK_BYTES = 8_000_000
+_CHUNK_BYTES = 3_000_000
+"""What is decoded at once: about what a core's own cache holds."""
+
 
 _SHOWN_FIELDS = 20
 

@@ -10,13 +10,17 @@ import datetime
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import pybase64
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cyborg_ingest.model import Json
+
+_T = TypeVar("_T")
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
@@ -85,6 +89,50 @@ def dump_object(value: Json) -> bytes:
     if b"null" in text:
         _refuse_non_finite(value)
     return text
+
+
+class JsonList(list[_T]):
+    """A list, and its JSON: checked and encoded once, where a batch is cut. Not to be changed.
+
+    A slice of it is a plain list, so what is taken apart is encoded anew.
+    """
+
+    __slots__ = ("json",)
+
+    def __init__(self, values: Iterable[_T], json: bytes) -> None:
+        super().__init__(values)
+        self.json = json
+
+
+def dump_objects(values: list[Json | None]) -> bytes:
+    """A list of objects as a JSON array, `null` for none; raises as `dump_object` does, naming no row."""
+    if isinstance(values, JsonList):
+        return values.json
+    try:
+        text = orjson.dumps(values, _convert, orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:
+        return b"[" + b",".join(b"null" if one is None else _dump_slowly(one) for one in values) + b"]"
+    if text.count(b"null") != values.count(None):  # orjson writes NaN and infinity as null
+        for one in values:
+            _refuse_non_finite(one)
+    return text
+
+
+def dump_ids(values: list[str]) -> bytes:
+    """Ids as a JSON array. Raises ValueError for a lone surrogate."""
+    if isinstance(values, JsonList):
+        return values.json
+    try:
+        return orjson.dumps(values)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def dump_contents(values: list[str | bytes | None]) -> bytes:
+    """Contents as a JSON array of what `contents_text` makes of each. Raises ValueError, TypeError."""
+    if isinstance(values, JsonList):
+        return values.json
+    return orjson.dumps([contents_text(one) for one in values])
 
 
 def _dump_slowly(value: Json) -> bytes:

@@ -18,7 +18,7 @@ from proxy import Proxy
 import cyborg_ingest
 from cyborg_ingest.errors import IngestError, RefusedError
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.targets.rest import encode
+from cyborg_ingest.targets.body import Body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +116,7 @@ def test_what_is_encoded_is_decoded_to_the_same(data: st.DataObject) -> None:
         st.lists(st.none() | st.dictionaries(st.text(), json_values, max_size=3), min_size=rows, max_size=rows)
     )
     contents = data.draw(st.lists(st.none() | st.text() | st.binary(), min_size=rows, max_size=rows))
-    body = encode({"index_name": "i", "index_key": KEY.hex()}, ids, vectors, metadata, contents)
+    body = bytes(Body({"index_name": "i", "index_key": KEY.hex()}, ids, vectors, metadata, contents))
     request = BinaryUpsertRequest.model_validate_json(body)
     assert request.batch.ids == ids
     assert request.batch.decode_vectors().tobytes() == vectors.tobytes()
@@ -179,7 +179,7 @@ def test_both_engines_leave_the_same_rows_behind(engine: Engine) -> None:
         one.upsert_binary(*SAME["metadata and contents"])
         name = one.name
     found = engine.read(name, IDS, KEY)
-    expected = decoded(encode({"index_name": name}, *SAME["metadata and contents"]))[2]
+    expected = decoded(bytes(Body({"index_name": name}, *SAME["metadata and contents"])))[2]
     assert {row: (one.metadata, one.contents) for row, one in found.items()} == {
         item["id"]: (item.get("metadata"), item.get("contents")) for item in expected
     }

@@ -111,7 +111,7 @@ def look(where: str, data: bytes) -> None:
 
 COMMAND = [sys.executable, "-m", "cyborg_ingest", "upsert"]
 CRASH = (
-    "import sys; from cyborg_ingest.targets import rest; rest.encode = None; sys.argv[0] = 'cyborg-ingest';"
+    "import sys; from cyborg_ingest.targets import rest; rest.Body = None; sys.argv[0] = 'cyborg-ingest';"
     "from cyborg_ingest.cli import main; main()"
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import ArgumentError, ArgumentTypeError
+from cyborg_ingest.values import JsonList
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,9 +33,10 @@ def checked_vectors(
     for name, values in (("vectors", vectors), ("metadata", metadata), ("contents", contents)):
         if values is not None and len(values) != len(ids):
             raise ArgumentError(f"there are {len(ids)} ids and {len(values)} {name}")
-    for place, identity in enumerate(ids):
-        if not isinstance(identity, str):
-            raise ArgumentError(f"id {place} is {type(identity).__name__}, not str")
+    if not isinstance(ids, JsonList):
+        for place, identity in enumerate(ids):
+            if not isinstance(identity, str):
+                raise ArgumentError(f"id {place} is {type(identity).__name__}, not str")
     return _narrowed(vectors)
 
 

@@ -31,7 +31,7 @@ from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.targets import engine_log
 from cyborg_ingest.targets.arguments import checked_vectors
 from cyborg_ingest.targets.base import Closing, Traffic
-from cyborg_ingest.values import contents_text, dump_object, with_plain_dates
+from cyborg_ingest.values import JsonList, contents_text, dump_object, with_plain_dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -321,9 +321,10 @@ def _items(
 ) -> list[Json]:
     """Rows as the engine takes them: numpy vectors (a list costs four times as much), no absent contents."""
     items: list[Json] = [{"id": identity, "vector": vector} for identity, vector in zip(ids, vectors, strict=True)]
+    check = (lambda value: value) if isinstance(metadata, JsonList) else _checked
     for item, value in zip(items, metadata or (), strict=False):
         if value:
-            item["metadata"] = _checked(value)
+            item["metadata"] = check(value)
     for item, content in zip(items, contents or (), strict=False):
         if content:
             item["contents"] = contents_text(content)

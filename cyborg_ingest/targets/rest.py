@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
-import pybase64
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from cyborg_ingest.errors import ArgumentError, ConnectionLostError, TooLargeError, UsageError
+from cyborg_ingest.errors import ConnectionLostError, TooLargeError, UsageError
 from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.targets.answers import Secrets, error_of_answer, error_of_transport
 from cyborg_ingest.targets.arguments import checked_vectors
 from cyborg_ingest.targets.base import Closing, Traffic
-from cyborg_ingest.values import contents_text, dump_object
+from cyborg_ingest.targets.body import Body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +50,9 @@ class _Line:
         self._used = 0.0
         self._session: requests.Session | None = None
 
-    def request(self, method: str, url: str, body: bytes | None, timeout: tuple[float, float]) -> requests.Response:
+    def request(
+        self, method: str, url: str, body: bytes | Body | None, timeout: tuple[float, float]
+    ) -> requests.Response:
         """Send one request; the body of the answer is read when this returns."""
         try:
             # `verify` goes with each request: REQUESTS_CA_BUNDLE would win over that of a session
@@ -114,7 +115,7 @@ class RestClient(Closing):
             self._lines.append(found)
         return found
 
-    def call(self, path: str, body: bytes | None, *, secrets: Secrets | None = None) -> Any:
+    def call(self, path: str, body: bytes | Body | None, *, secrets: Secrets | None = None) -> Any:
         """One request; the JSON of its answer. Raises TargetError and its kinds."""
         secrets = secrets or self._secrets
         timeout = (self.connection.connect_timeout, self.connection.timeout)
@@ -197,7 +198,7 @@ class RestIndex(Closing):
         narrow = checked_vectors(ids, vectors, metadata, contents)
         if not ids:
             return
-        body = encode(self.named, ids, narrow, metadata, contents)
+        body = Body(self.named, ids, narrow, metadata, contents)
         if len(body) > self._client.connection.max_body:
             raise TooLargeError(
                 f"A request of {len(body):,} bytes is larger than {self._client.connection.max_body:,}."
@@ -258,30 +259,3 @@ class RestIndex(Closing):
 
     def close(self) -> None:
         """Nothing to free: the connections are the client's."""
-
-
-def encode(
-    named: dict[str, str],
-    ids: list[str],
-    vectors: npt.NDArray[np.float32],
-    metadata: list[Json | None] | None,
-    contents: list[str | bytes | None] | None,
-) -> bytes:
-    """The body of `POST /v1/vectors/upsert_binary`.
-
-    The base64 text and each row's metadata go in as bytes that are JSON already. Where a list is given, it
-    has an entry for every id, `null` or "" where there is none, so that nothing shifts onto another row.
-    """
-    batch: dict[str, Any] = {
-        "ids": ids,
-        "vectors_b64": orjson.Fragment(b'"' + pybase64.b64encode(vectors.data) + b'"'),
-        "dimension": vectors.shape[1],
-    }
-    try:
-        if metadata is not None and any(metadata):
-            batch["metadata"] = [orjson.Fragment(dump_object(one)) if one else None for one in metadata]
-        if contents is not None and any(contents):
-            batch["contents"] = [contents_text(one) for one in contents]
-        return orjson.dumps({**named, "batch": batch})
-    except (ValueError, TypeError) as error:  # orjson's own is a TypeError: text with a lone surrogate
-        raise ArgumentError(f"a row cannot be sent as JSON: {error}") from None
