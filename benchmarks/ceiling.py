@@ -108,13 +108,14 @@ def main() -> None:
             send(item)
 
     threads = [threading.Thread(target=work) for _ in range(options.threads)]
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     for one in threads:
         one.start()
     for one in threads:
         one.join()
     seconds = time.perf_counter() - begun
-    print(json.dumps({"rows": len(table), "seconds": seconds, "rows_per_second": len(table) / seconds}))
+    cpu = time.process_time() - cpu
+    print(json.dumps({"rows": len(table), "seconds": seconds, "rows_per_second": len(table) / seconds, "cpu": cpu}))
 
 
 if __name__ == "__main__":

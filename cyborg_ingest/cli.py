@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
 import sys
 import threading
-import traceback
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
+import typer.core
 
 from cyborg_ingest import __version__
 from cyborg_ingest.errors import ExitCode, IngestError
@@ -34,11 +33,32 @@ if TYPE_CHECKING:
 DEFAULT_TARGET = "disk:~/.cyborgdb/data"
 """Where the service looks too; assumed on a terminal only."""
 
+
+class Command(typer.core.TyperCommand):
+    """A command whose help lists its options under the headings that `settings` gives them, in plain text.
+
+    rich would draw frames around them, and its markup takes longer to import than all the rest.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write them by heading; what has none comes first."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                heading = getattr(parameter, "rich_help_panel", None)
+                heading = heading or ("Arguments" if parameter.param_type_name == "argument" else "Options")
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
 app = typer.Typer(
     name="cyborg-ingest",
     help="Load vectors into CyborgDB from Parquet, .npy and JSONL files: every row accounted for.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -83,6 +103,8 @@ def _takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[.
 
 def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]) -> ExitCode:
     """Call a command; every error ends here, in one or two lines and an exit code."""
+    import traceback  # noqa: PLC0415 - `--help` needs none of this
+
     try:
         return ExitCode(function(**arguments) or 0)
     except IngestError as error:
@@ -135,6 +157,12 @@ def _settings(kind: type[_S], arguments: dict[str, Any]) -> _S:
     return kind(**values)
 
 
+def _print_json(value: Any) -> None:
+    import json  # noqa: PLC0415 - `--help` needs none of this
+
+    typer.echo(json.dumps(value, indent=2))
+
+
 def _at_terminal() -> bool:
     from cyborg_ingest.display import is_terminal  # noqa: PLC0415 - rich is slow to import
 
@@ -156,7 +184,7 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(cls=Command)
 @_takes(LoadSettings, OutputSettings)
 def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
@@ -170,14 +198,14 @@ def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
             report = run(settings, display, command=["cyborg-ingest", *sys.argv[1:]])
         except IngestError as error:
             if output.json and error.report is not None:
-                typer.echo(json.dumps(error.report.to_dict(), indent=2))
+                _print_json(error.report.to_dict())
             raise
     if output.json:
-        typer.echo(json.dumps(report.to_dict(), indent=2))
+        _print_json(report.to_dict())
     return ExitCode(report.exit_code)
 
 
-@app.command()
+@app.command(cls=Command)
 @_takes(VerifySettings)
 def verify(
     *,
@@ -191,13 +219,16 @@ def verify(
 
     settings = _settings(VerifySettings, {**arguments, "sources": tuple(sources), "index": index})
     result = compare(settings)
-    typer.echo(json.dumps(result, indent=2) if json_output else result["text"])
-    for example in [] if json_output else result.get("examples", ()):
-        typer.echo(json.dumps(example))
+    if json_output:
+        _print_json(result)
+    else:
+        typer.echo(result["text"])
+        for one in result.get("examples", ()):
+            typer.echo(f"{one['file']}, row {one['row']}, id {one['id']!r}: {', '.join(one['differs'])}")
     return ExitCode.DIFFERENT if result["differences"] else ExitCode.OK
 
 
-@index_app.command("create")
+@index_app.command("create", cls=Command)
 @_takes(CreateIndexSettings, TargetSettings)
 def create_index(name: _NAME, **arguments: Any) -> None:
     """Create an index; without a key, one is made and kept, and its path printed."""
@@ -212,7 +243,7 @@ def create_index(name: _NAME, **arguments: Any) -> None:
     typer.echo(create(settings, name, show))
 
 
-@index_app.command("info")
+@index_app.command("info", cls=Command)
 @_takes(TargetSettings)
 def index_info(
     name: _NAME,
@@ -225,13 +256,13 @@ def index_info(
 
     found = info(_settings(TargetSettings, arguments), name)
     if json_output:
-        typer.echo(json.dumps(found, indent=2))
+        _print_json(found)
         return
     for label, value in found.items():
         typer.echo(f"{label:<16}{value}")
 
 
-@index_app.command("list")
+@index_app.command("list", cls=Command)
 @_takes(TargetSettings)
 def list_indexes(**arguments: Any) -> None:
     """List the names of all indexes of a target."""
@@ -241,7 +272,7 @@ def list_indexes(**arguments: Any) -> None:
         typer.echo(name)
 
 
-@index_app.command("train")
+@index_app.command("train", cls=Command)
 @_takes(TargetSettings)
 def train_index(name: _NAME, **arguments: Any) -> None:
     """Train an index, so that queries on many rows are fast. Blocks until it is done."""
@@ -250,7 +281,7 @@ def train_index(name: _NAME, **arguments: Any) -> None:
     typer.echo(train(_settings(TargetSettings, arguments), name))
 
 
-@index_app.command("delete")
+@index_app.command("delete", cls=Command)
 @_takes(TargetSettings)
 def delete_index(
     name: _NAME,

@@ -102,7 +102,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     `dimension` None takes that of the first vector that has any.
     """
     array = plain(array)
-    for place in np.flatnonzero(np.asarray(array.is_null())).tolist():
+    for place in _null_places(array):
         faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
     lengths = _lengths(array)
     dimension = dimension or first_dimension(array)
@@ -114,11 +114,11 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
         return np.zeros((len(array), 0), "<f4")
     flat = _flat(array, wrong)
     if flat.null_count:
-        holes = np.asarray(flat.is_null()).reshape(-1, dimension).any(axis=1)
+        holes = np.unique(np.array(_null_places(flat)) // dimension)
         for place in np.flatnonzero(~wrong)[holes].tolist():
             faults.setdefault(place, (Reason.VECTOR_INVALID, "the vector holds a null"))
         flat = pc.fill_null(flat, 0)
-    values = flat.to_numpy(zero_copy_only=False).reshape(-1, dimension)
+    values = _numbers(flat).reshape(-1, dimension)
     if wrong.any():
         spread = np.zeros((len(array), dimension), values.dtype)
         spread[~wrong] = values
@@ -140,11 +140,9 @@ def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
     """How many items each list holds; -1 for null."""
     if pt.is_fixed_size_list(array.type):
         lengths = np.full(len(array), array.type.list_size, np.int64)
-        if array.null_count:
-            lengths[np.asarray(array.is_null())] = -1
+        lengths[_null_places(array)] = -1
         return lengths
-    found = pc.fill_null(pc.list_value_length(array), -1)
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+    return _numbers(pc.fill_null(pc.list_value_length(array), -1)).astype(np.int64)
 
 
 def _flat(array: pa.Array, wrong: npt.NDArray[np.bool_]) -> pa.Array:
@@ -289,10 +287,21 @@ def _spans(array: pa.Array) -> list[tuple[int, int]]:
 
 
 def _with_nulls(rows: list[Json | None], array: pa.Array) -> list[Json | None]:
-    if array.null_count:
-        for place in np.flatnonzero(np.asarray(array.is_null())).tolist():
-            rows[place] = None
+    for place in _null_places(array):
+        rows[place] = None
     return rows
+
+
+def _numbers(array: pa.Array) -> npt.NDArray[Any]:
+    """Numbers without nulls, as they lie in memory. `to_numpy` would import pandas where it is installed."""
+    kind = np.dtype(array.type.to_pandas_dtype())
+    data = array.buffers()[1]
+    return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize) if len(array) else np.empty(0, kind)
+
+
+def _null_places(array: pa.Array) -> list[int]:
+    """Where an array is null."""
+    return list(pc.indices_nonzero(array.is_null()).to_pylist()) if array.null_count else []
 
 
 def _floats(array: pa.Array) -> list[float | None]:

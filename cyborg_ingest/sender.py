@@ -69,7 +69,7 @@ class Sender:
         self._on_refused = on_refused
         self._stop = stop or Stop()
         self._flying: dict[Future[float], Batch] = {}
-        self._held: dict[str, int] = {}
+        self._held: dict[Future[float], set[str]] = {}
         self._refused: list[tuple[Batch, BaseException]] = []
         self.duplicates = 0
         """Rows whose id stood in the same batch already, or was in flight."""
@@ -104,7 +104,7 @@ class Sender:
     def _pull(self, pool: ThreadPoolExecutor, batches: Iterator[Batch]) -> Iterator[Settled]:
         for batch in batches:
             if self._conflicts(batch):
-                self.duplicates += len(self._held.keys() & set(batch.ids))
+                self.duplicates += len(set(batch.ids).intersection(set().union(*self._held.values())))
             while len(self._flying) > self._workers or self._refused or self._conflicts(batch):
                 yield from self._landed()
                 yield from self._mended()
@@ -124,7 +124,7 @@ class Sender:
         while self._flying:
             if self._refused or self._stop.is_asked():
                 for future in [one for one in self._flying if one.cancel()]:
-                    self._release(self._flying.pop(future))
+                    self._taken_off(future)
             before = len(self._flying)
             yield from self._landed(draining=True)
             if self._stop.is_asked() and len(self._flying) == before:
@@ -132,10 +132,10 @@ class Sender:
 
     def _start(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
         self._on_start(batch)
-        self.duplicates += len(batch.ids) - len(set(batch.ids))
-        for identity in batch.ids:
-            self._held[identity] = self._held.get(identity, 0) + 1
-        self._flying[pool.submit(self._timed, batch)] = batch
+        ids = set(batch.ids)
+        self.duplicates += len(batch.ids) - len(ids)
+        future = pool.submit(self._timed, batch)
+        self._flying[future], self._held[future] = batch, ids
 
     def _timed(self, batch: Batch) -> float:
         begun = time.perf_counter()
@@ -145,7 +145,7 @@ class Sender:
 
     def _conflicts(self, batch: Batch) -> bool:
         """Whether a row of the batch has the id of one in flight: it must not overtake it."""
-        return bool(self._held) and not self._held.keys().isdisjoint(batch.ids)
+        return any(not held.isdisjoint(batch.ids) for held in self._held.values())
 
     def _landed(self, *, draining: bool = False) -> Iterator[Settled]:
         """Wait for something to land, or for a stop; note what was refused."""
@@ -159,19 +159,17 @@ class Sender:
             return
         wait(waited, timeout, return_when=FIRST_COMPLETED)
         for future in [one for one in self._flying if one.done()]:
-            batch = self._flying.pop(future)
-            self._release(batch)
+            batch = self._taken_off(future)
             failure = future.exception()
             if failure is None:
                 yield Settled(batch, future.result(), batch.rejections)
             else:
                 self._refused.append((batch, failure))
 
-    def _release(self, batch: Batch) -> None:
-        for identity in batch.ids:
-            self._held[identity] -= 1
-            if not self._held[identity]:
-                del self._held[identity]
+    def _taken_off(self, future: Future[float]) -> Batch:
+        """The batch of a request that is over; its ids are free."""
+        del self._held[future]
+        return self._flying.pop(future)
 
     def _mended(self) -> Iterator[Settled]:
         """Look at what was refused, once nothing is in flight that it could overtake."""

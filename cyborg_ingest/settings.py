@@ -4,11 +4,9 @@ The command line is generated from these classes, and the Python API takes them 
 alike. What is secret is never an option's value, only a file's name.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field, fields
-from pathlib import Path  # noqa: TC003 - the command line asks for the types
+from pathlib import Path
 from typing import Any
 
 from cyborg_ingest.errors import UsageError
@@ -62,7 +60,7 @@ def declarations(settings: type[Any]) -> dict[str, Declaration]:
     return {item.name: item.metadata["option"] for item in fields(settings) if "option" in item.metadata}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Settings:
     """The base: checks choices and bounds, whoever fills it. Raises UsageError."""
 
@@ -86,7 +84,7 @@ _TARGET, _COLUMNS, _CREATE = "Target and keys", "Columns and formats", "Creating
 _SENDING, _SAFETY, _OUTPUT = "Sending", "Safety", "Output"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TargetSettings(Settings):
     """Where the indexes are, and the keys that open them."""
 
@@ -124,7 +122,7 @@ class TargetSettings(Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SourceSettings(Settings):
     """What is read, and which column is what."""
 
@@ -171,7 +169,7 @@ class SourceSettings(Settings):
     limit: int | None = option(None, "--limit", "Stop after this many rows.", panel=_COLUMNS, minimum=1, metavar="N")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class CreateSettings(Settings):
     """How an index is made. `None` leaves it to the engine."""
 
@@ -198,7 +196,7 @@ class CreateSettings(Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class CreateIndexSettings(CreateSettings, TargetSettings):
     """`index create`: all that the create calls of the engines take."""
 
@@ -232,7 +230,7 @@ class CreateIndexSettings(CreateSettings, TargetSettings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OutputSettings(Settings):
     """What is shown."""
 
@@ -247,7 +245,7 @@ class OutputSettings(Settings):
     json: bool = option(False, "--json", "Print the report as JSON on stdout.", panel=_OUTPUT)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     """One load, whole: `upsert` on the command line, `load` in Python."""
 
@@ -352,7 +350,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class VerifySettings(SourceSettings, TargetSettings):
     """`verify`: compare an index with the sources it was loaded from."""
 
