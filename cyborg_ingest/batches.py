@@ -98,6 +98,8 @@ def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
 
 
 def _metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
+    if chunk.metadata is not None:
+        return chunk.metadata
     batch, names = chunk.batch, chunk.columns
     found = columns.metadata(batch.column(names.metadata), faults) if names.metadata else None
     if not names.metadata_columns:
@@ -224,7 +226,7 @@ def _record(chunk: Chunk, place: int) -> Json:
     if names.id:
         found["id"] = columns.ids(row.column(names.id), ignored)[0] or None
     found["vector"] = columns.plain(row.column(names.vector)).to_pylist()[0]
-    if names.metadata or names.metadata_columns:
+    if names.metadata or names.metadata_columns or chunk.metadata is not None:
         found["metadata"] = _readable_metadata(chunk, place)
     if names.contents:
         found["contents"] = _json_contents(columns.contents(row.column(names.contents), ignored)[0])
@@ -233,6 +235,8 @@ def _record(chunk: Chunk, place: int) -> Json:
 
 def _readable_metadata(chunk: Chunk, place: int) -> Any:
     names = chunk.columns
+    if chunk.metadata is not None:
+        return chunk.metadata[place]
     try:
         row = chunk.batch.slice(place, 1)
         text = row.column(names.metadata).to_pylist()[0] if names.metadata else None

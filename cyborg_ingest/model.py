@@ -120,6 +120,8 @@ class Chunk:
     lines: npt.NDArray[np.int64] | None = None
     size: int = 0
     unplanned: tuple[str, ...] = ()
+    metadata: list[Json | None] | None = None
+    """The metadata, where the format has parsed it already."""
 
     def rows(self, start: int, stop: int) -> Chunk:
         """Rows [start, stop) of it, counted from its own first."""
@@ -135,6 +137,7 @@ class Chunk:
                 replace(fault, offset=fault.offset - start) for fault in self.faults if start <= fault.offset < stop
             ),
             lines=None if self.lines is None else self.lines[start:stop],
+            metadata=None if self.metadata is None else self.metadata[start:stop],
         )
 
 

@@ -15,7 +15,7 @@ def identity(value: Any) -> str | None:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"the id is {_kind(value)}; ids are text or whole numbers")
+    raise ValueError(f"the id is {kind_of(value)}; ids are text or whole numbers")
 
 
 def contents(value: Any) -> str | bytes | None:
@@ -28,7 +28,7 @@ def contents(value: Any) -> str | bytes | None:
             return pybase64.b64decode(value["base64"], validate=True)
         except ValueError as error:
             raise ValueError(f"the contents are no base64: {error}") from None
-    raise ValueError(f'the contents are {_kind(value)}; they are text, or bytes as {{"base64": "..."}}')
+    raise ValueError(f'the contents are {kind_of(value)}; they are text, or bytes as {{"base64": "..."}}')
 
 
 def checked_text(value: str | None) -> None:
@@ -56,7 +56,8 @@ def contents_array(values: list[str | bytes | None]) -> pa.Array:
     return pa.UnionArray.from_dense(pa.array(kinds, pa.int8()), pa.array(offsets, pa.int32()), children)
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a JSON value is, in words."""
     kinds = {
         bool: "a boolean",
         int: "a number",

@@ -14,9 +14,9 @@ from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, REJECTED_KEY, fitting
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason
 from cyborg_ingest.readers.base import ORIGIN, Layout
-from cyborg_ingest.readers.fields import contents, contents_array, identity
+from cyborg_ingest.readers.fields import contents, contents_array, identity, kind_of
 from cyborg_ingest.readers.lines import stripped
-from cyborg_ingest.values import dump_object, load_json
+from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 PART_BYTES = 64_000_000
 _CHUNK_BYTES = 16_000_000
+_BLOCK_BYTES = 1 << 20
 _LONGEST_LINE = 256_000_000
 _SAMPLED_LINES = 100
 _KEPT_TEXT = 10_000
-_NUMERIC = b"0123456789+-.eE, "
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +110,25 @@ def _lines(file: BinaryIO, uri: str, start: int, stop: int) -> Iterator[tuple[by
     """The lines that begin in [start, stop), each with the place behind it."""
     file.seek(max(0, start - 1))
     position = start - 1 + len(file.readline()) if start else 0
+    rest, is_first, size = b"", start == 0, _BLOCK_BYTES
     while position < stop:
-        line = file.readline(_LONGEST_LINE + 1)
-        if len(line) > _LONGEST_LINE:
+        block = file.read(size)
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop() if block else b""
+        for line in lines:
+            if position >= stop or (not block and not line):
+                return
+            position += len(line) + bool(block)
+            yield stripped(line, is_first=is_first), position
+            is_first = False
+        if not block:
+            return
+        if len(rest) > _LONGEST_LINE:
             raise SourceError(
                 f"{uri}: the line at byte {position:,} is longer than {_LONGEST_LINE:,} bytes. Is it JSONL, one object "
                 "a line?"
             )
-        if not line:
-            return
-        position += len(line)
-        yield stripped(line, is_first=position == len(line)), position
+        size = max(_BLOCK_BYTES, len(rest))  # or a long line would be copied once for each block
 
 
 def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int) -> Iterator[_Group]:
@@ -246,7 +254,7 @@ def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
         return None
     end = line.find(b"]", begin)
     numbers = line[begin + 1 : end]
-    if end < 0 or not numbers or numbers.translate(None, _NUMERIC):
+    if end < 0 or not numbers or b"n" in numbers or b"N" in numbers:  # null, nan, inf
         return None
     if b" " in numbers:
         numbers = numbers.translate(None, b" ")
@@ -270,7 +278,7 @@ class _Columns:
         self.texts: list[bytes] = []
         self.ids: list[str | None] = []
         self.vectors: list[Any] = []
-        self.metadata: list[bytes | None] = []
+        self.metadata: list[Json | None] = []
         self.contents: list[str | bytes | None] = []
         self.unplanned: set[str] = set()
         self._roles = {names.id, names.vector, names.metadata, names.contents, REJECTED_KEY}
@@ -288,12 +296,18 @@ class _Columns:
         names = self.names
         if not row.keys() <= self._planned and not names.takes_all:
             self.unplanned |= row.keys() - self._planned
-        self.ids.append(self._tried(place, Reason.ID_INVALID, identity, row, names.id))
+        self.ids.append(self._text(place, Reason.ID_INVALID, identity, row, names.id))
         self.vectors.append(self._vector(place, row) if numbers is None else numbers)
         if names.metadata or names.metadata_columns or names.takes_all:
             self.metadata.append(self._tried(place, Reason.METADATA_INVALID, self._metadata, row, None))
         if names.contents:
-            self.contents.append(self._tried(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
+            self.contents.append(self._text(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
+
+    def _text(self, place: int, reason: Reason, convert: Any, row: Json, name: str | None) -> Any:
+        value = row.get(name or "")
+        if isinstance(value, str) and value.isascii():  # the most common, and nothing to look at
+            return value
+        return self._tried(place, reason, convert, row, name)
 
     def _row(self, text: bytes) -> tuple[Json | str, bytes | None]:
         """The object on a line, or why there is none; its vector as text, where it is plain numbers.
@@ -328,20 +342,18 @@ class _Columns:
         self.faults.append(Fault(place, Reason.VECTOR_INVALID, detail, _without_mark(row)))
         return None
 
-    def _metadata(self, row: Json) -> bytes | None:
+    def _metadata(self, row: Json) -> Json | None:
         names = self.names
         found: Any = row.get(names.metadata) if names.metadata else None
         if isinstance(found, str):
             found = load_json(found.encode()) if found.strip() else None
+        if found is not None and not isinstance(found, dict):
+            raise ValueError(f"the metadata is {kind_of(found)}, not an object")
         if names.takes_all:
-            more = {name: value for name, value in row.items() if name not in self._roles}
-        else:
-            more = {name: row[name] for name in names.metadata_columns if name in row}
-        if more:
-            if not isinstance(found, dict | None.__class__):
-                raise ValueError("the metadata is no object")
-            found = {**(found or {}), **more}
-        return None if found is None else _as_text(found)
+            return {**(found or {}), **{name: row[name] for name in row if name not in self._roles}}
+        if names.metadata_columns:
+            return {**(found or {}), **{name: row[name] for name in names.metadata_columns if name in row}}
+        return found
 
     def vector_array(self) -> pa.Array:
         """All vectors: those that are text at once, the others from lists."""
@@ -396,29 +408,24 @@ def _without_mark(row: Json) -> Json:
     return {name: value for name, value in row.items() if name != REJECTED_KEY}
 
 
-def _as_text(value: Any) -> bytes:
-    """Metadata as JSON text, for `columns` to check: NaN and whatever is no object pass through."""
-    if isinstance(value, dict):
-        try:
-            return dump_object(value)
-        except ValueError:
-            pass
-    return json.dumps(value).encode()
-
-
 def _chunk(part: Part, names: ColumnMap, group: _Group, row: int, rows_before: int) -> Chunk:
     columns = _Columns(names)
     for text in group.texts:
         columns.add(text)
     arrays = {"id": pa.array(columns.ids, pa.string()), "vector": columns.vector_array()}
-    if columns.metadata:
-        arrays["metadata"] = pa.array(columns.metadata, pa.binary()).view(pa.string())
     if columns.contents:
         arrays["contents"] = contents_array(columns.contents)
     batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
-    canonical = ColumnMap(
-        "vector", "id", "metadata" if columns.metadata else None, (), "contents" if columns.contents else None
+    canonical = ColumnMap("vector", "id", None, (), "contents" if columns.contents else None)
+    return Chunk(
+        part,
+        row,
+        rows_before + row,
+        batch,
+        canonical,
+        tuple(columns.faults),
+        np.array(group.lines, np.int64),
+        group.size,
+        tuple(sorted(columns.unplanned)),
+        columns.metadata or None,
     )
-    lines = np.array(group.lines, np.int64)
-    unplanned = tuple(sorted(columns.unplanned))
-    return Chunk(part, row, rows_before + row, batch, canonical, tuple(columns.faults), lines, group.size, unplanned)
