@@ -20,7 +20,7 @@ IN_TESTS := cd tests && CYBORG_INGEST_TEST_INSTALLED=1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint lowest clean python
+.PHONY: help demo test soak lint lowest bench clean python
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -43,8 +43,12 @@ lint: .venv-lint/ready-$(SETUP) ## ruff and mypy
 	.venv-lint/bin/mypy --strict cyborg_ingest
 	.venv-lint/bin/mypy tests
 
+bench: .venv-test/ready-$(SOURCES) ## measure: some 30 minutes on a quiet machine, and 6 GB of disk
+	.venv-test/bin/python -I benchmarks/data.py .bench
+	for each in startup client rest embedded defaults; do .venv-test/bin/python benchmarks/$$each.py || exit 1; done
+
 clean: ## remove all that was made here
-	rm -rf .build .venv .venv-test .venv-lowest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .bench .build .venv .venv-test .venv-lowest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,6 @@ import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DIMENSION = 384
 _BLOCK = 10_000
@@ -83,7 +84,25 @@ def jsonl(folder: Path, rows: int) -> Path:
     return path
 
 
+def main() -> None:
+    """Make every file that the scripts read: in a process of its own, whose memory is not theirs."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(exist_ok=True)
+    for rows in (100_000, 200_000, 500_000, 1_000_000):
+        parquet(folder, rows, full=False)
+        if rows <= 200_000:  # noqa: PLR2004
+            parquet(folder, rows, full=True)
+    parquet(folder, 1_000_000, full=False, row_group=1_000_000)
+    for rows in (100_000, 500_000):
+        npy(folder, rows)
+    jsonl(folder, 100_000)
+
+
 def vectors_of(table: pa.Table) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The vectors of a table, of shape (rows, dimension)."""
     found = [chunk.flatten().to_numpy() for chunk in table["vector"].chunks]
     return np.concatenate(found).reshape(-1, DIMENSION)
+
+
+if __name__ == "__main__":
+    main()

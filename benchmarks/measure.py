@@ -82,11 +82,11 @@ def service(dimension: int) -> Iterator[str]:
     import cyborg_ingest  # noqa: PLC0415
     from cyborg_ingest.model import CreateOptions  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        with running(Path(folder), environment={"AUTO_TRAIN_DISABLED": "true"}) as one:
-            with cyborg_ingest.connect(one.url) as client:
-                client.create("bench", KEY, CreateOptions(dimension=dimension)).close()
-            yield one.url
+    environment = {"AUTO_TRAIN_DISABLED": "true"}
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder, running(Path(folder), environment=environment) as one:
+        with cyborg_ingest.connect(one.url) as client:
+            client.create("bench", KEY, CreateOptions(dimension=dimension)).close()
+        yield one.url
 
 
 @contextlib.contextmanager

@@ -55,10 +55,10 @@ def main(rounds: int) -> None:
         }  # type: ignore[misc]
         if kind == "bare":
             array, ids = data.npy(FOLDER, ROWS)
-            cases["cyborg-ingest, .npy"] = lambda url: loader([str(array), "--ids", str(ids)], url)
+            cases["cyborg-ingest, .npy"] = lambda url, a=array, i=ids: loader([str(a), "--ids", str(i)], url)  # type: ignore[misc]
         else:
             lines = data.jsonl(FOLDER, ROWS)
-            cases["cyborg-ingest, JSONL"] = lambda url: loader([str(lines)], url)
+            cases["cyborg-ingest, JSONL"] = lambda url, lines=lines: loader([str(lines)], url)  # type: ignore[misc]
         cases |= {
             "script, SDK `upsert_binary` by 1000": lambda url, path=path: script("peers.py", "binary", path, url),  # type: ignore[misc]
             "the same from 4 threads": lambda url, path=path: script("peers.py", "binary", path, url, "--threads", 4),  # type: ignore[misc]

@@ -305,6 +305,8 @@ def delete_index(
 
 def main() -> None:
     """The console script. Ends the process with an exit code of `errors.ExitCode`."""
+    # nothing here multiplies matrices, and the threads that numpy's OpenBLAS would start take turns in spinning
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app(prog_name="cyborg-ingest")
     except SystemExit as done:

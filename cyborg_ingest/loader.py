@@ -26,7 +26,8 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending, ignore
 from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
 from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
-from cyborg_ingest.plan import Done, describe_job, make_plan, nothing
+from cyborg_ingest.plan import Done, ahead, describe_job, make_plan, nothing
+from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
 from cyborg_ingest.resume import check_probes, skipped, tolerance_of, warn_of_changes
 from cyborg_ingest.retry import Gate, RetryPolicy
@@ -56,9 +57,9 @@ _SHOWN_FIELDS = 20
 _FEW_ROWS = 1000
 """Before so many rows are read, a share of bad rows says nothing."""
 
-# The best of 250 to 5,000 rows and 1 to 4 workers, on two cores: see CONTRIBUTING.md
+# Measured on two cores: benchmarks/README.md, "Defaults"
 REST_DEFAULTS = Cutting(rows=1000, size=8_000_000, encoded=True)
-EMBEDDED_DEFAULTS = Cutting(rows=2000, size=16_000_000, encoded=False)
+EMBEDDED_DEFAULTS = Cutting(rows=5000, size=16_000_000, encoded=False)
 DEFAULT_WORKERS = 2
 
 
@@ -94,6 +95,7 @@ class _Run:
         self.journal: Journal | None = None
         self.verified: dict[str, Any] | None = None
         self.present: list[str] = []
+        self.ended_parts: list[tuple[Part, int]] = []
         self.gate, self.stop = Gate(), Stop()
         self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
         self._lock = threading.Lock()
@@ -123,11 +125,11 @@ class _Run:
             dimension, chunks = _first_look(plan, cutting, self._done, self._part_ended)
             self.opened = self._open(client, dimension)
             if self.opened is None or settings.dry_run:
-                self._check_only(cut(self._watched(chunks), self._dimension(dimension), cutting))
+                self._check_only(cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
                 return ExitCode.OK
             with self.opened.index:
                 self._before(client, self.opened, plan)
-                self._send(self.opened, cut(self._watched(chunks), self._dimension(dimension), cutting))
+                self._send(self.opened, cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
         return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
 
@@ -154,11 +156,18 @@ class _Run:
         if self.journal is None:
             return nothing(part)
         known = self.journal.part(part)
-        return Done(known.done, known.rows)
+        return Done(RangeSet(known.done), known.rows)  # its own: it is read while acknowledgements come in
 
     def _part_ended(self, part: Part, rows: int) -> None:
-        if self.journal is not None and part.rows is None:
-            self.journal.complete(part, rows)
+        """Called by the thread that reads; the journal has one writer."""
+        if part.rows is None:
+            self.ended_parts.append((part, rows))
+
+    def _note_ended_parts(self) -> None:
+        while self.ended_parts:
+            part, rows = self.ended_parts.pop(0)
+            if self.journal is not None:
+                self.journal.complete(part, rows)
 
     def _open(self, client: Client, dimension: int | None) -> Opened | None:
         """The index; None where a dry run would have created it."""
@@ -202,6 +211,7 @@ class _Run:
         """The chunks, and a word on every field that the plan did not know of."""
         known: set[tuple[str, str]] = set()
         for chunk in chunks:
+            self._note_ended_parts()
             for name in chunk.unplanned:
                 if (chunk.part.uri, name) not in known and len(known) < _SHOWN_FIELDS:
                     known.add((chunk.part.uri, name))
@@ -212,6 +222,7 @@ class _Run:
                         )
                     )
             yield chunk
+        self._note_ended_parts()
 
     def _check_only(self, batches: Iterable[Batch]) -> None:
         self.emit(Sending(self.tally))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,15 @@ class Plan:
 
 
 _ENDLESS = 1 << 62
+
+
+def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same chunks, the next one read by another thread while the last is dealt with."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        future = reader.submit(next, chunks, None)
+        while (chunk := future.result()) is not None:
+            future = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
