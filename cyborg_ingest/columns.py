@@ -102,6 +102,10 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     `dimension` None takes that of the first vector that has any.
     """
     array = plain(array)
+    if pt.is_fixed_size_list(array.type) and not array.null_count and array.type.list_size:
+        flat = plain(array.flatten())
+        if dimension in {None, array.type.list_size} and not flat.null_count:  # the usual: nothing to look for
+            return _checked(_numbers(flat).reshape(-1, array.type.list_size), faults)
     for place in _null_places(array):
         faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
     lengths = _lengths(array)

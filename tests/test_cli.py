@@ -245,8 +245,10 @@ def test_every_option_is_an_environment_variable_too(engine: Engine, source: Pat
 
 
 def test_a_shell_can_complete() -> None:
-    done = command("--show-completion", "bash")
-    assert "cyborg" in (done.stdout + done.stderr)
+    script = command(_CYBORG_INGEST_COMPLETE="source_bash")
+    assert "cyborg-ingest" in script.stdout
+    asked = {"COMP_WORDS": "cyborg-ingest ups", "COMP_CWORD": "1", "_CYBORG_INGEST_COMPLETE": "complete_bash"}
+    assert command(**asked).stdout.split() == ["upsert"]
 
 
 # index ...
