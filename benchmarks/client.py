@@ -26,8 +26,8 @@ def client_alone(rounds: int) -> None:
         with sink() as url:
             found = alternate(
                 {
-                    "loader": lambda url=url, path=path: loader([str(path)], url),  # type: ignore[misc]
-                    "script": lambda url=url, path=path: script("peers.py", "binary", path, url),  # type: ignore[misc]
+                    "loader": lambda url=url, path=path: loader([str(path)], url),
+                    "script": lambda url=url, path=path: script("peers.py", "binary", path, url),
                 },
                 rounds,
             )
@@ -79,8 +79,8 @@ def safety(rounds: int) -> None:
         with sink() as url:
             found = alternate(
                 {
-                    "on": lambda url=url, path=path: loader([str(path)], url, "--progress", "plain"),  # type: ignore[misc]
-                    "off": lambda url=url, path=path: loader([str(path)], url, "--progress", "none", "--no-checkpoint"),  # type: ignore[misc]
+                    "on": lambda url=url, path=path: loader([str(path)], url, "--progress", "plain"),
+                    "off": lambda url=url, path=path: loader([str(path)], url, "--progress", "none", "--no-checkpoint"),
                 },
                 rounds,
             )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DIMENSION = 384
 _BLOCK = 10_000
+_MOST_FULL_ROWS = 200_000
 _WORDS = (
     "night", "sea", "storm", "letter", "morning", "house", "river", "winter", "road", "voice", "garden", "stone",
     "window", "silver", "forest", "market", "captain", "island", "summer", "paper", "shadow", "bridge", "song", "hand",
@@ -90,7 +91,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     for rows in (100_000, 200_000, 500_000, 1_000_000):
         parquet(folder, rows, full=False)
-        if rows <= 200_000:  # noqa: PLR2004
+        if rows <= _MOST_FULL_ROWS:
             parquet(folder, rows, full=True)
     parquet(folder, 1_000_000, full=False, row_group=1_000_000)
     for rows in (100_000, 500_000):

@@ -31,7 +31,7 @@ def main(rounds: int) -> None:
     for name, run, shapes in (("REST", rest, REST_SHAPES), ("embedded", embedded, EMBEDDED_SHAPES)):
         for kind in ("bare", "full"):
             cases = {
-                f"{name}, {kind}, {batch} x {workers}": lambda run=run, kind=kind, b=batch, w=workers: run(kind, b, w)  # type: ignore[misc]
+                f"{name}, {kind}, {batch} x {workers}": lambda run=run, kind=kind, b=batch, w=workers: run(kind, b, w)
                 for batch, workers in shapes
             }
             for case, runs in alternate(cases, rounds).items():

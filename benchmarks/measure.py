@@ -79,8 +79,8 @@ def service(dimension: int) -> Iterator[str]:
     """A fresh service with an empty index `bench`; it does not train by itself, so that every run meets the same."""
     from service import running  # noqa: PLC0415 - the tests' own
 
-    import cyborg_ingest  # noqa: PLC0415
-    from cyborg_ingest.model import CreateOptions  # noqa: PLC0415
+    import cyborg_ingest  # noqa: PLC0415 - a child begins with the peak memory of its parent, so this stays small
+    from cyborg_ingest.model import CreateOptions  # noqa: PLC0415 - as above
 
     environment = {"AUTO_TRAIN_DISABLED": "true"}
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder, running(Path(folder), environment=environment) as one:
@@ -92,7 +92,7 @@ def service(dimension: int) -> Iterator[str]:
 @contextlib.contextmanager
 def sink() -> Iterator[str]:
     """A server that throws everything away."""
-    from service import free_port  # noqa: PLC0415
+    from service import free_port  # noqa: PLC0415 - the tests' own
 
     port = free_port()
     with subprocess.Popen([sys.executable, str(HERE / "sink.py"), str(port)], stdout=subprocess.PIPE) as process:

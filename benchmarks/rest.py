@@ -35,7 +35,7 @@ def best_shape(path: Path) -> tuple[int, int]:
             shape = ("--batch", batch, "--threads", threads, "--rows", 30_000)
             rates[batch, threads] = fresh(
                 lambda url, shape=shape: script("ceiling.py", "rest", path, url, *shape)
-            )().rate  # type: ignore[misc]
+            )().rate
             print(f"  ceiling {batch} x {threads}: {rates[batch, threads]:,.0f} rows/s", file=sys.stderr)
     return max(rates, key=lambda shape: rates[shape])
 
@@ -52,20 +52,20 @@ def main(rounds: int) -> None:
         shape = ("--batch", batch, "--threads", threads)
         cases: dict[str, Callable[[str], Run]] = {
             "cyborg-ingest, Parquet": lambda url, path=path: loader([str(path)], url)
-        }  # type: ignore[misc]
+        }
         if kind == "bare":
             array, ids = data.npy(FOLDER, ROWS)
-            cases["cyborg-ingest, .npy"] = lambda url, a=array, i=ids: loader([str(a), "--ids", str(i)], url)  # type: ignore[misc]
+            cases["cyborg-ingest, .npy"] = lambda url, a=array, i=ids: loader([str(a), "--ids", str(i)], url)
         else:
             lines = data.jsonl(FOLDER, ROWS)
-            cases["cyborg-ingest, JSONL"] = lambda url, lines=lines: loader([str(lines)], url)  # type: ignore[misc]
+            cases["cyborg-ingest, JSONL"] = lambda url, lines=lines: loader([str(lines)], url)
         cases |= {
-            "script, SDK `upsert_binary` by 1000": lambda url, path=path: script("peers.py", "binary", path, url),  # type: ignore[misc]
-            "the same from 4 threads": lambda url, path=path: script("peers.py", "binary", path, url, "--threads", 4),  # type: ignore[misc]
-            "script, SDK `upsert` (JSON) by 100": lambda url, path=path: script(  # type: ignore[misc]
+            "script, SDK `upsert_binary` by 1000": lambda url, path=path: script("peers.py", "binary", path, url),
+            "the same from 4 threads": lambda url, path=path: script("peers.py", "binary", path, url, "--threads", 4),
+            "script, SDK `upsert` (JSON) by 100": lambda url, path=path: script(
                 "peers.py", "json", path, url, "--batch", 100, "--rows", FEWER
             ),
-            f"ceiling: encoded beforehand, {batch} x {threads} connections": lambda url, path=path, shape=shape: script(  # type: ignore[misc]
+            f"ceiling: encoded beforehand, {batch} x {threads} connections": lambda url, path=path, shape=shape: script(
                 "ceiling.py", "rest", path, url, *shape
             ),
         }

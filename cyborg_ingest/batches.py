@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pybase64
 
 from cyborg_ingest import columns
@@ -21,16 +20,13 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Chunk, Json
 
 
-_ROW_OVERHEAD = 8
-"""Commas, and what rounding to whole base64 digits adds."""
-
 _ENVELOPE = 400
 """The index's name and key, and the names of the fields, in a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """How large a batch may become: whichever of `rows` and `size` (bytes) closes first.
+    """How large a batch may become: whichever of `rows` and `size` (bytes) closes first; a larger row goes alone.
 
     `encoded` counts the bytes of the JSON body, otherwise those of the raw row.
     """
@@ -56,35 +52,23 @@ def cut(chunks: Iterable[Chunk], dimension: int | None, cutting: Cutting) -> Ite
 
     `dimension` None takes that of the first vector; a row of another one is rejected.
     """
+    step = cutting.rows
     for chunk in chunks:
         if dimension is None:
             dimension = columns.first_dimension(chunk.batch.column(chunk.columns.vector))
         rows = _convert(chunk, dimension)
-        for start in range(0, len(rows.ids), cutting.rows):
-            yield from _batches(chunk, rows, start, min(len(rows.ids), start + cutting.rows), cutting)
-
-
-def _batches(chunk: Chunk, rows: _Rows, start: int, stop: int, cutting: Cutting) -> Iterator[Batch]:
-    """Rows [start, stop) as one batch, or as several where one would be too large."""
-    batch = _batch(chunk, rows, start, stop, encoded=cutting.encoded)
-    if batch.size <= cutting.size or len(batch) <= 1:
-        yield batch
-        return
-    sizes = _sizes(rows, start, stop, encoded=cutting.encoded)
-    for begin, end in spans(sizes, cutting):
-        yield _batch(chunk, rows, start + begin, start + end, encoded=cutting.encoded)
-
-
-def spans(sizes: npt.NDArray[np.int64], cutting: Cutting) -> Iterator[tuple[int, int]]:
-    """Cut rows of these sizes into consecutive spans within the limits; a larger row goes alone."""
-    ends = np.cumsum(sizes)
-    start = 0
-    while start < len(sizes):
-        before = int(ends[start - 1]) if start else 0
-        fitting = int(np.searchsorted(ends, before + cutting.size, side="right"))
-        stop = max(start + 1, min(fitting, start + cutting.rows))
-        yield start, stop
-        start = stop
+        start = 0
+        while start < len(rows.ids):
+            stop = min(len(rows.ids), start + step)
+            batch = _batch(chunk, rows, start, stop, encoded=cutting.encoded)
+            if batch.size > cutting.size and stop - start > 1:
+                # rows are much alike: so many fit, and of the next ones too
+                step = max(1, int(0.95 * (stop - start) * cutting.size / batch.size))
+                continue
+            yield batch
+            start = stop
+            if batch.size < cutting.size / 2:
+                step = min(cutting.rows, 2 * step)
 
 
 def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
@@ -108,32 +92,6 @@ def _metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
     if found is None:
         return more
     return [{**(one or {}), **(other or {})} for one, other in zip(found, more, strict=True)]
-
-
-def _sizes(rows: _Rows, start: int, stop: int, *, encoded: bool) -> npt.NDArray[np.int64]:
-    """The bytes of each row in a request. Only asked for where one request would be too large."""
-    texts = [rows.ids[start:stop]] + ([] if rows.contents is None else [rows.contents[start:stop]])
-    measure = _encoded_size if encoded else _raw_size
-    sizes = np.full(stop - start, _vectors_size(rows.vectors[:1], encoded=encoded) + _ROW_OVERHEAD, np.int64)
-    for column in texts:
-        sizes += np.fromiter(map(measure, column), np.int64, stop - start)
-    if rows.metadata is not None:
-        sizes += np.array(columns.check_metadata(rows.metadata[start:stop], {}), np.int64)
-    return sizes
-
-
-def _vectors_size(vectors: npt.NDArray[np.float32], *, encoded: bool) -> int:
-    return (vectors.nbytes + 2) // 3 * 4 if encoded else vectors.nbytes
-
-
-def _encoded_size(text: str | bytes | None) -> int:
-    if isinstance(text, bytes):
-        return (len(text) + 2) // 3 * 4 + 2
-    return len(orjson.dumps(text or ""))
-
-
-def _raw_size(text: str | bytes | None) -> int:
-    return len(text) if text else 0
 
 
 def _batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -> Batch:
@@ -168,7 +126,7 @@ def _checked_batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded:
         contents=texts.contents,
         rows=places + chunk.start,
         lines=None if chunk.lines is None else chunk.lines[kept],
-        size=texts.size + _vectors_size(vectors, encoded=encoded) + (_ENVELOPE if encoded else 0),
+        size=texts.size + ((vectors.nbytes + 2) // 3 * 4 + _ENVELOPE if encoded else vectors.nbytes),
         rejections=tuple(_rejection(chunk, rows, place) for place in bad),
     )
 

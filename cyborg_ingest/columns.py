@@ -223,19 +223,15 @@ def _as_sentence(error: ValueError) -> str:
     return words if words.startswith("is ") else f"is no JSON: {words}"
 
 
-def check_metadata(found: list[Json | None], faults: Faults) -> list[int]:
-    """Refuse what JSON cannot hold; the bytes that each object takes as JSON."""
-    return [_json_size(value, place, faults) for place, value in enumerate(found)]
-
-
-def _json_size(value: Json | None, place: int, faults: Faults) -> int:
-    try:
-        return len(dump_object(value)) if value else len("null")
-    except NotFiniteError as error:
-        faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
-    except ValueError as error:
-        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
-    return len("null")
+def check_metadata(found: list[Json | None], faults: Faults) -> None:
+    """Find the objects that JSON cannot hold."""
+    for place, value in enumerate(found):
+        try:
+            dump_object(value or {})
+        except NotFiniteError as error:
+            faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
+        except ValueError as error:
+            faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
 
 
 def _objects(array: pa.Array) -> list[Any]:

@@ -103,9 +103,10 @@ class Sender:
 
     def _pull(self, pool: ThreadPoolExecutor, batches: Iterator[Batch]) -> Iterator[Settled]:
         for batch in batches:
-            if self._conflicts(batch):
+            conflicts = self._conflicts(batch)
+            if conflicts:
                 self.duplicates += len(set(batch.ids).intersection(set().union(*self._held.values())))
-            while len(self._flying) > self._workers or self._refused or self._conflicts(batch):
+            while len(self._flying) > self._workers or self._refused or (conflicts and self._conflicts(batch)):
                 yield from self._landed()
                 yield from self._mended()
                 if self._stop.is_asked():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyborg_ingest.batches import Cutting, cut, spans
+from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.model import Batch, Chunk, ColumnMap, Fault, Part, Reason
+from cyborg_ingest.targets.body import Body
 
 COLUMNS = ColumnMap("vector", "id", "metadata", (), "contents")
 PART = Part("f.parquet", "parquet", 0, 0, 1, None, 0, 100)
@@ -28,17 +28,35 @@ def chunk(ids: list[str | None], start: int = 0, faults: tuple[Fault, ...] = ())
 
 
 @given(
-    st.lists(st.integers(0, 50), max_size=30),
+    st.lists(st.lists(st.integers(1, 3000), min_size=1, max_size=30), min_size=1, max_size=4),
     st.integers(1, 10),
-    st.integers(1, 120),
+    st.integers(500, 6000),
+    st.booleans(),
 )
-def test_spans_cover_every_row_once_within_both_limits(sizes: list[int], rows: int, size: int) -> None:
-    found = list(spans(np.array(sizes, np.int64), Cutting(rows, size, encoded=True)))
-    covered = [place for start, stop in found for place in range(start, stop)]
-    assert covered == list(range(len(sizes)))
-    for start, stop in found:
-        assert stop - start <= rows
-        assert sum(sizes[start:stop]) <= size or stop - start == 1
+def test_batches_cover_every_row_once_within_both_limits(
+    lengths: list[list[int]], rows: int, size: int, encoded: bool
+) -> None:
+    chunks, start = [], 0
+    for several in lengths:
+        chunks.append(chunk(["x" * length for length in several], start))
+        start += len(several)
+    found = list(cut(chunks, None, Cutting(rows, size, encoded=encoded)))
+    assert [row for one in found for row in range(one.start, one.stop)] == list(range(start))
+    for one in found:
+        assert len(one) <= rows
+        assert one.size <= size or len(one) == 1
+        if encoded:  # the size is that of the body, never less
+            body = Body(
+                {"index_name": "i" * 100, "index_key": "k" * 64}, one.ids, one.vectors, one.metadata, one.contents
+            )
+            assert len(body) <= one.size
+
+
+def test_batches_grow_again_after_a_large_row() -> None:
+    ids = ["x" * 5000, *(str(row) for row in range(200))]
+    ids: list[str | None] = ["x" * 5000, *(str(row) for row in range(200))]
+    assert max(len(one) for one in found) > 50
+    assert len(found) < 20
 
 
 @given(

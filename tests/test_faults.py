@@ -19,13 +19,19 @@ from service import running
 
 import cyborg_ingest
 from cyborg_ingest.errors import AccessError, TargetError, UnavailableError
+from cyborg_ingest.events import Sending
+from cyborg_ingest.loader import run
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.settings import LoadSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Engine
     from service import Service
+
+    from cyborg_ingest.events import Event
+    from cyborg_ingest.report import Tally
 
 QUICK: dict[str, Any] = {"retry_max_wait": 0.2, "timeout": 2.0}
 FAULTS = {fault.name: fault for fault in all_faults(3.0)}
@@ -111,32 +117,40 @@ def test_a_service_that_is_killed_and_started_again_is_waited_for(tmp_path: Path
     path, vectors = write(tmp_path, 30_000)
     with running(tmp_path / "service") as service:
         make(service, "killed")
-        over = threading.Event()
-        kills = 0
+        over, kills = threading.Event(), 0
+        tallies: list[Tally] = []
 
-        def kill_often() -> None:
+        def kill_twice() -> None:
             nonlocal kills
-            while not over.wait(1.0) and kills < 3:
-                service.kill()
-                kills += 1
-                service.start()
+            while not over.wait(0.002) and kills < 2:
+                if tallies and tallies[0].total("acknowledged") > 5000 * (kills + 1):
+                    service.kill()
+                    kills += 1
+                    service.start()
 
-        killer = threading.Thread(target=kill_often)
+        def listen(event: Event) -> None:
+            if isinstance(event, Sending):
+                tallies.append(event.tally)
+
+        killer = threading.Thread(target=kill_twice)
         killer.start()
         try:
-            report = cyborg_ingest.load(
-                path,
-                index="killed",
-                target=service.url,
-                batch_rows=50,
-                workers=2,
-                retry_max_wait=1.0,
-                retries=60,
+            report = run(
+                LoadSettings(
+                    sources=(str(path),),
+                    index="killed",
+                    target=service.url,
+                    batch_rows=50,
+                    workers=2,
+                    retry_max_wait=1.0,
+                    retries=60,
+                ),
+                listen,
             )
         finally:
             over.set()
             killer.join()
-        assert kills >= 2
+        assert kills == 2
         assert report.rows["acknowledged"] == 30_000
         assert sum(report.retries.values()) >= 1
         check(service, "killed", vectors)

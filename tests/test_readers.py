@@ -314,3 +314,42 @@ def test_what_is_not_done_is_read_and_nothing_else(data: st.DataObject) -> None:
 
 def _rows(batch: Batch) -> list[tuple[int, int]]:
     return [(batch.part.number, row) for row in range(batch.start, batch.stop)]
+
+
+def test_a_row_that_is_rejected_for_another_field_keeps_its_vector(tmp_path: Path) -> None:
+    good = {"id": "a", "vector": [1.0, 2.5], "metadata": {"n": 1}, "contents": "text"}
+    broken: list[dict[str, Any]] = [{**good, "metadata": [1]}, {**good, "contents": 7}, {**good, "id": [1]}]
+    path = text(tmp_path, "rows.jsonl", [json.dumps(row) for row in (good, *broken)])
+    (batch,) = batches(path)
+    assert batch.ids == ["a"]
+    assert [one.record for one in batch.rejections] == broken
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "b", "vector": [1 2, 3]}',
+        '{"id": "b", "vector": [1, 2 3]}',
+        '{"id": "b", "vector": [1,, 2]}',
+        '{"id": "b", "vector": [1, 2,]}',
+        '{"id": "b", "vector": [1, 0x2]}',
+        '{"id": "b", "vector": [1, "2"]}',
+        '{"id": "b", "vector": 0, "metadata": {"vector": [1, 2]}}',
+        '{"id": "b", "metadata": {"vector": [1, 2]}, "vector": 0}',
+        '{"id": "b", "metadata": {"vector": [1, 2]}}',
+    ],
+)
+def test_what_is_no_vector_is_never_taken_for_one(tmp_path: Path, line: str) -> None:
+    path = text(tmp_path, "rows.jsonl", ['{"id": "a", "vector": [1, 2]}', line, '{"id": "c", "vector": [3, 4]}'])
+    found = batches(path)
+    assert [identity for one in found for identity in one.ids] == ["a", "c"]
+    assert [one.line for batch in found for one in batch.rejections] == [2]
+
+
+@pytest.mark.parametrize(
+    "numbers", ["1,2", "1, 2", " 1 , 2 ", "1.0,\t2", "1e0, 0.2E+1", '1, 2], "x": [9, 9']
+)  # fmt: skip
+def test_a_vector_may_be_spelled_as_json_allows(tmp_path: Path, numbers: str) -> None:
+    path = text(tmp_path, "rows.jsonl", [f'{{"metadata": {{"vector": [7, 7]}}, "id": "a", "vector" : [{numbers}]}}'])
+    (batch,) = batches(path)
+    assert batch.vectors.tolist() == [[1.0, 2.0]]

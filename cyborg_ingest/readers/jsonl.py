@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ _BLOCK_BYTES = 1 << 20
 _LONGEST_LINE = 256_000_000
 _SAMPLED_LINES = 100
 _KEPT_TEXT = 10_000
+_MARK = secrets.token_hex(16)
+"""Stands for a vector while the rest of its line is parsed; no line holds it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +250,7 @@ def _widest(kinds: Iterable[pa.DataType]) -> pa.DataType:
 
 
 def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
-    """The line with 0 for its vector, and the numbers of the vector; None where it is not plain to see."""
+    """The line with `_MARK` for its vector, and the numbers of the vector; None where it is not plain to see."""
     at = line.find(key) + len(key)
     begin = line.find(b"[", at, at + 8)
     if at < len(key) or begin < 0 or line[at:begin].strip() != b":":
@@ -257,8 +260,10 @@ def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
     if end < 0 or not numbers or b"n" in numbers or b"N" in numbers:  # null, nan, inf
         return None
     if b" " in numbers:
-        numbers = numbers.translate(None, b" ")
-    return line[:begin] + b"0" + line[end + 1 :], numbers
+        numbers = numbers.replace(b", ", b",").strip(b" ")
+        if b" " in numbers:  # not where JSON's writers put them: it takes the strict reader to tell
+            return None
+    return b'%s"%s"%s' % (line[:begin], _MARK.encode(), line[end + 1 :]), numbers
 
 
 def _numbers_read(texts: list[bytes]) -> pa.Array | None:
@@ -312,13 +317,13 @@ class _Columns:
     def _row(self, text: bytes) -> tuple[Json | str, bytes | None]:
         """The object on a line, or why there is none; its vector as text, where it is plain numbers.
 
-        Then the object has 0 in its place: numbers are most of a line, and as columns they are read faster.
+        Then the object has a mark in its place: numbers are most of a line, and as a column they are read faster.
         """
         found = _numbers_apart(text, self._key)
         if found is not None:
             row = _object(found[0])
-            # another value: this was not the vector, but a field of that name inside of another, or named twice
-            if isinstance(row, dict) and type(row.get(self.names.vector)) is int and row[self.names.vector] == 0:
+            # elsewhere: it was not the vector, but a field of that name inside of another, or it is named twice
+            if isinstance(row, dict) and row.get(self.names.vector) == _MARK:
                 return row, found[1]
         return _object(text), None
 
@@ -326,8 +331,13 @@ class _Columns:
         try:
             return convert(row if name is None else row.get(name))
         except ValueError as error:
-            self.faults.append(Fault(place, reason, str(error), _without_mark(row)))
+            self.faults.append(Fault(place, reason, str(error), self._record(place)))
             return None
+
+    def _record(self, place: int) -> Json | None:
+        """The row as it stands on its line."""
+        row = _object(self.texts[place])
+        return {name: value for name, value in row.items() if name != REJECTED_KEY} if isinstance(row, dict) else None
 
     def _vector(self, place: int, row: Json) -> list[float] | None:
         value = row.get(self.names.vector)
@@ -339,7 +349,7 @@ class _Columns:
             detail = "the vector holds true or false"
         else:
             return value
-        self.faults.append(Fault(place, Reason.VECTOR_INVALID, detail, _without_mark(row)))
+        self.faults.append(Fault(place, Reason.VECTOR_INVALID, detail, self._record(place)))
         return None
 
     def _metadata(self, row: Json) -> Json | None:
@@ -402,10 +412,6 @@ class _Columns:
             reason, detail = Reason.VECTOR_OVERFLOW, "the vector holds a number beyond float32"
         self.faults.append(Fault(place, reason, detail))
         return None
-
-
-def _without_mark(row: Json) -> Json:
-    return {name: value for name, value in row.items() if name != REJECTED_KEY}
 
 
 def _chunk(part: Part, names: ColumnMap, group: _Group, row: int, rows_before: int) -> Chunk:
