@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from cyborg_ingest.errors import FormatError, IngestError, SourceError
 from cyborg_ingest.plan import Done, make_plan
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import jsonl
+from cyborg_ingest.readers.numbers import list_array, number_parser
 from cyborg_ingest.settings import SourceSettings
 
 if TYPE_CHECKING:
@@ -353,3 +355,39 @@ def test_a_vector_may_be_spelled_as_json_allows(tmp_path: Path, numbers: str) ->
     path = text(tmp_path, "rows.jsonl", [f'{{"metadata": {{"vector": [7, 7]}}, "id": "a", "vector" : [{numbers}]}}'])
     (batch,) = batches(path)
     assert batch.vectors.tolist() == [[1.0, 2.0]]
+
+
+@given(
+    st.lists(
+        st.lists(st.one_of(st.integers(-(2**64), 2**65), st.floats(allow_nan=False, allow_infinity=False)), min_size=1),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_numbers_are_read_as_the_standard_library_reads_them(rows: list[list[float]]) -> None:
+    parse = number_parser()
+    texts = [json.dumps(row).encode() for row in rows]
+    read = [parse(text) for text in texts]
+    for row, buffer in zip(rows, read, strict=True):
+        if buffer is None:  # an integer beyond 64 bits is left to the strict reader
+            assert any(isinstance(one, int) and not -(2**63) <= one < 2**64 for one in row)
+        else:
+            assert np.frombuffer(buffer).tobytes() == np.array([float(one) for one in row]).tobytes()
+    kept = [(row, buffer) for row, buffer in zip(rows, read, strict=True) if buffer is not None]
+    assert list_array([buffer for _, buffer in kept]).to_pylist() == [[float(one) for one in row] for row, _ in kept]
+
+
+def test_without_simdjson_every_line_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f'{{"id": "{row}", "vector": [{row}.5, 1e-3, -{row}], "metadata": {{"n": {row}}}}}' for row in range(20)]
+    lines += ['{"id": "x", "vector": [01, 2, 3]}', '{"id": "y", "vector": [1, null, 3]}']
+    path = text(tmp_path, "rows.jsonl", lines)
+
+    def read() -> list[Any]:
+        return [
+            (one.ids, one.vectors.tolist(), one.metadata, [str(bad) for bad in one.rejections]) for one in batches(path)
+        ]
+
+    fast = read()
+    monkeypatch.setitem(sys.modules, "simdjson", None)
+    assert read() == fast
+    assert sum(len(one[0]) for one in fast) == 20

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, REJECTED_KEY, fitting
@@ -17,6 +16,7 @@ from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason
 from cyborg_ingest.readers.base import ORIGIN, Layout
 from cyborg_ingest.readers.fields import contents, contents_array, identity, kind_of
 from cyborg_ingest.readers.lines import stripped
+from cyborg_ingest.readers.numbers import list_array, number_parser
 from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Json
     from cyborg_ingest.readers.base import Sidecars
+    from cyborg_ingest.readers.numbers import Buffer
 
 PART_BYTES = 64_000_000
 _CHUNK_BYTES = 16_000_000
@@ -35,6 +36,7 @@ _SAMPLED_LINES = 100
 _KEPT_TEXT = 10_000
 _MARK = secrets.token_hex(16)
 """Stands for a vector while the rest of its line is parsed; no line holds it by itself."""
+_MARKED = json.dumps(_MARK).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,28 +252,13 @@ def _widest(kinds: Iterable[pa.DataType]) -> pa.DataType:
 
 
 def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
-    """The line with `_MARK` for its vector, and the numbers of the vector; None where it is not plain to see."""
+    """The line with `_MARK` for its vector, and the vector's text; None where it is not plain to see."""
     at = line.find(key) + len(key)
     begin = line.find(b"[", at, at + 8)
     if at < len(key) or begin < 0 or line[at:begin].strip() != b":":
         return None
-    end = line.find(b"]", begin)
-    numbers = line[begin + 1 : end]
-    if end < 0 or not numbers or b"n" in numbers or b"N" in numbers:  # null, nan, inf
-        return None
-    if b" " in numbers:
-        numbers = numbers.replace(b", ", b",").strip(b" ")
-        if b" " in numbers:  # not where JSON's writers put them: it takes the strict reader to tell
-            return None
-    return b'%s"%s"%s' % (line[:begin], _MARK.encode(), line[end + 1 :]), numbers
-
-
-def _numbers_read(texts: list[bytes]) -> pa.Array | None:
-    """Lists of float64 from texts like b"1,2.5"; None for none. Raises ArrowInvalid where one is no number."""
-    if not texts:
-        return None
-    pieces = pc.split_pattern(pa.array(texts, pa.binary()).view(pa.string()), ",")
-    return pa.ListArray.from_arrays(pieces.offsets, pc.cast(pieces.flatten(), pa.float64()))
+    end = line.find(b"]", begin) + 1
+    return (line[:begin] + _MARKED + line[end:], line[begin:end]) if end else None
 
 
 class _Columns:
@@ -288,6 +275,8 @@ class _Columns:
         self.unplanned: set[str] = set()
         self._roles = {names.id, names.vector, names.metadata, names.contents, REJECTED_KEY}
         self._key = json.dumps(names.vector, ensure_ascii=False).encode()
+        self._parse = number_parser()
+        self._only_objects = names.metadata is not None and not names.metadata_columns and not names.takes_all
         self._planned = self._roles | {*names.metadata_columns, *names.left_out}
 
     def add(self, text: bytes) -> None:
@@ -299,12 +288,15 @@ class _Columns:
             self.faults.append(Fault(place, Reason.UNPARSABLE, row, {"_line": line}))
             row = {}
         names = self.names
-        if not row.keys() <= self._planned and not names.takes_all:
+        if not names.takes_all and not row.keys() <= self._planned:
             self.unplanned |= row.keys() - self._planned
         self.ids.append(self._text(place, Reason.ID_INVALID, identity, row, names.id))
         self.vectors.append(self._vector(place, row) if numbers is None else numbers)
         if names.metadata or names.metadata_columns or names.takes_all:
-            self.metadata.append(self._tried(place, Reason.METADATA_INVALID, self._metadata, row, None))
+            found = row.get(names.metadata or "") if self._only_objects else None
+            if not isinstance(found, dict):  # the most common is, and nothing to look at
+                found = self._tried(place, Reason.METADATA_INVALID, self._metadata, row, None)
+            self.metadata.append(found)
         if names.contents:
             self.contents.append(self._text(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
 
@@ -314,17 +306,18 @@ class _Columns:
             return value
         return self._tried(place, reason, convert, row, name)
 
-    def _row(self, text: bytes) -> tuple[Json | str, bytes | None]:
-        """The object on a line, or why there is none; its vector as text, where it is plain numbers.
+    def _row(self, text: bytes) -> tuple[Json | str, Buffer | None]:
+        """The object on a line, or why there is none; its vector as float64, where it is plain numbers.
 
-        Then the object has a mark in its place: numbers are most of a line, and as a column they are read faster.
+        Then the object has a mark in its place: most of a line are numbers, and nothing reads those faster.
         """
         found = _numbers_apart(text, self._key)
-        if found is not None:
+        numbers = None if found is None else self._parse(found[1])
+        if found is not None and numbers is not None:
             row = _object(found[0])
             # elsewhere: it was not the vector, but a field of that name inside of another, or it is named twice
             if isinstance(row, dict) and row.get(self.names.vector) == _MARK:
-                return row, found[1]
+                return row, numbers
         return _object(text), None
 
     def _tried(self, place: int, reason: Reason, convert: Any, row: Json, name: str | None) -> Any:
@@ -366,35 +359,18 @@ class _Columns:
         return found
 
     def vector_array(self) -> pa.Array:
-        """All vectors: those that are text at once, the others from lists."""
-        texts = [place for place, one in enumerate(self.vectors) if isinstance(one, bytes)]
-        try:
-            read = _numbers_read([self.vectors[place] for place in texts])
-        except pa.ArrowInvalid:  # one of them is no number after all
-            for place in texts:
-                self.vectors[place] = self._unread(place)
-            texts, read = [], None
-        if read is not None and len(texts) == len(self.vectors):
+        """All vectors: those that are numbers in memory at once, the others from lists."""
+        buffers = [place for place, one in enumerate(self.vectors) if not isinstance(one, list | None.__class__)]
+        read = list_array([self.vectors[place] for place in buffers])
+        if len(buffers) == len(self.vectors):
             return read
-        others = [place for place, one in enumerate(self.vectors) if not isinstance(one, bytes)]
-        lists = self._lists(others)
-        if read is None:
-            return lists
-        order = np.argsort(np.array(texts + others))
-        return pa.concat_arrays([read, lists]).take(pa.array(order))
-
-    def _unread(self, place: int) -> list[float] | None:
-        """The vector of a row by the strict reader of JSON, or None and a fault."""
-        row = _object(self.texts[place])
-        if isinstance(row, dict):
-            return self._vector(place, row)
-        line = self.texts[place].decode(errors="replace")[:_KEPT_TEXT]
-        self.faults.append(Fault(place, Reason.UNPARSABLE, row, {"_line": line}))
-        return None
+        others = [place for place, one in enumerate(self.vectors) if isinstance(one, list | None.__class__)]
+        order = np.argsort(np.array(buffers + others)).tolist()
+        return pa.concat_arrays([read, self._lists(others)]).take(pa.array(order, pa.int64()))
 
     def _lists(self, places: list[int]) -> pa.Array:
         """Vectors from lists at once; where one holds what is no number, row by row to find it."""
-        kind = pa.list_(pa.float64())
+        kind = pa.large_list(pa.float64())
         try:
             return pa.array([self.vectors[place] for place in places], kind)
         except (pa.ArrowException, OverflowError, TypeError, ValueError):

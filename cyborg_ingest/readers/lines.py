@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 20
+_NEWLINE = 10
 _STEP = 4096
 
 
@@ -25,16 +29,11 @@ class LineIndex:
         """Lines [start, stop), without their ends (LF or CRLF) and without a byte order mark."""
         if start >= stop or not self.offsets:
             return []
-        found: list[bytes] = []
+        before = start % _STEP
         with self.path.open("rb") as file:
             file.seek(self.offsets[start // _STEP])
-            for number in range(start // _STEP * _STEP, stop):
-                line = file.readline()
-                if not line:
-                    break
-                if number >= start:
-                    found.append(stripped(line, is_first=number == 0))
-        return found
+            lines = itertools.islice(file, before, before + stop - start)
+            return [stripped(line, is_first=start + place == 0) for place, line in enumerate(lines)]
 
 
 def stripped(line: bytes, *, is_first: bool) -> bytes:
@@ -48,12 +47,9 @@ def index_lines(path: Path) -> LineIndex:
     offsets, lines, position, at_start = [0], 0, 0, True
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            place = block.find(b"\n")
-            while place >= 0:
-                lines += 1
-                if lines % _STEP == 0:
-                    offsets.append(position + place + 1)
-                place = block.find(b"\n", place + 1)
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
+            offsets += (position + 1 + ends[_STEP - 1 - lines % _STEP :: _STEP]).tolist()
+            lines += len(ends)
             at_start = block.endswith(b"\n")
             position += len(block)
     if position == 0 or (position == len(BOM) and path.read_bytes() == BOM):

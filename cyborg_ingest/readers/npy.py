@@ -145,5 +145,7 @@ def _read_columns(uri: str, file: BinaryIO, header: Header, start: int, stop: in
 
 
 def _vectors(numbers: npt.NDArray[Any]) -> pa.FixedSizeListArray:
-    flat = pa.array(np.ascontiguousarray(numbers).reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, numbers.shape[1])
+    flat = np.ascontiguousarray(numbers).reshape(-1)
+    # not by `pa.array`, which imports pandas where it is installed
+    items = pa.Array.from_buffers(_arrow_type(flat.dtype), len(flat), [None, pa.py_buffer(flat)])
+    return pa.FixedSizeListArray.from_arrays(items, numbers.shape[1])

@@ -12,6 +12,8 @@ from cyborg_ingest.errors import FormatError, SourceError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    import numpy.typing as npt
+
 _LARGEST_HEADER = 1_000_000
 
 
@@ -55,11 +57,11 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
-def read_at(uri: str, file: BinaryIO, offset: int, size: int) -> bytearray:
+def read_at(uri: str, file: BinaryIO, offset: int, size: int) -> npt.NDArray[np.uint8]:
     """So many bytes of the file from an offset. Raises SourceError if it is shorter."""
-    data = bytearray(size)
+    data = np.empty(size, np.uint8)  # a bytearray would be filled with zeros first
     file.seek(offset)
-    view, read = memoryview(data), 0
+    view, read = data.data, 0
     while read < size:
         count = file.readinto(view[read:])  # type: ignore[attr-defined]
         if not count:
