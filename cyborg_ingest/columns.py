@@ -7,6 +7,7 @@ column taken row by row, so that each bad row is found and the others are kept.
 from __future__ import annotations
 
 import itertools
+import math
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -144,9 +145,10 @@ def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
     """How many items each list holds; -1 for null."""
     if pt.is_fixed_size_list(array.type):
         lengths = np.full(len(array), array.type.list_size, np.int64)
-        lengths[_null_places(array)] = -1
-        return lengths
-    return _numbers(pc.fill_null(pc.list_value_length(array), -1)).astype(np.int64)
+    else:
+        lengths = _numbers(pc.list_value_length(array)).astype(np.int64)
+    lengths[_null_places(array)] = -1
+    return lengths
 
 
 def _flat(array: pa.Array, wrong: npt.NDArray[np.bool_]) -> pa.Array:
@@ -306,7 +308,10 @@ def _null_places(array: pa.Array) -> list[int]:
 
 def _floats(array: pa.Array) -> list[float | None]:
     array = array.cast(pa.float64())
-    return list(pc.if_else(pc.is_nan(array), None, array).to_pylist())
+    items = list(array.to_pylist())
+    if pc.any(pc.is_nan(array)).as_py():
+        return [None if item is None or math.isnan(item) else item for item in items]
+    return items
 
 
 def _decimals(array: pa.Array) -> list[int | float | None]:

@@ -60,7 +60,7 @@ _FEW_ROWS = 1000
 # Measured on two cores: benchmarks/README.md, "Defaults"
 REST_DEFAULTS = Cutting(rows=1000, size=8_000_000, encoded=True)
 EMBEDDED_DEFAULTS = Cutting(rows=5000, size=16_000_000, encoded=False)
-DEFAULT_WORKERS = 2
+REST_WORKERS, EMBEDDED_WORKERS = 3, 2
 
 
 def load(sources: Sequence[str | Path] | str | Path, *, index: str, **options: Any) -> RunReport:
@@ -238,7 +238,7 @@ class _Run:
         self.delivery = delivery
         sender = Sender(
             delivery.send,
-            self.settings.workers or DEFAULT_WORKERS,
+            self.settings.workers or (EMBEDDED_WORKERS if self.is_embedded else REST_WORKERS),
             on_start=self._starting,
             on_refused=delivery.mend,
             stop=self.stop,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import KEY
 
 import cyborg_ingest
 from cyborg_ingest.events import Noted
@@ -159,3 +163,17 @@ def test_a_field_that_comes_late_in_a_jsonl_is_loaded_or_named(engine: Engine, t
         row = engine.read(settings.index, ["250"])["250"]
         assert (row.metadata, row.contents) == (expected_metadata, "late")
         assert any("'lang' is not in the first rows" in note for note in notes) is not bool(columns)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_load_does_not_wait_for_pandas(kind: str, tmp_path: Path) -> None:
+    (source,) = WRITERS[kind](tmp_path, table())
+    files = {name: str(tmp_path / file) for name, file in SIDECARS.items()} if kind == "npy" else {}
+    script = f"""
+import pathlib, sys, cyborg_ingest
+options = {{name: pathlib.Path(path) for name, path in {files!r}.items()}}
+cyborg_ingest.load({source!r}, index="a", target={f"disk:{tmp_path}/data"!r}, create=True, **options)
+sys.exit("pandas" in sys.modules)
+"""
+    environment = {**os.environ, "CYBORG_INGEST_INDEX_KEY": KEY.hex()}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)

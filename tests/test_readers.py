@@ -23,7 +23,8 @@ from cyborg_ingest.errors import FormatError, IngestError, SourceError
 from cyborg_ingest.plan import Done, make_plan
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import jsonl
-from cyborg_ingest.readers.numbers import list_array, number_parser
+from cyborg_ingest.readers.arrays import list_array
+from cyborg_ingest.readers.numbers import number_parser
 from cyborg_ingest.settings import SourceSettings
 
 if TYPE_CHECKING:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pybase64
+
+from cyborg_ingest.readers.arrays import number_array, text_array
 
 
 def identity(value: Any) -> str | None:
@@ -43,17 +46,13 @@ def checked_text(value: str | None) -> None:
 def contents_array(values: list[str | bytes | None]) -> pa.Array:
     """Text, or where bytes are among it a union of both, so that each row stays what it is."""
     if not any(isinstance(value, bytes) for value in values):
-        return pa.array(values, pa.large_string())
+        return text_array(values)
     texts = [value for value in values if not isinstance(value, bytes)]
     data = [value for value in values if isinstance(value, bytes)]
-    kinds, offsets, counts = [], [], [0, 0]
-    for value in values:
-        kind = int(isinstance(value, bytes))
-        kinds.append(kind)
-        offsets.append(counts[kind])
-        counts[kind] += 1
-    children = [pa.array(texts, pa.large_string()), pa.array(data, pa.large_binary())]
-    return pa.UnionArray.from_dense(pa.array(kinds, pa.int8()), pa.array(offsets, pa.int32()), children)
+    kinds = np.array([isinstance(value, bytes) for value in values], np.int8)
+    offsets = np.where(kinds, np.cumsum(kinds), np.cumsum(1 - kinds)).astype(np.int32) - 1
+    children = [text_array(texts), text_array(data).view(pa.large_binary())]
+    return pa.UnionArray.from_dense(number_array(kinds), number_array(offsets), children)
 
 
 def kind_of(value: Any) -> str:

@@ -13,10 +13,11 @@ import pyarrow as pa
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, REJECTED_KEY, fitting
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason
+from cyborg_ingest.readers.arrays import list_array, number_array, text_array
 from cyborg_ingest.readers.base import ORIGIN, Layout
 from cyborg_ingest.readers.fields import contents, contents_array, identity, kind_of
 from cyborg_ingest.readers.lines import stripped
-from cyborg_ingest.readers.numbers import list_array, number_parser
+from cyborg_ingest.readers.numbers import number_parser
 from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
@@ -365,8 +366,8 @@ class _Columns:
         if len(buffers) == len(self.vectors):
             return read
         others = [place for place, one in enumerate(self.vectors) if isinstance(one, list | None.__class__)]
-        order = np.argsort(np.array(buffers + others)).tolist()
-        return pa.concat_arrays([read, self._lists(others)]).take(pa.array(order, pa.int64()))
+        order = np.argsort(np.array(buffers + others))
+        return pa.concat_arrays([read, self._lists(others)]).take(number_array(order))
 
     def _lists(self, places: list[int]) -> pa.Array:
         """Vectors from lists at once; where one holds what is no number, row by row to find it."""
@@ -394,7 +395,7 @@ def _chunk(part: Part, names: ColumnMap, group: _Group, row: int, rows_before: i
     columns = _Columns(names)
     for text in group.texts:
         columns.add(text)
-    arrays = {"id": pa.array(columns.ids, pa.string()), "vector": columns.vector_array()}
+    arrays = {"id": text_array(columns.ids), "vector": columns.vector_array()}
     if columns.contents:
         arrays["contents"] = contents_array(columns.contents)
     batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))

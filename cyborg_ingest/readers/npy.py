@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part
+from cyborg_ingest.readers.arrays import vector_array
 from cyborg_ingest.readers.base import ORIGIN, Layout
 from cyborg_ingest.readers.npyfile import Header, read_at, read_header
 from cyborg_ingest.readers.sidecars import Sidecar, check_rows, open_sidecars, row_numbers
@@ -73,7 +74,7 @@ class NpyReader:
                 stop = min(part.stop, row + rows)
                 numbers = read_rows(part.uri, file, header, row, stop)
                 columns_found, faults = _beside(part, sidecars, opened, row, stop)
-                arrays = {"vector": _vectors(numbers), **columns_found}
+                arrays = {"vector": vector_array(numbers), **columns_found}
                 batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
                 done = part.size * (stop - part.start) // max(1, part.stop - part.start)
                 yield Chunk(part, row - part.start, row, batch, columns, faults, size=done)
@@ -142,10 +143,3 @@ def _read_columns(uri: str, file: BinaryIO, header: Header, start: int, stop: in
         offset = header.data + (column * rows + start) * size
         found[:, column] = np.frombuffer(read_at(uri, file, offset, (stop - start) * size), header.dtype)
     return found
-
-
-def _vectors(numbers: npt.NDArray[Any]) -> pa.FixedSizeListArray:
-    flat = np.ascontiguousarray(numbers).reshape(-1)
-    # not by `pa.array`, which imports pandas where it is installed
-    items = pa.Array.from_buffers(_arrow_type(flat.dtype), len(flat), [None, pa.py_buffer(flat)])
-    return pa.FixedSizeListArray.from_arrays(items, numbers.shape[1])

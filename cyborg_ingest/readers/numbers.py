@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 Buffer = Any
 """float64 numbers, as the buffer protocol gives them."""
@@ -33,12 +30,3 @@ def number_parser() -> Callable[[bytes], Buffer | None]:
             return None
 
     return parse
-
-
-def list_array(rows: Sequence[Buffer]) -> pa.Array:
-    """Lists of float64, one a row. Not by `pa.array`, which imports pandas where it is installed."""
-    numbers = [np.frombuffer(row) for row in rows]
-    ends = np.cumsum([0, *map(len, numbers)], dtype=np.int64)
-    flat = np.concatenate(numbers) if numbers else np.empty(0)
-    items = pa.Array.from_buffers(pa.float64(), len(flat), [None, pa.py_buffer(flat)])
-    return pa.Array.from_buffers(pa.large_list(pa.float64()), len(rows), [None, pa.py_buffer(ends)], children=[items])

@@ -15,6 +15,7 @@ import pyarrow.types as pt
 from cyborg_ingest import mapping
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
 from cyborg_ingest.model import Fault, Reason
+from cyborg_ingest.readers.arrays import text_array
 from cyborg_ingest.readers.fields import contents, contents_array, identity
 from cyborg_ingest.readers.lines import LineIndex, index_lines
 from cyborg_ingest.readers.npyfile import read_at, read_header
@@ -71,7 +72,7 @@ def _open(role: str, path: Path, stack: contextlib.ExitStack) -> Sidecar:
 
 def row_numbers(prefix: str, start: int, stop: int) -> pa.Array:
     """The row numbers [start, stop) as text behind a prefix."""
-    return pa.array([f"{prefix}{row}" for row in range(start, stop)], pa.string())
+    return text_array([f"{prefix}{row}" for row in range(start, stop)])
 
 
 def check_rows(sidecar: Sidecar, uri: str, rows: int) -> None:
@@ -99,11 +100,10 @@ class LineSidecar:
         if len(lines) != stop - start:
             raise SourceError(f"{self.path}: it breaks off at line {start + len(lines) + 1}.")
         if not self._is_json or self.role == "metadata":
-            # a view, not a cast: text that is no UTF-8 is one row's fault, found where rows are checked
-            return pa.array(lines, pa.binary()).view(pa.string()), []
+            return text_array(lines), []
         faults: list[Fault] = []
         values = [self._value(place, line, faults) for place, line in enumerate(lines)]
-        return (pa.array(values, pa.string()) if self.role == "id" else contents_array(values)), faults
+        return (text_array(values) if self.role == "id" else contents_array(values)), faults
 
     def _value(self, place: int, line: bytes, faults: list[Fault]) -> Any:
         if not line.strip():
@@ -158,11 +158,9 @@ class NpyIds:
             size = header.dtype.itemsize
             data = read_at(str(self.path), file, header.data + start * size, (stop - start) * size)
         if not header.dtype.itemsize:  # an array of empty texts has items of no bytes
-            return pa.array([""] * (stop - start), pa.string()), []
+            return text_array([""] * (stop - start)), []
         values = np.frombuffer(data, header.dtype).tolist()
-        if header.dtype.kind == "S":
-            return pa.array(values, pa.binary()).view(pa.string()), []
-        return pa.array([str(value) for value in values], pa.string()), []
+        return text_array(values if header.dtype.kind == "S" else [str(value) for value in values]), []
 
 
 class ParquetSidecar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import warnings
@@ -13,7 +14,7 @@ import orjson
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
 
 from cyborg_ingest.errors import ConnectionLostError, TooLargeError, UsageError
 from cyborg_ingest.model import IndexInfo, StoredRow
@@ -34,31 +35,22 @@ _IDLE_SECONDS = 4.0
 """The service closes a kept-alive connection after 5 s; one older than this is not used again."""
 
 
-class _NoNetrc(AuthBase):
-    """No authentication: without it requests would read `.netrc`, and send what it finds there."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 class _Line:
     """One thread's connection, made anew when it has been idle for too long."""
 
-    def __init__(self, verify: bool | str, headers: dict[str, str]) -> None:
+    def __init__(self, target: str, verify: bool | str, headers: dict[str, str]) -> None:
+        self._target = target
         self._verify = verify
         self._headers = headers
         self._used = 0.0
         self._session: requests.Session | None = None
 
     def request(
-        self, method: str, url: str, body: bytes | Body | None, timeout: tuple[float, float]
+        self, method: str, path: str, body: bytes | Body | None, timeout: tuple[float, float]
     ) -> requests.Response:
         """Send one request; the body of the answer is read when this returns."""
         try:
-            # `verify` goes with each request: REQUESTS_CA_BUNDLE would win over that of a session
-            return self._fresh().request(
-                method, url, data=body, timeout=timeout, allow_redirects=False, verify=self._verify
-            )
+            return self._fresh().request(method, self._target + path, data=body, timeout=timeout, allow_redirects=False)
         except requests.RequestException:
             self.close()  # what is left of the connection may hold half an answer
             raise
@@ -69,11 +61,15 @@ class _Line:
         if self._session is not None and time.monotonic() - self._used > _IDLE_SECONDS:
             self.close()
         if self._session is None:
-            self._session = requests.Session()
-            self._session.auth = _NoNetrc()
-            self._session.headers.update(self._headers)
+            session = self._session = requests.Session()
+            session.headers.update(self._headers)
+            # The environment is asked once: with each request it takes a third of the request's time. `.netrc`,
+            # which would be sent as authentication, is not read at all
+            session.trust_env = False
+            session.proxies.update(get_environ_proxies(self._target))
+            session.verify = self._verify
             for scheme in ("http://", "https://"):
-                self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
+                session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
         return self._session
 
     def close(self) -> None:
@@ -81,6 +77,14 @@ class _Line:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def _verification(connection: Connection) -> bool | str:
+    """Whose certificates are trusted: those asked for by option, else by the environment, else the usual."""
+    if connection.insecure:
+        return False
+    bundle = connection.ca_cert or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return str(bundle) if bundle else True
 
 
 class RestClient(Closing):
@@ -108,10 +112,7 @@ class RestClient(Closing):
         """The connection of the calling thread."""
         found: _Line | None = getattr(self._local, "line", None)
         if found is None:
-            verify: bool | str = not self.connection.insecure
-            if self.connection.ca_cert:
-                verify = str(self.connection.ca_cert)
-            found = self._local.line = _Line(verify, self._headers)
+            found = self._local.line = _Line(self.target, _verification(self.connection), self._headers)
             self._lines.append(found)
         return found
 
@@ -121,7 +122,7 @@ class RestClient(Closing):
         timeout = (self.connection.connect_timeout, self.connection.timeout)
         line = self._line()
         try:
-            answer = line.request("GET" if body is None else "POST", self.target + path, body, timeout)
+            answer = line.request("GET" if body is None else "POST", path, body, timeout)
         except requests.RequestException as error:
             raise error_of_transport(self.target, error) from None
         if answer.status_code >= HTTPStatus.BAD_REQUEST:

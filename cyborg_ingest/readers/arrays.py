@@ -1,0 +1,51 @@
+"""Arrow arrays from what a reader has at hand.
+
+Not by `pa.array`: it imports pandas where that is installed, which takes longer than many a load.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from cyborg_ingest.readers.numbers import Buffer
+
+
+def number_array(numbers: npt.NDArray[Any]) -> pa.Array:
+    """One number a row, from an array of shape (n,) in native byte order; its memory is shared."""
+    numbers = np.ascontiguousarray(numbers)
+    kind = pa.from_numpy_dtype(numbers.dtype)
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def vector_array(numbers: npt.NDArray[Any]) -> pa.FixedSizeListArray:
+    """One vector a row, from an array of shape (n, dimension) in native byte order."""
+    return pa.FixedSizeListArray.from_arrays(number_array(np.ascontiguousarray(numbers).reshape(-1)), numbers.shape[1])
+
+
+def list_array(rows: Sequence[Buffer]) -> pa.Array:
+    """One list of float64 a row, each of its own length."""
+    numbers = [np.frombuffer(row) for row in rows]
+    items = number_array(np.concatenate(numbers) if numbers else np.empty(0))
+    ends = pa.py_buffer(_ends(numbers))
+    return pa.Array.from_buffers(pa.large_list(items.type), len(rows), [None, ends], children=[items])
+
+
+def text_array(texts: Sequence[str | bytes | None]) -> pa.Array:
+    """One text a row. Bytes are not looked at: what is no UTF-8 is that row's fault, found where rows are checked."""
+    data = [text.encode() if isinstance(text, str) else text or b"" for text in texts]
+    missing = np.fromiter((text is None for text in texts), np.bool_, len(texts))
+    validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    buffers = [validity, pa.py_buffer(_ends(data)), pa.py_buffer(b"".join(data))]
+    return pa.Array.from_buffers(pa.large_string(), len(texts), buffers)
+
+
+def _ends(pieces: Sequence[Any]) -> npt.NDArray[np.int64]:
+    return np.cumsum([0, *map(len, pieces)], dtype=np.int64)
