@@ -21,7 +21,7 @@ def number_parser() -> Callable[[bytes], Buffer | None]:
         import simdjson  # noqa: PLC0415 - only for JSON, and not for every Python
     except ImportError:
         return lambda _text: None
-    parser = simdjson.Parser()
+    parser: Any = simdjson.Parser()  # its types say nothing of what a text holds
 
     def parse(text: bytes) -> Buffer | None:
         try:
