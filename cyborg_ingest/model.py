@@ -58,9 +58,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Which column is what. `left_out` names the columns that will not be loaded.
+    """Which column is what; a name may be a path to a field of a struct. `left_out` will not be loaded.
 
     `takes_all`: `metadata_columns` are all that have no other role, and so is one that is first seen later.
+    `extra` are looked at, by a filter or for the ids, and not loaded.
     """
 
     vector: str
@@ -70,6 +71,13 @@ class ColumnMap:
     contents: str | None = None
     left_out: tuple[str, ...] = ()
     takes_all: bool = False
+    extra: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns that have to be read, each once."""
+        used = (self.id, self.vector, self.metadata, *self.metadata_columns, self.contents, *self.extra)
+        return tuple(dict.fromkeys(name for name in used if name))
 
 
 @dataclass(frozen=True, slots=True)

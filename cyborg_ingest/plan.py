@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.types as pt
 
-from cyborg_ingest.errors import MappingError
+from cyborg_ingest import sources as places
+from cyborg_ingest.errors import MappingError, SourceNotFoundError, UsageError
 from cyborg_ingest.mapping import ColumnChoice, resolve, storage_type
 from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers import READERS
+from cyborg_ingest.readers import READERS, by_suffix, reader_for
 from cyborg_ingest.readers.base import Sidecars
-from cyborg_ingest.sources import plan_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from cyborg_ingest.model import Chunk, ColumnMap, Json, Part
-    from cyborg_ingest.readers.base import Layout
+    from cyborg_ingest.readers.base import Layout, Reader
     from cyborg_ingest.settings import SourceSettings
 
 
@@ -123,10 +124,59 @@ def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
     """Look at every header. Raises UsageError, or one of its kinds, naming the file."""
     sidecars = Sidecars(settings.ids, settings.id_prefix or "", settings.metadata, settings.contents)
-    layouts = plan_sources(sources, settings.format, sidecars)
+    layouts = _layouts(sources, settings.format, sidecars)
     choice = _choice(settings)
     found = tuple(Source(layout, resolve(layout.uri, layout.schema, choice)) for layout in layouts)
     return Plan(found, sidecars, _dimension(found), settings.limit)
+
+
+def _layouts(sources: tuple[str, ...], format_name: str | None, sidecars: Sidecars) -> list[Layout]:
+    """The layouts of the files that the sources stand for, in their order."""
+    if not sources:
+        raise UsageError("No source. Name at least one file.")
+    found = places.find(sources)
+    known = [one for one in found if format_name or not one.listed or by_suffix(one.uri)]
+    if not known:
+        raise SourceNotFoundError(
+            f"{found[0].uri}: none of {len(found):,} files has a known suffix. Say with --format what they are."
+        )
+    readers = [reader_for(one.uri, format_name) for one in known]
+    _check_sidecars(readers, sidecars)
+    layouts = [
+        _with_fingerprint(reader.layout(one.uri, sidecars), sidecars)
+        for one, reader in zip(known, readers, strict=True)
+    ]
+    if sum(one.is_numbered for one in layouts) > 1 and "{file}" not in sidecars.id_prefix:
+        raise UsageError(
+            "Several files without ids would share their row numbers as ids. "
+            "Give --id-prefix with {file} in it, as in --id-prefix '{file}-'."
+        )
+    return layouts
+
+
+def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
+    """Refuse options that the sources cannot honour."""
+    given = {
+        "--ids": sidecars.ids,
+        "--id-prefix": sidecars.id_prefix,
+        "--metadata": sidecars.metadata,
+        "--contents": sidecars.contents,
+    }
+    named = [option for option, value in given.items() if value]
+    if named and not all(reader.is_bare for reader in readers):
+        bare = ", ".join(name for name, reader in READERS.items() if reader.is_bare)
+        raise UsageError(f"{named[0]} is for {bare} sources; the other formats hold their own columns.")
+    files = [option for option in named if option != "--id-prefix"]
+    if files and len(readers) > 1:
+        raise UsageError(f"{files[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
+    if sidecars.ids and sidecars.id_prefix:
+        raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
+
+
+def _with_fingerprint(layout: Layout, sidecars: Sidecars) -> Layout:
+    marks = [places.fingerprint(uri) for uri in (layout.uri, *map(str, sidecars.files))]
+    mark = marks[0] if len(marks) == 1 else hashlib.blake2b(" ".join(marks).encode(), digest_size=16).hexdigest()
+    return replace(layout, parts=tuple(replace(part, fingerprint=mark) for part in layout.parts))
 
 
 def _choice(settings: SourceSettings) -> ColumnChoice:
@@ -146,12 +196,20 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
     return {
         "target": target,
         "index": index,
-        "sources": [_absolute(source) for source in sources],
+        "sources": [_as_typed(source) for source in sources],
         "format": settings.format,
         "id_prefix": settings.id_prefix,
         "columns": {name: getattr(choice, name) for name in choice.__slots__},
         **absolute,
     }
+
+
+def _as_typed(source: str) -> str:
+    """A source so that it is the same from any directory; a pattern stays one."""
+    if source == places.STDIN or "://" in source:
+        return source
+    mark = "@" if source.startswith("@") else ""
+    return f"{mark}{_absolute(source.removeprefix('@'))}"
 
 
 def _absolute(path: Any) -> str | None:

@@ -15,7 +15,7 @@ ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
 
 METRICS = ("cosine", "euclidean", "squared_euclidean")
 PRECISIONS = ("float32", "float16", "tq12", "tq8", "tq6", "tq4")
-FORMATS = ("parquet", "npy", "jsonl")
+FORMATS = ("parquet", "npy", "jsonl", "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin")
 REJECT_CONTENTS = ("full", "ids")
 VERIFY = ("none", "count", "sample", "full")
 PROGRESS = ("auto", "rich", "plain", "json", "none")

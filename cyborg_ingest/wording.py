@@ -46,17 +46,21 @@ def plan(event: Planned) -> list[str]:
 
 def _source(source: Source) -> str:
     layout = source.layout
-    rows = f"~{layout.rows_estimate:,}" if layout.rows is None else f"{layout.rows:,}"
+    rows = f"{layout.rows:,}" if layout.rows is not None else _about(layout.rows_estimate)
     kind = storage_type(layout.schema.field(source.columns.vector).type)
     size = getattr(kind, "list_size", None)
     return f"{layout.uri}  {layout.format}, {rows} rows" + (f" x {size}" if size else "")
+
+
+def _about(rows: int) -> str:
+    return f"~{rows:,}" if rows else "an unknown number of"
 
 
 def _planned_rows(planned: Plan) -> str:
     exact = planned.rows
     if exact is None:
         estimate = sum(one.layout.rows_estimate for one in planned.sources)
-        text = f"~{min(estimate, planned.limit or estimate):,}"
+        text = _about(min(estimate, planned.limit or estimate))
     else:
         text = f"{exact:,}"
     dimension = f"{planned.dimension} dimensions" if planned.dimension else "dimension from the first vector"

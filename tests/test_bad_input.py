@@ -92,7 +92,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int, list[str]]] = {
     "an empty npy": (lambda folder: with_text(folder / "e.npy", b""), 2, ["e.npy", "empty"]),
     "an empty JSONL": (lambda folder: with_text(folder / "e.jsonl", b""), 2, ["e.jsonl", "empty"]),
     "a JSONL of blank lines": (lambda folder: with_text(folder / "e.jsonl", b"\n\r\n \n"), 2, ["e.jsonl"]),
-    "a directory": (directory, 2, ["folder", "directory", "*.parquet"]),
+    "an empty directory": (directory, 2, ["folder", "no file"]),
     "an unknown suffix": (lambda folder: with_text(folder / "rows.csv", b"1,2"), 2, ["rows.csv", "--format"]),
     "no suffix": (lambda folder: with_text(folder / "rows", b"1,2"), 2, ["rows", "--format"]),
     "text named Parquet": (lambda folder: with_text(folder / "t.parquet", b'{"id": 1}\n' * 9), 2, ["t.parquet"]),

@@ -24,7 +24,7 @@ LAYERS = {
     "retry": 1,
     "compare": 1,
     "readers": 2,
-    "sources": 2,
+    "sources": 1,
     "targets": 2,
     "report": 2,
     "plan": 2,

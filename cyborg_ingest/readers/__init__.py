@@ -1,34 +1,60 @@
-"""The file formats: a table by name and suffix."""
+"""The file formats: a table by name and suffix; what has no known suffix is told by its first bytes."""
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
+from cyborg_ingest.readers.bins import BinReader
 from cyborg_ingest.readers.jsonl import JsonlReader
 from cyborg_ingest.readers.npy import NpyReader
 from cyborg_ingest.readers.parquet import ParquetReader
+from cyborg_ingest.readers.vecs import VecsReader
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cyborg_ingest.readers.base import Reader
 
-_ALL: tuple[Reader, ...] = (ParquetReader(), NpyReader(), JsonlReader())
+_ALL: tuple[Reader, ...] = (
+    ParquetReader(),
+    NpyReader(),
+    JsonlReader(),
+    VecsReader("fvecs", "<f4"),
+    VecsReader("bvecs", "<u1"),
+    VecsReader("ivecs", "<i4"),
+    BinReader("fbin", "<f4"),
+    BinReader("u8bin", "<u1"),
+    BinReader("i8bin", "<i1"),
+)
 READERS = {reader.name: reader for reader in _ALL}
 
 _SUFFIXES = {suffix: reader for reader in READERS.values() for suffix in reader.suffixes}
+_HEAD_BYTES = 4096
 
 
-def reader_for(path: Path, name: str | None = None) -> Reader:
-    """The reader of a file: by its format's name if given, else by the suffix. Raises FormatError."""
-    if name is not None:
-        return READERS[name]
-    found = _SUFFIXES.get(path.suffix.lower())
-    if found is None:
-        what = f"the suffix {path.suffix!r} is not known" if path.suffix else "it has no suffix"
-        hint = " If it holds one object a line, it is JSONL." if path.suffix.lower() == ".json" else ""
-        raise FormatError(
-            f"{path}: {what}; {', '.join(_SUFFIXES)} are.{hint} Say what it is with --format {'|'.join(READERS)}."
-        )
-    return found
+def by_suffix(uri: str) -> Reader | None:
+    """The reader that a file's suffix names, one of compression left out."""
+    path = PurePosixPath(uri.lower())
+    return _SUFFIXES.get((path.with_suffix("") if path.suffix in sources.COMPRESSED else path).suffix)
+
+
+def reader_for(uri: str, name: str | None = None) -> Reader:
+    """The reader of a file: by its format's name if given, else by its suffix, else by its first bytes.
+
+    Raises FormatError.
+    """
+    found = READERS[name] if name is not None else by_suffix(uri)
+    if found is not None:
+        return found
+    with sources.reading(uri), sources.streamed(uri) as file:
+        head = file.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    claiming = next((reader for reader in READERS.values() if reader.claims(head)), None)
+    if claiming is not None:
+        return claiming
+    if not head:
+        raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+    raise FormatError(
+        f"{uri}: neither its suffix nor its first bytes ({head[:8]!r}) tell its format. Say it with --format "
+        f"{'|'.join(READERS)}."
+    )

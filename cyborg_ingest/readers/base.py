@@ -5,21 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cyborg_ingest.errors import FormatError
+from cyborg_ingest.model import Part
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
 
-    from cyborg_ingest.model import Chunk, ColumnMap, Part
+    from cyborg_ingest.model import Chunk, ColumnMap
 
 
 ORIGIN = b"origin"
 
+PART_BYTES = 64_000_000
+"""About the bytes of a Part, in formats that can be read from anywhere in the middle."""
+
+LARGEST_DIMENSION = 65_535
+"""The engine's limit: a header that claims more is not believed, and no room is made for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """Files beside a `.npy` that hold what it cannot: ids, metadata, contents, row by row.
+    """Files beside bare vectors that hold what is not with them: ids, metadata, contents, row by row.
 
     `id_prefix` goes before the row number where there is no file of ids; `{file}` in it stands for the
     source's name without its suffix.
@@ -30,13 +39,20 @@ class Sidecars:
     metadata: Path | None = None
     contents: Path | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """Those that are given."""
+        return [path for path in (self.ids, self.metadata, self.contents) if path is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a source's header says.
 
-    `rows` is exact or None; `rows_estimate` is for display. `size` is in bytes. A column that is not in the
-    file itself says in its field's metadata, under `ORIGIN`, where it comes from.
+    `rows` is exact or None; `rows_estimate` is for display, 0 where nobody knows. `size` is in bytes. `is_seekable`:
+    a resumed load begins at a Part; otherwise it reads all that is before, and skips it. `is_numbered`: its ids
+    are row numbers. A column that is not in the file itself says in its field's metadata, under `ORIGIN`, where it
+    comes from.
     """
 
     uri: str
@@ -46,16 +62,23 @@ class Layout:
     rows: int | None
     rows_estimate: int
     size: int
+    is_seekable: bool = True
+    is_numbered: bool = False
 
 
 class Reader(Protocol):
-    """One file format."""
+    """One file format. `is_bare`: it holds vectors alone, so that sidecars go with it."""
 
     name: str
     suffixes: tuple[str, ...]
+    is_bare: bool
 
-    def layout(self, path: Path, sidecars: Sidecars) -> Layout:
-        """Read the header. Raises FormatError, SourceNotFoundError."""
+    def claims(self, head: bytes) -> bool:
+        """Whether a file that begins with these bytes (64 or more, decompressed) is sure to be of this format."""
+        ...
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:
+        """Read the header. Raises FormatError, SourceError."""
         ...
 
     def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
@@ -64,3 +87,20 @@ class Reader(Protocol):
         Raises SourceError where the file breaks off.
         """
         ...
+
+
+def row_parts(uri: str, name: str, rows: int, row_bytes: int, *, is_seekable: bool = True) -> tuple[Part, ...]:
+    """Parts of rows that all have one size; one Part where nothing can be read before what precedes it."""
+    step = max(1, PART_BYTES // max(1, row_bytes)) if is_seekable else max(1, rows)
+    spans = [(start, min(rows, start + step)) for start in range(0, rows, step)]
+    return tuple(
+        Part(uri, name, number, start, stop, stop - start, start, (stop - start) * row_bytes)
+        for number, (start, stop) in enumerate(spans)
+    )
+
+
+def checked_dimension(uri: str, dimension: int) -> int:
+    """A dimension that the engine can have. Raises FormatError."""
+    if not 0 < dimension <= LARGEST_DIMENSION:
+        raise FormatError(f"{uri}: its vectors have {dimension:,} dimensions; they have 1 to {LARGEST_DIMENSION:,}.")
+    return dimension

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+MAGIC = b"\x93NUMPY"
 _LARGEST_HEADER = 1_000_000
 
 
@@ -29,22 +30,37 @@ class Header:
 
 def read_header(uri: str, file: BinaryIO) -> Header:
     """Read the header of a `.npy`; nothing in it is executed. Raises FormatError."""
+    is_empty = not file.peek(1)  # type: ignore[attr-defined]
+    counted = _Counted(file)
     try:
-        shape, fortran, dtype = _read_header(file)
+        shape, fortran, dtype = _read_header(counted)
+    except SourceError:
+        raise
     except Exception as error:  # noqa: BLE001 - the header is Python text: numpy's parser raises whatever it likes
-        file.seek(0)
-        head = file.read(6)
-        what = "the file is empty." if not head else f"it is no .npy file, or a damaged one: {_first_line(error)}."
+        what = "the file is empty." if is_empty else f"it is no .npy file, or a damaged one: {_first_line(error)}."
         raise FormatError(f"{uri}: {what}") from None
     if dtype.hasobject:
         raise FormatError(
             f"{uri}: it holds pickled Python objects, which are never loaded: they could run code. "
             "Save it as an array of numbers."
         )
-    return Header(tuple(shape), bool(fortran), dtype, file.tell())
+    return Header(tuple(shape), bool(fortran), dtype, counted.read_bytes)
 
 
-def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+class _Counted:
+    """Counts what is read: a stream does not know where it stands."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read_bytes = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self.read_bytes += len(data)
+        return data
+
+
+def _read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
@@ -59,7 +75,7 @@ def _first_line(error: BaseException) -> str:
 
 def read_at(uri: str, file: BinaryIO, offset: int, size: int) -> npt.NDArray[np.uint8]:
     """So many bytes of the file from an offset. Raises SourceError if it is shorter."""
-    data = np.empty(size, np.uint8)  # a bytearray would be filled with zeros first
+    data = np.empty(size, np.uint8)
     file.seek(offset)
     view, read = data.data, 0
     while read < size:

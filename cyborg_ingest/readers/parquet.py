@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Chunk, ColumnMap, Part
 from cyborg_ingest.readers.base import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cyborg_ingest.readers.base import Sidecars
 
 BROKEN = (pa.ArrowException, OSError, ValueError)
 """What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
 
-_MAGIC = b"PAR1"
+MAGIC = b"PAR1"
 _PAGE_BUFFER = 1 << 20
 """With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
 
@@ -31,10 +31,14 @@ class ParquetReader:
 
     name = "parquet"
     suffixes: tuple[str, ...] = (".parquet", ".pq")
+    is_bare = False
 
-    def layout(self, path: Path, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+    def claims(self, head: bytes) -> bool:
         """See `base.Reader`."""
-        uri = str(path)
+        return head.startswith(MAGIC)
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+        """See `base.Reader`."""
         with opened(uri) as file:
             schema, footer = file.schema_arrow, file.metadata
             names = schema.names
@@ -50,7 +54,7 @@ class ParquetReader:
                     Part(uri, self.name, number, number, number + 1, group.num_rows, row, group.total_byte_size)
                 )
                 row += group.num_rows
-        return Layout(uri, self.name, schema, tuple(parts), row, row, path.stat().st_size)
+        return Layout(uri, self.name, schema, tuple(parts), row, row, sources.size(uri))
 
     def read(
         self,
@@ -62,10 +66,9 @@ class ParquetReader:
         start: int = 0,
     ) -> Iterator[Chunk]:
         """See `base.Reader`."""
-        wanted = [columns.id, columns.vector, columns.metadata, *columns.metadata_columns, columns.contents]
         with opened(part.uri) as file:
             try:
-                yield from _chunks(file, part, columns, [name for name in wanted if name], rows, start)
+                yield from _chunks(file, part, columns, list(columns.read), rows, start)
             except BROKEN as error:
                 raise SourceError(
                     f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
@@ -94,8 +97,12 @@ def _chunks(
 @contextlib.contextmanager
 def opened(uri: str) -> Iterator[pq.ParquetFile]:
     """A Parquet file, its footer read. Raises FormatError."""
+    if not sources.is_seekable(uri):
+        raise FormatError(
+            f"{uri}: Parquet is read from its end, which no stream shows first. Save it, decompressed, in a file."
+        )
     try:
-        file = pq.ParquetFile(uri, buffer_size=_PAGE_BUFFER, pre_buffer=False)
+        file = pq.ParquetFile(sources.native(uri), buffer_size=_PAGE_BUFFER, pre_buffer=False)
         file.schema_arrow.names  # noqa: B018 - names that are no text are found here
     except BROKEN as error:
         raise FormatError(f"{uri}: {_why_not(uri, error)}") from None
@@ -104,13 +111,13 @@ def opened(uri: str) -> Iterator[pq.ParquetFile]:
 
 
 def _why_not(uri: str, error: Exception) -> str:
-    with open(uri, "rb") as file:  # noqa: PTH123 - a uri, not always a path
-        head = file.read(len(_MAGIC))
+    with sources.opened(uri) as file:
+        head = file.read(len(MAGIC))
     if not head:
         return "the file is empty."
     if head == b"PARE" or "encrypt" in str(error).lower():
         return "it is encrypted, and there is no option for its keys. Write it unencrypted."
-    if head != _MAGIC:
+    if head != MAGIC:
         return f"it is no Parquet file (it begins with {head!r}). Say what it is with --format."
     return f"it is a damaged Parquet file: {_first_line(error)}. Perhaps it was cut short; write or copy it again."
 

@@ -1,0 +1,303 @@
+"""JSON objects become columns: the same for lines, for arrays, and whatever else holds one object a row."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, REJECTED_KEY, fitting
+from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason
+from cyborg_ingest.readers.arrays import list_array, number_array, text_array
+from cyborg_ingest.readers.base import ORIGIN
+from cyborg_ingest.readers.fields import contents, contents_array, identity, kind_of
+from cyborg_ingest.readers.numbers import number_parser
+from cyborg_ingest.values import load_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cyborg_ingest.model import Json
+    from cyborg_ingest.readers.numbers import Buffer
+
+CHUNK_BYTES = 16_000_000
+"""The text of a chunk, at most."""
+SAMPLED_ROWS = 100
+"""So many rows tell which fields there are."""
+_KEPT_TEXT = 10_000
+_MARK = secrets.token_hex(16)
+"""Stands for a vector while the rest of its row is parsed; no row holds it by itself."""
+_MARKED = json.dumps(_MARK).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Some rows as text, the line of each where there are lines, and how many bytes of the Part were read for them."""
+
+    texts: list[bytes]
+    lines: list[int] | None
+    size: int
+    last_line: int = 0
+
+
+def parse_object(text: bytes) -> Json | str:
+    """The object on a line, or why there is none."""
+    try:
+        value = load_json(text)
+    except ValueError as error:
+        return _complaint(text, error)
+    return value if isinstance(value, dict) else "column 1: it is no object"
+
+
+def _complaint(text: bytes, error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"column {error.start + 1}: it is not UTF-8"
+    column = getattr(error, "colno", 1)
+    words = getattr(error, "msg", str(error))
+    ended = " (the line breaks off)" if column > len(text.decode(errors="replace")) else ""
+    return f"column {column}: {words[:1].lower()}{words[1:]}{ended}"
+
+
+def schema_of(objects: list[Json]) -> pa.Schema:
+    """The fields of the first rows. A row may differ from them: then that row is at fault, not the file."""
+    kinds: dict[str, dict[pa.DataType, None]] = {}
+    for one in objects:
+        for name, value in one.items():
+            if name != REJECTED_KEY:
+                kinds.setdefault(name, {})[_type(value)] = None
+    found = [pa.field(name, fitting(name, several) or _widest(several)) for name, several in kinds.items()]
+    # JSONL's own names, though they may come later in the file
+    for name, names in (("metadata", METADATA_NAMES), ("contents", CONTENTS_NAMES)):
+        likely = [one for one in found if one.name.lower() in names]
+        if not likely:
+            found.append(pa.field(name, pa.null(), metadata={ORIGIN: f"{name} (none so far)"}))
+        elif all(fitting(one.name, [one.type]) is None for one in likely) and name in kinds:
+            found = [pa.field(name, pa.null()) if one.name == name else one for one in found]
+    return pa.schema(found)
+
+
+def _type(value: Any) -> pa.DataType:
+    if isinstance(value, list):
+        return pa.list_(pa.float64())
+    if isinstance(value, dict):
+        # bytes as contents; a struct otherwise
+        if set(value) == {"base64"}:
+            return pa.binary()
+        return pa.struct([pa.field(name, _type(item)) for name, item in value.items()])
+    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    return kinds.get(type(value), pa.null())
+
+
+def _widest(kinds: Iterable[pa.DataType]) -> pa.DataType:
+    several = [kind for kind in kinds if not pa.types.is_null(kind)]
+    if set(several) == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    nested = [kind for kind in several if pa.types.is_nested(kind)]
+    return (nested or [pa.string()])[0] if len(several) > 1 else (several or [pa.null()])[0]
+
+
+def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
+    """The line with `_MARK` for its vector, and the vector's text; None where it is not plain to see."""
+    at = line.find(key) + len(key)
+    begin = line.find(b"[", at, at + 8)
+    if at < len(key) or begin < 0 or line[at:begin].strip() != b":":
+        return None
+    end = line.find(b"]", begin) + 1
+    return (line[:begin] + _MARKED + line[end:], line[begin:end]) if end else None
+
+
+def value_at(row: Json, name: str) -> Any:
+    """A field by its name or, where none has it, by its path: data.embedding is `embedding` in `data`."""
+    if name in row or "." not in name:
+        return row.get(name)
+    value: Any = row
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def has_value(row: Json, name: str) -> bool:
+    """Whether the field is there, be it null."""
+    folder, _, last = name.rpartition(".")
+    inside = value_at(row, folder) if folder and name not in row else row
+    return isinstance(inside, dict) and (last if inside is not row else name) in inside
+
+
+def heads(name: str) -> tuple[str, str]:
+    """A name, and if it is a path the field that it begins with."""
+    return name, name.partition(".")[0]
+
+
+class _Columns:
+    """The columns of a chunk while they are gathered from objects."""
+
+    def __init__(self, names: ColumnMap) -> None:
+        self.names = names
+        self.faults: list[Fault] = []
+        self.texts: list[bytes] = []
+        self.ids: list[str | None] = []
+        self.vectors: list[Any] = []
+        self.metadata: list[Json | None] = []
+        self.contents: list[str | bytes | None] = []
+        self.unplanned: set[str] = set()
+        self._roles = {names.id, names.vector, names.metadata, names.contents, REJECTED_KEY}
+        self.extra: dict[str, list[Any]] = {name: [] for name in names.extra}
+        self._key = json.dumps(names.vector.rpartition(".")[2], ensure_ascii=False).encode()
+        self._parse = number_parser()
+        self._only_objects = names.metadata is not None and not names.metadata_columns and not names.takes_all
+        used = (names.id, names.vector, names.metadata, names.contents, *names.metadata_columns, *names.extra)
+        self._planned = self._roles | {*names.left_out} | {part for name in used if name for part in heads(name)}
+
+    def add(self, text: bytes) -> None:
+        """Take a row apart. What cannot be used is a fault, and null in the columns."""
+        place, row, numbers = len(self.ids), *self._row(text)
+        self.texts.append(text)
+        if isinstance(row, str):
+            line = text.decode(errors="replace")[:_KEPT_TEXT]
+            self.faults.append(Fault(place, Reason.UNPARSABLE, row, {"_line": line}))
+            row = {}
+        names = self.names
+        if not names.takes_all and not row.keys() <= self._planned:
+            self.unplanned |= row.keys() - self._planned
+        self.ids.append(self._text(place, Reason.ID_INVALID, identity, row, names.id))
+        self.vectors.append(self._vector(place, row) if numbers is None else numbers)
+        if names.metadata or names.metadata_columns or names.takes_all:
+            found = row.get(names.metadata or "") if self._only_objects else None
+            if not isinstance(found, dict):  # the most common is, and nothing to look at
+                found = self._tried(place, Reason.METADATA_INVALID, self._metadata, row, None)
+            self.metadata.append(found)
+        if names.contents:
+            self.contents.append(self._text(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
+        for name, values in self.extra.items():
+            values.append(value_at(row, name))
+
+    def arrays(self) -> dict[str, pa.Array]:
+        """The columns by name: id, vector, contents, and what is looked at though not loaded."""
+        found = {"id": text_array(self.ids), "vector": self.vector_array()}
+        if self.contents:
+            found["contents"] = contents_array(self.contents)
+        for name, values in self.extra.items():
+            try:
+                found[name] = pa.array(values)
+            except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several types: compared as text
+                found[name] = text_array([None if one is None else json.dumps(one) for one in values])
+        return found
+
+    def _text(self, place: int, reason: Reason, convert: Any, row: Json, name: str | None) -> Any:
+        value = value_at(row, name) if name else None
+        if isinstance(value, str) and value.isascii():  # the most common, and nothing to look at
+            return value
+        return self._tried(place, reason, convert, row, name)
+
+    def _row(self, text: bytes) -> tuple[Json | str, Buffer | None]:
+        """The object on a line, or why there is none; its vector as float64, where it is plain numbers.
+
+        Then the object has a mark in its place: most of a line are numbers, and nothing reads those faster.
+        """
+        found = _numbers_apart(text, self._key)
+        numbers = None if found is None else self._parse(found[1])
+        if found is not None and numbers is not None:
+            row = parse_object(found[0])
+            # elsewhere: it was not the vector, but a field of that name inside of another, or it is named twice
+            if isinstance(row, dict) and value_at(row, self.names.vector) == _MARK:
+                return row, numbers
+        return parse_object(text), None
+
+    def _tried(self, place: int, reason: Reason, convert: Any, row: Json, name: str | None) -> Any:
+        try:
+            return convert(row if name is None else value_at(row, name))
+        except ValueError as error:
+            self.faults.append(Fault(place, reason, str(error), self._record(place)))
+            return None
+
+    def _record(self, place: int) -> Json | None:
+        """The row as it stands on its line."""
+        row = parse_object(self.texts[place])
+        return {name: value for name, value in row.items() if name != REJECTED_KEY} if isinstance(row, dict) else None
+
+    def _vector(self, place: int, row: Json) -> list[float] | None:
+        value = value_at(row, self.names.vector)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            detail = f"the vector is {type(value).__name__}, not a list of numbers"
+        elif any(isinstance(one, bool) for one in value):
+            detail = "the vector holds true or false"
+        else:
+            return value
+        self.faults.append(Fault(place, Reason.VECTOR_INVALID, detail, self._record(place)))
+        return None
+
+    def _metadata(self, row: Json) -> Json | None:
+        names = self.names
+        found: Any = value_at(row, names.metadata) if names.metadata else None
+        if isinstance(found, str):
+            found = load_json(found.encode()) if found.strip() else None
+        if found is not None and not isinstance(found, dict):
+            raise ValueError(f"the metadata is {kind_of(found)}, not an object")
+        if names.takes_all:
+            return {**(found or {}), **{name: row[name] for name in row if name not in self._roles}}
+        if names.metadata_columns:
+            return {
+                **(found or {}),
+                **{name: value_at(row, name) for name in names.metadata_columns if has_value(row, name)},
+            }
+        return found
+
+    def vector_array(self) -> pa.Array:
+        """All vectors: those that are numbers in memory at once, the others from lists."""
+        buffers = [place for place, one in enumerate(self.vectors) if not isinstance(one, list | None.__class__)]
+        read = list_array([self.vectors[place] for place in buffers])
+        if len(buffers) == len(self.vectors):
+            return read
+        others = [place for place, one in enumerate(self.vectors) if isinstance(one, list | None.__class__)]
+        order = np.argsort(np.array(buffers + others))
+        return pa.concat_arrays([read, self._lists(others)]).take(number_array(order))
+
+    def _lists(self, places: list[int]) -> pa.Array:
+        """Vectors from lists at once; where one holds what is no number, row by row to find it."""
+        kind = pa.large_list(pa.float64())
+        try:
+            return pa.array([self.vectors[place] for place in places], kind)
+        except (pa.ArrowException, OverflowError, TypeError, ValueError):
+            return pa.array([self._numbers(place, self.vectors[place]) for place in places], kind)
+
+    def _numbers(self, place: int, value: list[Any] | None) -> list[float | None] | None:
+        if value is None:
+            return None
+        wrong = next((one for one in value if not isinstance(one, int | float | None.__class__)), None)
+        try:
+            if wrong is None:
+                return [None if one is None else float(one) for one in value]
+            reason, detail = Reason.VECTOR_INVALID, f"the vector holds {str(wrong)[:40]!r}"
+        except OverflowError:
+            reason, detail = Reason.VECTOR_OVERFLOW, "the vector holds a number beyond float32"
+        self.faults.append(Fault(place, reason, detail))
+        return None
+
+
+def chunk_of(part: Part, names: ColumnMap, records: Records, row: int, rows_before: int) -> Chunk:
+    """Objects as a chunk: `row` is the first one's place in the Part, `rows_before` those of the file before it."""
+    columns = _Columns(names)
+    for text in records.texts:
+        columns.add(text)
+    arrays = columns.arrays()
+    return Chunk(
+        part,
+        row,
+        rows_before + row,
+        pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays)),
+        replace(
+            names, vector="vector", id="id" if names.id else None, metadata=None, metadata_columns=(),
+            contents="contents" if "contents" in arrays else None,
+        ),
+        tuple(columns.faults),
+        None if records.lines is None else np.array(records.lines, np.int64),
+        records.size,
+        tuple(sorted(columns.unplanned)),
+        columns.metadata or None,
+    )  # fmt: skip

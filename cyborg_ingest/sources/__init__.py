@@ -1,0 +1,137 @@
+"""Where rows come from: files, directories, patterns, lists, standard input and object stores; a table by scheme.
+
+What the bytes mean is the readers' part: any format is read from anywhere that it can be read from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cyborg_ingest.errors import SourceError, SourceNotFoundError, UsageError
+from cyborg_ingest.sources import compression
+from cyborg_ingest.sources.base import Found
+from cyborg_ingest.sources.local import LocalStore
+from cyborg_ingest.sources.stdin import StandardInput
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator, Sequence
+
+    from cyborg_ingest.sources.base import Store
+
+__all__ = [
+    "COMPRESSED",
+    "STDIN",
+    "Found",
+    "compression_of",
+    "find",
+    "fingerprint",
+    "is_seekable",
+    "native",
+    "opened",
+    "size",
+    "streamed",
+]
+
+STDIN = "-"
+_LIST = "@"
+COMPRESSED = compression.SUFFIXES
+_OBJECT_STORES = {"s3", "gs", "gcs", "abfs", "abfss"}
+_stores: dict[str, Store] = {}
+
+
+def find(sources: Sequence[str]) -> list[Found]:
+    """The files that the sources as typed stand for, in their order. Raises UsageError and its kinds."""
+    found: list[Found] = []
+    for source in sources:
+        for name in _listed(source) if source.startswith(_LIST) else [source]:
+            found += _store(name).find(name)
+    seen: set[str] = set()
+    for one in found:
+        if one.uri in seen:
+            raise UsageError(f"{one.uri} is named twice. Name every source once.")
+        seen.add(one.uri)
+    return found
+
+
+def _listed(source: str) -> Iterator[str]:
+    """The lines of a list file; what is blank or begins with # is none."""
+    path = Path(source.removeprefix(_LIST)).expanduser()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceNotFoundError(f"{source}: the list cannot be read ({error}).") from None
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not names:
+        raise SourceNotFoundError(f"{source}: the list names no source. It has one a line.")
+    yield from names
+
+
+def opened(uri: str) -> io.BufferedReader:
+    """A file from its first byte on; it can seek, unless it is standard input. Raises SourceError."""
+    return _store(uri).open(uri)
+
+
+def streamed(uri: str) -> io.BufferedReader:
+    """The same, decompressed: to be read forward only. Raises SourceError."""
+    return compression.decompressed(opened(uri), uri)
+
+
+def native(uri: str) -> str | io.BufferedReader:
+    """What Arrow opens by itself where it can, which is faster; else the file."""
+    return uri if isinstance(_store(uri), LocalStore) else opened(uri)
+
+
+def compression_of(uri: str) -> str | None:
+    """How a file is compressed as a whole, by its first bytes: gzip, zstd, bz2, xz, lz4 or None."""
+    with opened(uri) as file:
+        return compression.kind_of(file)
+
+
+def is_seekable(uri: str) -> bool:
+    """Whether a Part in the middle can be read without all that is before it."""
+    return uri != STDIN and compression_of(uri) is None
+
+
+def size(uri: str) -> int:
+    """The bytes of a file as it is stored; 0 where nobody knows."""
+    return _store(uri).size(uri)
+
+
+def fingerprint(uri: str) -> str:
+    """What changes when a file does. Raises SourceError."""
+    return _store(uri).fingerprint(uri)
+
+
+@contextlib.contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Whatever the system says while a source is read is an error of that source."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{uri} cannot be read: {error.strerror or error}.") from None
+
+
+def _store(uri: str) -> Store:
+    scheme = urlsplit(uri).scheme if "://" in uri else (STDIN if uri == STDIN else "")
+    if scheme not in _stores:
+        _stores[scheme] = _new_store(scheme, uri)
+    return _stores[scheme]
+
+
+def _new_store(scheme: str, uri: str) -> Store:
+    if scheme == STDIN:
+        return StandardInput()
+    if scheme in {"", "file"}:
+        return LocalStore()
+    if scheme in _OBJECT_STORES:
+        from cyborg_ingest.sources.objects import ObjectStore  # noqa: PLC0415 - pyarrow's filesystems are large
+
+        return ObjectStore(scheme)
+    raise UsageError(
+        f"{uri}: the scheme {scheme!r} is not known. Sources are paths, - for standard input, "
+        f"and {', '.join(f'{one}://' for one in sorted(_OBJECT_STORES))}."
+    )

@@ -1,0 +1,261 @@
+"""Object stores, through pyarrow's filesystems; credentials, region and endpoint from the usual variables."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import random
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from cyborg_ingest.errors import SourceError, SourceNotFoundError, UsageError
+from cyborg_ingest.sources.base import Found, is_hidden, is_pattern, partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Buffer
+
+_BLOCK = 1 << 20
+_TRIES = 5
+_LONGEST_PAUSE = 8.0
+_EDGE_BYTES = 65_536
+
+
+class ObjectStore:
+    """`s3://bucket/key`, `gs://bucket/key`, `abfs://container@account.dfs.core.windows.net/path`."""
+
+    def __init__(self, scheme: str) -> None:
+        self._scheme = scheme
+        self._systems: dict[str, Any] = {}
+
+    def find(self, source: str) -> list[Found]:
+        """See `base.Store`. A prefix is a directory: its objects by name, but for hidden ones."""
+        system, path = self._system(source)
+        try:
+            if is_pattern(path):
+                return self._matching(system, source, path)
+            info = system.get_file_info(path)
+            if info.type == pafs.FileType.File:
+                return [Found(source)]
+            if info.type == pafs.FileType.Directory:
+                return self._below(system, source, path)
+        except (OSError, pa.ArrowException) as error:
+            raise SourceNotFoundError(f"{source}: {_words(error)}") from None
+        raise SourceNotFoundError(f"{source}: no such object.")
+
+    def _below(self, system: Any, source: str, path: str) -> list[Found]:
+        infos = system.get_file_info(pafs.FileSelector(path, recursive=True))
+        found = []
+        for info in sorted((one for one in infos if one.is_file), key=lambda one: one.path.split("/")):
+            parts = tuple(info.path[len(path) :].strip("/").split("/"))
+            if not is_hidden(parts) and info.size:
+                found.append(Found(self._uri(source, info.path), True, partition_of(parts[:-1])))
+        if not found:
+            raise SourceNotFoundError(f"{source}: there is no object in it.")
+        return found
+
+    def _matching(self, system: Any, source: str, pattern: str) -> list[Found]:
+        parts = pattern.split("/")
+        fixed = next(number for number, part in enumerate(parts) if is_pattern(part))
+        matches = re.compile(_expression(parts))
+        base = "/".join(parts[:fixed])
+        infos = system.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
+        names = sorted((one.path for one in infos if one.is_file and matches.fullmatch(one.path)), key=_by_folder)
+        found = [Found(self._uri(source, name), True, partition_of(_by_folder(name)[fixed:-1])) for name in names]
+        kept = [one for one in found if not is_hidden(tuple(one.uri.split("/")[-1:]))]
+        if not kept:
+            raise SourceNotFoundError(f"{source}: no object matches.")
+        return kept
+
+    def open(self, uri: str) -> io.BufferedReader:
+        """See `base.Store`. Reads are ranged, and a read that breaks is tried again."""
+        system, path = self._system(uri)
+        return io.BufferedReader(_Object(uri, lambda: system.open_input_file(path)), _BLOCK)
+
+    def size(self, uri: str) -> int:
+        """See `base.Store`."""
+        system, path = self._system(uri)
+        return system.get_file_info(path).size or 0
+
+    def fingerprint(self, uri: str) -> str:
+        """See `base.Store`: the etag, or where the store has none the size, the time and a digest of both ends."""
+        system, path = self._system(uri)
+        try:
+            with system.open_input_file(path) as file:
+                tag = etag(file)
+                if tag:
+                    return f"etag:{tag}"
+                info = system.get_file_info(path)
+                ends = file.read_at(min(_EDGE_BYTES, info.size), 0)
+                ends += file.read_at(min(_EDGE_BYTES, info.size), max(0, info.size - _EDGE_BYTES))
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(f"{uri} cannot be read: {_words(error)}") from None
+        return f"{info.size} {info.mtime_ns} {hashlib.blake2b(ends, digest_size=16).hexdigest()}"
+
+    def _system(self, uri: str) -> tuple[Any, str]:
+        parts = urlsplit(uri)
+        if parts.password or (parts.username and self._scheme in {"s3", "gs", "gcs"}):
+            raise UsageError(
+                f"A {self._scheme}:// source holds a user or password. Give them as environment variables."
+            )
+        if not parts.netloc:
+            raise UsageError(f"{uri} names no bucket.")
+        key = parts.netloc if self._scheme.startswith("abfs") else ""
+        if key not in self._systems:
+            try:
+                self._systems[key] = _SYSTEMS[self._scheme](parts.netloc, os.environ)
+            except (pa.ArrowException, OSError, ValueError) as error:
+                raise UsageError(f"{uri}: {_words(error)}") from None
+        bucket = parts.netloc.partition("@")[0]
+        return self._systems[key], "/".join((bucket, uri.partition("://")[2].partition("/")[2].strip("/"))).strip("/")
+
+    def _uri(self, source: str, path: str) -> str:
+        return f"{self._scheme}://{urlsplit(source).netloc}/{path.partition('/')[2]}"
+
+
+def _s3(_netloc: str, environment: Mapping[str, str]) -> Any:
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    return pafs.S3FileSystem(
+        anonymous=_is_on(environment.get("AWS_NO_SIGN_REQUEST")),
+        endpoint_override=endpoint or None,
+        region=region or ("us-east-1" if endpoint else None),
+        connect_timeout=10,
+        request_timeout=60,
+    )
+
+
+def _gs(_netloc: str, environment: Mapping[str, str]) -> Any:
+    emulator = environment.get("STORAGE_EMULATOR_HOST")
+    if emulator:
+        scheme, _, host = emulator.rpartition("://")
+        return pafs.GcsFileSystem(anonymous=True, scheme=scheme or "http", endpoint_override=host)
+    return pafs.GcsFileSystem(anonymous=_is_on(environment.get("GS_NO_SIGN_REQUEST")))
+
+
+def _abfs(netloc: str, environment: Mapping[str, str]) -> Any:
+    account = netloc.rpartition("@")[2].partition(".")[0] if "@" in netloc else ""
+    account = account or environment.get("AZURE_STORAGE_ACCOUNT") or environment.get("AZURE_STORAGE_ACCOUNT_NAME") or ""
+    if not account:
+        raise ValueError("no account: name it as abfs://container@account.dfs.core.windows.net/path, or in "
+                         "AZURE_STORAGE_ACCOUNT.")  # fmt: skip
+    key = environment.get("AZURE_STORAGE_KEY") or environment.get("AZURE_STORAGE_ACCOUNT_KEY")
+    token = None if key else environment.get("AZURE_STORAGE_SAS_TOKEN")
+    return pafs.AzureFileSystem(account, key or None, sas_token=token or None)
+
+
+_SYSTEMS: dict[str, Callable[[str, Mapping[str, str]], Any]] = {
+    "s3": _s3, "gs": _gs, "gcs": _gs, "abfs": _abfs, "abfss": _abfs
+}  # fmt: skip
+
+
+def _is_on(value: str | None) -> bool:
+    return (value or "").lower() in {"1", "true", "yes", "on"}
+
+
+def _by_folder(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/"))
+
+
+def _expression(parts: list[str]) -> str:
+    """A pattern as a regular expression: `*` and `?` stay within a folder, `**` is any number of folders."""
+    found = []
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        if part == "**":
+            found.append(".*" if last else "(?:[^/]+/)*")
+        else:
+            found.append(_within(part) + ("" if last else "/"))
+    return "".join(found)
+
+
+def _within(part: str) -> str:
+    pieces = re.split(r"(\*|\?|\[[^\]]+\])", part)
+    kinds = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(
+        kinds.get(piece)
+        or (piece.replace("[!", "[^") if piece.startswith("[") and len(piece) > 1 else re.escape(piece))
+        for piece in pieces
+    )
+
+
+def etag(file: Any) -> str | None:
+    """The object's etag, where its store tells one."""
+    for name, value in (file.metadata() or {}).items():
+        if name.decode().lower() == "etag":
+            return str(value.decode()).strip('"')
+    return None
+
+
+def _words(error: BaseException) -> str:
+    """The store's words in one line."""
+    return " ".join(str(error).split())[:400].rstrip(".") + "."
+
+
+class _Object(io.RawIOBase):
+    """An object that is read in ranges: one that breaks is opened again, and goes on where it was."""
+
+    def __init__(self, uri: str, connect: Callable[[], Any]) -> None:
+        self._uri = uri
+        self._connect = connect
+        self._position = 0
+        self._file: Any = None
+        self._tag: str | None = None
+        self._size = int(self._tried(lambda file: file.size()))
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        return self._position
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer).cast("B")
+        wanted = min(len(view), max(0, self._size - self._position))
+        data = self._tried(lambda file: file.read_at(wanted, self._position)) if wanted else b""
+        if len(data) < wanted:
+            raise SourceError(f"{self._uri}: it breaks off at byte {self._position + len(data):,}.")
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _tried(self, step: Callable[[Any], Any]) -> Any:
+        for number in range(_TRIES):
+            try:
+                return step(self._opened())
+            except FileNotFoundError:
+                raise SourceError(f"{self._uri}: the object is gone.") from None
+            except (OSError, pa.ArrowException) as error:
+                self._file = None
+                if number == _TRIES - 1:
+                    raise SourceError(f"{self._uri} cannot be read: {_words(error)}") from None
+                time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.2 * 2**number)))  # noqa: S311 - jitter
+        raise AssertionError
+
+    def _opened(self) -> Any:
+        if self._file is None:
+            self._file = self._connect()
+            tag = etag(self._file)
+            if self._tag is not None and tag != self._tag:
+                raise SourceError(f"{self._uri} was replaced while it was read. Run the same command again.")
+            self._tag = tag
+        return self._file
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
