@@ -9,7 +9,7 @@ import numpy as np
 import pybase64
 
 from cyborg_ingest import columns
-from cyborg_ingest.model import Batch, Rejection
+from cyborg_ingest.model import Batch, Reason, Rejection
 from cyborg_ingest.values import JsonList, dump_contents, dump_ids, dump_objects, load_json, with_plain_dates
 
 if TYPE_CHECKING:
@@ -78,10 +78,27 @@ def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
     vectors = columns.vectors(batch.column(names.vector), dimension, faults)
     metadata = _metadata(chunk, faults)
     contents = columns.contents(batch.column(names.contents), faults) if names.contents else None
+    if chunk.chosen is not None:  # what nobody asked for is nobody's fault
+        faults = {place: why for place, why in faults.items() if chunk.chosen[place]}
     return _Rows(identities, vectors, metadata, contents, faults)
 
 
 def _metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
+    """A row's own metadata, its fields by their new names, with the constants of all rows."""
+    found, names = _own_metadata(chunk, faults), chunk.columns
+    if not names.constants and (found is None or not names.renames):
+        return found
+    renames, constants = dict(names.renames), dict(names.constants)
+    dressed: list[Json | None] = []
+    for place, one in enumerate(found if found is not None else [None] * len(chunk.batch)):
+        renamed = {renames.get(name, name): value for name, value in (one or {}).items()}
+        if len(renamed) < len(one or {}):
+            faults.setdefault(place, (Reason.METADATA_INVALID, "two fields of the metadata have one name by --rename"))
+        dressed.append({**renamed, **constants} if one is not None or constants else None)
+    return dressed
+
+
+def _own_metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
     if chunk.metadata is not None:
         return chunk.metadata
     batch, names = chunk.batch, chunk.columns
@@ -104,10 +121,11 @@ def _batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -
 
 def _checked_batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -> Batch:
     bad = [place for place in range(start, stop) if place in rows.faults] if rows.faults else []
-    places = np.arange(start, stop)
-    if bad:
-        places = np.delete(places, np.array(bad) - start)
-    kept: Any = places.tolist() if bad else slice(start, stop)
+    wanted = np.ones(stop - start, np.bool_) if chunk.chosen is None else chunk.chosen[start:stop].copy()
+    passed = len(wanted) - int(np.count_nonzero(wanted))
+    wanted[np.array(bad, np.int64) - start] = False
+    places = np.flatnonzero(wanted) + start
+    kept: Any = slice(start, stop) if len(places) == stop - start else places.tolist()
     vectors = rows.vectors[kept]
     texts = _Texts(
         _picked(rows.ids, kept),
@@ -128,6 +146,7 @@ def _checked_batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded:
         lines=None if chunk.lines is None else chunk.lines[kept],
         size=texts.size + ((vectors.nbytes + 2) // 3 * 4 + _ENVELOPE if encoded else vectors.nbytes),
         rejections=tuple(_rejection(chunk, rows, place) for place in bad),
+        passed=passed,
     )
 
 
@@ -184,7 +203,7 @@ def _record(chunk: Chunk, place: int) -> Json:
     if names.id:
         found["id"] = columns.ids(row.column(names.id), ignored)[0] or None
     found["vector"] = columns.plain(row.column(names.vector)).to_pylist()[0]
-    if names.metadata or names.metadata_columns or chunk.metadata is not None:
+    if names.metadata or names.metadata_columns or names.constants or chunk.metadata is not None:
         found["metadata"] = _readable_metadata(chunk, place)
     if names.contents:
         found["contents"] = _json_contents(columns.contents(row.column(names.contents), ignored)[0])
@@ -192,15 +211,12 @@ def _record(chunk: Chunk, place: int) -> Json:
 
 
 def _readable_metadata(chunk: Chunk, place: int) -> Any:
-    names = chunk.columns
-    if chunk.metadata is not None:
-        return chunk.metadata[place]
+    names, row = chunk.columns, chunk.rows(place, place + 1)
     try:
-        row = chunk.batch.slice(place, 1)
-        text = row.column(names.metadata).to_pylist()[0] if names.metadata else None
-        if isinstance(text, str):
+        text = row.batch.column(names.metadata).to_pylist()[0] if names.metadata else None
+        found = _metadata(replace(row, faults=()), {})
+        if isinstance(text, str) and not (found and found[0]):
             return load_json(text.encode())
-        found = _metadata(replace(chunk, batch=row, faults=()), {})
         return with_plain_dates(found[0]) if found else None
     except ValueError:
         return text if isinstance(text, str) else None

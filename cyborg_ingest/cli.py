@@ -138,6 +138,8 @@ def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
         kind = Literal[declared.choices]
     if declared.metavar:
         extra["metavar"] = declared.metavar
+    if declared.repeats:
+        return Annotated[list[str], typer.Option(declared.flag, show_default=False, **extra)], []
     if kind == tuple[str, ...]:  # a comma-separated list, as text until `_settings`
         return Annotated[str, typer.Option(declared.flag, show_default=False, **extra)], ""
     if kind is bool:
@@ -150,6 +152,8 @@ def _settings(kind: type[_S], arguments: dict[str, Any]) -> _S:
     hints = get_type_hints(kind)
     values = {item.name: arguments[item.name] for item in fields(kind) if item.name in arguments}
     for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
         if hints[name] == tuple[str, ...] and isinstance(value, str):
             values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
     if values.get("target", "") is None and _at_terminal():

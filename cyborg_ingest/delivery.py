@@ -205,6 +205,7 @@ def _runs(batch: Batch, flags: list[bool]) -> Iterator[tuple[Batch, bool]]:
 def _rows_of(batch: Batch, begin: int, end: int, start: int, stop: int) -> Batch:
     """The batch's own rows [begin, end), which stand for rows [start, stop) of the Part."""
     offset = batch.start - batch.first_row
+    rejections = tuple(one for one in batch.rejections if start <= one.row + offset < stop)
     return replace(
         batch,
         start=start,
@@ -217,7 +218,8 @@ def _rows_of(batch: Batch, begin: int, end: int, start: int, stop: int) -> Batch
         rows=batch.rows[begin:end],
         lines=None if batch.lines is None else batch.lines[begin:end],
         size=batch.size * (end - begin) // max(1, len(batch)),
-        rejections=tuple(one for one in batch.rejections if start <= one.row + offset < stop),
+        rejections=rejections,
+        passed=stop - start - (end - begin) - len(rejections),
     )
 
 

@@ -90,6 +90,8 @@ class PartState:
     done: RangeSet = field(default_factory=RangeSet)
     sent: RangeSet = field(default_factory=RangeSet)
     rows: int | None = None
+    passed: int = 0
+    """How many of the rows that are done nobody asked for."""
     rejected: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Row in the Part -> row in the file, reason."""
 
@@ -150,6 +152,7 @@ def _apply(state: State, numbers: dict[int, PartState], record: Json) -> None:
         rejected = {row: (file_row, reason) for row, file_row, reason in record.get("rej", ())}
         part.done.add(start, stop)
         part.rejected.update(rejected)
+        part.passed += record.get("passed", 0)
         _apply_probe(state, record.get("probe"), keep=bool(record.get("keep")))
     elif "sent" in record:
         number, start, stop = record["sent"]
@@ -244,6 +247,8 @@ class Journal:
             yield _line({"part": [number, *key]})
             if part.rows is not None:
                 yield _line({"rows": [number, part.rows]})
+            if part.passed:
+                yield _line({"ack": [number, 0, 0], "passed": part.passed})
             for start, stop in part.in_doubt:
                 yield _line({"sent": [number, start, stop]})
             for start, stop in part.done:
@@ -316,6 +321,8 @@ class Journal:
         rejected = [[one.row - batch.first_row + batch.start, one.row, one.reason.value] for one in rejections]
         if rejected:
             record["rej"] = rejected
+        if batch.passed:
+            record["passed"] = batch.passed
         if batch.ids:
             record.update(self._probe(batch))
         self._append(records + _line(record))

@@ -26,7 +26,8 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending, ignore
 from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
 from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
-from cyborg_ingest.plan import Done, ahead, describe_job, make_plan, nothing
+from cyborg_ingest.plan import Done, ahead, nothing
+from cyborg_ingest.planning import describe_job, make_plan
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
 from cyborg_ingest.resume import check_probes, skipped, tolerance_of, warn_of_changes
@@ -116,7 +117,7 @@ class _Run:
     def _steps(self) -> ExitCode:
         settings = self.settings
         plan = make_plan(settings.sources, settings)
-        self.tally = Tally.of((source.layout for source in plan.sources), settings.limit)
+        self.tally = Tally.of(plan)
         with open_client(settings) as client:
             self.target, self.is_embedded = client.target, client.is_embedded
             self.emit(Planned(plan, client.target, settings.index))
@@ -156,7 +157,9 @@ class _Run:
         if self.journal is None:
             return nothing(part)
         known = self.journal.part(part)
-        return Done(RangeSet(known.done), known.rows)  # its own: it is read while acknowledgements come in
+        return Done(
+            RangeSet(known.done), known.rows, known.passed
+        )  # its own: it is read while acknowledgements come in
 
     def _part_ended(self, part: Part, rows: int) -> None:
         """Called by the thread that reads; the journal has one writer."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -35,6 +36,12 @@ class ColumnChoice:
     metadata: str | None = None
     metadata_columns: tuple[str, ...] = ()
     contents: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+    """Columns that are looked at and not loaded, each with the option that names it."""
+    makes_ids: bool = False
+    """The ids are made of `extra` columns: no column is looked for."""
+    constants: tuple[tuple[str, Any], ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ def fitting(name: str, kinds: Iterable[pa.DataType]) -> pa.DataType | None:
     return None
 
 
-def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice, *, needs_id: bool = True) -> ColumnMap:
+def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     """Decide for one source which column is what.
 
     Raises MappingError where a column is missing, has the wrong type, or two would do.
@@ -131,8 +138,8 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice, *, needs_id: bool
     if vector is None:
         raise MappingError(_nothing_fits(uri, schema, _VECTOR))
     taken.add(vector)
-    identity = _column(uri, schema, _ID, choice.id, taken)
-    if identity is None and needs_id:
+    identity = None if choice.makes_ids else _column(uri, schema, _ID, choice.id, taken)
+    if identity is None and not choice.makes_ids:
         raise MappingError(_nothing_fits(uri, schema, _ID))
     taken.add(identity or "")
     contents = _column(uri, schema, _CONTENTS, choice.contents, taken)
@@ -142,16 +149,50 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice, *, needs_id: bool
     chosen = (vector, identity, contents, metadata)
     columns = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
     for name in (*columns, *([metadata] if metadata else [])):
-        _refuse_times(uri, schema.field(name).type, name)
-    used = {*chosen, *columns, REJECTED_KEY}
-    left_out = tuple(name for name in schema.names if name not in used)
-    takes_all = choice.metadata_columns == (ALL_COLUMNS,)
-    return ColumnMap(vector, identity, metadata, columns, contents, left_out, takes_all=takes_all)
+        _refuse_times(uri, field_of(schema, name).type, name)
+    for name, option in choice.extra:
+        _existing(uri, schema, name, option)
+    used = {part.partition(".")[0] if part not in schema.names else part for part in (*chosen, *columns) if part}
+    left_out = tuple(name for name in schema.names if name not in used | {REJECTED_KEY})
+    _check_names(uri, choice, columns)
+    return ColumnMap(
+        vector, identity, metadata, columns, contents, left_out,
+        takes_all=choice.metadata_columns == (ALL_COLUMNS,),
+        extra=tuple(dict.fromkeys(name for name, _ in choice.extra)),
+        constants=choice.constants,
+        renames=choice.renames,
+    )  # fmt: skip
+
+
+def _check_names(uri: str, choice: ColumnChoice, columns: tuple[str, ...]) -> None:
+    """Refuse new names that would hide a field."""
+    renames = dict(choice.renames)
+    stored = [renames.get(name, name) for name in columns]
+    twice = next((name for place, name in enumerate(stored) if name in stored[:place]), None)
+    if twice is not None:
+        raise MappingError(f"{uri}: with --rename two columns of the metadata have the name {twice!r}.")
+
+
+def field_of(schema: pa.Schema, name: str) -> pa.Field:
+    """A column by its name or, where none has it, by its path: data.embedding is `embedding` in `data`.
+
+    Raises KeyError.
+    """
+    if name in schema.names or "." not in name:
+        return schema.field(name)
+    head, *steps = name.split(".")
+    found = schema.field(head)
+    for step in steps:
+        kind = storage_type(found.type)
+        if not pt.is_struct(kind) or kind.get_field_index(step) < 0:
+            raise KeyError(name)
+        found = kind.field(step)
+    return found.with_name(name)
 
 
 def _column(uri: str, schema: pa.Schema, role: _Role, given: str | None, taken: Iterable[str]) -> str | None:
     if given is not None:
-        kind = schema.field(_existing(uri, schema, given, role.option)).type
+        kind = field_of(schema, _existing(uri, schema, given, role.option)).type
         if not role.fits(kind):
             raise MappingError(
                 f"{uri}: column {given!r} is {kind}, and {role.name} takes {role.types}. "
@@ -170,7 +211,8 @@ def _column(uri: str, schema: pa.Schema, role: _Role, given: str | None, taken: 
 
 
 def _existing(uri: str, schema: pa.Schema, name: str, option: str) -> str:
-    if name in schema.names:
+    with contextlib.suppress(KeyError):
+        field_of(schema, name)
         return name
     close = difflib.get_close_matches(name, schema.names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -61,7 +61,8 @@ class ColumnMap:
     """Which column is what; a name may be a path to a field of a struct. `left_out` will not be loaded.
 
     `takes_all`: `metadata_columns` are all that have no other role, and so is one that is first seen later.
-    `extra` are looked at, by a filter or for the ids, and not loaded.
+    `extra` are looked at, by a filter or for the ids, and not loaded. Every row's metadata gets the `constants`, and
+    fields of it by another name through `renames` (old, new).
     """
 
     vector: str
@@ -72,6 +73,8 @@ class ColumnMap:
     left_out: tuple[str, ...] = ()
     takes_all: bool = False
     extra: tuple[str, ...] = ()
+    constants: tuple[tuple[str, Any], ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -130,6 +133,8 @@ class Chunk:
     unplanned: tuple[str, ...] = ()
     metadata: list[Json | None] | None = None
     """The metadata, where the format has parsed it already."""
+    chosen: npt.NDArray[np.bool_] | None = None
+    """Which rows were asked for; None for all. The others are read past: neither loaded nor rejected."""
 
     def rows(self, start: int, stop: int) -> Chunk:
         """Rows [start, stop) of it, counted from its own first."""
@@ -146,15 +151,17 @@ class Chunk:
             ),
             lines=None if self.lines is None else self.lines[start:stop],
             metadata=None if self.metadata is None else self.metadata[start:stop],
+            chosen=None if self.chosen is None else self.chosen[start:stop],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows to send in one call: rows [start, stop) of a Part, less those that were rejected.
+    """Rows to send in one call: rows [start, stop) of a Part, less those that were rejected or not asked for.
 
     `vectors` is little-endian float32 of shape (n, dim), `rows` (n,) the place of each in its Part, `lines`
-    (n,) its line where the format has lines, `size` the bytes of the request.
+    (n,) its line where the format has lines, `size` the bytes of the request, `passed` how many rows were not
+    asked for.
     """
 
     part: Part
@@ -169,6 +176,7 @@ class Batch:
     lines: npt.NDArray[np.int64] | None
     size: int
     rejections: tuple[Rejection, ...] = ()
+    passed: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -14,10 +14,9 @@ from cyborg_ingest.errors import ExitCode
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
 
     from cyborg_ingest.model import Batch, Rejection
-    from cyborg_ingest.readers.base import Layout
+    from cyborg_ingest.plan import Plan
 
 SCHEMA_VERSION = 1
 
@@ -73,23 +72,18 @@ class Tally:
     last_ack: float | None = None
 
     @classmethod
-    def of(cls, layouts: Iterable[Layout], limit: int | None) -> Tally:
-        """A tally for these sources, of which at most `limit` rows are asked for."""
+    def of(cls, plan: Plan) -> Tally:
+        """A tally for the sources of a plan."""
         tally = cls()
-        for layout in layouts:
-            total, estimate = layout.rows, layout.rows_estimate
-            if limit is not None:
-                left = max(0, limit - sum(one.estimate for one in tally.sources.values()))
-                total = None if total is None else min(total, left)
-                estimate = min(estimate, left)
-            tally.sources[layout.uri] = SourceTally(total, estimate)
-            tally.total_bytes += layout.size
+        for source, (total, estimate) in zip(plan.sources, plan.expected(), strict=True):
+            tally.sources[source.layout.uri] = SourceTally(total, estimate)
+            tally.total_bytes += source.layout.size
         return tally
 
     def read(self, batch: Batch) -> None:
         """Count the rows of a batch that was read."""
         self.first_read = self.first_read or time.monotonic()
-        self.sources[batch.part.uri].read += batch.stop - batch.start
+        self.sources[batch.part.uri].read += batch.stop - batch.start - batch.passed
 
     def by_source(self) -> list[dict[str, Any]]:
         """What became of the rows of each source."""

@@ -14,30 +14,38 @@ if TYPE_CHECKING:
     from cyborg_ingest.journal import Journal
     from cyborg_ingest.model import Batch
     from cyborg_ingest.plan import Plan
+    from cyborg_ingest.ranges import RangeSet
     from cyborg_ingest.report import Tally
     from cyborg_ingest.targets.base import Index
 
 
 def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
     """Count the rows that earlier runs have loaded or rejected."""
-    left = plan.limit
+    left = plan.selection.limit
     for source in plan.sources:
         one = tally.sources[source.layout.uri]
         for part in source.layout.parts:
             known = journal.part(part)
-            total = part.rows if part.rows is not None else known.rows
-            end = min(_end(known.done), _end(known.done) if left is None else left)
-            done = end - sum(stop - start for start, stop in known.done.missing(0, end))
+            chosen = len(known.done) - known.passed
+            asked = chosen if left is None else min(chosen, left)
+            end = _end_of(known.done, asked + known.passed)
             rejected = [reason for row, (_, reason) in known.rejected.items() if row < end]
-            one.skipped += done - len(rejected)
+            one.skipped += asked - len(rejected)
             one.rejected += len(rejected)
             one.rejected_before += len(rejected)
             tally.rejects.update(rejected)
-            left = None if left is None else max(0, left - (total if total is not None else end))
+            left = None if left is None else left - asked
 
 
-def _end(ranges: object) -> int:
-    return max((stop for _, stop in ranges), default=0)  # type: ignore[attr-defined]
+def _end_of(done: RangeSet, rows: int) -> int:
+    """The row before which so many are done."""
+    end = 0
+    for start, stop in done:
+        if rows <= 0:
+            break
+        end = min(stop, start + rows)
+        rows -= stop - start
+    return end
 
 
 def warn_of_changes(journal: Journal, plan: Plan, emit: Emit) -> None:

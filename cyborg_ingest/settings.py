@@ -36,6 +36,8 @@ class Declaration:
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
     metavar: str | None = None
+    repeats: bool = False
+    """Given once for each value; other options with several values take them comma-separated."""
 
 
 def option(
@@ -48,10 +50,11 @@ def option(
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
     metavar: str | None = None,
+    repeats: bool = False,
 ) -> Any:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
     env = ENVIRONMENT_PREFIX + flag.partition("/")[0].removeprefix("--").replace("-", "_").upper()
-    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar)
+    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats)
     return field(default=default, metadata={"option": declaration})
 
 
@@ -80,7 +83,8 @@ def _check(declared: Declaration, value: Any) -> None:
         raise UsageError(f"{declared.flag} is {value}; it must be at most {declared.maximum:g}.")
 
 
-_TARGET, _COLUMNS, _CREATE = "Target and keys", "Columns and formats", "Creating the index"
+_TARGET, _COLUMNS, _ROWS = "Target and keys", "Columns and formats", "Choosing rows"
+_CREATE = "Creating the index"
 _SENDING, _SAFETY, _OUTPUT = "Sending", "Safety", "Output"
 
 
@@ -166,7 +170,46 @@ class SourceSettings(Settings):
     contents: Path | None = option(
         None, "--contents", "Contents for a .npy, row by row: .txt, .jsonl or .parquet.", panel=_COLUMNS
     )
-    limit: int | None = option(None, "--limit", "Stop after this many rows.", panel=_COLUMNS, minimum=1, metavar="N")
+    id_template: str | None = option(
+        None,
+        "--id-template",
+        "Make ids of columns, as in '{doc_id}-{chunk}'; {file} and {row} are the file's name and the row's number.",
+        panel=_COLUMNS,
+        metavar="TEXT",
+    )
+    set: tuple[str, ...] = option(
+        (),
+        "--set",
+        "A field that every row's metadata gets: KEY=VALUE, the value JSON or else text. May be repeated.",
+        panel=_COLUMNS,
+        metavar="KEY=VALUE",
+        repeats=True,
+    )
+    rename: tuple[str, ...] = option(
+        (),
+        "--rename",
+        "Store a field of the metadata by another name: OLD=NEW. May be repeated.",
+        panel=_COLUMNS,
+        metavar="OLD=NEW",
+        repeats=True,
+    )
+    where: str | None = option(
+        None,
+        "--where",
+        "Load only rows of which this is true, in SQL: \"lang = 'en' AND year >= 2000\".",
+        panel=_ROWS,
+        metavar="CONDITION",
+    )
+    skip: int = option(0, "--skip", "Leave out this many rows at the beginning.", panel=_ROWS, minimum=0, metavar="N")
+    limit: int | None = option(None, "--limit", "Stop after this many rows.", panel=_ROWS, minimum=1, metavar="N")
+    sample: int | None = option(
+        None,
+        "--sample",
+        "Load so many rows, picked at random: the same ones each time, for the same sources.",
+        panel=_ROWS,
+        minimum=1,
+        metavar="N",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,7 +14,7 @@ from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.compare import TOLERANCES, Row, difference, rows_of
 from cyborg_ingest.errors import DifferenceError
 from cyborg_ingest.opening import open_client, open_index
-from cyborg_ingest.plan import make_plan
+from cyborg_ingest.planning import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected
-from cyborg_ingest.mapping import storage_type
+from cyborg_ingest.mapping import field_of, storage_type
 from cyborg_ingest.readers.base import ORIGIN
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plan(event: Planned) -> list[str]:
 def _source(source: Source) -> str:
     layout = source.layout
     rows = f"{layout.rows:,}" if layout.rows is not None else _about(layout.rows_estimate)
-    kind = storage_type(layout.schema.field(source.columns.vector).type)
+    kind = storage_type(field_of(layout.schema, source.columns.vector).type)
     size = getattr(kind, "list_size", None)
     return f"{layout.uri}  {layout.format}, {rows} rows" + (f" x {size}" if size else "")
 
@@ -59,19 +59,29 @@ def _about(rows: int) -> str:
 def _planned_rows(planned: Plan) -> str:
     exact = planned.rows
     if exact is None:
-        estimate = sum(one.layout.rows_estimate for one in planned.sources)
-        text = _about(min(estimate, planned.limit or estimate))
+        estimate = sum(rows for _, rows in planned.expected())
+        text = _about(estimate)
     else:
         text = f"{exact:,}"
     dimension = f"{planned.dimension} dimensions" if planned.dimension else "dimension from the first vector"
-    return f"{text}, {dimension}" + (f" (--limit {planned.limit})" if planned.limit else "")
+    chosen = planned.selection
+    given = {
+        "limit": chosen.limit,
+        "skip": chosen.skip,
+        "sample": None if chosen.sample is None else len(chosen.sample),
+    }
+    options = [f"--{name} {value}" for name, value in given.items() if value]
+    options += [
+        f"--where {one}" for one in {source.shape.filter.text for source in planned.sources if source.shape.filter}
+    ]
+    return f"{text}, {dimension}" + (f" ({', '.join(options)})" if options else "")
 
 
 def _roles(source: Source) -> str:
     columns, schema = source.columns, source.layout.schema
 
     def origin(name: str) -> str:
-        return ((schema.field(name).metadata or {}).get(ORIGIN) or name.encode()).decode()
+        return ((field_of(schema, name).metadata or {}).get(ORIGIN) or name.encode()).decode()
 
     roles: dict[str, list[str | None]] = {
         "id": [columns.id],
@@ -80,6 +90,11 @@ def _roles(source: Source) -> str:
         "contents": [columns.contents],
     }
     found = {role: " + ".join(origin(name) for name in names if name) for role, names in roles.items()}
+    if source.shape.template is not None:
+        found["id"] = source.shape.template.text
+    constants = ", ".join(name for name, _ in columns.constants)
+    if constants:
+        found["metadata"] = " + ".join(filter(None, (found["metadata"], f"constants ({constants})")))
     return ", ".join(f"{role} <- {origins or 'none'}" for role, origins in found.items())
 
 

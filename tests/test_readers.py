@@ -20,7 +20,8 @@ from hypothesis.extra import numpy as st_np
 
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import FormatError, IngestError, SourceError
-from cyborg_ingest.plan import Done, make_plan
+from cyborg_ingest.plan import Done
+from cyborg_ingest.planning import make_plan
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import jsonl
 from cyborg_ingest.readers.arrays import list_array
@@ -306,7 +307,7 @@ def test_what_is_not_done_is_read_and_nothing_else(data: st.DataObject) -> None:
             totals[number] = max(totals[number], row + 1)
 
         def state(part: Part) -> Done:
-            total = totals.get(part.number) if known and plan.limit is None else part.rows
+            total = totals.get(part.number) if known and plan.selection.limit is None else part.rows
             return Done(done.get(part.number, RangeSet()), total)
 
         again = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.model import Part
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from cyborg_ingest.model import Chunk, ColumnMap
 
@@ -86,6 +87,15 @@ class Reader(Protocol):
 
         Raises SourceError where the file breaks off.
         """
+        ...
+
+
+@runtime_checkable
+class Pruning(Protocol):
+    """A format that keeps statistics of its Parts."""
+
+    def relevant(self, uri: str, condition: pc.Expression) -> frozenset[int] | None:
+        """The numbers of the Parts that may hold a row of which the condition is true; None: nobody knows."""
         ...
 
 

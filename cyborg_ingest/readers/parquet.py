@@ -16,6 +16,8 @@ from cyborg_ingest.readers.base import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow.compute as pc
+
     from cyborg_ingest.readers.base import Sidecars
 
 BROKEN = (pa.ArrowException, OSError, ValueError)
@@ -74,6 +76,17 @@ class ParquetReader:
                     f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
                     "write it again."
                 ) from None
+
+    def relevant(self, uri: str, condition: pc.Expression) -> frozenset[int] | None:
+        """See `base.Pruning`: by the least and the greatest value of each row group."""
+        import pyarrow.dataset as pads  # noqa: PLC0415 - slow to import, and only for --where
+
+        try:
+            with sources.opened(uri) as file:
+                fragment = pads.ParquetFileFormat().make_fragment(file)
+                return frozenset(group.id for group in fragment.subset(filter=condition).row_groups)
+        except BROKEN:  # a condition that does not fit the columns is told where it is applied
+            return None
 
 
 def _chunks(

@@ -163,7 +163,7 @@ class _Columns:
         names = self.names
         if not names.takes_all and not row.keys() <= self._planned:
             self.unplanned |= row.keys() - self._planned
-        self.ids.append(self._text(place, Reason.ID_INVALID, identity, row, names.id))
+        self.ids.append(self._text(place, Reason.ID_INVALID, identity, row, names.id) if names.id else None)
         self.vectors.append(self._vector(place, row) if numbers is None else numbers)
         if names.metadata or names.metadata_columns or names.takes_all:
             found = row.get(names.metadata or "") if self._only_objects else None

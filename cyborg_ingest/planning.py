@@ -1,0 +1,237 @@
+"""Decide everything that can be decided before a row is read: files, columns, dimension, which rows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from cyborg_ingest import sources as places_of
+from cyborg_ingest.errors import MappingError, SourceNotFoundError, UsageError
+from cyborg_ingest.mapping import ColumnChoice, field_of, resolve, storage_type
+from cyborg_ingest.plan import Plan, Selection, Source
+from cyborg_ingest.readers import READERS, by_suffix, reader_for
+from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars
+from cyborg_ingest.shaping import (
+    FILE,
+    ROW,
+    Shape,
+    constant_array,
+    folder_columns,
+    parse_constants,
+    parse_renames,
+    parse_template,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from cyborg_ingest.filters import Filter
+    from cyborg_ingest.model import Json
+    from cyborg_ingest.readers.base import Layout, Reader
+    from cyborg_ingest.settings import SourceSettings
+    from cyborg_ingest.shaping import Template
+    from cyborg_ingest.sources import Found
+
+_SEED = 20_240_229
+"""Of `--sample`: the same command has to pick the same rows when it goes on."""
+_COUNTED_ROWS = 2000
+
+
+def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
+    """Look at every header. Raises UsageError, or one of its kinds, naming the file."""
+    sidecars = Sidecars(settings.ids, settings.id_prefix or "", settings.metadata, settings.contents)
+    template = parse_template(settings.id_template) if settings.id_template else None
+    condition = _filter(settings.where)
+    choice = _choice(settings, template, condition)
+    files = _files(sources, settings.format)
+    folders = folder_columns(files)
+    layouts = _layouts(files, settings, sidecars)
+    found = tuple(_source(layout, Shape(folders[layout.uri], template, condition), choice) for layout in layouts)
+    plan = Plan(found, sidecars, _dimension(found), Selection(settings.skip, settings.limit))
+    return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
+
+
+def _filter(condition: str | None) -> Filter | None:
+    if condition is None:
+        return None
+    from cyborg_ingest.filters import parse_filter  # noqa: PLC0415 - its parser is slow to import
+
+    return parse_filter(condition)
+
+
+def _choice(settings: SourceSettings, template: Template | None, condition: Filter | None) -> ColumnChoice:
+    extra = [(name, "--id-template") for name in (template.fields if template else ())]
+    extra += [(name, "--where") for name in (condition.fields if condition else ())]
+    return ColumnChoice(
+        settings.id_column,
+        settings.vector_column,
+        settings.metadata_column,
+        settings.metadata_columns,
+        settings.contents_column,
+        extra=tuple(extra),
+        makes_ids=template is not None,
+        constants=parse_constants(settings.set),
+        renames=parse_renames(settings.rename),
+    )
+
+
+def _files(sources: tuple[str, ...], format_name: str | None) -> list[Found]:
+    """The files that the sources stand for, in their order; of what was only found, those of a known format."""
+    if not sources:
+        raise UsageError("No source. Name at least one file.")
+    found = places_of.find(sources)
+    known = [one for one in found if format_name or not one.listed or by_suffix(one.uri)]
+    if not known:
+        raise SourceNotFoundError(
+            f"{found[0].uri}: none of {len(found):,} files has a known suffix. Say with --format what they are."
+        )
+    return known
+
+
+def _layouts(files: list[Found], settings: SourceSettings, sidecars: Sidecars) -> list[Layout]:
+    """The layouts of the files, in their order."""
+    readers = [reader_for(one.uri, settings.format) for one in files]
+    _check_sidecars(readers, sidecars)
+    layouts = [
+        _with_fingerprint(reader.layout(one.uri, sidecars), sidecars)
+        for one, reader in zip(files, readers, strict=True)
+    ]
+    ids = settings.id_template or sidecars.id_prefix
+    if sum(one.is_numbered for one in layouts) > 1 and "{file}" not in ids:
+        raise UsageError(
+            "Several files without ids would share their row numbers as ids. "
+            "Give --id-prefix with {file} in it, as in --id-prefix '{file}-'."
+        )
+    return layouts
+
+
+def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
+    """Refuse options that the sources cannot honour."""
+    given = {
+        "--ids": sidecars.ids,
+        "--id-prefix": sidecars.id_prefix,
+        "--metadata": sidecars.metadata,
+        "--contents": sidecars.contents,
+    }
+    named = [option for option, value in given.items() if value]
+    if named and not all(reader.is_bare for reader in readers):
+        bare = ", ".join(name for name, reader in READERS.items() if reader.is_bare)
+        raise UsageError(f"{named[0]} is for {bare} sources; the other formats hold their own columns.")
+    files = [option for option in named if option != "--id-prefix"]
+    if files and len(readers) > 1:
+        raise UsageError(f"{files[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
+    if sidecars.ids and sidecars.id_prefix:
+        raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
+
+
+def _with_fingerprint(layout: Layout, sidecars: Sidecars) -> Layout:
+    marks = [places_of.fingerprint(uri) for uri in (layout.uri, *map(str, sidecars.files))]
+    mark = marks[0] if len(marks) == 1 else hashlib.blake2b(" ".join(marks).encode(), digest_size=16).hexdigest()
+    return replace(layout, parts=tuple(replace(part, fingerprint=mark) for part in layout.parts))
+
+
+def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
+    """One source, mapped. A folder's column that goes to the metadata is the same for all of its rows."""
+    for name, value in shape.folders.items():
+        if name not in layout.schema.names:
+            field = pa.field(name, constant_array(value, 0).type, metadata={ORIGIN: f"folder {name}"})
+            layout = replace(layout, schema=layout.schema.append(field))
+    own = {FILE, ROW} - set(layout.schema.names)
+    choice = replace(choice, extra=tuple(one for one in choice.extra if one[1] == "--where" or one[0] not in own))
+    found = resolve(layout.uri, layout.schema, choice)
+    renames, taken = dict(found.renames), [name for name in found.metadata_columns if name in shape.folders]
+    constants = {renames.get(name, name): shape.folders[name] for name in taken if shape.folders[name] is not None}
+    columns = replace(
+        found,
+        metadata_columns=tuple(name for name in found.metadata_columns if name not in taken),
+        constants=tuple({**constants, **dict(found.constants)}.items()),
+        extra=tuple(name for name in found.extra if name not in shape.folders),
+    )
+    return Source(layout, columns, shape, _relevant(layout, shape))
+
+
+def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:
+    """The Parts that the filter leaves, where the format's own statistics can tell; None: all."""
+    reader = READERS[layout.format]
+    if shape.filter is None or not isinstance(reader, Pruning) or shape.folders.keys() & set(shape.filter.fields):
+        return None
+    return reader.relevant(layout.uri, shape.filter.expression(nested=True))
+
+
+def _sampled(plan: Plan, size: int) -> Selection:
+    """The plan's selection, with so many rows of it picked at random; the same ones each time."""
+    random = np.random.default_rng(_SEED)
+    exact = plan.rows
+    everything = _places(plan) if exact is None else np.arange(plan.selection.skip, plan.selection.skip + exact)
+    places = random.choice(everything, min(size, len(everything)), replace=False)
+    return replace(plan.selection, sample=np.sort(places))
+
+
+def _places(plan: Plan) -> npt.NDArray[np.int64]:
+    """Where the rows are that are asked for: all have to be looked at. Raises UsageError."""
+    if any(source.layout.uri == places_of.STDIN for source in plan.sources):
+        raise UsageError("--sample looks at all rows before it picks some, and standard input can be read once only.")
+    uris = [source.layout.uri for source in plan.sources]
+    rows = {source.layout.uri: source.layout.rows or 0 for source in plan.sources}
+    found = [np.empty(0, np.int64)]
+    for chunk in plan.chunks(_COUNTED_ROWS):  # of a file whose rows are known, Parts may be left out
+        uri, end = chunk.part.uri, chunk.first_row + len(chunk.batch)
+        rows[uri] = max(rows[uri], end)
+        before = sum(rows[one] for one in uris[: uris.index(uri)])
+        chosen = np.arange(len(chunk.batch)) if chunk.chosen is None else np.flatnonzero(chunk.chosen)
+        found.append(before + chunk.first_row + chosen)
+    return np.concatenate(found)
+
+
+_MAPPING = (
+    "id_column", "vector_column", "metadata_column", "metadata_columns", "contents_column", "id_template", "set",
+    "rename",
+)  # fmt: skip
+_CHOOSING = ("where", "skip", "sample")
+"""Not the limit: with a higher one the job goes on."""
+
+
+def describe_job(target: str, index: str, sources: tuple[str, ...], settings: SourceSettings) -> Json:
+    """What makes a job this one and no other: target, index, sources as typed, and how they are mapped."""
+    absolute = {name: _absolute(getattr(settings, name)) for name in ("ids", "metadata", "contents")}
+    return {
+        "target": target,
+        "index": index,
+        "sources": [_as_typed(source) for source in sources],
+        "format": settings.format,
+        "id_prefix": settings.id_prefix,
+        "columns": {name: getattr(settings, name) for name in _MAPPING},
+        "rows": {name: getattr(settings, name) for name in _CHOOSING},
+        **absolute,
+    }
+
+
+def _as_typed(source: str) -> str:
+    """A source so that it is the same from any directory; a pattern stays one."""
+    if source == places_of.STDIN or "://" in source:
+        return source
+    mark = "@" if source.startswith("@") else ""
+    return f"{mark}{_absolute(source.removeprefix('@'))}"
+
+
+def _absolute(path: Any) -> str | None:
+    return None if path is None else str(Path(path).expanduser().absolute())
+
+
+def _dimension(sources: tuple[Source, ...]) -> int | None:
+    """The dimension that the schemas fix. Raises MappingError where two fix different ones."""
+    known: dict[int, str] = {}
+    for source in sources:
+        kind = storage_type(field_of(source.layout.schema, source.columns.vector).type)
+        if pt.is_fixed_size_list(kind):
+            known.setdefault(kind.list_size, source.layout.uri)
+    if len(known) > 1:
+        listed = ", ".join(f"{dimension} in {uri}" for dimension, uri in known.items())
+        raise MappingError(f"The sources have vectors of different dimensions: {listed}. Load them apart.")
+    return next(iter(known), None)
