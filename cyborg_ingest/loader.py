@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest import sources as places
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.columns import first_dimension
 from cyborg_ingest.delivery import Delivery
@@ -40,7 +41,6 @@ from cyborg_ingest.verifier import Verifier, check_count, present
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.events import Emit
@@ -64,14 +64,20 @@ EMBEDDED_DEFAULTS = Cutting(rows=5000, size=16_000_000, encoded=False)
 REST_WORKERS, EMBEDDED_WORKERS = 3, 2
 
 
-def load(sources: Sequence[str | Path] | str | Path, *, index: str, **options: Any) -> RunReport:
-    """Load files into an index: `cyborg-ingest upsert` as a function.
+def load(sources: Sequence[Any] | Any, *, index: str, **options: Any) -> RunReport:
+    """Load rows into an index: `cyborg-ingest upsert` as a function.
 
-    `options` are the fields of `LoadSettings`: target, create, metric, batch_rows and so on. Raises
+    `sources` is one or a list of: paths and uris as the command takes them, pyarrow Tables, Datasets and
+    RecordBatchReaders, objects with `__arrow_c_stream__` (of polars, duckdb, pandas). `options` are the fields of
+    `LoadSettings`: target, create, metric, batch_rows and so on. A load of objects has no journal, unless
+    `max_errors` needs one for the rows that are rejected: what is not in a file cannot be gone on with. Raises
     IngestError, whose `report` says what was acknowledged until then.
     """
-    several = [sources] if not isinstance(sources, list | tuple) else sources
-    return run(LoadSettings(sources=tuple(str(source) for source in several), index=index, **options))
+    several = list(sources) if isinstance(sources, list | tuple) else [sources]
+    with places.holding(several) as names:
+        if any(map(places.is_object, names)) and "max_errors" not in options:
+            options.setdefault("checkpoint", False)
+        return run(LoadSettings(sources=tuple(names), index=index, **options))
 
 
 def run(settings: LoadSettings, emit: Emit = ignore, *, command: Sequence[str] = ()) -> RunReport:
@@ -118,6 +124,7 @@ class _Run:
         settings = self.settings
         plan = make_plan(settings.sources, settings)
         self.tally = Tally.of(plan)
+        self._refuse_second_look(plan)
         with open_client(settings) as client:
             self.target, self.is_embedded = client.target, client.is_embedded
             self.emit(Planned(plan, client.target, settings.index))
@@ -133,6 +140,14 @@ class _Run:
                 self._send(self.opened, cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
         return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
+
+    def _refuse_second_look(self, plan: Plan) -> None:
+        once = next((one.layout.uri for one in plan.sources if places.is_read_once(one.layout.uri)), None)
+        if once is not None and self.settings.verify in {"sample", "full"}:
+            raise UsageError(
+                f"--verify {self.settings.verify} reads the sources again, and {once} can be read once only. "
+                "--verify count does not."
+            )
 
     def _dimension(self, found: int | None) -> int | None:
         return (self.opened.info.dimension if self.opened else 0) or found

@@ -175,8 +175,9 @@ def _sampled(plan: Plan, size: int) -> Selection:
 
 def _places(plan: Plan) -> npt.NDArray[np.int64]:
     """Where the rows are that are asked for: all have to be looked at. Raises UsageError."""
-    if any(source.layout.uri == places_of.STDIN for source in plan.sources):
-        raise UsageError("--sample looks at all rows before it picks some, and standard input can be read once only.")
+    once = next((source.layout.uri for source in plan.sources if places_of.is_read_once(source.layout.uri)), None)
+    if once is not None:
+        raise UsageError(f"--sample looks at all rows before it picks some, and {once} can be read once only.")
     uris = [source.layout.uri for source in plan.sources]
     rows = {source.layout.uri: source.layout.rows or 0 for source in plan.sources}
     found = [np.empty(0, np.int64)]

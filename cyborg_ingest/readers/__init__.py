@@ -9,6 +9,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.readers.bins import BinReader
 from cyborg_ingest.readers.jsonl import JsonlReader
+from cyborg_ingest.readers.memory import MemoryReader
 from cyborg_ingest.readers.npy import NpyReader
 from cyborg_ingest.readers.parquet import ParquetReader
 from cyborg_ingest.readers.vecs import VecsReader
@@ -26,6 +27,7 @@ _ALL: tuple[Reader, ...] = (
     BinReader("fbin", "<f4"),
     BinReader("u8bin", "<u1"),
     BinReader("i8bin", "<i1"),
+    MemoryReader(),
 )
 READERS = {reader.name: reader for reader in _ALL}
 
@@ -44,6 +46,8 @@ def reader_for(uri: str, name: str | None = None) -> Reader:
 
     Raises FormatError.
     """
+    if sources.is_object(uri):
+        return READERS[MemoryReader.name]
     found = READERS[name] if name is not None else by_suffix(uri)
     if found is not None:
         return found

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cyborg_ingest.errors import SourceError, SourceNotFoundError, UsageError
 from cyborg_ingest.sources import compression
 from cyborg_ingest.sources.base import Found
 from cyborg_ingest.sources.local import LocalStore
+from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
 from cyborg_ingest.sources.stdin import StandardInput
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ __all__ = [
     "compression_of",
     "find",
     "fingerprint",
+    "held",
+    "holding",
+    "is_arrow",
+    "is_object",
+    "is_read_once",
     "is_seekable",
     "native",
     "opened",
@@ -40,7 +46,8 @@ STDIN = "-"
 _LIST = "@"
 COMPRESSED = compression.SUFFIXES
 _OBJECT_STORES = {"s3", "gs", "gcs", "abfs", "abfss"}
-_stores: dict[str, Store] = {}
+_memory = MemoryStore()
+_stores: dict[str, Store] = {SCHEME: _memory}
 
 
 def find(sources: Sequence[str]) -> list[Found]:
@@ -70,6 +77,35 @@ def _listed(source: str) -> Iterator[str]:
     yield from names
 
 
+@contextlib.contextmanager
+def holding(given: Sequence[Any]) -> Iterator[list[str]]:
+    """Sources as text: paths as they are, Arrow's objects by a name that is good inside of the `with`.
+
+    Raises UsageError for what is neither.
+    """
+    names = [str(one) if isinstance(one, str | Path) else _memory.put(one) for one in given]
+    try:
+        yield names
+    finally:
+        for name in names:
+            _memory.take_out(name)
+
+
+def held(uri: str) -> Any:
+    """The object that a name of `holding` stands for. Raises SourceError."""
+    return _memory.get(uri)
+
+
+def is_object(uri: str) -> bool:
+    """Whether this names an object of this process, and no file."""
+    return uri.startswith(f"{SCHEME}://")
+
+
+def is_read_once(uri: str) -> bool:
+    """Whether its rows are gone when they have been read: standard input, and a stream of batches."""
+    return uri == STDIN or (is_object(uri) and hasattr(held(uri), "read_next_batch"))
+
+
 def opened(uri: str) -> io.BufferedReader:
     """A file from its first byte on; it can seek, unless it is standard input. Raises SourceError."""
     return _store(uri).open(uri)
@@ -93,7 +129,7 @@ def compression_of(uri: str) -> str | None:
 
 def is_seekable(uri: str) -> bool:
     """Whether a Part in the middle can be read without all that is before it."""
-    return uri != STDIN and compression_of(uri) is None
+    return uri != STDIN and not is_object(uri) and compression_of(uri) is None
 
 
 def size(uri: str) -> int:

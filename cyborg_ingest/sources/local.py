@@ -82,6 +82,8 @@ def _matching(pattern: Path) -> list[Found]:
     found: list[Found] = []
     for name in sorted(glob.glob(str(pattern), recursive=True)):  # noqa: PTH207 - Path's own has no `**` like it
         path = Path(name)
+        if is_hidden(path.parts[fixed:]) and not is_hidden(pattern.parts[fixed:]):
+            continue
         if path.is_file():
             found.append(Found(name, True, partition_of(path.parts[fixed:-1])))
         elif path.is_dir() and "**" not in pattern.parts:

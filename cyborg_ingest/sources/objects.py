@@ -68,11 +68,11 @@ class ObjectStore:
         base = "/".join(parts[:fixed])
         infos = system.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
         names = sorted((one.path for one in infos if one.is_file and matches.fullmatch(one.path)), key=_by_folder)
-        found = [Found(self._uri(source, name), True, partition_of(_by_folder(name)[fixed:-1])) for name in names]
-        kept = [one for one in found if not is_hidden(tuple(one.uri.split("/")[-1:]))]
-        if not kept:
+        if not is_hidden(tuple(parts[fixed:])):
+            names = [name for name in names if not is_hidden(_by_folder(name)[fixed:])]
+        if not names:
             raise SourceNotFoundError(f"{source}: no object matches.")
-        return kept
+        return [Found(self._uri(source, name), True, partition_of(_by_folder(name)[fixed:-1])) for name in names]
 
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`. Reads are ranged, and a read that breaks is tried again."""
@@ -189,9 +189,13 @@ def _within(part: str) -> str:
 def etag(file: Any) -> str | None:
     """The object's etag, where its store tells one."""
     for name, value in (file.metadata() or {}).items():
-        if name.decode().lower() == "etag":
-            return str(value.decode()).strip('"')
+        if _text(name).lower() == "etag":
+            return _text(value).strip('"')
     return None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _words(error: BaseException) -> str:

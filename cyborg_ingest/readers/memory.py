@@ -1,0 +1,80 @@
+"""Arrow data of this process: a Table, a Dataset, a RecordBatchReader, or an object with `__arrow_c_stream__`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.model import Chunk, Part
+from cyborg_ingest.readers.base import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cyborg_ingest.model import ColumnMap
+    from cyborg_ingest.readers.base import Sidecars
+
+
+class MemoryReader:
+    """What `load` is given in place of files. It is one Part, and read again from its first row."""
+
+    name = "memory"
+    suffixes: tuple[str, ...] = ()
+    is_bare = False
+
+    def claims(self, head: bytes) -> bool:  # noqa: ARG002 - it has no bytes
+        """See `base.Reader`."""
+        return False
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+        """See `base.Reader`."""
+        found = sources.held(uri)
+        try:
+            schema = _schema(found)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise FormatError(f"{uri}: Arrow cannot read it: {error}.") from None
+        rows = found.num_rows if isinstance(found, pa.Table | pa.RecordBatch) else None
+        part = Part(uri, self.name, 0, 0, rows or 0, rows, 0, sources.size(uri))
+        return Layout(uri, self.name, schema, (part,), rows, rows or 0, part.size, is_seekable=False)
+
+    def read(
+        self,
+        part: Part,
+        columns: ColumnMap,
+        sidecars: Sidecars,  # noqa: ARG002 - only what has no names needs them
+        *,
+        rows: int,
+        start: int = 0,
+    ) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        row = 0
+        try:
+            for batch in _batches(sources.held(part.uri), columns.read, rows):
+                for offset in range(0, len(batch), rows):
+                    piece = batch.slice(offset, rows)
+                    row += len(piece)
+                    if row > start:
+                        kept = piece.slice(max(0, start - row + len(piece)))
+                        yield Chunk(part, row - len(kept), row - len(kept), kept, columns)
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(f"{part.uri}: row {row:,} cannot be read: {error}.") from None
+
+
+def _schema(found: Any) -> pa.Schema:
+    if isinstance(getattr(found, "schema", None), pa.Schema):
+        return found.schema
+    return pa.RecordBatchReader.from_stream(found).schema
+
+
+def _batches(found: Any, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    if isinstance(found, pa.Table):
+        return iter(found.to_batches(max_chunksize=rows))
+    if isinstance(found, pa.RecordBatch):
+        return iter([found])
+    if hasattr(found, "to_batches"):  # a Dataset: what is not needed is not read
+        heads = {name if name in found.schema.names else name.partition(".")[0] for name in names}
+        return iter(found.to_batches(columns=sorted(heads & set(found.schema.names)), batch_size=rows))
+    return iter(pa.RecordBatchReader.from_stream(found))

@@ -1,0 +1,64 @@
+"""Objects of this process that Arrow can read: tables, data sets, streams of batches, data frames."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.errors import SourceError, UsageError
+from cyborg_ingest.sources.base import Found
+
+if TYPE_CHECKING:
+    import io
+
+SCHEME = "arrow"
+
+
+class MemoryStore:
+    """Objects by a name that is made up when they are put in."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Any] = {}
+
+    def put(self, found: Any) -> str:
+        """Keep an object until `take_out`; the uri that names it. Raises UsageError for what Arrow cannot read."""
+        if not is_arrow(found):
+            raise UsageError(
+                "A source is a path, a pyarrow Table, Dataset or RecordBatchReader, or has __arrow_c_stream__ (polars, "
+                f"duckdb, pandas); this is {type(found).__name__}."
+            )
+        uri = f"{SCHEME}://{type(found).__name__}-{secrets.token_hex(4)}"
+        self._objects[uri] = found
+        return uri
+
+    def get(self, uri: str) -> Any:
+        """The object. Raises SourceError."""
+        if uri not in self._objects:
+            raise SourceError(f"{uri} names an object of another process, or of a load that is over.")
+        return self._objects[uri]
+
+    def take_out(self, uri: str) -> None:
+        """Forget an object."""
+        self._objects.pop(uri, None)
+
+    def find(self, source: str) -> list[Found]:
+        """See `base.Store`."""
+        self.get(source)
+        return [Found(source)]
+
+    def open(self, uri: str) -> io.BufferedReader:
+        """See `base.Store`: an object has no bytes."""
+        raise SourceError(f"{uri} is no file, so --format does not go with it.")
+
+    def size(self, uri: str) -> int:
+        """See `base.Store`."""
+        return int(getattr(self.get(uri), "nbytes", 0))
+
+    def fingerprint(self, uri: str) -> str:
+        """See `base.Store`: nobody can tell whether another object is the same, and its name is its own."""
+        return uri
+
+
+def is_arrow(found: Any) -> bool:
+    """Whether Arrow can read this: a Dataset, or whatever gives a stream of batches."""
+    return hasattr(found, "__arrow_c_stream__") or (hasattr(found, "to_batches") and hasattr(found, "schema"))
