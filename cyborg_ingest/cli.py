@@ -17,6 +17,7 @@ from cyborg_ingest import __version__
 from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.settings import (
     CreateIndexSettings,
+    InspectSettings,
     LoadSettings,
     OutputSettings,
     Settings,
@@ -230,6 +231,24 @@ def verify(
         for one in result.get("examples", ()):
             typer.echo(f"{one['file']}, row {one['row']}, id {one['id']!r}: {', '.join(one['differs'])}")
     return ExitCode.DIFFERENT if result["differences"] else ExitCode.OK
+
+
+@app.command("inspect", cls=Command)
+@_takes(InspectSettings)
+def inspect_sources(*, sources: _SOURCES, **arguments: Any) -> ExitCode:
+    """Say what files are like and what is wrong with them, without an index; exit code 1 where something is."""
+    from cyborg_ingest.inspecting import inspect as look  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.portrait import portrait  # noqa: PLC0415
+
+    settings = _settings(InspectSettings, {**arguments, "sources": tuple(sources)})
+    found = look(settings)
+    if settings.json:
+        _print_json(found.to_dict())
+    else:
+        encoding = sys.stdout.encoding or "ascii"
+        text = "\n".join(portrait(found, bar="\N{FULL BLOCK}" if "utf" in encoding.lower() else "#"))
+        typer.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+    return ExitCode.REJECTED if found.findings else ExitCode.OK
 
 
 @index_app.command("create", cls=Command)

@@ -25,6 +25,8 @@ from cyborg_ingest.errors import (
     UsageError,
 )
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending, ignore
+from cyborg_ingest.findings import Checks
+from cyborg_ingest.inspection import index_findings
 from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
 from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
 from cyborg_ingest.plan import Done, ahead, nothing
@@ -102,6 +104,7 @@ class _Run:
         self.journal: Journal | None = None
         self.verified: dict[str, Any] | None = None
         self.present: list[str] = []
+        self.findings: list[dict[str, Any]] = []
         self.ended_parts: list[tuple[Part, int]] = []
         self.gate, self.stop = Gate(), Stop()
         self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
@@ -133,8 +136,7 @@ class _Run:
             dimension, chunks = _first_look(plan, cutting, self._done, self._part_ended)
             self.opened = self._open(client, dimension)
             if self.opened is None or settings.dry_run:
-                self._check_only(cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
-                return ExitCode.OK
+                return self._check_only(client, plan, cutting, dimension, chunks)
             with self.opened.index:
                 self._before(client, self.opened, plan)
                 self._send(self.opened, cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
@@ -242,11 +244,28 @@ class _Run:
             yield chunk
         self._note_ended_parts()
 
-    def _check_only(self, batches: Iterable[Batch]) -> None:
+    def _check_only(
+        self, client: Client, plan: Plan, cutting: Cutting, found: int | None, chunks: Iterator[Chunk]
+    ) -> ExitCode:
+        """A dry run: look at every row, however many are bad, and say what the load would meet."""
         self.emit(Sending(self.tally))
-        for batch in self._accepted(batches):
+        dimension, checks = plan.dimension or self._dimension(found), Checks()
+        for batch in self._accepted(cut(self._watched(ahead(chunks)), dimension, cutting)):
+            checks.add(batch)
             for rejection in batch.rejections:
                 self.emit(RowRejected(rejection))
+        duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
+        findings = checks.findings(duplicates)
+        if self.opened is not None:
+            info, count = self.opened.info, self.opened.index.count()
+            findings += index_findings(client, info, count, plan.dimension, checks.rows)
+        self.findings = [one.to_dict() for one in findings]
+        rejected, allowed = self.tally.total("rejected"), self.settings.allowed_errors(checks.rows)
+        if rejected > allowed:
+            self.emit(
+                Noted(f"A load would stop: {rejected:,} rows are bad, and --max-errors is {self.settings.max_errors}.")
+            )
+        return ExitCode.REJECTED if findings else ExitCode.OK
 
     def _send(self, opened: Opened, batches: Iterable[Batch]) -> None:
         """Send what is read. What lands is noted before anything else is read."""
@@ -323,6 +342,8 @@ class _Run:
         """Raises BadRowError where this is one too many."""
         tally = self.tally
         tally.rejected(rejection)
+        if self.settings.dry_run:  # it is there to find them all
+            return
         allowed = self.settings.allowed_errors(tally.total("asked"))
         rejected = tally.total("rejected")
         if rejected <= allowed or (self.settings.max_errors.endswith("%") and tally.total("read") < _FEW_ROWS):
@@ -410,8 +431,16 @@ class _Run:
             verify=self.verified,
             resume_command=self.command if resumable else None,
             rejected_file=str(self.journal.rejected_file) if self.journal and tally.rejects and not error else None,
+            findings=self.findings,
             error=error,
         )
+
+
+def chunk_rows(plan: Plan, cutting: Cutting) -> int:
+    """How many rows are decoded at once: as many whole batches as fit."""
+    width = 4 * (plan.dimension or 384)
+    rows = min(cutting.rows, max(1, cutting.size // width))
+    return rows * max(1, _CHUNK_BYTES // (rows * width))
 
 
 def _first_look(
@@ -421,9 +450,7 @@ def _first_look(
     on_end: Callable[[Part, int], None],
 ) -> tuple[int | None, Iterator[Chunk]]:
     """The dimension, from the schema or from the first vector; and all chunks, none lost by looking."""
-    width = 4 * (plan.dimension or 384)
-    rows = min(cutting.rows, max(1, cutting.size // width))
-    chunks = plan.chunks(rows * max(1, _CHUNK_BYTES // (rows * width)), done, on_end)
+    chunks = plan.chunks(chunk_rows(plan, cutting), done, on_end)
     if plan.dimension:
         return plan.dimension, chunks
     first = next(chunks, None)

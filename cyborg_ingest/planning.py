@@ -45,7 +45,7 @@ _COUNTED_ROWS = 2000
 
 def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
     """Look at every header. Raises UsageError, or one of its kinds, naming the file."""
-    sidecars = Sidecars(settings.ids, settings.id_prefix or "", settings.metadata, settings.contents)
+    sidecars = _sidecars(settings)
     template = parse_template(settings.id_template) if settings.id_template else None
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
@@ -55,6 +55,15 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
     found = tuple(_source(layout, Shape(folders[layout.uri], template, condition), choice) for layout in layouts)
     plan = Plan(found, sidecars, _dimension(found), Selection(settings.skip, settings.limit))
     return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
+
+
+def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Layout]:
+    """What the headers say, whatever is which column. Raises UsageError, or one of its kinds."""
+    return _layouts(_files(sources, settings.format), settings, _sidecars(settings))
+
+
+def _sidecars(settings: SourceSettings) -> Sidecars:
+    return Sidecars(settings.ids, settings.id_prefix or "", settings.metadata, settings.contents)
 
 
 def _filter(condition: str | None) -> Filter | None:

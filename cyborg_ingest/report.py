@@ -156,6 +156,8 @@ class RunReport:
     verify: dict[str, Any] | None
     resume_command: str | None
     rejected_file: str | None = None
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    """What a dry run found wrong, as `inspect` would; empty for a load, which goes by `rejects`."""
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:

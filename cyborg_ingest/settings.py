@@ -417,3 +417,21 @@ class VerifySettings(SourceSettings, TargetSettings):
     differences: Path | None = option(
         None, "--differences", "Write each difference to this file, as JSONL.", panel=_OUTPUT
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InspectSettings(SourceSettings, TargetSettings):
+    """`inspect`: what sources are like, and what is wrong with them."""
+
+    sources: tuple[str, ...]
+    index: str | None = option(
+        None,
+        "--index",
+        "Also compare with this index: dimension, metric, room, keys.",
+        panel=_TARGET,
+        metavar="NAME",
+    )
+    full: bool = option(
+        False, "--full", "Look at every row, not at the first 10,000 of at most 10 sources.", panel=_OUTPUT
+    )
+    json: bool = option(False, "--json", "Print the result as JSON.", panel=_OUTPUT)

@@ -9,7 +9,7 @@ from cyborg_ingest.mapping import field_of, storage_type
 from cyborg_ingest.readers.base import ORIGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cyborg_ingest.events import Event
     from cyborg_ingest.plan import Plan, Source
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 LABEL = 10
 """Width of the words at the left."""
 
-STYLES = {"note": "bold yellow", "rejected": "bold red", "failed": "bold red", "done": "bold green"}
+STYLES = {
+    "note": "bold yellow",
+    "rejected": "bold red",
+    "failed": "bold red",
+    "finding": "bold red",
+    "done": "bold green",
+}
 
 _SHOWN_SOURCES = 10
 _MEGABYTE = 1_000_000
@@ -113,6 +119,11 @@ def rejection(event: RowRejected) -> str:
     return labelled("rejected", str(event.rejection))[0]
 
 
+def findings(found: Iterable[dict[str, Any]]) -> list[str]:
+    """What is wrong, each with the option that deals with it."""
+    return [line for one in found for line in labelled("finding", one["text"], one["option"])]
+
+
 def done_rows(tally: Tally) -> int:
     """Rows that need nothing more."""
     return tally.total("acknowledged") + tally.total("rejected") + tally.total("skipped")
@@ -167,7 +178,8 @@ def summary(report: RunReport) -> list[str]:
     rows = report.rows
     if report.status == "dry_run":
         checked = f"{rows['read'] - rows['rejected']:,} of {rows['read']:,} rows can be loaded"
-        return labelled("checked", f"{checked}; nothing was sent (--dry-run)")
+        lines = labelled("checked", f"{checked}; nothing was sent (--dry-run)")
+        return lines + findings(report.findings)
     parts = [f"{rows['acknowledged']:,} of {rows['read']:,} rows acknowledged in {report.load_seconds:.1f} s"]
     if report.rows_per_second:
         rate = report.bytes["raw"] / report.load_seconds / _MEGABYTE

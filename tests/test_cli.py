@@ -26,6 +26,7 @@ from cyborg_ingest import cli
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import (
     CreateIndexSettings,
+    InspectSettings,
     LoadSettings,
     OutputSettings,
     TargetSettings,
@@ -191,7 +192,7 @@ def commands() -> dict[str, Any]:
 
 
 def test_the_commands_are_these() -> None:
-    names = {"upsert", "verify", *(f"index {one}" for one in ("create", "info", "list", "train", "delete"))}
+    names = {"upsert", "verify", "inspect", *(f"index {one}" for one in ("create", "info", "list", "train", "delete"))}
     assert set(commands()) == names
 
 
@@ -213,7 +214,8 @@ def test_every_declared_option_is_on_the_command_line_and_no_other_takes_a_key()
         for name, each in commands().items()
     }
     for name, settings in (
-        ("upsert", (LoadSettings, OutputSettings)), ("verify", (VerifySettings,)), ("index create", (CreateIndexSettings,)),
+        ("upsert", (LoadSettings, OutputSettings)), ("verify", (VerifySettings,)), ("inspect", (InspectSettings,)),
+        ("index create", (CreateIndexSettings,)),
         ("index info", (TargetSettings,)),
     ):  # fmt: skip
         for one in settings:

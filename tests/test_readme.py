@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from typer.main import get_command
 
 from cyborg_ingest.cli import app
@@ -17,6 +18,7 @@ from cyborg_ingest.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+INSPECT = (ROOT / "docs" / "inspect.md").read_text("utf-8")
 
 
 class Example(NamedTuple):
@@ -27,9 +29,9 @@ class Example(NamedTuple):
     output: list[str]
 
 
-def examples() -> list[Example]:
+def examples(page: str) -> list[Example]:
     found: list[Example] = []
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL):
         for line in block.splitlines():
             if line.startswith("$ "):
                 command, _, code = line[2:].partition("# exit code ")
@@ -45,12 +47,13 @@ def normal(text: str) -> str:
     return re.sub(r"\d[\d,.]*", "0", text)
 
 
-def test_its_commands_run_and_print_what_it_shows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [README, INSPECT], ids=["README", "inspect"])
+def test_its_commands_run_and_print_what_it_shows(page: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("CYBORG", "XDG_", "FORCE_COLOR"))
     }
-    for example in examples():
+    for example in examples(page):
         command = example.command.replace("cyborg-ingest", f"{sys.executable} -m cyborg_ingest", 1)
         done = subprocess.run(
             ["bash", "-c", command], cwd=tmp_path, env={**environment, "HOME": str(tmp_path)},
@@ -73,7 +76,7 @@ def test_its_options_exist() -> None:
     command = get_command(app)
     for one in command.commands.values():  # type: ignore[attr-defined]
         known |= {flag for parameter in one.params for flag in (*parameter.opts, *parameter.secondary_opts)}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) <= known
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README + INSPECT)) <= known
 
 
 def test_it_is_short() -> None:
