@@ -212,6 +212,7 @@ def _record(chunk: Chunk, place: int) -> Json:
 
 def _readable_metadata(chunk: Chunk, place: int) -> Any:
     names, row = chunk.columns, chunk.rows(place, place + 1)
+    text = None
     try:
         text = row.batch.column(names.metadata).to_pylist()[0] if names.metadata else None
         found = _metadata(replace(row, faults=()), {})

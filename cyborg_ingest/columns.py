@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cyborg_ingest.model import Json
+    from cyborg_ingest.model import Chunk, Json
 
 Faults = dict[int, tuple[Reason, str]]
 """The rows of a chunk that cannot be loaded: place in the chunk -> why."""
@@ -42,7 +43,7 @@ def plain(array: pa.Array) -> pa.Array:
     """The array without dictionary, run-end encoding or extension type."""
     while True:
         if pt.is_dictionary(array.type):
-            array = array.dictionary_decode()
+            array = _looked_up(array)
         elif pt.is_run_end_encoded(array.type):
             array = pc.run_end_decode(array)
         elif isinstance(array.type, pa.BaseExtensionType):
@@ -131,6 +132,36 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     return _checked(values, faults)
 
 
+def with_one_vector(chunk: Chunk) -> Chunk:
+    """The chunk with one column of vectors, where several of numbers make it up; null in one is the row's fault."""
+    names = chunk.columns.vector_columns
+    if not names:
+        return chunk
+    vector = _vector_of_columns(chunk.batch, names)
+    kept = [name for name in chunk.batch.schema.names if name not in {*names, chunk.columns.vector}]
+    arrays = [*map(chunk.batch.column, kept), vector]
+    free = next(name for number in itertools.count() if (name := "vector" + "_" * number) not in kept)
+    extra = tuple(name for name in chunk.columns.extra if name not in names)
+    return replace(
+        chunk,
+        batch=pa.RecordBatch.from_arrays(arrays, [*kept, free]),
+        columns=replace(chunk.columns, vector=free, extra=extra, vector_columns=()),
+    )
+
+
+def _vector_of_columns(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.FixedSizeListArray:
+    """One vector of float64 a row, from columns of numbers; null where there is none."""
+    values = np.zeros((len(batch), len(names)))
+    missing = np.zeros(values.shape, np.bool_)
+    for place, name in enumerate(names):
+        array = plain(batch.column(name)).cast(pa.float64(), safe=False)
+        missing[_null_places(array), place] = True
+        values[:, place] = _numbers(array)  # whatever stands under a null is hidden by the new one
+    validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    items = pa.Array.from_buffers(pa.float64(), values.size, [validity, pa.py_buffer(values)])
+    return pa.FixedSizeListArray.from_arrays(items, len(names))
+
+
 def first_dimension(array: pa.Array) -> int | None:
     """The length of the first vector of a column that is not null and not empty; None if there is none."""
     kind = storage_type(array.type)
@@ -205,7 +236,18 @@ def metadata_of_columns(batch: pa.RecordBatch, names: tuple[str, ...], faults: F
 
 def plain_structs(array: pa.Array) -> pa.Array:
     """A dictionary decoded: a struct of arrays takes it as it is otherwise."""
-    return array.dictionary_decode() if pt.is_dictionary(array.type) else array
+    return _looked_up(array) if pt.is_dictionary(array.type) else array
+
+
+def _looked_up(array: pa.DictionaryArray) -> pa.Array:
+    """A dictionary decoded; one of views, as polars writes it, by way of a type that Arrow can take from."""
+    kind = array.type.value_type
+    plainer = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind)
+    if plainer is None:
+        return array.dictionary_decode()
+    # by way of bytes: a cast of text would look for what is no UTF-8, and that is found row by row
+    words = array.dictionary.view(pa.binary_view()).cast(pa.large_binary()).view(plainer)
+    return words.take(array.indices)
 
 
 def _parsed(text: str | None, place: int, faults: Faults) -> Json | None:

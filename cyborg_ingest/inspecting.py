@@ -228,6 +228,7 @@ def _roles(source: Source) -> dict[str, list[str]]:
     columns, schema = source.columns, source.layout.schema
     names = {role: [getattr(columns, role)] for role in _ROLES}
     names["metadata"] += columns.metadata_columns
+    names["vector"] += columns.vector_columns
 
     def origin(name: str) -> str:
         return str(((field_of(schema, name).metadata or {}).get(ORIGIN) or name.encode()).decode())
@@ -240,7 +241,9 @@ def _roles(source: Source) -> dict[str, list[str]]:
 
 
 def _dtype(source: Source) -> str:
-    kind = storage_type(storage_type(field_of(source.layout.schema, source.columns.vector).type).value_type)
+    columns, schema = source.columns, source.layout.schema
+    kind = storage_type(field_of(schema, columns.vector or columns.vector_columns[0]).type)
+    kind = kind if columns.vector_columns else storage_type(kind.value_type)
     return "null" if pt.is_null(kind) else np.dtype(kind.to_pandas_dtype()).name
 
 

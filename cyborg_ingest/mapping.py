@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import fnmatch
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from cyborg_ingest.errors import MappingError
 from cyborg_ingest.model import ColumnMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 ID_NAMES = ("id", "_id", "doc_id", "uuid", "key")
 VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb")
@@ -134,10 +135,11 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     Raises MappingError where a column is missing, has the wrong type, or two would do.
     """
     taken: set[str] = set(choice.metadata_columns)
-    vector = _column(uri, schema, _VECTOR, choice.vector, taken)
+    several = _vector_columns(uri, schema, choice.vector)
+    vector = "" if several else _column(uri, schema, _VECTOR, choice.vector, taken)
     if vector is None:
         raise MappingError(_nothing_fits(uri, schema, _VECTOR))
-    taken.add(vector)
+    taken |= {vector, *several}
     identity = None if choice.makes_ids else _column(uri, schema, _ID, choice.id, taken)
     if identity is None and not choice.makes_ids:
         raise MappingError(_nothing_fits(uri, schema, _ID))
@@ -146,19 +148,20 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     taken.add(contents or "")
     metadata = _column(uri, schema, _METADATA, choice.metadata, taken)
     taken.add(metadata or "")
-    chosen = (vector, identity, contents, metadata)
+    chosen = (vector, identity, contents, metadata, *several)
     columns = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
     for name in (*columns, *([metadata] if metadata else [])):
         _refuse_times(uri, field_of(schema, name).type, name)
     for name, option in choice.extra:
         _existing(uri, schema, name, option)
-    used = {part.partition(".")[0] if part not in schema.names else part for part in (*chosen, *columns) if part}
+    used = {column_of(schema.names, name) for name in (*chosen, *columns) if name}
     left_out = tuple(name for name in schema.names if name not in used | {REJECTED_KEY})
     _check_names(uri, choice, columns)
     return ColumnMap(
         vector, identity, metadata, columns, contents, left_out,
         takes_all=choice.metadata_columns == (ALL_COLUMNS,),
-        extra=tuple(dict.fromkeys(name for name, _ in choice.extra)),
+        extra=tuple(dict.fromkeys((*several, *(name for name, _ in choice.extra)))),
+        vector_columns=several,
         constants=choice.constants,
         renames=choice.renames,
     )  # fmt: skip
@@ -171,6 +174,11 @@ def _check_names(uri: str, choice: ColumnChoice, columns: tuple[str, ...]) -> No
     twice = next((name for place, name in enumerate(stored) if name in stored[:place]), None)
     if twice is not None:
         raise MappingError(f"{uri}: with --rename two columns of the metadata have the name {twice!r}.")
+
+
+def column_of(names: Collection[str], name: str) -> str:
+    """The column that a name stands for, or that a path leads into."""
+    return name if name in names else name.partition(".")[0]
 
 
 def field_of(schema: pa.Schema, name: str) -> pa.Field:
@@ -188,6 +196,33 @@ def field_of(schema: pa.Schema, name: str) -> pa.Field:
             raise KeyError(name)
         found = kind.field(step)
     return found.with_name(name)
+
+
+def dimension_of(schema: pa.Schema, columns: ColumnMap) -> int | None:
+    """The dimension that a schema fixes; None where only the vectors tell."""
+    if columns.vector_columns:
+        return len(columns.vector_columns)
+    kind = storage_type(field_of(schema, columns.vector).type)
+    return int(kind.list_size) if pt.is_fixed_size_list(kind) else None
+
+
+def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str, ...]:
+    """The columns of numbers that names and patterns stand for; none where `given` is the name of one column."""
+    if given is None or given in schema.names or not set(given) & set(",*?["):
+        return ()
+    found: list[str] = []
+    for name in map(str.strip, given.split(",")):
+        matching = [one for one in schema.names if fnmatch.fnmatchcase(one, name)] if name not in schema.names else []
+        found += matching or [_existing(uri, schema, name, _VECTOR.option)]
+    for place, name in enumerate(found):
+        kind = storage_type(field_of(schema, name).type)
+        if name in found[:place]:
+            raise MappingError(f"{uri}: --vector-column {given} names {name!r} twice. Name each column once.")
+        if not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)):
+            raise MappingError(
+                f"{uri}: --vector-column {given} takes in {name!r}, which is {kind}, no number. Name it more closely."
+            )
+    return tuple(found)
 
 
 def _column(uri: str, schema: pa.Schema, role: _Role, given: str | None, taken: Iterable[str]) -> str | None:

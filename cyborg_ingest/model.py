@@ -40,9 +40,9 @@ class Reason(str, enum.Enum):
 class Part:
     """A piece of a source that is read, and later resumed, by itself.
 
-    `start` and `stop` locate it in the unit of its format: a row group's number (Parquet), rows (.npy) or
-    bytes (JSONL). `rows` is exact or None; `first_row` is the row of the file that it begins with, where
-    that is known before reading. `size` is its share of the file in bytes, for progress.
+    `start` and `stop` locate it in the unit of its format: a row group's number (Parquet), a record batch's
+    (Arrow), rows (.npy) or bytes (JSONL). `rows` is exact or None; `first_row` is the row of the file that it
+    begins with, where that is known before reading. `size` is its share of the file in bytes, for progress.
     """
 
     uri: str
@@ -62,7 +62,8 @@ class ColumnMap:
 
     `takes_all`: `metadata_columns` are all that have no other role, and so is one that is first seen later.
     `extra` are looked at, by a filter or for the ids, and not loaded. Every row's metadata gets the `constants`, and
-    fields of it by another name through `renames` (old, new).
+    fields of it by another name through `renames` (old, new). `vector_columns` are numbers that make up the vectors in
+    this order; then they are among `extra`, and `vector` is "".
     """
 
     vector: str
@@ -75,6 +76,7 @@ class ColumnMap:
     extra: tuple[str, ...] = ()
     constants: tuple[tuple[str, Any], ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
+    vector_columns: tuple[str, ...] = ()
 
     @property
     def read(self) -> tuple[str, ...]:

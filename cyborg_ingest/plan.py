@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.types as pt
 
+from cyborg_ingest.columns import with_one_vector
 from cyborg_ingest.mapping import field_of
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import READERS
@@ -164,7 +165,7 @@ class Plan:
         chunks = READERS[source.layout.format].read(part, source.columns, self.sidecars, rows=rows, start=start)
         for chunk in chunks:
             passed = chunk.start + len(chunk.batch)
-            shaped = self.selection.applied(source.shape.apply(chunk), place + chunk.start)
+            shaped = self.selection.applied(with_one_vector(source.shape.apply(chunk)), place + chunk.start)
             for begin, stop in known.rows.missing(chunk.start, passed):
                 yield left.cut(shaped.rows(begin - chunk.start, stop - chunk.start))
                 if left.is_none():

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.types as pt
 
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import MappingError, SourceNotFoundError, UsageError
-from cyborg_ingest.mapping import ColumnChoice, field_of, resolve, storage_type
+from cyborg_ingest.mapping import ColumnChoice, dimension_of, resolve
 from cyborg_ingest.plan import Plan, Selection, Source
 from cyborg_ingest.readers import READERS, by_suffix, reader_for
 from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars
@@ -154,6 +153,13 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
     own = {FILE, ROW} - set(layout.schema.names)
     choice = replace(choice, extra=tuple(one for one in choice.extra if one[1] == "--where" or one[0] not in own))
     found = resolve(layout.uri, layout.schema, choice)
+    roles = (found.id, found.vector, found.metadata, found.contents, *found.vector_columns)
+    folder = next((name for name in roles if name in shape.folders), None)
+    if folder is not None:
+        raise MappingError(
+            f"{layout.uri}: {folder!r} is the name of a folder, one value for all of its rows: it can be metadata, or a "
+            "part of the ids by --id-template."
+        )
     renames, taken = dict(found.renames), [name for name in found.metadata_columns if name in shape.folders]
     constants = {renames.get(name, name): shape.folders[name] for name in taken if shape.folders[name] is not None}
     columns = replace(
@@ -238,9 +244,9 @@ def _dimension(sources: tuple[Source, ...]) -> int | None:
     """The dimension that the schemas fix. Raises MappingError where two fix different ones."""
     known: dict[int, str] = {}
     for source in sources:
-        kind = storage_type(field_of(source.layout.schema, source.columns.vector).type)
-        if pt.is_fixed_size_list(kind):
-            known.setdefault(kind.list_size, source.layout.uri)
+        dimension = dimension_of(source.layout.schema, source.columns)
+        if dimension is not None:
+            known.setdefault(dimension, source.layout.uri)
     if len(known) > 1:
         listed = ", ".join(f"{dimension} in {uri}" for dimension, uri in known.items())
         raise MappingError(f"The sources have vectors of different dimensions: {listed}. Load them apart.")

@@ -15,7 +15,7 @@ ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
 
 METRICS = ("cosine", "euclidean", "squared_euclidean")
 PRECISIONS = ("float32", "float16", "tq12", "tq8", "tq6", "tq4")
-FORMATS = ("parquet", "npy", "jsonl", "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin")
+FORMATS = ("parquet", "npy", "jsonl", "arrow", "csv", "tsv", "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin")
 REJECT_CONTENTS = ("full", "ids")
 VERIFY = ("none", "count", "sample", "full")
 PROGRESS = ("auto", "rich", "plain", "json", "none")
@@ -135,7 +135,11 @@ class SourceSettings(Settings):
     )
     id_column: str | None = option(None, "--id-column", "Column of the ids.", panel=_COLUMNS, metavar="NAME")
     vector_column: str | None = option(
-        None, "--vector-column", "Column of the vectors.", panel=_COLUMNS, metavar="NAME"
+        None,
+        "--vector-column",
+        "Column of the vectors; or the columns of numbers that make them up, as in x,y,z or 'v*'.",
+        panel=_COLUMNS,
+        metavar="NAME",
     )
     metadata_column: str | None = option(
         None,

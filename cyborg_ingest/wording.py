@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected
-from cyborg_ingest.mapping import field_of, storage_type
+from cyborg_ingest.mapping import dimension_of, field_of
 from cyborg_ingest.readers.base import ORIGIN
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ STYLES = {
 }
 
 _SHOWN_SOURCES = 10
+_SHOWN_COLUMNS = 3
 _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
 
@@ -53,8 +54,7 @@ def plan(event: Planned) -> list[str]:
 def _source(source: Source) -> str:
     layout = source.layout
     rows = f"{layout.rows:,}" if layout.rows is not None else _about(layout.rows_estimate)
-    kind = storage_type(field_of(layout.schema, source.columns.vector).type)
-    size = getattr(kind, "list_size", None)
+    size = dimension_of(layout.schema, source.columns)
     return f"{layout.uri}  {layout.format}, {rows} rows" + (f" x {size}" if size else "")
 
 
@@ -91,11 +91,13 @@ def _roles(source: Source) -> str:
 
     roles: dict[str, list[str | None]] = {
         "id": [columns.id],
-        "vector": [columns.vector],
+        "vector": [columns.vector, *columns.vector_columns[:_SHOWN_COLUMNS]],
         "metadata": [columns.metadata, *columns.metadata_columns],
         "contents": [columns.contents],
     }
     found = {role: " + ".join(origin(name) for name in names if name) for role, names in roles.items()}
+    if len(columns.vector_columns) > _SHOWN_COLUMNS:
+        found["vector"] += f" + ... + {columns.vector_columns[-1]} ({len(columns.vector_columns)} columns)"
     if source.shape.template is not None:
         found["id"] = source.shape.template.text
     constants = ", ".join(name for name, _ in columns.constants)

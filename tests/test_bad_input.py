@@ -93,7 +93,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int, list[str]]] = {
     "an empty JSONL": (lambda folder: with_text(folder / "e.jsonl", b""), 2, ["e.jsonl", "empty"]),
     "a JSONL of blank lines": (lambda folder: with_text(folder / "e.jsonl", b"\n\r\n \n"), 2, ["e.jsonl"]),
     "an empty directory": (directory, 2, ["folder", "no file"]),
-    "an unknown suffix": (lambda folder: with_text(folder / "rows.csv", b"1,2"), 2, ["rows.csv", "--format"]),
+    "an unknown suffix": (lambda folder: with_text(folder / "rows.dat", b"1,2"), 2, ["rows.dat", "--format"]),
     "no suffix": (lambda folder: with_text(folder / "rows", b"1,2"), 2, ["rows", "--format"]),
     "text named Parquet": (lambda folder: with_text(folder / "t.parquet", b'{"id": 1}\n' * 9), 2, ["t.parquet"]),
     "text named npy": (lambda folder: with_text(folder / "t.npy", b'{"id": 1}\n' * 9), 2, ["t.npy"]),

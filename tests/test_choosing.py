@@ -47,12 +47,16 @@ def write(folder: Path, kind: str, rows: list[dict[str, Any]] | None = None, nam
     path = folder / f"{name}.{kind}"
     if kind == "parquet":
         pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=10)
+    elif kind == "arrow":
+        whole = pa.Table.from_pylist(rows)
+        with pa.ipc.new_file(path, whole.schema) as out:
+            out.write_table(whole, max_chunksize=9)
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
 
 
-@pytest.fixture(params=["parquet", "jsonl"])
+@pytest.fixture(params=["parquet", "jsonl", "arrow"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return write(tmp_path, request.param)
 

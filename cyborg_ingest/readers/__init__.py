@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
+from cyborg_ingest.readers.arrow import ArrowReader
 from cyborg_ingest.readers.bins import BinReader
+from cyborg_ingest.readers.delimited import DelimitedReader
 from cyborg_ingest.readers.jsonl import JsonlReader
 from cyborg_ingest.readers.memory import MemoryReader
 from cyborg_ingest.readers.npy import NpyReader
@@ -21,6 +23,9 @@ _ALL: tuple[Reader, ...] = (
     ParquetReader(),
     NpyReader(),
     JsonlReader(),
+    ArrowReader(),
+    DelimitedReader("csv", (".csv",), ","),
+    DelimitedReader("tsv", (".tsv", ".tab"), "\t"),
     VecsReader("fvecs", "<f4"),
     VecsReader("bvecs", "<u1"),
     VecsReader("ivecs", "<i4"),

@@ -30,21 +30,24 @@ def vector_array(numbers: npt.NDArray[Any]) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(number_array(np.ascontiguousarray(numbers).reshape(-1)), numbers.shape[1])
 
 
-def list_array(rows: Sequence[Buffer]) -> pa.Array:
-    """One list of float64 a row, each of its own length."""
-    numbers = [np.frombuffer(row) for row in rows]
+def list_array(rows: Sequence[Buffer | None]) -> pa.Array:
+    """One list of float64 a row, each of its own length, or null."""
+    numbers = [np.empty(0) if row is None else np.frombuffer(row) for row in rows]
     items = number_array(np.concatenate(numbers) if numbers else np.empty(0))
     ends = pa.py_buffer(_ends(numbers))
-    return pa.Array.from_buffers(pa.large_list(items.type), len(rows), [None, ends], children=[items])
+    return pa.Array.from_buffers(pa.large_list(items.type), len(rows), [_validity(rows), ends], children=[items])
 
 
 def text_array(texts: Sequence[str | bytes | None]) -> pa.Array:
     """One text a row. Bytes are not looked at: what is no UTF-8 is that row's fault, found where rows are checked."""
     data = [text.encode() if isinstance(text, str) else text or b"" for text in texts]
-    missing = np.fromiter((text is None for text in texts), np.bool_, len(texts))
-    validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
-    buffers = [validity, pa.py_buffer(_ends(data)), pa.py_buffer(b"".join(data))]
+    buffers = [_validity(texts), pa.py_buffer(_ends(data)), pa.py_buffer(b"".join(data))]
     return pa.Array.from_buffers(pa.large_string(), len(texts), buffers)
+
+
+def _validity(rows: Sequence[Any]) -> pa.Buffer | None:
+    missing = np.fromiter((row is None for row in rows), np.bool_, len(rows))
+    return pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
 
 
 def _ends(pieces: Sequence[Any]) -> npt.NDArray[np.int64]:

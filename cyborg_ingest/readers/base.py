@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
+from cyborg_ingest.mapping import storage_type
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:
@@ -114,3 +115,29 @@ def checked_dimension(uri: str, dimension: int) -> int:
     if not 0 < dimension <= LARGEST_DIMENSION:
         raise FormatError(f"{uri}: its vectors have {dimension:,} dimensions; they have 1 to {LARGEST_DIMENSION:,}.")
     return dimension
+
+
+def check_names(uri: str, schema: pa.Schema) -> None:
+    """Refuse a file without columns, with two of one name, or with a name at any depth that is no text.
+
+    Raises FormatError.
+    """
+    if not len(schema):
+        raise FormatError(f"{uri}: it has no columns.")
+    try:
+        names = [_read_names(field) for field in schema]
+    except UnicodeDecodeError:
+        raise FormatError(f"{uri}: the name of a column is no UTF-8. The file is damaged; write it again.") from None
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise FormatError(f"{uri}: two columns are named {name!r}, so neither can be chosen. Rename one.")
+        seen.add(name)
+
+
+def _read_names(field: pa.Field) -> str:
+    """The field's name, once all below it have been read. Raises UnicodeDecodeError."""
+    kind = storage_type(field.type)
+    for number in range(kind.num_fields):
+        _read_names(kind.field(number))
+    return str(field.name)

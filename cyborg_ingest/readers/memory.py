@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.mapping import column_of
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.readers.base import Layout
 
@@ -75,6 +76,6 @@ def _batches(found: Any, names: Sequence[str], rows: int) -> Iterator[pa.RecordB
     if isinstance(found, pa.RecordBatch):
         return iter([found])
     if hasattr(found, "to_batches"):  # a Dataset: what is not needed is not read
-        heads = {name if name in found.schema.names else name.partition(".")[0] for name in names}
-        return iter(found.to_batches(columns=sorted(heads & set(found.schema.names)), batch_size=rows))
+        wanted = {column_of(found.schema.names, name) for name in names}
+        return iter(found.to_batches(columns=sorted(wanted), batch_size=rows))
     return iter(pa.RecordBatchReader.from_stream(found))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Chunk, ColumnMap, Part
-from cyborg_ingest.readers.base import Layout
+from cyborg_ingest.readers.base import Layout, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +43,7 @@ class ParquetReader:
         """See `base.Reader`."""
         with opened(uri) as file:
             schema, footer = file.schema_arrow, file.metadata
-            names = schema.names
-            if not names:
-                raise FormatError(f"{uri}: it has no columns.")
-            twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-            if twice is not None:
-                raise FormatError(f"{uri}: two columns are named {twice!r}, so neither can be chosen. Rename one.")
+            check_names(uri, schema)
             parts, row = [], 0
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)

@@ -144,7 +144,7 @@ class _Columns:
         self.metadata: list[Json | None] = []
         self.contents: list[str | bytes | None] = []
         self.unplanned: set[str] = set()
-        self._roles = {names.id, names.vector, names.metadata, names.contents, REJECTED_KEY}
+        self._roles = {names.id, names.vector, names.metadata, names.contents, REJECTED_KEY, *names.vector_columns}
         self.extra: dict[str, list[Any]] = {name: [] for name in names.extra}
         self._key = json.dumps(names.vector.rpartition(".")[2], ensure_ascii=False).encode()
         self._parse = number_parser()
@@ -173,7 +173,19 @@ class _Columns:
         if names.contents:
             self.contents.append(self._text(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
         for name, values in self.extra.items():
-            values.append(value_at(row, name))
+            value = value_at(row, name)
+            values.append(self._component(place, name, value) if name in names.vector_columns else value)
+
+    def _component(self, place: int, name: str, value: Any) -> float | None:
+        """One number of a vector that several fields make up."""
+        try:
+            if value is None or type(value) in {int, float}:
+                return None if value is None else float(value)
+            reason, detail = Reason.VECTOR_INVALID, f"field {name!r} of the vector is {kind_of(value)}"
+        except OverflowError:
+            reason, detail = Reason.VECTOR_OVERFLOW, f"field {name!r} of the vector is beyond float32"
+        self.faults.append(Fault(place, reason, detail, self._record(place)))
+        return None
 
     def arrays(self) -> dict[str, pa.Array]:
         """The columns by name: id, vector, contents, and what is looked at though not loaded."""
