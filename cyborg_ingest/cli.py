@@ -57,7 +57,7 @@ class Command(typer.core.TyperCommand):
 
 app = typer.Typer(
     name="cyborg-ingest",
-    help="Load vectors into CyborgDB from Parquet, .npy and JSONL files: every row accounted for.",
+    help="Load vectors into CyborgDB from files, pipes and buckets: every row accounted for.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -72,7 +72,12 @@ _INDEX = Annotated[
 ]
 _NAME = Annotated[str, typer.Argument(metavar="NAME", help="Name of the index.")]
 _SOURCES = Annotated[
-    list[str], typer.Argument(metavar="SOURCE", help="Parquet, .npy or JSONL files.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="SOURCE",
+        help="Files, directories, patterns, @lists, - (standard input), s3://, gs:// and abfs:// objects.",
+        show_default=False,
+    ),
 ]
 
 

@@ -157,7 +157,7 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
     folder = next((name for name in roles if name in shape.folders), None)
     if folder is not None:
         raise MappingError(
-            f"{layout.uri}: {folder!r} is the name of a folder, one value for all of its rows: it can be metadata, or a "
+            f"{layout.uri}: {folder!r} is the name of a folder, one value for all its rows: it can be metadata, or a "
             "part of the ids by --id-template."
         )
     renames, taken = dict(found.renames), [name for name in found.metadata_columns if name in shape.folders]

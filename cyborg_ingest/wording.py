@@ -55,7 +55,8 @@ def _source(source: Source) -> str:
     layout = source.layout
     rows = f"{layout.rows:,}" if layout.rows is not None else _about(layout.rows_estimate)
     size = dimension_of(layout.schema, source.columns)
-    return f"{layout.uri}  {layout.format}, {rows} rows" + (f" x {size}" if size else "")
+    again = "" if layout.is_seekable else "; read again from its start if it is stopped"
+    return f"{layout.uri}  {layout.format}, {rows} rows" + (f" x {size}" if size else "") + again
 
 
 def _about(rows: int) -> str:

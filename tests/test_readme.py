@@ -15,9 +15,13 @@ from typer.main import get_command
 
 from cyborg_ingest.cli import app
 from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.readers import READERS
+from cyborg_ingest.settings import FORMATS as READ
+from cyborg_ingest.settings import SourceSettings, declarations
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+FORMATS = (ROOT / "docs" / "formats.md").read_text("utf-8")
 INSPECT = (ROOT / "docs" / "inspect.md").read_text("utf-8")
 
 
@@ -81,3 +85,17 @@ def test_its_options_exist() -> None:
 
 def test_it_is_short() -> None:
     assert len(README.splitlines()) < 150
+
+
+def test_every_format_and_suffix_is_in_the_table_of_formats() -> None:
+    table = FORMATS.partition("## Formats")[2].partition("## Columns")[0]
+    assert [name for name in READ if f"`{name}`" not in table] == []
+    own = [suffix for name in READ for suffix in READERS[name].suffixes if suffix != f".{name}"]
+    assert [suffix for suffix in own if f"`{suffix}`" not in table] == []
+
+
+def test_every_option_for_columns_and_rows_is_described() -> None:
+    declared = [
+        one for one in declarations(SourceSettings).values() if one.panel in {"Columns and formats", "Choosing rows"}
+    ]
+    assert [one.flag for one in declared if one.flag not in FORMATS + README] == []
