@@ -17,10 +17,10 @@ from cyborg_ingest.model import ColumnMap
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-ID_NAMES = ("id", "_id", "doc_id", "uuid", "key")
-VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb")
+ID_NAMES = ("id", "_id", "doc_id", "uuid", "key", "ids")
+VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb", "vectors")
 METADATA_NAMES = ("metadata", "meta", "payload", "attributes")
-CONTENTS_NAMES = ("contents", "content", "text", "document", "chunk", "body", "page_content")
+CONTENTS_NAMES = ("contents", "content", "text", "document", "chunk", "body", "page_content", "texts")
 
 REJECTED_KEY = "_rejected"
 """What `rejected.jsonl` adds to a row; never loaded, on any input."""

@@ -13,6 +13,7 @@ from cyborg_ingest.columns import with_one_vector
 from cyborg_ingest.mapping import field_of
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import READERS
+from cyborg_ingest.readers.base import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -33,6 +34,12 @@ class Source:
     shape: Shape
     relevant: frozenset[int] | None = None
     """The numbers of the Parts that may hold a row that is asked for; None: any of them."""
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its ids are row numbers."""
+        field = self.layout.schema.field(self.columns.id) if self.layout.is_numbered and self.columns.id else None
+        return field is not None and ORIGIN in (field.metadata or {})
 
     def has(self, role: str) -> bool:
         """Whether the source is seen to have metadata, or contents."""

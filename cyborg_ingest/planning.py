@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import MappingError, SourceNotFoundError, UsageError
-from cyborg_ingest.mapping import ColumnChoice, dimension_of, resolve
+from cyborg_ingest.mapping import ColumnChoice, dimension_of
 from cyborg_ingest.plan import Plan, Selection, Source
 from cyborg_ingest.readers import READERS, by_suffix, reader_for
 from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars
+from cyborg_ingest.readers.named import resolve
 from cyborg_ingest.shaping import (
     FILE,
     ROW,
@@ -51,7 +52,10 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
     files = _files(sources, settings.format)
     folders = folder_columns(files)
     layouts = _layouts(files, settings, sidecars)
-    found = tuple(_source(layout, Shape(folders[layout.uri], template, condition), choice) for layout in layouts)
+    found = tuple(
+        _source(layout, Shape(folders[layout.uri], template, condition), choice, sidecars) for layout in layouts
+    )
+    _check_numbered(found, sidecars)
     plan = Plan(found, sidecars, _dimension(found), Selection(settings.skip, settings.limit))
     return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
 
@@ -106,36 +110,33 @@ def _layouts(files: list[Found], settings: SourceSettings, sidecars: Sidecars) -
     """The layouts of the files, in their order."""
     readers = [reader_for(one.uri, settings.format) for one in files]
     _check_sidecars(readers, sidecars)
-    layouts = [
-        _with_fingerprint(reader.layout(one.uri, sidecars), sidecars)
-        for one, reader in zip(files, readers, strict=True)
-    ]
-    ids = settings.id_template or sidecars.id_prefix
-    if sum(one.is_numbered for one in layouts) > 1 and "{file}" not in ids:
-        raise UsageError(
-            "Several files without ids would share their row numbers as ids. "
-            "Give --id-prefix with {file} in it, as in --id-prefix '{file}-'."
-        )
-    return layouts
+    return [reader.layout(one.uri, sidecars) for one, reader in zip(files, readers, strict=True)]
 
 
 def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
     """Refuse options that the sources cannot honour."""
-    given = {
-        "--ids": sidecars.ids,
-        "--id-prefix": sidecars.id_prefix,
-        "--metadata": sidecars.metadata,
-        "--contents": sidecars.contents,
-    }
-    named = [option for option, value in given.items() if value]
-    if named and not all(reader.is_bare for reader in readers):
+    given = {"--ids": sidecars.ids, "--metadata": sidecars.metadata, "--contents": sidecars.contents}
+    files = [option for option, value in given.items() if value]
+    if files and not all(reader.is_bare for reader in readers):
         bare = ", ".join(name for name, reader in READERS.items() if reader.is_bare)
-        raise UsageError(f"{named[0]} is for {bare} sources; the other formats hold their own columns.")
-    files = [option for option in named if option != "--id-prefix"]
+        raise UsageError(f"{files[0]} is for {bare} sources; the other formats hold their own columns.")
     if files and len(readers) > 1:
         raise UsageError(f"{files[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
     if sidecars.ids and sidecars.id_prefix:
         raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
+
+
+def _check_numbered(found: tuple[Source, ...], sidecars: Sidecars) -> None:
+    """Refuse row numbers that several files share, and a prefix for ids that are none."""
+    if sum(one.is_numbered for one in found) > 1 and "{file}" not in sidecars.id_prefix:
+        raise UsageError(
+            "Several files without ids would share their row numbers as ids. "
+            "Give --id-prefix with {file} in it, as in --id-prefix '{file}-'."
+        )
+    own = next((one for one in found if not one.is_numbered), None)
+    if sidecars.id_prefix and own is not None:
+        ids = f"has ids of its own ({own.columns.id!r})" if own.columns.id else "gets its ids from --id-template"
+        raise UsageError(f"--id-prefix goes before row numbers, and {own.layout.uri} {ids}. Leave it out.")
 
 
 def _with_fingerprint(layout: Layout, sidecars: Sidecars) -> Layout:
@@ -144,7 +145,7 @@ def _with_fingerprint(layout: Layout, sidecars: Sidecars) -> Layout:
     return replace(layout, parts=tuple(replace(part, fingerprint=mark) for part in layout.parts))
 
 
-def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
+def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
     """One source, mapped. A folder's column that goes to the metadata is the same for all of its rows."""
     for name, value in shape.folders.items():
         if name not in layout.schema.names:
@@ -152,7 +153,7 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
             layout = replace(layout, schema=layout.schema.append(field))
     own = {FILE, ROW} - set(layout.schema.names)
     choice = replace(choice, extra=tuple(one for one in choice.extra if one[1] == "--where" or one[0] not in own))
-    found = resolve(layout.uri, layout.schema, choice)
+    layout, found = resolve(layout, choice)
     roles = (found.id, found.vector, found.metadata, found.contents, *found.vector_columns)
     folder = next((name for name in roles if name in shape.folders), None)
     if folder is not None:
@@ -168,7 +169,7 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
         constants=tuple({**constants, **dict(found.constants)}.items()),
         extra=tuple(name for name in found.extra if name not in shape.folders),
     )
-    return Source(layout, columns, shape, _relevant(layout, shape))
+    return Source(_with_fingerprint(layout, sidecars), columns, shape, _relevant(layout, shape))
 
 
 def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:

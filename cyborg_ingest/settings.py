@@ -15,7 +15,10 @@ ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
 
 METRICS = ("cosine", "euclidean", "squared_euclidean")
 PRECISIONS = ("float32", "float16", "tq12", "tq8", "tq6", "tq4")
-FORMATS = ("parquet", "npy", "jsonl", "arrow", "csv", "tsv", "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin")
+FORMATS = (
+    "parquet", "arrow", "jsonl", "json", "csv", "tsv", "npy", "npz", "hdf5", "fvecs", "bvecs", "ivecs", "fbin", "u8bin",
+    "i8bin",
+)  # fmt: skip
 REJECT_CONTENTS = ("full", "ids")
 VERIFY = ("none", "count", "sample", "full")
 PROGRESS = ("auto", "rich", "plain", "json", "none")
@@ -164,7 +167,7 @@ class SourceSettings(Settings):
     id_prefix: str | None = option(
         None,
         "--id-prefix",
-        "Without --ids, the ids of a .npy are its row numbers behind this; {file} in it is the file's name.",
+        "Where there are no ids, as in a .npy, they are row numbers behind this; {file} in it is the file's name.",
         panel=_COLUMNS,
         metavar="TEXT",
     )

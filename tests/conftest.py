@@ -8,21 +8,25 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import numpy as np
 import pytest
 from cyborgdb import Client as SdkClient
+from moto.server import ThreadedMotoServer
 from service import Service, running
 
 import cyborg_ingest
-from cyborg_ingest import keys
+from cyborg_ingest import keys, sources
 from cyborg_ingest.model import CreateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cyborg_ingest.targets.base import Client, Index
 
 KEY = bytes(range(32))
+BUCKET = "bucket"
 ROOT_KEY = "root-" + "5ecret" * 4
 
 # an engine of the embedded kind never sees a network, and a test never sees the user's own settings
@@ -131,3 +135,35 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "rest":
         return Engine("rest", request.getfixturevalue("service").url, itertools.count())
     return Engine("embedded", f"disk:{tmp_path_factory.mktemp('engine')}", itertools.count())
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield port
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name, value in (("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(sources, "_stores", {**sources._stores})
+    sources._stores.pop("s3", None)
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{s3_port}", region_name="us-east-1")
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        for one in page.get("Contents", ()):
+            client.delete_object(Bucket=BUCKET, Key=one["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+
+
+def upload(client: Any, root: Path, prefix: str = "") -> None:
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            client.put_object(Bucket=BUCKET, Key=prefix + str(path.relative_to(root)), Body=path.read_bytes())

@@ -10,9 +10,12 @@ from cyborg_ingest.errors import FormatError
 from cyborg_ingest.readers.arrow import ArrowReader
 from cyborg_ingest.readers.bins import BinReader
 from cyborg_ingest.readers.delimited import DelimitedReader
+from cyborg_ingest.readers.hdf5 import Hdf5Reader
+from cyborg_ingest.readers.jsonarray import JsonArrayReader
 from cyborg_ingest.readers.jsonl import JsonlReader
 from cyborg_ingest.readers.memory import MemoryReader
 from cyborg_ingest.readers.npy import NpyReader
+from cyborg_ingest.readers.npz import NpzReader
 from cyborg_ingest.readers.parquet import ParquetReader
 from cyborg_ingest.readers.vecs import VecsReader
 
@@ -22,10 +25,13 @@ if TYPE_CHECKING:
 _ALL: tuple[Reader, ...] = (
     ParquetReader(),
     NpyReader(),
+    NpzReader(),
+    Hdf5Reader(),
     JsonlReader(),
     ArrowReader(),
     DelimitedReader("csv", (".csv",), ","),
     DelimitedReader("tsv", (".tsv", ".tab"), "\t"),
+    JsonArrayReader(),
     VecsReader("fvecs", "<f4"),
     VecsReader("bvecs", "<u1"),
     VecsReader("ivecs", "<i4"),
@@ -36,34 +42,34 @@ _ALL: tuple[Reader, ...] = (
 )
 READERS = {reader.name: reader for reader in _ALL}
 
-_SUFFIXES = {suffix: reader for reader in READERS.values() for suffix in reader.suffixes}
 _HEAD_BYTES = 4096
 
 
-def by_suffix(uri: str) -> Reader | None:
-    """The reader that a file's suffix names, one of compression left out."""
+def by_suffix(uri: str) -> list[Reader]:
+    """The readers that a file's suffix names, one of compression left out: none, one, or for `.json` two."""
     path = PurePosixPath(uri.lower())
-    return _SUFFIXES.get((path.with_suffix("") if path.suffix in sources.COMPRESSED else path).suffix)
+    suffix = (path.with_suffix("") if path.suffix in sources.COMPRESSED else path).suffix
+    return [reader for reader in READERS.values() if suffix in reader.suffixes]
 
 
 def reader_for(uri: str, name: str | None = None) -> Reader:
     """The reader of a file: by its format's name if given, else by its suffix, else by its first bytes.
 
-    Raises FormatError.
+    These also decide where a suffix names two. Raises FormatError.
     """
     if sources.is_object(uri):
         return READERS[MemoryReader.name]
-    found = READERS[name] if name is not None else by_suffix(uri)
-    if found is not None:
-        return found
+    named = [READERS[name]] if name is not None else by_suffix(uri)
+    if len(named) == 1:
+        return named[0]
     with sources.reading(uri), sources.streamed(uri) as file:
         head = file.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-    claiming = next((reader for reader in READERS.values() if reader.claims(head)), None)
+    claiming = next((reader for reader in named or READERS.values() if reader.claims(head)), None)
     if claiming is not None:
         return claiming
     if not head:
         raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
     raise FormatError(
-        f"{uri}: neither its suffix nor its first bytes ({head[:8]!r}) tell its format. Say it with --format "
+        f"{uri}: its suffix and its first bytes ({head[:8]!r}) do not tell its format. Say it with --format "
         f"{'|'.join(READERS)}."
     )

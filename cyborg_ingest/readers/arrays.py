@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 
 def number_array(numbers: npt.NDArray[Any]) -> pa.Array:
-    """One number a row, from an array of shape (n,) in native byte order; its memory is shared."""
+    """One number or boolean a row, from an array of shape (n,) in native byte order; numbers share its memory."""
     numbers = np.ascontiguousarray(numbers)
     kind = pa.from_numpy_dtype(numbers.dtype)
+    if numbers.dtype == np.bool_:  # of which Arrow has eight in a byte
+        return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(np.packbits(numbers, bitorder="little"))])
     return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
 
 

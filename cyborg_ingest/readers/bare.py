@@ -20,6 +20,7 @@ from cyborg_ingest.readers.sidecars import check_rows, open_sidecars, row_number
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Iterator
+    from typing import IO
 
     import numpy.typing as npt
 
@@ -72,7 +73,7 @@ class BareReader:
             fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
         is_numbered = "id" not in fields
         if is_numbered:
-            fields["id"] = pa.field("id", pa.string(), metadata={ORIGIN: f"{_prefix(uri, sidecars)}row number"})
+            fields["id"] = pa.field("id", pa.string(), metadata={ORIGIN: f"{id_prefix(uri, sidecars)}row number"})
         fields["vector"] = pa.field("vector", pa.list_(pa.from_numpy_dtype(shape.kind), shape.dimension))
         if shape.rows is None:
             parts: tuple[Part, ...] = (Part(uri, self.name, 0, 0, 0, None, 0, size),)
@@ -152,11 +153,11 @@ def rows_behind(
     return read
 
 
-def fill(file: io.BufferedReader, room: npt.NDArray[np.uint8]) -> int:
+def fill(file: IO[bytes], room: npt.NDArray[np.uint8]) -> int:
     """Read until the room is full or the file ends; how many bytes that were."""
     read = 0
     while read < len(room):
-        count = file.readinto(room[read:].data)
+        count = file.readinto(room[read:].data)  # type: ignore[attr-defined]  # every file in bytes has it
         if not count:
             break
         read += count
@@ -173,11 +174,12 @@ def _beside(
         found[sidecar.role], more = sidecar.read(start, stop)
         faults += more
     if "id" not in found:
-        found["id"] = row_numbers(_prefix(part.uri, sidecars), start, stop)
+        found["id"] = row_numbers(id_prefix(part.uri, sidecars), start, stop)
     return found, tuple(faults)
 
 
-def _prefix(uri: str, sidecars: Sidecars) -> str:
+def id_prefix(uri: str, sidecars: Sidecars) -> str:
+    """What stands before a row number in an id."""
     return sidecars.id_prefix.replace("{file}", stem(uri))
 
 

@@ -10,7 +10,7 @@ from cyborg_ingest.mapping import storage_type
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -23,6 +23,9 @@ ORIGIN = b"origin"
 
 PART_BYTES = 64_000_000
 """About the bytes of a Part, in formats that can be read from anywhere in the middle."""
+
+_MOST_PARTS = 10_000
+"""A header may claim any number of rows."""
 
 LARGEST_DIMENSION = 65_535
 """The engine's limit: a header that claims more is not believed, and no room is made for it."""
@@ -48,13 +51,27 @@ class Sidecars:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrays:
+    """What a file of named arrays says besides its schema; see `named`.
+
+    `columns`: rows, and bytes of a row, of each column. `vector` is the one with the vectors unless another is chosen,
+    None if that has to be. `unreadable`: why other arrays are no columns.
+    """
+
+    columns: Mapping[str, tuple[int, int]]
+    vector: str | None
+    unreadable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """What a source's header says.
 
     `rows` is exact or None; `rows_estimate` is for display, 0 where nobody knows. `size` is in bytes. `is_seekable`:
     a resumed load begins at a Part; otherwise it reads all that is before, and skips it. `is_numbered`: its ids
     are row numbers. A column that is not in the file itself says in its field's metadata, under `ORIGIN`, where it
-    comes from.
+    comes from. `arrays`: the columns may have different numbers of rows, and rows and parts are given once
+    `named.resolve` has decided which are loaded.
     """
 
     uri: str
@@ -66,6 +83,7 @@ class Layout:
     size: int
     is_seekable: bool = True
     is_numbered: bool = False
+    arrays: Arrays | None = None
 
 
 class Reader(Protocol):
@@ -102,7 +120,7 @@ class Pruning(Protocol):
 
 def row_parts(uri: str, name: str, rows: int, row_bytes: int, *, is_seekable: bool = True) -> tuple[Part, ...]:
     """Parts of rows that all have one size; one Part where nothing can be read before what precedes it."""
-    step = max(1, PART_BYTES // max(1, row_bytes)) if is_seekable else max(1, rows)
+    step = max(1, PART_BYTES // max(1, row_bytes), rows // _MOST_PARTS) if is_seekable else max(1, rows)
     spans = [(start, min(rows, start + step)) for start in range(0, rows, step)]
     return tuple(
         Part(uri, name, number, start, stop, stop - start, start, (stop - start) * row_bytes)

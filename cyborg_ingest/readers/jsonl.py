@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,18 +10,24 @@ from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Part
 from cyborg_ingest.readers.base import PART_BYTES, Layout
 from cyborg_ingest.readers.lines import stripped
-from cyborg_ingest.readers.records import CHUNK_BYTES, SAMPLED_ROWS, Records, chunk_of, parse_object, schema_of
+from cyborg_ingest.readers.records import CHUNK_BYTES, Records, chunk_of, sampled, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from cyborg_ingest.model import Chunk, ColumnMap, Json
+    from cyborg_ingest.model import Chunk, ColumnMap
     from cyborg_ingest.readers.base import Sidecars
+    from cyborg_ingest.readers.records import Sample
 
 _BLOCK_BYTES = 1 << 20
 _LONGEST_LINE = 256_000_000
 _ENDLESS = 1 << 62
+_HINTS = {
+    b"[": " It looks like a JSON array: say so with --format json.",
+    b"{": " An object over several lines is no row: a JSON array of objects is read with --format json.",
+}
+"""Of what the first line begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class JsonlReader:
     """JSON objects, one a line; blank lines are no rows."""
 
     name = "jsonl"
-    suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
+    suffixes: tuple[str, ...] = (".jsonl", ".ndjson", ".json")
     is_bare = False
 
     def __init__(self) -> None:
@@ -60,7 +65,7 @@ class JsonlReader:
                  None if start else 0, min(size, start + PART_BYTES) - start if is_seekable else size)
             for number, start in enumerate(steps)
         )  # fmt: skip
-        estimate = round(size * sample.packing * sample.lines / sample.read) if size else 0
+        estimate = sample.estimate(size, is_packed=not is_seekable)
         return Layout(uri, self.name, schema_of(sample.objects), parts, None, estimate, size, is_seekable)
 
     def read(
@@ -144,35 +149,13 @@ def _count_before(file: BinaryIO, start: int) -> _Base:
     return _Base(rows, lines)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """The first lines: objects, how many are not blank, bytes read; `packing`: how many bytes one of the file holds."""
-
-    objects: list[Json]
-    lines: int
-    read: int
-    packing: float
-
-
-def _sample(uri: str, file: BinaryIO) -> _Sample:
+def _sample(uri: str, file: BinaryIO) -> Sample:
     """Raises FormatError where no line is an object."""
-    objects: list[Json] = []
-    problem, read, lines, kept = "", 0, 0, b""
-    for number, (text, position) in enumerate(_lines(file, uri, 0, _ENDLESS), 1):
-        read = position
-        kept = kept or text[:_BLOCK_BYTES]
-        if text.strip():
-            lines += 1
-            found = parse_object(text)
-            if isinstance(found, dict):
-                objects.append(found)
-            problem = problem or ((found if isinstance(found, str) else "") and f"line {number}, {found}")
-        if lines >= SAMPLED_ROWS or read >= CHUNK_BYTES:
-            break
-    if not lines:
-        raise FormatError(f"{uri}: the file is empty." if not read else f"{uri}: it has blank lines only.")
-    if not objects:
-        hint = "" if not kept.lstrip().startswith(b"[") else " It looks like a JSON array: say so with --format json."
-        raise FormatError(f"{uri}: {problem}. It is no JSONL, which has one object a line.{hint}")
-    is_packed = uri != sources.STDIN and sources.compression_of(uri) is not None
-    return _Sample(objects, lines, read, len(kept) / len(zlib.compress(kept, 1)) if is_packed else 1.0)
+    sample = sampled(_lines(file, uri, 0, _ENDLESS))
+    if not sample.rows:
+        raise FormatError(f"{uri}: the file is empty." if not sample.read else f"{uri}: it has blank lines only.")
+    if not sample.objects:
+        place, problem = sample.problem
+        hint = _HINTS.get(sample.text.lstrip()[:1], "")
+        raise FormatError(f"{uri}: line {place + 1}, {problem}. It is no JSONL, which has one object a line.{hint}")
+    return sample

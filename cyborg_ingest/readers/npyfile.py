@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 MAGIC = b"\x93NUMPY"
-_LARGEST_HEADER = 1_000_000
+LARGEST_HEADER = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,18 @@ class Header:
 
 
 def read_header(uri: str, file: BinaryIO) -> Header:
-    """Read the header of a `.npy`; nothing in it is executed. Raises FormatError."""
+    """Read the header of a `.npy`; nothing in it is executed. Raises FormatError, also for pickled objects."""
+    header = parse_header(uri, file)
+    if header.dtype.hasobject:
+        raise FormatError(
+            f"{uri}: it holds pickled Python objects, which are never loaded: they could run code. "
+            "Save it as an array of numbers."
+        )
+    return header
+
+
+def parse_header(uri: str, file: BinaryIO) -> Header:
+    """The same, whatever the array holds. Raises FormatError."""
     is_empty = not file.peek(1)  # type: ignore[attr-defined]
     counted = _Counted(file)
     try:
@@ -39,11 +50,6 @@ def read_header(uri: str, file: BinaryIO) -> Header:
     except Exception as error:  # noqa: BLE001 - the header is Python text: numpy's parser raises whatever it likes
         what = "the file is empty." if is_empty else f"it is no .npy file, or a damaged one: {_first_line(error)}."
         raise FormatError(f"{uri}: {what}") from None
-    if dtype.hasobject:
-        raise FormatError(
-            f"{uri}: it holds pickled Python objects, which are never loaded: they could run code. "
-            "Save it as an array of numbers."
-        )
     return Header(tuple(shape), bool(fortran), dtype, counted.read_bytes)
 
 
@@ -55,6 +61,8 @@ class _Counted:
         self.read_bytes = 0
 
     def read(self, size: int) -> bytes:
+        if size > LARGEST_HEADER:  # for which room would be made before any of it is read
+            raise ValueError(f"its header claims {size:,} bytes")
         data = self._file.read(size)
         self.read_bytes += len(data)
         return data
@@ -63,9 +71,9 @@ class _Counted:
 def _read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
+        return np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
     if version in {(2, 0), (3, 0)}:  # 3.0 differs by UTF-8 names of fields, which only records have
-        return np.lib.format.read_array_header_2_0(file, max_header_size=_LARGEST_HEADER)
+        return np.lib.format.read_array_header_2_0(file, max_header_size=LARGEST_HEADER)
     raise ValueError(f"version {version} of the format is not known")
 
 

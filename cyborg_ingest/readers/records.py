@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ CHUNK_BYTES = 16_000_000
 SAMPLED_ROWS = 100
 """So many rows tell which fields there are."""
 _KEPT_TEXT = 10_000
+_SAMPLED_TEXT = 1 << 20
 _MARK = secrets.token_hex(16)
 """Stands for a vector while the rest of its row is parsed; no row holds it by itself."""
 _MARKED = json.dumps(_MARK).encode()
@@ -42,6 +44,44 @@ class Records:
     lines: list[int] | None
     size: int
     last_line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The first rows of a file.
+
+    Which are objects; the place and the fault of the first that is none; how many rows that were, not blank, and the
+    bytes read for them; some of the text.
+    """
+
+    objects: list[Json]
+    problem: tuple[int, str]
+    rows: int
+    read: int
+    text: bytes
+
+    def estimate(self, size: int, *, is_packed: bool) -> int:
+        """About how many rows a file of so many bytes has, compressed or not."""
+        packing = len(self.text) / len(zlib.compress(self.text, 1)) if is_packed else 1.0
+        return round(size * packing * self.rows / self.read) if self.read else 0
+
+
+def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
+    """The first 100 rows, or 16 MB of them, from texts each with the place behind it."""
+    objects: list[Json] = []
+    problem, rows, read, kept = (0, ""), 0, 0, b""
+    for place, (text, read) in enumerate(texts):
+        kept = kept or text[:_SAMPLED_TEXT]
+        if text.strip():
+            rows += 1
+            found = parse_object(text)
+            if isinstance(found, dict):
+                objects.append(found)
+            elif not problem[1]:
+                problem = place, found
+        if rows >= SAMPLED_ROWS or read >= CHUNK_BYTES:
+            break
+    return Sample(objects, problem, rows, read, kept)
 
 
 def parse_object(text: bytes) -> Json | str:

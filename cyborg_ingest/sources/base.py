@@ -14,6 +14,8 @@ Partition = tuple[tuple[str, str | None], ...]
 """Hive's columns of a file: the names and values in the folders above it."""
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_ABOUT_DATA = {"dataset_dict.json", "dataset_info.json", "state.json"}
+"""Hugging Face's files about a data set, which hold none of its rows."""
 _PATTERN = re.compile(r"[*?\[]")
 
 
@@ -53,7 +55,7 @@ def is_pattern(text: str) -> bool:
 
 def is_hidden(parts: tuple[str, ...]) -> bool:
     """Whether a path below a directory is one that jobs leave beside the data: `_SUCCESS`, `.crc`, `_metadata`."""
-    return any(part.startswith((".", "_")) and "=" not in part for part in parts)
+    return any((part.startswith((".", "_")) and "=" not in part) or part in _ABOUT_DATA for part in parts)
 
 
 def partition_of(folders: tuple[str, ...]) -> Partition:

@@ -70,7 +70,7 @@ class _Decompressed(io.RawIOBase):
             data = self._inside.read(len(view))
         except SourceError:
             raise
-        except (OSError, EOFError, ValueError, zlib.error, _lzma_error()) as error:
+        except (OSError, EOFError, ValueError, zlib.error, lzma_error()) as error:
             words = str(error).rstrip(".") or type(error).__name__
             raise SourceError(
                 f"{self._uri}: its {self._kind} data are damaged or were cut short ({words}). Copy it again."
@@ -84,7 +84,8 @@ class _Decompressed(io.RawIOBase):
         super().close()
 
 
-def _lzma_error() -> type[Exception]:
+def lzma_error() -> type[Exception]:
+    """What is no error of any other kind."""
     import lzma  # noqa: PLC0415 - an error class alone
 
     return lzma.LZMAError

@@ -1,0 +1,132 @@
+"""HDF5: each dataset at the top of the file is a column, read by rows; as ann-benchmarks has them, and others."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError, MissingExtraError, SourceError
+from cyborg_ingest.readers.named import Array, chunks, described, layout_of, to_arrow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.model import Chunk, ColumnMap, Part
+    from cyborg_ingest.readers.base import Layout, Sidecars
+
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+_VECTOR = "train"
+_POINTER_BYTES = 16
+_LARGEST_CHUNK = 1 << 30
+_CACHE_BYTES = 1 << 26
+"""Of each dataset: or a compressed piece of it would be unpacked anew for each batch."""
+
+BROKEN = (OSError, ValueError, KeyError, RuntimeError, TypeError, OverflowError, MemoryError)
+"""What h5py raises of a damaged file: which of them says little, since most of it is the C library's."""
+
+
+class Hdf5Reader:
+    """HDF5, with the extra `hdf5`."""
+
+    name = "hdf5"
+    suffixes: tuple[str, ...] = (".hdf5", ".h5")
+    is_bare = False
+
+    def claims(self, head: bytes) -> bool:
+        """See `base.Reader`."""
+        return head.startswith(_MAGIC)
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:
+        """See `base.Reader`. Raises MissingExtraError."""
+        if not sources.is_seekable(uri):
+            raise FormatError(
+                f"{uri}: HDF5 is read here and there, which no stream can show. Save it, decompressed, in a file."
+            )
+        with _opened(uri, FormatError) as file:
+            size = sources.size(uri)
+            arrays = [one for name in file if (one := _described(file, name, size)) is not None]
+            return layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True, vector=_VECTOR)
+
+    def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        with _opened(part.uri, SourceError) as file:
+            opened = {name: _Dataset(file[name]) for name in columns.read if name in file}
+            yield from chunks(part, columns, opened, sidecars, rows=rows, start=start)
+
+
+def _h5py() -> Any:
+    try:
+        import h5py  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise MissingExtraError(
+            f"HDF5 files are read by h5py, which is not installed ({error}). Install it with "
+            "pip install 'cyborg-ingest[hdf5]'."
+        ) from None
+    return h5py
+
+
+@contextlib.contextmanager
+def _opened(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Any]:
+    """The file, opened without a lock: it is only read. Raises MissingExtraError, and `kind` where it is damaged."""
+    h5py = _h5py()
+    try:
+        with h5py.File(sources.native(uri), "r", locking=False, rdcc_nbytes=_CACHE_BYTES) as file:
+            yield file
+    except BROKEN as error:
+        words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise kind(
+            f"{uri}: it is no HDF5, or a damaged one: {words}. Perhaps it was cut short; copy it again."
+        ) from None
+
+
+def _described(file: Any, name: str, size: int) -> Array | None:
+    """A dataset by its header; None for what is none, as a group."""
+    h5py = _h5py()
+    if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
+        return Array(name, (), None, 0, why="is a link to another file. Load that one")
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        return None
+    shape = dataset.shape or ()
+    try:
+        dtype = dataset.dtype
+    except TypeError:
+        return Array(name, shape, None, 0, why="is of a type that NumPy has not")
+    if h5py.check_string_dtype(dtype) is not None and len(shape) == 1:
+        row_bytes = _POINTER_BYTES if dtype.hasobject else dtype.itemsize
+        found = Array(name, shape, pa.large_string(), row_bytes)
+    else:
+        found = described(name, shape, dtype)
+    why = "" if found.type is None else _why_not(dataset, found, size)
+    return replace(found, type=None, why=why) if why else found
+
+
+def _why_not(dataset: Any, array: Array, size: int) -> str:
+    """Why a dataset cannot be read though its type and shape could be; else nothing."""
+    if dataset.external or dataset.is_virtual:
+        return "has its numbers in another file"
+    if dataset.chunks is not None:
+        chunk = int(np.prod([int(one) for one in dataset.chunks], dtype=object)) * dataset.dtype.itemsize
+        if chunk > _LARGEST_CHUNK:
+            return f"is stored in pieces of {chunk:,} bytes; {_LARGEST_CHUNK:,} are possible. Cut it with h5repack"
+    stored = dataset.id.get_storage_size()
+    claimed = array.shape[0] * array.row_bytes
+    if claimed and not stored:
+        return "was made, but nothing was written to it"
+    if dataset.chunks is None and not (claimed <= stored <= size):
+        return f"should have {claimed:,} bytes by its shape {array.shape}; {stored:,} of {size:,} are its own"
+    return ""
+
+
+class _Dataset:
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def read(self, start: int, stop: int) -> pa.Array:
+        """See `named.Rows`."""
+        return to_arrow(self._dataset[start:stop])
