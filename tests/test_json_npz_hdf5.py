@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest import readers
+from cyborg_ingest import readers, sources
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, MissingExtraError, SourceError, UsageError
 from cyborg_ingest.plan import Done
@@ -630,6 +630,24 @@ def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         planned(path)
 
 
+@pytest.mark.parametrize("write", [write_hdf5, write_packed])
+def test_a_file_that_is_no_local_one_is_read_through_its_store(
+    tmp_path: Path, write: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path)
+    rows = loaded(path)
+    opened: list[io.BufferedReader] = []
+
+    def native(uri: str) -> io.BufferedReader:
+        opened.append(sources.opened(uri))
+        return opened[-1]
+
+    monkeypatch.setattr(sources, "native", native)
+    assert loaded(path) == rows
+    assert [one.closed for one in opened] == [True] * len(opened)
+    assert opened
+
+
 def test_a_file_that_somebody_else_has_open_is_read(tmp_path: Path) -> None:
     path = write_hdf5(tmp_path)
     writer = f"import h5py, sys; file = h5py.File({str(path)!r}, 'a'); print(flush=True); sys.stdin.read()"
@@ -695,6 +713,19 @@ def accepted(path: Path) -> list[tuple[str, bytes]]:
     except IngestError as error:
         assert path.name in str(error)
     return found
+
+
+def test_none_of_them_waits_for_pandas(tmp_path: Path) -> None:
+    paths = [str(write(tmp_path)) for write in (write_json, write_npz, write_hdf5)]
+    script = f"""
+import sys
+from cyborg_ingest.plan import make_plan
+from cyborg_ingest.settings import SourceSettings
+for path in {paths!r}:
+    assert sum(len(chunk.batch) for chunk in make_plan((path,), SourceSettings()).chunks(7)) == {ROWS}
+sys.exit("pandas" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("kind", WRITERS)

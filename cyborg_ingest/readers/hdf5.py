@@ -75,8 +75,11 @@ def _opened(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Any]:
     """The file, opened without a lock: it is only read. Raises MissingExtraError, and `kind` where it is damaged."""
     h5py = _h5py()
     try:
-        with h5py.File(sources.native(uri), "r", locking=False, rdcc_nbytes=_CACHE_BYTES) as file:
-            yield file
+        with contextlib.ExitStack() as stack:
+            place = sources.native(uri)
+            if not isinstance(place, str):  # h5py closes none that it has not opened
+                stack.enter_context(place)
+            yield stack.enter_context(h5py.File(place, "r", locking=False, rdcc_nbytes=_CACHE_BYTES))
     except BROKEN as error:
         words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise kind(
