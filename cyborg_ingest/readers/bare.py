@@ -101,7 +101,7 @@ class BareReader:
             file = stack.enter_context(sources.streamed(part.uri))
             shape = self.shape(part.uri, file, size)
             opened = stack.enter_context(open_sidecars(sidecars))
-            first = part.start + start
+            first, stop = part.start + start, part.start
             for row, numbers in _rows(file, shape, part, rows, start, is_seekable=is_seekable):
                 stop = row + len(numbers)
                 if stop <= first:
@@ -112,6 +112,16 @@ class BareReader:
                 batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
                 done = shape.row_bytes * (stop - part.start)
                 yield Chunk(part, row - part.start, row, batch, columns, faults, size=done)
+            if shape.rows is None:  # only now its rows are known
+                for sidecar in opened:
+                    _check_end(sidecar, part.uri, stop)
+
+
+def _check_end(sidecar: Sidecar, uri: str, rows: int) -> None:
+    try:
+        check_rows(sidecar, uri, rows)
+    except FormatError as error:
+        raise SourceError(str(error)) from None
 
 
 def _rows(
