@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import operator
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def _parsed(text: str) -> Any:
     try:
         return sqlglot.parse_one(text)
     except sqlglot.errors.SqlglotError as error:
-        words = str(error).partition("\n")[0].partition(" Line ")[0].rstrip(".")
+        words = re.sub(r" for <class '[^']*'>", "", str(error).partition("\n")[0]).partition(" Line ")[0].rstrip(".")
         raise UsageError(f"--where {text!r} is no condition: {words}. {_KNOWN}") from None
 
 

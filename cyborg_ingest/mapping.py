@@ -112,8 +112,9 @@ def _fits_contents(kind: pa.DataType) -> bool:
     return bool(is_text(kind) or is_bytes(kind) or pt.is_null(kind))
 
 
+_VECTOR_TYPES = "a list of numbers, or several columns of numbers as x,y,z or 'v*'"
 _ID = _Role("id", "--id-column", ID_NAMES, _fits_id, "strings, integers or UUIDs")
-_VECTOR = _Role("vector", "--vector-column", VECTOR_NAMES, _fits_vector, "a list of numbers")
+_VECTOR = _Role("vector", "--vector-column", VECTOR_NAMES, _fits_vector, _VECTOR_TYPES)
 _METADATA = _Role("metadata", "--metadata-column", METADATA_NAMES, _fits_metadata, "a struct, a map or JSON strings")
 _CONTENTS = _Role("contents", "--contents-column", CONTENTS_NAMES, _fits_contents, "strings or bytes")
 

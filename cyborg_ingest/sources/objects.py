@@ -47,7 +47,7 @@ class ObjectStore:
             if info.type == pafs.FileType.Directory:
                 return self._below(system, source, path)
         except (OSError, pa.ArrowException) as error:
-            raise SourceNotFoundError(f"{source}: {_words(error)}") from None
+            raise SourceNotFoundError(f"{source}: {_words(error)} {_ADVICE[self._scheme]}") from None
         raise SourceNotFoundError(f"{source}: no such object.")
 
     def _below(self, system: Any, source: str, path: str) -> list[Found]:
@@ -154,6 +154,14 @@ def _abfs(netloc: str, environment: Mapping[str, str]) -> Any:
 _SYSTEMS: dict[str, Callable[[str, Mapping[str, str]], Any]] = {
     "s3": _s3, "gs": _gs, "gcs": _gs, "abfs": _abfs, "abfss": _abfs
 }  # fmt: skip
+
+
+_ADVICE = {
+    "s3": "Look at AWS_REGION, AWS_ENDPOINT_URL and the AWS credentials (AWS_NO_SIGN_REQUEST=1: none).",
+    "gs": "Look at GOOGLE_APPLICATION_CREDENTIALS (GS_NO_SIGN_REQUEST=1: none).",
+    "abfs": "Look at AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN.",
+}
+_ADVICE |= {"gcs": _ADVICE["gs"], "abfss": _ADVICE["abfs"]}
 
 
 def _is_on(value: str | None) -> bool:
