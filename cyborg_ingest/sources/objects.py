@@ -141,14 +141,20 @@ def _gs(_netloc: str, environment: Mapping[str, str]) -> Any:
 
 
 def _abfs(netloc: str, environment: Mapping[str, str]) -> Any:
+    string = environment.get("AZURE_STORAGE_CONNECTION_STRING", "")
+    said = dict(part.split("=", 1) for part in string.split(";") if "=" in part)
     account = netloc.rpartition("@")[2].partition(".")[0] if "@" in netloc else ""
     account = account or environment.get("AZURE_STORAGE_ACCOUNT") or environment.get("AZURE_STORAGE_ACCOUNT_NAME") or ""
+    account = account or said.get("AccountName", "")
     if not account:
         raise ValueError("no account: name it as abfs://container@account.dfs.core.windows.net/path, or in "
-                         "AZURE_STORAGE_ACCOUNT.")  # fmt: skip
-    key = environment.get("AZURE_STORAGE_KEY") or environment.get("AZURE_STORAGE_ACCOUNT_KEY")
+                         "AZURE_STORAGE_ACCOUNT or AZURE_STORAGE_CONNECTION_STRING.")  # fmt: skip
+    key = environment.get("AZURE_STORAGE_KEY") or environment.get("AZURE_STORAGE_ACCOUNT_KEY") or said.get("AccountKey")
     token = None if key else environment.get("AZURE_STORAGE_SAS_TOKEN")
-    return pafs.AzureFileSystem(account, key or None, sas_token=token or None)
+    endpoint = urlsplit(said.get("BlobEndpoint", ""))
+    place = {"authority": endpoint.netloc, "scheme": endpoint.scheme} if endpoint.port else {}  # an emulator's
+    more = {f"{kind}_storage_{name}": value for kind in ("blob", "dfs") for name, value in place.items()}
+    return pafs.AzureFileSystem(account_name=account, account_key=key or None, sas_token=token or None, **more)
 
 
 _SYSTEMS: dict[str, Callable[[str, Mapping[str, str]], Any]] = {
