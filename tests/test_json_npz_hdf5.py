@@ -719,7 +719,7 @@ def test_none_of_them_waits_for_pandas(tmp_path: Path) -> None:
     paths = [str(write(tmp_path)) for write in (write_json, write_npz, write_hdf5)]
     script = f"""
 import sys
-from cyborg_ingest.plan import make_plan
+from cyborg_ingest.planning import make_plan
 from cyborg_ingest.settings import SourceSettings
 for path in {paths!r}:
     assert sum(len(chunk.batch) for chunk in make_plan((path,), SourceSettings()).chunks(7)) == {ROWS}
