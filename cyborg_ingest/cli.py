@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hin
 import typer
 import typer.core
 
-from cyborg_ingest import __version__
+from cyborg_ingest import __version__, streams
 from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.settings import (
     CreateIndexSettings,
@@ -335,12 +335,15 @@ def main() -> None:
     """The console script. Ends the process with an exit code of `errors.ExitCode`."""
     # nothing here multiplies matrices, and the threads that numpy's OpenBLAS would start take turns in spinning
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    streams.make_unbreakable()
     try:
         app(prog_name="cyborg-ingest")
     except SystemExit as done:
+        lost = streams.why_lost(sys.stdout)
+        if lost is not None:
+            typer.echo(f"note      Not all of the result could be written to standard output: {lost}.", err=True)
         if any(thread.name.startswith("sender") for thread in threading.enumerate()):
             # a request that was given up after the drain would be waited for at the end of the process
-            sys.stdout.flush()
             os._exit(done.code if isinstance(done.code, int) else ExitCode.BUG)
         raise
 

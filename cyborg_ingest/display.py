@@ -5,7 +5,6 @@ All of it goes to stderr; stdout is for the result that was asked for.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -43,41 +42,17 @@ def is_terminal(stream: TextIO) -> bool:
 
 def make_display(progress: str, *, verbose: bool = False, stream: TextIO | None = None) -> Display:
     """The display for `--progress`."""
-    out = _Unbreakable(stream or sys.stderr)
+    out = stream or sys.stderr
     if progress == "auto":
-        progress = "rich" if is_terminal(out.stream) else "plain"
+        progress = "rich" if is_terminal(out) else "plain"
     kinds: dict[str, type[Display]] = {"rich": RichDisplay, "json": JsonDisplay, "plain": PlainDisplay}
     return kinds.get(progress, Display)(out, verbose=verbose)
-
-
-class _Unbreakable:
-    """A stream whose reader may go away: a load does not end because nobody watches it."""
-
-    encoding = "utf-8"
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self.stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self.stream.flush()
-
-    def isatty(self) -> bool:
-        return self.stream.isatty()
-
-    def fileno(self) -> int:
-        return self.stream.fileno()
 
 
 class Display:
     """The plan, notes, rejected rows and the summary, without progress; the others add theirs."""
 
-    def __init__(self, out: _Unbreakable, *, verbose: bool) -> None:
+    def __init__(self, out: TextIO, *, verbose: bool) -> None:
         self.verbose = verbose
         self.rejections = 0
         self.tally: Tally | None = None
@@ -130,7 +105,7 @@ class Display:
 class PlainDisplay(Display):
     """One line of progress every few seconds, whatever the sender is waiting for."""
 
-    def __init__(self, out: _Unbreakable, *, verbose: bool) -> None:
+    def __init__(self, out: TextIO, *, verbose: bool) -> None:
         super().__init__(out, verbose=verbose)
         self._over = threading.Event()
         self._timer = threading.Thread(target=self._tick, name="progress", daemon=True)
@@ -179,9 +154,9 @@ class JsonDisplay(PlainDisplay):
 class RichDisplay(Display):
     """A bar on a terminal, redrawn in place; lines scroll above it."""
 
-    def __init__(self, out: _Unbreakable, *, verbose: bool) -> None:
+    def __init__(self, out: TextIO, *, verbose: bool) -> None:
         super().__init__(out, verbose=verbose)
-        self._console = Console(file=out, stderr=True, highlight=False, soft_wrap=True)  # type: ignore[arg-type]
+        self._console = Console(file=out, stderr=True, highlight=False, soft_wrap=True)
         self._bar: _Bar | None = None
 
     def lines(self, texts: Iterable[str]) -> None:

@@ -51,6 +51,7 @@ LAYERS = {
     "wording": 4,
     "portrait": 4,
     "display": 4,
+    "streams": 4,
     "cli": 5,
     "__main__": 5,
 }

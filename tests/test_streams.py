@@ -1,0 +1,101 @@
+"""Telling the result never changes the result: whatever becomes of the standard streams, the rows are loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import cyborgdb_core
+import numpy as np
+import pytest
+from conftest import KEY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = 300
+COMMAND = '"$PYTHON" -m cyborg_ingest'
+ENDINGS = {
+    "a reader that goes away at once": "2>&1 >&3 3>&- | true",
+    "standard error closed": "2>&-",
+    "standard output closed": ">&-",
+    "all three closed": "<&- >&- 2>&-",
+    "a full disk behind standard error": "2>/dev/full",
+    "a full disk behind standard output": ">/dev/full",
+    "a full disk behind both": ">/dev/full 2>&1",
+}
+
+
+def shell(script: str, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A shell line as a user types it, in an environment without Python's own variables."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+        env={**kept, "PYTHON": sys.executable, **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> str:
+    """A command that loads 300 rows into `disk:data`, whose key is known."""
+    np.save(tmp_path / "rows.npy", np.arange(1, ROWS * 4 + 1, dtype=np.float32).reshape(ROWS, 4))
+    (tmp_path / "key").write_text(KEY.hex())
+    (tmp_path / "key").chmod(0o600)
+    return f"{COMMAND} upsert rows.npy --index x --target disk:data --create --index-key-file key"
+
+
+def stored(tmp_path: Path) -> int:
+    storage = cyborgdb_core.StorageConfig.disk(str(tmp_path / "data"))
+    index = cyborgdb_core.Client(storage_config=storage).load_index("x", KEY)
+    return len(index.get([str(row) for row in range(ROWS)], index_key=KEY))
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=list(ENDINGS))
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_load_whose_streams_break_is_whole_and_exits_with_0(
+    load: str, tmp_path: Path, ending: str, unbuffered: str
+) -> None:
+    done = shell(
+        f"exec 3>&1; {load} --json {ending}; echo ${{PIPESTATUS[0]}} >&3", tmp_path, PYTHONUNBUFFERED=unbuffered
+    )
+    assert done.stdout.split()[-1] == "0", done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert stored(tmp_path) == ROWS
+
+
+def test_the_first_line_of_a_result_is_enough_for_head(load: str, tmp_path: Path) -> None:
+    done = shell(f"{load} --json --progress none | head -1; echo ${{PIPESTATUS[0]}}", tmp_path)
+    assert done.stdout == "{\n0\n"
+    assert "Traceback" not in done.stderr
+    assert "standard output" not in done.stderr  # head had what it wanted
+
+
+def test_a_result_that_a_full_disk_swallows_is_said_on_standard_error(load: str, tmp_path: Path) -> None:
+    done = shell(f"{load} --json >/dev/full", tmp_path)
+    assert done.returncode == 0
+    assert "Not all of the result could be written to standard output: No space left on device." in done.stderr
+
+
+@pytest.mark.parametrize("ending", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | true; exit ${PIPESTATUS[0]}"])
+def test_an_error_that_nobody_hears_keeps_its_exit_code(tmp_path: Path, ending: str) -> None:
+    done = shell(f"{COMMAND} upsert missing.npy --index x --target disk:data {ending}", tmp_path)
+    assert done.returncode == 2
+
+
+def test_a_file_that_is_opened_later_is_not_taken_for_a_closed_stream(load: str, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    done = shell(f"{load} <&- >&- 2>&-", tmp_path, CYBORG_INGEST_STATE_DIR=str(state))
+    assert done.returncode == 0
+    (journal,) = state.rglob("journal.jsonl")
+    for line in journal.read_text().splitlines():
+        assert json.loads(line)
+
+
+def test_a_slow_reader_of_a_stream_that_does_not_block_gets_all_of_it(load: str, tmp_path: Path) -> None:
+    nonblocking = "import os,sys; os.set_blocking(1, False); os.execv(sys.argv[1], sys.argv[1:])"
+    wrapped = load.replace('"$PYTHON"', f'"$PYTHON" -c "{nonblocking}" "$PYTHON"', 1)
+    done = shell(f"{wrapped} --json | (sleep 2; cat)", tmp_path)
+    assert json.loads(done.stdout)["rows"]["acknowledged"] == ROWS
