@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import json
 import os
-import random
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,8 +24,8 @@ import orjson
 import platformdirs
 
 from cyborg_ingest.errors import ExitCode, StateError
+from cyborg_ingest.probes import Probe, Probes
 from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.values import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 
 STATE_DIR_VARIABLE = "CYBORG_INGEST_STATE_DIR"
 VERSION = 1
-PROBES = 64
-"""Acknowledged rows that a resumed run asks the index for, at most."""
-
 ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
 """After these a job is over, and the same command starts anew."""
 
@@ -63,24 +59,6 @@ def job_folder(directory: Path, description: Json) -> Path:
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", str(description.get("index", "")))[:40].strip("-")
     return directory / "jobs" / f"{name or 'job'}-{digest}"
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A row that was acknowledged, to ask the index for: digests of its vector and of the rest."""
-
-    id: str
-    vector: str
-    rest: str
-
-
-def probe_of(identity: str, vector: bytes, metadata: Json | None, contents: str | bytes | None) -> Probe:
-    """The digests of a row; `vector` is its little-endian float32 bytes."""
-    return Probe(identity, _digest(vector), _digest(canonical(metadata, contents)))
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 @dataclass(slots=True)
@@ -111,17 +89,9 @@ class State:
 
     parts: dict[PartKey, PartState] = field(default_factory=dict)
     doubts: set[str] = field(default_factory=set)
-    oldest: Probe | None = None
-    newest: Probe | None = None
-    probes: dict[str, Probe] = field(default_factory=dict)
-    seen: int = 0
+    probes: Probes = field(default_factory=Probes)
     facts: Json = field(default_factory=dict)
     ended: int | None = None
-
-    def sample(self) -> list[Probe]:
-        """At most 64 acknowledged rows that no later row replaced, the oldest and the newest among them."""
-        ends = [probe for probe in (self.oldest, self.newest) if probe is not None]
-        return list({probe.id: probe for probe in (*self.probes.values(), *ends)}.values())
 
     def rejects(self) -> Counter[str]:
         """Rejected rows by reason."""
@@ -153,7 +123,7 @@ def _apply(state: State, numbers: dict[int, PartState], record: Json) -> None:
         part.done.add(start, stop)
         part.rejected.update(rejected)
         part.passed += record.get("passed", 0)
-        _apply_probe(state, record.get("probe"), keep=bool(record.get("keep")))
+        _apply_probe(state, record)
     elif "sent" in record:
         number, start, stop = record["sent"]
         numbers[number].sent.add(start, stop)
@@ -161,7 +131,7 @@ def _apply(state: State, numbers: dict[int, PartState], record: Json) -> None:
         number, rows = record["rows"]
         numbers[number].rows = rows
     elif "drop" in record:
-        _drop(state, record["drop"])
+        state.probes.drop(record["drop"])
     elif "doubt" in record:
         state.doubts.update(record["doubt"])
     elif "facts" in record:
@@ -172,26 +142,9 @@ def _apply(state: State, numbers: dict[int, PartState], record: Json) -> None:
         state.ended = None
 
 
-def _apply_probe(state: State, found: list[str] | None, *, keep: bool) -> None:
-    if found is None:
-        return
-    probe = Probe(*found)
-    state.seen += 1
-    state.oldest = state.oldest or probe
-    state.newest = probe
-    if keep:
-        state.probes[probe.id] = probe
-        while len(state.probes) > PROBES - 2:
-            del state.probes[next(iter(state.probes))]
-
-
-def _drop(state: State, ids: list[str]) -> None:
-    for identity in ids:
-        state.probes.pop(identity, None)
-    if state.oldest and state.oldest.id in ids:
-        state.oldest = next(iter(state.probes.values()), None)
-    if state.newest and state.newest.id in ids:
-        state.newest = next(reversed(state.probes.values()), None)
+def _apply_probe(state: State, record: Json) -> None:
+    if "probe" in record:
+        state.probes.add(Probe(*record["probe"]), keep=bool(record.get("keep")))
 
 
 class Journal:
@@ -259,11 +212,11 @@ class Journal:
     def _compacted_probes(self) -> Iterator[bytes]:
         state = self.state
         number = len(self._numbers)
-        probes = state.sample()
+        probes = state.probes.sample()
         if probes:  # a Part of their own carries them: an empty range acknowledges nothing
             yield _line({"part": [number, "", 0, 0, 0, ""]})
             self._numbers["", 0, 0, 0, ""] = number
-        ordered = sorted(probes, key=lambda one: (one != state.oldest, one == state.newest))
+        ordered = sorted(probes, key=lambda one: (one != state.probes.oldest, one == state.probes.newest))
         for probe in ordered:
             yield _line({"ack": [number, 0, 0], "probe": [probe.id, probe.vector, probe.rest], "keep": 1})
         if state.doubts:
@@ -304,15 +257,11 @@ class Journal:
         """Note that rows leave now; called before they do."""
         records = self._number(batch.part)
         number = self._numbers[key_of(batch.part)]
-        replaced = self._replaced(batch)
+        replaced = self.state.probes.replaced(batch.ids)
         if replaced:
-            _drop(self.state, replaced)
+            self.state.probes.drop(replaced)
             records += _line({"drop": replaced})
         self._append(records + _line({"sent": [number, batch.start, batch.stop]}))
-
-    def _replaced(self, batch: Batch) -> list[str]:
-        watched = {probe.id for probe in self.state.sample()}
-        return [] if watched.isdisjoint(batch.ids) else sorted(watched.intersection(batch.ids))
 
     def acknowledged(self, batch: Batch, rejections: Iterable[Rejection] = ()) -> None:
         """Note that the engine has the rows of a batch, or that they are rejected: none is sent again."""
@@ -324,22 +273,14 @@ class Journal:
         if batch.passed:
             record["passed"] = batch.passed
         if batch.ids:
-            record.update(self._probe(batch))
+            probe, keep = self.state.probes.pick(batch)
+            record.update({"probe": [probe.id, probe.vector, probe.rest], **({"keep": 1} if keep else {})})
         self._append(records + _line(record))
         _apply(
             self.state,
             {record["ack"][0]: self.state.parts.setdefault(key_of(batch.part), PartState())},
             record,
         )
-
-    def _probe(self, batch: Batch) -> Json:
-        last = len(batch.ids) - 1
-        metadata = batch.metadata[last] if batch.metadata else None
-        contents = batch.contents[last] if batch.contents else None
-        probe = probe_of(batch.ids[last], batch.vectors[last].tobytes(), metadata, contents)
-        # a reservoir: each of the rows so far is kept with the same chance
-        keep = random.randrange(self.state.seen + 1) < PROBES - 2  # noqa: S311 - a sample, not a secret
-        return {"probe": [probe.id, probe.vector, probe.rest], **({"keep": 1} if keep else {})}
 
     def complete(self, part: Part, rows: int) -> None:
         """Note how many rows a Part has, once it has been read to its end."""

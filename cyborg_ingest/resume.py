@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.compare import TOLERANCES, Row, rows_of, same_vector
 from cyborg_ingest.errors import TargetError
 from cyborg_ingest.events import Noted
-from cyborg_ingest.journal import key_of, probe_of
+from cyborg_ingest.journal import key_of
+from cyborg_ingest.probes import probe_of
 
 if TYPE_CHECKING:
     from cyborg_ingest.events import Emit
@@ -66,7 +67,7 @@ def warn_of_changes(journal: Journal, plan: Plan, emit: Emit) -> None:
 
 def check_probes(journal: Journal, index: Index, tally: Tally, emit: Emit) -> None:
     """Ask the index for some of the rows that are to be skipped. Raises TargetError if they are gone."""
-    probes = journal.state.sample()
+    probes = journal.state.probes.sample()
     emit(
         Noted(
             f"Going on with the job in {journal.folder}: {tally.total('skipped'):,} rows are loaded already "

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cyborg_ingest.errors import ExitCode, StateError
-from cyborg_ingest.journal import PROBES, Journal, job_folder, key_of, probe_of, replay
+from cyborg_ingest.journal import Journal, job_folder, key_of, replay
 from cyborg_ingest.model import Batch, Part, Reason, Rejection
+from cyborg_ingest.probes import PROBES, probe_of
 from cyborg_ingest.ranges import RangeSet
 
 DESCRIPTION: dict[str, Any] = {"target": "disk:/x", "index": "docs", "sources": ["/a.npy"]}
@@ -147,11 +148,11 @@ def test_the_sample_is_bounded_and_holds_the_oldest_and_the_newest_row(tmp_path:
         with Journal(tmp_path, DESCRIPTION) as journal:
             for number in range(300):
                 journal.acknowledged(batch(number * 3, number * 3 + 3))
-            ids = {probe.id for probe in journal.state.sample()}
+            ids = {probe.id for probe in journal.state.probes.sample()}
             assert len(ids) <= PROBES
             assert {"0-2", "0-899"} <= ids
     with Journal(tmp_path, DESCRIPTION) as journal:
-        assert {"0-2", "0-899"} <= {probe.id for probe in journal.state.sample()}
+        assert {"0-2", "0-899"} <= {probe.id for probe in journal.state.probes.sample()}
 
 
 def test_a_row_that_is_being_replaced_leaves_the_sample_before_it_is_sent(tmp_path: Path) -> None:
@@ -159,9 +160,9 @@ def test_a_row_that_is_being_replaced_leaves_the_sample_before_it_is_sent(tmp_pa
         journal.acknowledged(batch(0, 3))
         journal.acknowledged(batch(3, 6))
         journal.sending(batch(6, 8, ids=["0-5", "new"]))
-        assert {probe.id for probe in journal.state.sample()} == {"0-2"}
+        assert {probe.id for probe in journal.state.probes.sample()} == {"0-2"}
     with Journal(tmp_path, DESCRIPTION) as journal:
-        assert {probe.id for probe in journal.state.sample()} == {"0-2"}
+        assert {probe.id for probe in journal.state.probes.sample()} == {"0-2"}
 
 
 def test_the_order_of_fields_does_not_change_a_digest() -> None:

@@ -23,6 +23,7 @@ LAYERS = {
     "batches": 1,
     "retry": 1,
     "compare": 1,
+    "probes": 1,
     "readers": 2,
     "sources": 1,
     "filters": 1,
