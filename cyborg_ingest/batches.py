@@ -147,6 +147,7 @@ def _checked_batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded:
         size=texts.size + ((vectors.nbytes + 2) // 3 * 4 + _ENVELOPE if encoded else vectors.nbytes),
         rejections=tuple(_rejection(chunk, rows, place) for place in bad),
         passed=passed,
+        again=chunk.again,
     )
 
 

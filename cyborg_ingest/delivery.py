@@ -22,7 +22,10 @@ from cyborg_ingest.values import with_plain_dates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cyborg_ingest.model import Batch, Json
+    import numpy as np
+    import numpy.typing as npt
+
+    from cyborg_ingest.model import Batch, Json, StoredRow
     from cyborg_ingest.retry import Gate
     from cyborg_ingest.targets.base import Index
 
@@ -35,7 +38,7 @@ _SUSPECTS = 16
 class Delivery:
     """One index, and the rules of asking it again.
 
-    `on_retry` hears of each failure that may pass, with the batch that it befell. `tolerance` is that of
+    `on_retry` hears of each failure that may pass, with the ids of the rows that it befell. `tolerance` is that of
     comparing vectors with what the index holds, as a share of their largest component.
     """
 
@@ -44,7 +47,7 @@ class Delivery:
         index: Index,
         policy: RetryPolicy,
         gate: Gate,
-        on_retry: Callable[[Batch, RetryableError, float], None],
+        on_retry: Callable[[list[str], RetryableError, float], None],
     ) -> None:
         self.index = index
         self.tolerance = 0.0
@@ -60,23 +63,40 @@ class Delivery:
         except TooLargeError:
             if len(batch) == 1:
                 raise
-            for half in halves(batch):
+            for half in batch.halves():
                 self.send(half)
 
     def _upsert(self, batch: Batch, policy: RetryPolicy) -> None:
         if batch.ids:
-            call(
-                lambda: self.index.upsert_binary(batch.ids, batch.vectors, batch.metadata, batch.contents),
-                policy,
-                self._gate,
-                lambda error, pause: self._on_retry(batch, error, pause),
-            )
+            self.upsert(batch.ids, batch.vectors, batch.metadata, batch.contents, policy)
+
+    def upsert(
+        self,
+        ids: list[str],
+        vectors: npt.NDArray[np.float32],
+        metadata: list[Json | None] | None,
+        contents: list[str | bytes | None] | None,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        """Send rows in one request, retried."""
+        call(
+            lambda: self.index.upsert_binary(ids, vectors, metadata, contents),
+            policy or self._policy,
+            self._gate,
+            lambda error, pause: self._on_retry(ids, error, pause),
+        )
+
+    def read(self, ids: list[str]) -> list[StoredRow]:
+        """The rows of these ids, as far as the index has them; retried."""
+        return call(
+            lambda: self.index.get(ids), self._policy, self._gate, lambda error, pause: self._on_retry([], error, pause)
+        )
 
     def landed(self, batch: Batch) -> None:
         """Remember a row that the index is known to take: the newest of its id, since ids never overtake."""
         if batch.ids:
             last = len(batch)
-            self._good = _rows_of(batch, last - 1, last, batch.stop - 1, batch.stop)
+            self._good = batch.piece(last - 1, last, batch.stop - 1, batch.stop)
 
     def mend(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
         """What can be made of a batch that failed; raises the error where no row is to blame.
@@ -101,44 +121,75 @@ class Delivery:
             if len(batch) == 1:
                 yield rejected(batch, Reason.TOO_LARGE, error)
                 return
-            for half in halves(batch):
+            for half in batch.halves():
                 yield from self._by_halves(half)
 
     def _at_the_cap(self, batch: Batch, error: CapReachedError) -> Iterator[Settled]:
         """Rows that are there already, and equal, count as acknowledged: the cap refuses them all the same."""
         rows = list(rows_of(batch))
         last = {row.id: place for place, row in enumerate(rows)}
-        there = {stored.id: stored for stored in self.index.get(batch.ids)}
+        there = {stored.id: stored for stored in self.read(batch.ids)}
         equal = [
             last[row.id] != place or not difference(row, there.get(row.id), self.tolerance)
             for place, row in enumerate(rows)
         ]
         if not any(equal):
             raise error
-        for piece, is_equal in _runs(batch, equal):
+        for piece, is_equal in batch.runs(equal):
             if not is_equal:
                 self._upsert(piece, self._policy)
             yield Settled(piece, 0.0, piece.rejections)
 
     def _bisect(self, batch: Batch, error: Exception) -> Iterator[Settled]:
-        """Send ever smaller pieces. A row is to blame only if the target takes another in the same breath."""
-        accepted = self._good is not None
+        """Send ever smaller pieces, in order; a single row that is refused is judged before later ones are sent.
+
+        As long as nothing was ever accepted there is nothing to judge by: such rows wait for the first that is.
+        """
         if self._good is not None and self._refusal(self._good) is not None:
             raise error  # the target takes nothing at all
         suspects: list[tuple[Batch, Exception]] = []
         for outcome in self._pieces(batch, error):
             if isinstance(outcome, Settled):
-                accepted = True
+                self.landed(outcome.batch)
+                yield from self._overtaken(suspects, outcome.batch)
+                suspects = []
                 yield outcome
+            elif self._good is not None:
+                yield self._judged(*outcome)
             else:
                 suspects.append(outcome)
-            if len(suspects) > _SUSPECTS and not accepted:
-                break
-            while accepted and suspects:
-                yield rejected(suspects[0][0], Reason.REFUSED, suspects[0][1])
-                suspects.pop(0)
+                if len(suspects) > _SUSPECTS:
+                    break
         if suspects:
             raise error
+
+    def _judged(self, row: Batch, error: Exception) -> Settled:
+        """Blame a row that was refused only if the target takes another, and then refuses this one once more.
+
+        Evidence of different moments is no evidence: an outage may have ended, or begun, in between. Asking for a row
+        that was accepted last is harmless: nothing newer of its id is there.
+        """
+        if self._good is None or self._refusal(self._good) is not None:
+            raise error
+        again = self._refusal(row)
+        if again is None:
+            self.landed(row)
+            return Settled(row, 0.0, row.rejections)
+        if isinstance(again, UnavailableError) and self._refusal(self._good) is not None:
+            raise again
+        return rejected(row, Reason.REFUSED, again)
+
+    def _overtaken(self, suspects: list[tuple[Batch, Exception]], piece: Batch) -> Iterator[Settled]:
+        """Judge rows that were refused before a piece behind them was the first to be accepted."""
+        is_older = False
+        for row, error in suspects:
+            settled = self._judged(row, error)
+            is_older = is_older or not set(piece.ids).isdisjoint(settled.batch.ids)
+            yield settled
+        if is_older:  # what was accepted now lies over a newer row
+            self._upsert(piece, self._policy)
+        if suspects:
+            self.landed(piece)
 
     def _pieces(
         self, batch: Batch, error: Exception | None, *, deduced: bool = False
@@ -156,7 +207,7 @@ class Delivery:
         if len(batch) == 1:
             yield batch, error or RefusedError("refused")
             return
-        first, second = halves(batch)
+        first, second = batch.halves()
         refusal = self._refusal(first)
         if refusal is None:
             yield Settled(first, 0.0, first.rejections)
@@ -181,48 +232,6 @@ def _may_be_a_rows_fault(error: Exception) -> bool:
     return isinstance(error, RefusedError) or (isinstance(error, UnavailableError) and error.cause == "500")
 
 
-def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """A batch as two, each with half of its rows; together they cover the same rows of the Part."""
-    middle = len(batch) // 2
-    border = int(batch.rows[middle])
-    return (
-        _rows_of(batch, 0, middle, batch.start, border),
-        _rows_of(batch, middle, len(batch), border, batch.stop),
-    )
-
-
-def _runs(batch: Batch, flags: list[bool]) -> Iterator[tuple[Batch, bool]]:
-    """The batch as pieces of rows with the same flag."""
-    begin = 0
-    for place in range(1, len(flags) + 1):
-        if place == len(flags) or flags[place] != flags[begin]:
-            start = batch.start if begin == 0 else int(batch.rows[begin])
-            stop = batch.stop if place == len(flags) else int(batch.rows[place])
-            yield _rows_of(batch, begin, place, start, stop), flags[begin]
-            begin = place
-
-
-def _rows_of(batch: Batch, begin: int, end: int, start: int, stop: int) -> Batch:
-    """The batch's own rows [begin, end), which stand for rows [start, stop) of the Part."""
-    offset = batch.start - batch.first_row
-    rejections = tuple(one for one in batch.rejections if start <= one.row + offset < stop)
-    return replace(
-        batch,
-        start=start,
-        stop=stop,
-        first_row=start - offset,
-        ids=batch.ids[begin:end],
-        vectors=batch.vectors[begin:end],
-        metadata=None if batch.metadata is None else batch.metadata[begin:end],
-        contents=None if batch.contents is None else batch.contents[begin:end],
-        rows=batch.rows[begin:end],
-        lines=None if batch.lines is None else batch.lines[begin:end],
-        size=batch.size * (end - begin) // max(1, len(batch)),
-        rejections=rejections,
-        passed=stop - start - (end - begin) - len(rejections),
-    )
-
-
 def rejected(batch: Batch, reason: Reason, error: Exception) -> Settled:
     """A batch of one row, rejected: its range is settled, and no row of it is in the index."""
     rejection = Rejection(
@@ -234,15 +243,7 @@ def rejected(batch: Batch, reason: Reason, error: Exception) -> Settled:
         line=None if batch.lines is None else int(batch.lines[0]),
         record=_record(batch),
     )
-    return Settled(without_rows(batch), 0.0, (*batch.rejections, rejection))
-
-
-def without_rows(batch: Batch) -> Batch:
-    """The same range of the Part, with nothing to send."""
-    return replace(
-        batch, ids=[], vectors=batch.vectors[:0], metadata=None, contents=None, rows=batch.rows[:0],
-        lines=None, size=0,
-    )  # fmt: skip
+    return Settled(batch.without_rows(), 0.0, (*batch.rejections, rejection))
 
 
 def _record(batch: Batch) -> Json:

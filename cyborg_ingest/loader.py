@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest import sources as places
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.columns import first_dimension
-from cyborg_ingest.delivery import Delivery
-from cyborg_ingest.doubts import PAUSES, Doubts, upsert_rows
+from cyborg_ingest.doubts import PAUSES
 from cyborg_ingest.errors import (
     BadRowError,
     DifferenceError,
@@ -29,16 +28,16 @@ from cyborg_ingest.findings import Checks
 from cyborg_ingest.inspection import index_findings
 from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
 from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
-from cyborg_ingest.plan import Done, ahead, nothing
+from cyborg_ingest.plan import ahead
 from cyborg_ingest.planning import describe_job, make_plan
-from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
-from cyborg_ingest.resume import check_probes, skipped, tolerance_of, warn_of_changes
+from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped, tolerance_of
 from cyborg_ingest.retry import Gate, RetryPolicy
-from cyborg_ingest.sender import Sender, Settled, Stop
+from cyborg_ingest.sender import Settled, Stop
 from cyborg_ingest.settings import LoadSettings
 from cyborg_ingest.stopping import Stopper
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, MAX_BODY
+from cyborg_ingest.transfer import Transfer
 from cyborg_ingest.verifier import Verifier, check_count, present
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.events import Emit
     from cyborg_ingest.model import Batch, Chunk, Part, Rejection
     from cyborg_ingest.opening import Opened
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan import Done, Plan
     from cyborg_ingest.targets.base import Client
 
 _CHUNK_BYTES = 3_000_000
@@ -106,6 +105,7 @@ class _Run:
         self.present: list[str] = []
         self.findings: list[dict[str, Any]] = []
         self.ended_parts: list[tuple[Part, int]] = []
+        self.changes: list[str] = []
         self.gate, self.stop = Gate(), Stop()
         self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
         self._lock = threading.Lock()
@@ -133,7 +133,9 @@ class _Run:
             self.emit(Planned(plan, client.target, settings.index))
             cutting = self._cutting(client)
             self.journal = self._job(client)
-            dimension, chunks = _first_look(plan, cutting, self._done, self._part_ended)
+            if self.journal is not None and self.journal.resumed:
+                self.changes = keep_in_order(self.journal, plan)
+            dimension, chunks = _first_look(plan, cutting, done_of(self.journal), self._part_ended)
             self.opened = self._open(client, dimension)
             if self.opened is None or settings.dry_run:
                 return self._check_only(client, plan, cutting, dimension, chunks)
@@ -169,14 +171,6 @@ class _Run:
         description = describe_job(client.target, settings.index, settings.sources, settings)
         folder = job_folder(state_directory(settings.state_dir), description)
         return Journal(folder, description, restart=settings.restart)
-
-    def _done(self, part: Part) -> Done:
-        if self.journal is None:
-            return nothing(part)
-        known = self.journal.part(part)
-        return Done(
-            RangeSet(known.done), known.rows, known.passed
-        )  # its own: it is read while acknowledgements come in
 
     def _part_ended(self, part: Part, rows: int) -> None:
         """Called by the thread that reads; the journal has one writer."""
@@ -214,7 +208,8 @@ class _Run:
                 self.journal.know(precision=self.settings.storage_precision or "float32", sole=True)
             skipped(self.journal, plan, self.tally)
             if self.journal.resumed:
-                warn_of_changes(self.journal, plan, self.emit)
+                for change in self.changes:
+                    self.emit(Noted(change))
                 check_probes(self.journal, opened.index, self.tally, self.emit)
         rows = None if plan.rows is None else plan.rows - self.tally.total("skipped")
         check_cap(client, before, rows, self.emit)
@@ -269,70 +264,56 @@ class _Run:
 
     def _send(self, opened: Opened, batches: Iterable[Batch]) -> None:
         """Send what is read. What lands is noted before anything else is read."""
-        policy = RetryPolicy(self.settings.retries, self.settings.retry_max_wait)
-        delivery = Delivery(opened.index, policy, self.gate, self._retrying)
-        self.doubts = Doubts(self.journal.state.doubts if self.journal else ())
-        self.delivery = delivery
-        sender = Sender(
-            delivery.send,
-            self.settings.workers or (EMBEDDED_WORKERS if self.is_embedded else REST_WORKERS),
-            on_start=self._starting,
-            on_refused=delivery.mend,
+        self.transfer = Transfer(
+            opened.index,
+            self.journal,
+            workers=self.settings.workers or (EMBEDDED_WORKERS if self.is_embedded else REST_WORKERS),
+            policy=RetryPolicy(self.settings.retries, self.settings.retry_max_wait),
+            gate=self.gate,
             stop=self.stop,
+            applies_late=not self.is_embedded,
+            on_retry=self._retrying,
         )
+        sender, doubts = self.transfer.sender, self.transfer.doubts
         self.emit(Sending(self.tally))
         self.stopper.is_sending = True
-        for settled in sender.send_all(self._accepted(batches)):
+        for settled in self.transfer.send(self._accepted(batches)):
             self._settled(settled)
             self.tally.in_flight, self.tally.duplicates = sender.in_flight, sender.duplicates
         self.stopper.is_sending = False
         if self.stop.is_asked():
             raise self.stopper.error()
-        if self.doubts:
+        if doubts:
             self.emit(
                 Noted(
-                    f"{len(self.doubts):,} rows may still be replaced by an older request that was given up: they are "
+                    f"{len(doubts):,} rows may still be replaced by an older request that was given up: they are "
                     f"watched for {sum(PAUSES):.0f} s."
                 )
             )
-        waited = self.doubts.settle(
-            opened.index, self.gate, delivery.tolerance, lambda rows: upsert_rows(opened.index, rows)
-        )
-        for settled in waited:
-            self._note(settled)
-
-    def _starting(self, batch: Batch) -> None:
-        """A batch is about to leave: note it, so that a killed run is known to have sent it."""
-        self.doubts.starting(batch)
-        if self.journal is not None:
-            if not self.is_embedded and self.journal.was_in_doubt(batch):
-                self.doubts.add(batch.ids)
-            self.journal.sending(batch)
+        if not self.transfer.settle():
+            raise self.stopper.error()
 
     def _settled(self, settled: Settled) -> None:
-        """A batch has landed: count it, and note it unless an older request may still replace its rows."""
+        """A batch has landed: count it, then note it."""
         batch = settled.batch
         if batch.ids and self.opened is not None and not self.tally.total("acknowledged"):
-            self.delivery.tolerance = tolerance_of(batch, self.opened.index, self.settings.storage_precision)
+            self.transfer.delivery.tolerance = tolerance_of(batch, self.opened.index, self.settings.storage_precision)
             if self.journal is not None:
-                self.journal.know(exact=not self.delivery.tolerance)
-        self.delivery.landed(batch)
+                self.journal.know(exact=not self.transfer.delivery.tolerance)
         for rejection in settled.rejections:
             if rejection not in batch.rejections:
                 self._count_rejection(rejection)
             self.emit(RowRejected(rejection))
-        self.tally.acknowledged(batch, settled.seconds)
-        if not self.doubts.holds_back(settled):
-            self._note(settled)
-
-    def _note(self, settled: Settled) -> None:
-        if self.journal is not None:
-            self.journal.reject(settled.rejections, full=self.settings.reject_content == "full")
-            self.journal.acknowledged(settled.batch, settled.rejections)
+        if not batch.again:
+            self.tally.acknowledged(batch, settled.seconds)
+        self.transfer.note(settled, full=self.settings.reject_content == "full")
 
     def _accepted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Batches as they are read, counted. Raises BadRowError when there are too many bad rows."""
         for batch in batches:
+            if batch.again:
+                yield batch
+                continue
             self.tally.read(batch)
             for rejection in batch.rejections:
                 self._count_rejection(rejection)
@@ -355,13 +336,9 @@ class _Run:
             "same command again."
         )
 
-    def _retrying(self, batch: Batch, error: RetryableError, pause: float) -> None:
+    def _retrying(self, error: RetryableError, pause: float) -> None:
         with self._lock:
             self.tally.retries[error.cause] += 1
-            if error.outcome_unknown:
-                self.doubts.add(batch.ids)
-                if self.journal is not None:
-                    self.journal.doubt(batch.ids)
             self.emit(Retrying(error, pause))
 
     def _after(self, client: Client, opened: Opened, plan: Plan) -> None:
@@ -387,7 +364,7 @@ class _Run:
         if mode == "count":
             self.verified = check_count(self.count["before"] or 0, after, self.tally)
         elif mode != "none":
-            self.verified, _ = Verifier(opened.index, plan, self.delivery.tolerance).run(mode)
+            self.verified, _ = Verifier(opened.index, plan, self.transfer.delivery.tolerance).run(mode)
         if self.verified and self.verified["differences"]:
             raise DifferenceError(f"{self.verified['text']} See the report, or run cyborg-ingest verify.")
 

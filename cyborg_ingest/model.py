@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -54,6 +54,8 @@ class Part:
     first_row: int | None
     size: int
     fingerprint: str = ""
+    choice: str = ""
+    """What chose the rows of it that are asked for, where their places did: `--skip`, `--sample`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class Chunk:
     """The metadata, where the format has parsed it already."""
     chosen: npt.NDArray[np.bool_] | None = None
     """Which rows were asked for; None for all. The others are read past: neither loaded nor rejected."""
+    again: bool = False
+    """An earlier run has loaded these rows; those of an id in doubt are to be sent again."""
 
     def rows(self, start: int, stop: int) -> Chunk:
         """Rows [start, stop) of it, counted from its own first."""
@@ -163,7 +167,7 @@ class Batch:
 
     `vectors` is little-endian float32 of shape (n, dim), `rows` (n,) the place of each in its Part, `lines`
     (n,) its line where the format has lines, `size` the bytes of the request, `passed` how many rows were not
-    asked for.
+    asked for, `again` as in Chunk.
     """
 
     part: Part
@@ -179,9 +183,67 @@ class Batch:
     size: int
     rejections: tuple[Rejection, ...] = ()
     passed: int = 0
+    again: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """It as two, each with half of its rows; together they cover the same rows of the Part."""
+        middle = len(self) // 2
+        border = int(self.rows[middle])
+        return self.piece(0, middle, self.start, border), self.piece(middle, len(self), border, self.stop)
+
+    def runs(self, flags: list[bool]) -> Iterator[tuple[Batch, bool]]:
+        """It as pieces of rows with the same flag; `flags` has one a row."""
+        begin = 0
+        for place in range(1, len(flags) + 1):
+            if place == len(flags) or flags[place] != flags[begin]:
+                start = self.start if begin == 0 else int(self.rows[begin])
+                stop = self.stop if place == len(flags) else int(self.rows[place])
+                yield self.piece(begin, place, start, stop), flags[begin]
+                begin = place
+
+    def piece(self, begin: int, end: int, start: int, stop: int) -> Batch:
+        """Its own rows [begin, end), which stand for rows [start, stop) of the Part."""
+        offset = self.start - self.first_row
+        rejections = tuple(one for one in self.rejections if start <= one.row + offset < stop)
+        return replace(
+            self,
+            start=start,
+            stop=stop,
+            first_row=start - offset,
+            ids=self.ids[begin:end],
+            vectors=self.vectors[begin:end],
+            metadata=None if self.metadata is None else self.metadata[begin:end],
+            contents=None if self.contents is None else self.contents[begin:end],
+            rows=self.rows[begin:end],
+            lines=None if self.lines is None else self.lines[begin:end],
+            size=self.size * (end - begin) // max(1, len(self)),
+            rejections=rejections,
+            passed=stop - start - (end - begin) - len(rejections),
+        )
+
+    def picked(self, places: list[int]) -> Batch:
+        """The same range of the Part, with some of its rows and without its rejections."""
+        return replace(
+            self,
+            ids=[self.ids[place] for place in places],
+            vectors=self.vectors[places],
+            metadata=None if self.metadata is None else [self.metadata[place] for place in places],
+            contents=None if self.contents is None else [self.contents[place] for place in places],
+            rows=self.rows[places],
+            lines=None if self.lines is None else self.lines[places],
+            size=self.size * len(places) // max(1, len(self)),
+            rejections=(),
+        )
+
+    def without_rows(self) -> Batch:
+        """The same range of the Part, with nothing to send."""
+        return replace(
+            self, ids=[], vectors=self.vectors[:0], metadata=None, contents=None, rows=self.rows[:0],
+            lines=None, size=0,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

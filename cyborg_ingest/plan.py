@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,14 +52,36 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an earlier run has done of a Part: these rows, of so many (None: not known).
+    """What an earlier run has settled of a Part: these rows, of so many (None: not known).
 
-    `passed` of them were not asked for.
+    `passed` of them were not asked for, as `choice` chose. Rows that are `held` are read once more. Rows that were
+    `in_flight` when it ended are missing, but none that is settled has one of their ids.
     """
 
     rows: RangeSet
     total: int | None
     passed: int = 0
+    held: RangeSet = field(default_factory=RangeSet)
+    choice: str = ""
+    in_flight: RangeSet = field(default_factory=RangeSet)
+
+    def gap(self, total: int | None) -> int | None:
+        """The first row that is neither settled nor in flight; None where there is none."""
+        for start, stop in self.rows.missing(0, _ENDLESS if total is None else total):
+            for gap, _ in self.in_flight.missing(start, stop):
+                return gap
+        return None
+
+    def first_to_read(self, total: int | None) -> int | None:
+        """The first row that is missing or held, of a Part of so many; None where all is done."""
+        end = _ENDLESS if total is None else total
+        places = [next(self.rows.missing(0, end), None), next(iter(self.held), None)]
+        return min((place[0] for place in places if place is not None), default=None)
+
+    def to_read(self, start: int, stop: int) -> list[tuple[int, int, bool]]:
+        """The pieces of [start, stop) that are missing, or (True) held, in order."""
+        missing = [(*one, False) for one in self.rows.missing(start, stop)]
+        return sorted([*missing, *((*one, True) for one in self.held.within(start, stop))])
 
 
 def nothing(_part: Part) -> Done:
@@ -68,7 +91,7 @@ def nothing(_part: Part) -> Done:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows are asked for, among those of all sources in their order: first `skip`, then the filter, then `limit`.
+    """Which rows are asked for, among those of all sources in their order: `skip`, the filter, `sample`, `limit`.
 
     `sample` are the places of rows picked at random, sorted.
     """
@@ -91,6 +114,14 @@ class Selection:
             chosen = picked if chosen is None else chosen & picked
         return chunk if chosen is chunk.chosen else replace(chunk, chosen=chosen)
 
+    def choice(self, place: int) -> str:
+        """What places decide about the rows of a Part whose first row has this one: no choice, no word."""
+        words = [f"skip {self.skip - place}"] if place < self.skip else []
+        if self.sample is not None:
+            picked = self.sample[np.searchsorted(self.sample, place) :] - place
+            words.append(f"sample {hashlib.blake2b(picked.tobytes(), digest_size=8).hexdigest()}")
+        return ", ".join(words)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -106,7 +137,8 @@ class Plan:
         """The exact number of rows that are asked for, where it can be told before they are read."""
         counts = [rows for rows, _ in self.expected()]
         if self.selection.sample is not None:
-            return len(self.selection.sample)
+            picked = len(self.selection.sample)
+            return picked if self.selection.limit is None else min(picked, self.selection.limit)
         return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
 
     def expected(self) -> list[tuple[int | None, int]]:
@@ -133,25 +165,53 @@ class Plan:
     ) -> Iterator[Chunk]:
         """Read what is not done, in order, at most `rows` a chunk; `on_end` hears how many rows a Part has.
 
-        Rows that are not asked for are part of a chunk, and marked in it; but not those past the limit.
+        Rows that are not asked for are part of a chunk, and marked in it; but not those past the limit. Rows that are
+        held come too, in chunks of their own.
         """
         left = _Left(self.selection.limit)
         place = 0
-        for source in self.sources:
-            for part in source.layout.parts:
-                known = done(part)
-                left.take(len(known.rows) - known.passed)
-                if left.is_none():
-                    return
-                total = part.rows if part.rows is not None else known.total
-                if not self._holds(source, part, place, total):
-                    place += total or 0
-                    continue
-                passed = yield from self._part(source, part, rows, known, place, left)
-                if left.is_none():
-                    return
-                on_end(part, passed)
+        for source, part in self._parts():
+            known = done(part)
+            total = part.rows if part.rows is not None else known.total
+            left.take(len(known.rows) - known.passed)
+            if (left.is_none() and not known.held) or not self._holds(source, part, place, total):
+                place += total or 0
+                continue
+            chosen = replace(part, choice=self.selection.choice(place))
+            passed = yield from self._part(source, chosen, rows, known, place, left)
+            if passed is not None:
+                on_end(chosen, passed)
                 place += passed
+
+    def standing(self, done: Callable[[Part], Done]) -> Iterator[tuple[Part, int | None]]:
+        """Every Part with its first row that is to be read on from, whatever is done behind it; None: it stands.
+
+        Rows count in their order. What is loaded behind a gap would be older than the gap's own rows, so behind the
+        first one nothing stands; but no row behind one that was in flight has its id.
+        """
+        left = _Left(self.selection.limit)
+        place, is_broken = 0, False
+        for source, part in self._parts():
+            known = done(part)
+            total = part.rows if part.rows is not None else known.total
+            gap = 0 if is_broken else None
+            if not is_broken and not left.is_none() and self._holds(source, part, place, total):
+                gap = self._gap(known, place, total, left)
+            is_broken = is_broken or gap is not None
+            yield part, gap
+            place += total or 0
+
+    def _gap(self, known: Done, place: int, total: int | None, left: _Left) -> int | None:
+        """The first row of a Part that is asked for, not settled, and was not in flight."""
+        if known.rows and known.choice != self.selection.choice(place):
+            return 0
+        gap = known.gap(total)
+        before = sum(stop - start for start, stop in known.rows.within(0, _ENDLESS if gap is None else gap))
+        left.take(before - known.passed)
+        return None if left.is_none() else gap
+
+    def _parts(self) -> Iterator[tuple[Source, Part]]:
+        return ((source, part) for source in self.sources for part in source.layout.parts)
 
     def _holds(self, source: Source, part: Part, place: int, total: int | None) -> bool:
         """Whether a row of the Part may be asked for."""
@@ -162,10 +222,10 @@ class Plan:
 
     def _part(
         self, source: Source, part: Part, rows: int, known: Done, place: int, left: _Left
-    ) -> Generator[Chunk, None, int]:
-        """Yield what is missing of a Part; return how many rows it has, unless the limit ended it."""
+    ) -> Generator[Chunk, None, int | None]:
+        """Yield what is missing or held of a Part; return how many rows it has, or None where the limit ended it."""
         total = part.rows if part.rows is not None else known.total
-        start = next(known.rows.missing(0, total if total is not None else _ENDLESS), (None, None))[0]
+        start = known.first_to_read(total)
         if start is None:
             return total or 0
         passed = start
@@ -173,10 +233,14 @@ class Plan:
         for chunk in chunks:
             passed = chunk.start + len(chunk.batch)
             shaped = self.selection.applied(with_one_vector(source.shape.apply(chunk)), place + chunk.start)
-            for begin, stop in known.rows.missing(chunk.start, passed):
-                yield left.cut(shaped.rows(begin - chunk.start, stop - chunk.start))
-                if left.is_none():
-                    return passed
+            for begin, stop, is_held in known.to_read(chunk.start, passed):
+                piece = shaped.rows(begin - chunk.start, stop - chunk.start)
+                if is_held:
+                    yield replace(piece, again=True)
+                elif not left.is_none():
+                    yield left.cut(piece)
+            if left.is_none() and not known.held.overlaps(passed, _ENDLESS):
+                return None
         return passed
 
 

@@ -181,12 +181,13 @@ def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:
 
 
 def _sampled(plan: Plan, size: int) -> Selection:
-    """The plan's selection, with so many rows of it picked at random; the same ones each time."""
+    """The plan's selection, with so many rows of it picked at random; the same ones each time, whatever the limit."""
     random = np.random.default_rng(_SEED)
+    limit, plan = plan.selection.limit, replace(plan, selection=replace(plan.selection, limit=None))
     exact = plan.rows
     everything = _places(plan) if exact is None else np.arange(plan.selection.skip, plan.selection.skip + exact)
     places = random.choice(everything, min(size, len(everything)), replace=False)
-    return replace(plan.selection, sample=np.sort(places))
+    return replace(plan.selection, limit=limit, sample=np.sort(places))
 
 
 def _places(plan: Plan) -> npt.NDArray[np.int64]:

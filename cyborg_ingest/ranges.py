@@ -30,6 +30,24 @@ class RangeSet:
         self._starts[first:last] = [start]
         self._stops[first:last] = [stop]
 
+    def remove_from(self, start: int) -> None:
+        """Take out all from `start` on."""
+        kept = bisect_left(self._starts, start)
+        del self._starts[kept:], self._stops[kept:]
+        if self._stops and self._stops[-1] > start:
+            self._stops[-1] = start
+
+    def overlaps(self, start: int, stop: int) -> bool:
+        """Whether any of [start, stop) is in the set."""
+        return next(self.within(start, stop), None) is not None
+
+    def within(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """The parts of [start, stop) that are in the set, in order."""
+        for number in range(bisect_right(self._stops, start), len(self._starts)):
+            if self._starts[number] >= stop:
+                break
+            yield max(start, self._starts[number]), min(stop, self._stops[number])
+
     def missing(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, stop) that are not in the set, in order."""
         for number in range(bisect_right(self._stops, start), len(self._starts)):

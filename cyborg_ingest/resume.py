@@ -7,17 +7,79 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.compare import TOLERANCES, Row, rows_of, same_vector
 from cyborg_ingest.errors import TargetError
 from cyborg_ingest.events import Noted
-from cyborg_ingest.journal import key_of
+from cyborg_ingest.ledger import key_of
+from cyborg_ingest.plan import Done, nothing
 from cyborg_ingest.probes import probe_of
+from cyborg_ingest.ranges import RangeSet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cyborg_ingest.events import Emit
     from cyborg_ingest.journal import Journal
-    from cyborg_ingest.model import Batch
+    from cyborg_ingest.model import Batch, Part
     from cyborg_ingest.plan import Plan
-    from cyborg_ingest.ranges import RangeSet
     from cyborg_ingest.report import Tally
     from cyborg_ingest.targets.base import Index
+
+
+def done_of(journal: Journal | None) -> Callable[[Part], Done]:
+    """What earlier runs have settled of a Part, as the plan asks for it: as it was when the Part is begun."""
+    if journal is None:
+        return nothing
+
+    def done(part: Part) -> Done:
+        known = journal.part(part)
+        in_flight = known.in_doubt if journal.state.is_whole else RangeSet()
+        return Done(known.settled, known.rows, known.passed_rows, RangeSet(known.held), known.choice, in_flight)
+
+    return done
+
+
+def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
+    """Forget what was done behind the first gap; what the user should know of it.
+
+    A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is no gap: until
+    it lands, no newer row of its ids is sent. A source that is new or changed is one, and so is a line that the journal
+    has lost.
+    """
+    notes = _changes(journal, plan)
+    if journal.state.has_lost_lines:
+        notes.append(f"Lines of {journal.folder / 'journal.jsonl'} cannot be read: what they said is loaded again.")
+    upto = {key_of(part): row for part, row in plan.standing(done_of(journal))}
+    before = _settled_rows(journal)
+    journal.keep({key: row for key, row in upto.items() if key in journal.state.parts})
+    again = before - _settled_rows(journal)
+    if notes and again:
+        notes.append(
+            f"{again:,} rows that were loaded before, in what changed or behind it, are loaded again: the later row of "
+            "an id wins."
+        )
+    return notes
+
+
+def _settled_rows(journal: Journal) -> int:
+    return sum(len(part.settled) - part.passed_rows for part in journal.state.parts.values())
+
+
+def _changes(journal: Journal, plan: Plan) -> list[str]:
+    """Which sources are others than in the last run."""
+    known = {key[:2]: key for key in journal.state.parts}
+    uris = [source.layout.uri for source in plan.sources]
+    loaded = {key[0] for key in journal.state.parts}
+    last = max((place for place, uri in enumerate(uris) if uri in loaded), default=0)
+    notes = [
+        f"{uri} is new since the last run, and comes before sources that were loaded."
+        for uri in uris[:last]
+        if uri not in loaded
+    ]
+    for source in plan.sources:
+        for part in source.layout.parts:
+            before = known.get((part.uri, part.number))
+            if before is not None and key_of(part) not in journal.state.parts:
+                notes.append(f"{part.uri} has changed since the last run: it is loaded again from its start.")
+                break
+    return notes
 
 
 def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
@@ -27,9 +89,10 @@ def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
         one = tally.sources[source.layout.uri]
         for part in source.layout.parts:
             known = journal.part(part)
-            chosen = len(known.done) - known.passed
+            settled, passed = known.settled, known.passed_rows
+            chosen = len(settled) - passed
             asked = chosen if left is None else min(chosen, left)
-            end = _end_of(known.done, asked + known.passed)
+            end = _end_of(settled, asked + passed)
             rejected = [reason for row, (_, reason) in known.rejected.items() if row < end]
             one.skipped += asked - len(rejected)
             one.rejected += len(rejected)
@@ -47,22 +110,6 @@ def _end_of(done: RangeSet, rows: int) -> int:
         end = min(stop, start + rows)
         rows -= stop - start
     return end
-
-
-def warn_of_changes(journal: Journal, plan: Plan, emit: Emit) -> None:
-    """Say which Parts changed since, and what that means."""
-    known = {(key[0], key[1]): key for key in journal.state.parts}
-    for source in plan.sources:
-        for part in source.layout.parts:
-            before = known.get((part.uri, part.number))
-            if before is not None and key_of(part) not in journal.state.parts:
-                emit(
-                    Noted(
-                        f"{part.uri} has changed since the last run: it is loaded again from its start. Rows of later "
-                        "files with the same ids may now be older than its own; --restart loads all in order."
-                    )
-                )
-                break
 
 
 def check_probes(journal: Journal, index: Index, tally: Tally, emit: Emit) -> None:

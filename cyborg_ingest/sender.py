@@ -6,10 +6,10 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cyborg_ingest.model import Batch, Rejection
 
@@ -46,6 +46,38 @@ class Stop:
         return self.deadline is not None
 
 
+class Runner(Protocol):
+    """What requests run on; tests put an order of their own in the place of threads."""
+
+    def submit(self, action: Callable[[Batch], float], batch: Batch) -> Future[float]:
+        """Let it run beside others."""
+
+    def wait(self, futures: Iterable[Future[Any]], timeout: float | None) -> None:
+        """Return when one of them is done, at the latest after so many seconds."""
+
+    def end(self, *, wait: bool) -> None:
+        """Start no more; wait for what runs, or leave it alone."""
+
+
+class Threads:
+    """Requests on threads, at most `workers` at once."""
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="sender")
+
+    def submit(self, action: Callable[[Batch], float], batch: Batch) -> Future[float]:
+        """Let it run as soon as a thread is free."""
+        return self._pool.submit(action, batch)
+
+    def wait(self, futures: Iterable[Future[Any]], timeout: float | None) -> None:
+        """Return when one of them is done."""
+        wait(futures, timeout, return_when=FIRST_COMPLETED)
+
+    def end(self, *, wait: bool) -> None:
+        """Start no more."""
+        self._pool.shutdown(wait=wait, cancel_futures=True)
+
+
 class Sender:
     """Sends what it pulls from `batches`; `send` runs on `workers` threads, everything else on the caller's.
 
@@ -62,12 +94,14 @@ class Sender:
         on_start: Callable[[Batch], None] = lambda _batch: None,
         on_refused: Callable[[Batch, BaseException], Iterator[Settled]] | None = None,
         stop: Stop | None = None,
+        runner: Runner | None = None,
     ) -> None:
         self._send = send
         self._workers = workers
         self._on_start = on_start
         self._on_refused = on_refused
         self._stop = stop or Stop()
+        self._runner = runner
         self._flying: dict[Future[float], Batch] = {}
         self._held: dict[Future[float], set[str]] = {}
         self._refused: list[tuple[Batch, BaseException]] = []
@@ -87,55 +121,55 @@ class Sender:
         what was given up.
         """
         error: BaseException | None = None
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sender")
+        runner = self._runner or Threads(self._workers)
         try:
             try:
-                yield from self._pull(pool, batches)
+                yield from self._pull(runner, batches)
             except Exception as failure:  # noqa: BLE001 - raised again below, after the acks that are due
                 error = failure
-            yield from self._drain()
+            yield from self._drain(runner)
         finally:
-            pool.shutdown(wait=not self._flying, cancel_futures=True)
+            runner.end(wait=not self._flying)
         if error is None and self._refused:
             error = self._refused[0][1]
         if error is not None and not self._stop.is_asked():
             raise error
 
-    def _pull(self, pool: ThreadPoolExecutor, batches: Iterator[Batch]) -> Iterator[Settled]:
+    def _pull(self, runner: Runner, batches: Iterator[Batch]) -> Iterator[Settled]:
         for batch in batches:
             conflicts = self._conflicts(batch)
             if conflicts:
                 self.duplicates += len(set(batch.ids).intersection(set().union(*self._held.values())))
             while len(self._flying) > self._workers or self._refused or (conflicts and self._conflicts(batch)):
-                yield from self._landed()
-                yield from self._mended()
+                yield from self._landed(runner)
+                yield from self._mended(runner)
                 if self._stop.is_asked():
                     return
             if self._stop.is_asked():
                 return
-            self._start(pool, batch)
+            self._start(runner, batch)
         while self._flying or self._refused:
-            yield from self._landed()
-            yield from self._mended()
+            yield from self._landed(runner)
+            yield from self._mended(runner)
             if self._stop.is_asked():
                 return
 
-    def _drain(self) -> Iterator[Settled]:
+    def _drain(self, runner: Runner) -> Iterator[Settled]:
         """Await what is on its way; what waits for a thread is not sent if the target refuses or on a stop."""
         while self._flying:
             if self._refused or self._stop.is_asked():
                 for future in [one for one in self._flying if one.cancel()]:
                     self._taken_off(future)
             before = len(self._flying)
-            yield from self._landed(draining=True)
+            yield from self._landed(runner, draining=True)
             if self._stop.is_asked() and len(self._flying) == before:
                 return
 
-    def _start(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
+    def _start(self, runner: Runner, batch: Batch) -> None:
         self._on_start(batch)
         ids = set(batch.ids)
         self.duplicates += len(batch.ids) - len(ids)
-        future = pool.submit(self._timed, batch)
+        future = runner.submit(self._timed, batch)
         self._flying[future], self._held[future] = batch, ids
 
     def _timed(self, batch: Batch) -> float:
@@ -148,7 +182,7 @@ class Sender:
         """Whether a row of the batch has the id of one in flight: it must not overtake it."""
         return any(not held.isdisjoint(batch.ids) for held in self._held.values())
 
-    def _landed(self, *, draining: bool = False) -> Iterator[Settled]:
+    def _landed(self, runner: Runner, *, draining: bool = False) -> Iterator[Settled]:
         """Wait for something to land, or for a stop; note what was refused."""
         timeout = None
         waited: list[Future[Any]] = list(self._flying)
@@ -158,7 +192,7 @@ class Sender:
             waited.append(self._stop.wake)
         if not self._flying:
             return
-        wait(waited, timeout, return_when=FIRST_COMPLETED)
+        runner.wait(waited, timeout)
         for future in [one for one in self._flying if one.done()]:
             batch = self._taken_off(future)
             failure = future.exception()
@@ -172,12 +206,12 @@ class Sender:
         del self._held[future]
         return self._flying.pop(future)
 
-    def _mended(self) -> Iterator[Settled]:
+    def _mended(self, runner: Runner) -> Iterator[Settled]:
         """Look at what was refused, once nothing is in flight that it could overtake."""
         if not self._refused or self._stop.is_asked():
             return
         while self._flying:
-            yield from self._landed()
+            yield from self._landed(runner)
             if self._stop.is_asked():
                 return
         while self._refused:

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cyborg_ingest.errors import ExitCode, StateError
-from cyborg_ingest.journal import Journal, job_folder, key_of, replay
+from cyborg_ingest.journal import Journal, job_folder
+from cyborg_ingest.ledger import key_of, replay
 from cyborg_ingest.model import Batch, Part, Reason, Rejection
 from cyborg_ingest.probes import PROBES, probe_of
 from cyborg_ingest.ranges import RangeSet

@@ -1,0 +1,118 @@
+"""Rows on their way into an index: sent in order, and noted in the journal as what they are by then.
+
+What is noted when decides what a run that is killed here leaves to the next one. Before a batch leaves, the journal
+has it as sent; an id of a request that was given up is in doubt before the request is repeated; a batch that landed
+is done, or held where an older request may still replace one of its rows. So at any moment:
+
+- what is sent and neither done nor held was in flight, and no row behind it with one of its ids is done;
+- a row of an id in doubt that is newer than the doubt is held, or was in flight.
+
+A run that goes on forgets what is done behind the first gap, reads what is held once more for the ids in doubt, and
+sends all else in order; then the later row of an id wins, whatever was killed, lost or applied late.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cyborg_ingest.delivery import Delivery
+from cyborg_ingest.doubts import Doubts
+from cyborg_ingest.ranges import RangeSet
+from cyborg_ingest.sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cyborg_ingest.compare import Row
+    from cyborg_ingest.errors import RetryableError
+    from cyborg_ingest.journal import Journal
+    from cyborg_ingest.model import Batch
+    from cyborg_ingest.retry import Gate, RetryPolicy
+    from cyborg_ingest.sender import Runner, Settled, Stop
+    from cyborg_ingest.targets.base import Index
+
+
+class Transfer:
+    """Sends batches into an index, with a journal or without. `on_retry` may be called from any thread.
+
+    `applies_late`: a request of a run that was killed may still be applied, as by a service.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        journal: Journal | None,
+        *,
+        workers: int,
+        policy: RetryPolicy,
+        gate: Gate,
+        stop: Stop,
+        applies_late: bool,
+        on_retry: Callable[[RetryableError, float], None],
+        runner: Runner | None = None,
+    ) -> None:
+        self._journal = journal
+        self._gate = gate
+        self._applies_late = applies_late
+        self._on_retry = on_retry
+        self.doubts = Doubts(journal.state.doubts if journal else ())
+        self.delivery = Delivery(index, policy, gate, self._retrying)
+        self.sender = Sender(
+            self.delivery.send, workers, on_start=self._starting, on_refused=self._mend, stop=stop, runner=runner
+        )
+
+    def send(self, batches: Iterable[Batch]) -> Iterator[Settled]:
+        """Send them; yield each batch when it is settled, for the caller to `note` before it asks for more."""
+        yield from self.sender.send_all(self._wanted(batches))
+
+    def note(self, settled: Settled, *, full: bool) -> None:
+        """Note that a batch has landed, and its rejected rows; with all of their content, or their ids alone."""
+        self.delivery.landed(settled.batch)
+        held = self.doubts.landed(settled.batch)
+        if self._journal is not None and not settled.batch.again:
+            self._journal.reject(settled.rejections, full=full)
+            self._journal.acknowledged(settled.batch, settled.rejections, held=held)
+
+    def settle(self) -> bool:
+        """Wait until no older request replaces a newer row; False where the gate ended the wait."""
+        is_quiet = self.doubts.settle(self.delivery.read, self._send_rows, self._gate, self.delivery.tolerance)
+        if is_quiet and self._journal is not None:
+            self._journal.release()
+        return is_quiet
+
+    def _wanted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches; of what is held those rows whose id is in doubt."""
+        for batch in batches:
+            wanted = self.doubts.doubted(batch) if batch.again else batch
+            if wanted.ids or not batch.again:
+                yield wanted
+
+    def _starting(self, batch: Batch) -> None:
+        unheard = self._journal.in_doubt(batch.part) if self._journal and self._applies_late else RangeSet()
+        doubted = self.doubts.starting(batch, unheard)
+        if self._journal is not None:
+            if doubted:
+                self._journal.doubt(doubted)
+            self._journal.sending(batch)
+
+    def _mend(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
+        if batch.again:  # the index had these rows: none of them is to blame
+            raise error
+        yield from self.delivery.mend(batch, error)
+
+    def _retrying(self, ids: list[str], error: RetryableError, pause: float) -> None:
+        if error.outcome_unknown and ids:
+            self.doubts.add(ids)
+            if self._journal is not None:
+                self._journal.doubt(ids)
+        self._on_retry(error, pause)
+
+    def _send_rows(self, rows: list[Row]) -> None:
+        self.delivery.upsert(
+            [row.id for row in rows],
+            np.stack([row.vector for row in rows]),
+            [row.metadata for row in rows],
+            [row.contents for row in rows],
+        )

@@ -1,0 +1,194 @@
+"""At the end of every history each id has its last row: all short ones are played, and longer ones by chance."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import order_model
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from order_model import Picker, Seen, Setting, World, explore, history
+
+from cyborg_ingest.planning import make_plan
+from cyborg_ingest.ranges import RangeSet
+from cyborg_ingest.resume import done_of
+from cyborg_ingest.sender import Sender
+from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.transfer import Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from cyborg_ingest.journal import Journal
+    from cyborg_ingest.plan import Plan
+
+ONE, TWO, PAIRS = Setting(1, 1), Setting(1, 2), Setting(2, 1)
+
+
+@dataclass(frozen=True)
+class Histories:
+    """All those of a source with these ids, a row each, and so many faults; the first run is cut as `first`."""
+
+    ids: str
+    faults: int
+    first: Setting
+    later: Setting
+    applies_late: bool = True
+
+    def __str__(self) -> str:
+        kind = "service" if self.applies_late else "embedded"
+        return f"{self.ids}-{self.faults}-{self.first.batch_rows}{self.first.workers}-{self.later.batch_rows}-{kind}"
+
+
+SHORT = [
+    Histories("aa", 2, ONE, ONE),
+    Histories("aba", 1, TWO, PAIRS),
+    Histories("aaba", 1, PAIRS, TWO),
+    Histories("aba", 2, TWO, TWO, applies_late=False),
+]
+HELD = Histories("acabb", 2, PAIRS, PAIRS)
+"""The second request is held back for the first one's sake, and a third follows that shares an id with it alone."""
+LONG = [
+    HELD,
+    Histories("aaa", 2, ONE, ONE),
+    Histories("abab", 2, TWO, TWO, applies_late=False),
+    Histories("aba", 2, ONE, PAIRS),
+    Histories("aba", 2, ONE, ONE),
+    Histories("aba", 2, TWO, TWO),
+    Histories("abba", 2, TWO, PAIRS),
+    Histories("abcabc", 1, Setting(1, 3), PAIRS),
+    Histories("acabb", 2, PAIRS, ONE),
+    Histories("acabba", 2, PAIRS, PAIRS),
+    Histories("aa", 3, ONE, ONE),
+    Histories("abab", 3, TWO, PAIRS, applies_late=False),
+]
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No power is cut in these histories."""
+    monkeypatch.setattr(os, "fsync", lambda _file: None)
+
+
+def plan_of(ids: str | list[str], folder: Path, part_rows: int = 4) -> Plan:
+    """A Parquet of these rows, the vector of each beginning with its number from 1, in Parts of so many rows."""
+    numbers = np.array([[row + 1, 1] for row in range(len(ids))], np.float32)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.reshape(-1)), 2)
+    pq.write_table(pa.table({"id": list(ids), "vector": vectors}), folder / "rows.parquet", row_group_size=part_rows)
+    return make_plan((str(folder / "rows.parquet"),), SourceSettings())
+
+
+def last_rows(ids: str | list[str]) -> dict[str, float]:
+    return {identity: row + 1.0 for row, identity in enumerate(ids)}
+
+
+def check(world: World, ids: str | list[str]) -> None:
+    assert world.stored == last_rows(ids), f"not the last rows after: {world.story}"
+
+
+def play_all(histories: Histories, folder: Path) -> int:
+    plan, seen = plan_of(histories.ids, folder), Seen()
+
+    def play(pick: Picker) -> None:
+        shutil.rmtree(folder / "job", ignore_errors=True)
+        world = World(pick, histories.faults, histories.applies_late)
+        runs = itertools.chain([histories.first], itertools.repeat(histories.later))
+        if history(world, plan, folder / "job", runs, seen):
+            check(world, histories.ids)
+
+    return explore(play)
+
+
+@pytest.mark.parametrize("histories", SHORT, ids=str)
+def test_every_short_history_ends_with_the_last_row_of_each_id(histories: Histories, tmp_path: Path) -> None:
+    assert play_all(histories, tmp_path) > 20
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("histories", LONG, ids=str)
+def test_every_longer_history_does_too(histories: Histories, tmp_path: Path) -> None:
+    print(f"{play_all(histories, tmp_path):,} histories")  # noqa: T201 - a figure that is asked for
+
+
+def _forget_what_is_held(transfer: Transfer, settled: Any, *, full: bool) -> None:
+    """As it was once: what is held is not noted before the end of the run."""
+    transfer.delivery.landed(settled.batch)
+    held = transfer.doubts.landed(settled.batch)
+    if transfer._journal is not None and not held:
+        transfer._journal.acknowledged(settled.batch, settled.rejections)
+    assert full
+
+
+def _done_without_held(journal: Journal | None) -> Callable[[Any], Any]:
+    return lambda part: replace(done_of(journal)(part), held=RangeSet())
+
+
+FAULTY: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "what is held is noted at the end": lambda patch: patch.setattr(Transfer, "note", _forget_what_is_held),
+    "what is held is never read again": lambda patch: patch.setattr(order_model, "done_of", _done_without_held),
+    "no id is ever in doubt": lambda patch: patch.setattr(Transfer, "_retrying", lambda *_: None),
+    "rows overtake others of their id": lambda patch: patch.setattr(Sender, "_conflicts", lambda *_: False),
+    "a killed run's requests are forgotten": lambda patch: patch.setattr(RangeSet, "overlaps", lambda *_: False),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_the_model_notices_a_loader_that_forgets_one_of_these_rules(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FAULTY[fault](monkeypatch)
+    histories = HELD if "at the end" in fault else SHORT[0]
+    with pytest.raises(AssertionError, match="not the last rows after"):
+        play_all(histories, tmp_path)
+
+
+class Drawn:
+    """Choices that hypothesis makes."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.taken: list[int] = []
+        self._data = data
+
+    def __call__(self, possibilities: int) -> int:
+        self.taken.append(self._data.draw(st.integers(0, possibilities - 1)))
+        return self.taken[-1]
+
+
+def runs(data: st.DataObject) -> Iterator[Setting]:
+    while True:
+        yield Setting(data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4)))
+
+
+def by_chance(folder: Path, ids: list[str], faults: int, data: st.DataObject) -> None:
+    shutil.rmtree(folder / "job", ignore_errors=True)
+    world = World(Drawn(data), faults, data.draw(st.booleans()))
+    assert history(world, plan_of(ids, folder, data.draw(st.integers(1, 6))), folder / "job", runs(data))
+    check(world, ids)
+
+
+rows_of_few_ids = st.lists(st.sampled_from("abcd"), min_size=1, max_size=14)
+WITHOUT_LIMITS: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=150, **WITHOUT_LIMITS)
+@given(ids=rows_of_few_ids, faults=st.integers(1, 6), data=st.data())
+def test_longer_histories_by_chance_end_so_too(
+    tmp_path: Path, ids: list[str], faults: int, data: st.DataObject
+) -> None:
+    by_chance(tmp_path, ids, faults, data)
+
+
+@pytest.mark.soak
+@settings(max_examples=5000, **WITHOUT_LIMITS)
+@given(ids=rows_of_few_ids, faults=st.integers(1, 10), data=st.data())
+def test_many_more_histories_by_chance(tmp_path: Path, ids: list[str], faults: int, data: st.DataObject) -> None:
+    by_chance(tmp_path, ids, faults, data)
