@@ -261,13 +261,23 @@ Seen = dict[tuple[object, ...], list[int]]
 """A state, and the choices that led to it first."""
 
 
-def history(world: World, plan: Plan, folder: Path, settings: Iterator[Setting], seen: Seen | None = None) -> bool:
+def history(
+    world: World,
+    plan: Plan,
+    folder: Path,
+    settings: Iterator[Setting],
+    seen: Seen | None = None,
+    between: Callable[[Path], None] = lambda _journal: None,
+) -> bool:
     """Runs, each going on with the one before, until one ends well; then all that is late arrives.
 
+    `between` two runs the journal may be damaged.
     Where other choices have led to the state in which a run begins, what may come of it is played there: False.
     """
     for number, setting in enumerate(settings):
         assert number < 20, world.story
+        if number:
+            between(folder / "journal.jsonl")
         if number and seen is not None:
             choices = list(world.pick.taken)
             if seen.setdefault(_state(world, folder, setting), choices) != choices:

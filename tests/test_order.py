@@ -187,6 +187,24 @@ def test_longer_histories_by_chance_end_so_too(
     by_chance(tmp_path, ids, faults, data)
 
 
+@settings(max_examples=150, **WITHOUT_LIMITS)
+@given(ids=rows_of_few_ids, data=st.data())
+def test_a_damaged_journal_sends_rows_again_and_none_too_late(
+    tmp_path: Path, ids: list[str], data: st.DataObject
+) -> None:
+    def damage(journal: Path) -> None:
+        written = bytearray(journal.read_bytes())
+        for _ in range(data.draw(st.integers(0, 3))):
+            written[data.draw(st.integers(0, len(written) - 1))] = data.draw(st.integers(0, 255))
+        journal.write_bytes(bytes(written))
+
+    shutil.rmtree(tmp_path / "job", ignore_errors=True)
+    world = World(Drawn(data), data.draw(st.integers(1, 4)), applies_late=False)
+    plan = plan_of(ids, tmp_path, data.draw(st.integers(1, 6)))
+    assert history(world, plan, tmp_path / "job", runs(data), between=damage)
+    check(world, ids)
+
+
 @pytest.mark.soak
 @settings(max_examples=5000, **WITHOUT_LIMITS)
 @given(ids=rows_of_few_ids, faults=st.integers(1, 10), data=st.data())
