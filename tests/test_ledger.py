@@ -137,7 +137,9 @@ def test_a_job_whose_journal_lost_lines_still_loads_every_row(engine: Engine, tm
     path, index = tmp_path / "rows.jsonl", engine.name()
     bad = [*rows[:190], {"id": "x", "vector": [None, None]}, *rows[190:]]
     path.write_text("".join(json.dumps(one) + "\n" for one in bad))
-    options = {"index": index, "target": engine.target, "create": True, "batch_rows": 10, "state_dir": tmp_path / "s"}
+    options: dict[str, Any] = {
+        "index": index, "target": engine.target, "create": True, "batch_rows": 10, "state_dir": tmp_path / "s"
+    }  # fmt: skip
     with pytest.raises(BadRowError):
         cyborg_ingest.load(path, **options)
     (journal,) = (tmp_path / "s").rglob("journal.jsonl")

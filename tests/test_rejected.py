@@ -72,7 +72,9 @@ def test_a_resumed_load_has_each_rejected_row_in_its_file_and_its_report(engine:
     rows[60]["vector"] = [1.0]
     path, index = tmp_path / "rows.jsonl", engine.name()
     path.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    options = {"index": index, "target": engine.target, "create": True, "batch_rows": 10, "state_dir": tmp_path / "s"}
+    options: dict[str, Any] = {
+        "index": index, "target": engine.target, "create": True, "batch_rows": 10, "state_dir": tmp_path / "s"
+    }  # fmt: skip
     with pytest.raises(BadRowError):
         cyborg_ingest.load(path, max_errors="2", **options)
     (kept,) = (tmp_path / "s").rglob("rejected.jsonl")
