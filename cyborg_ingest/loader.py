@@ -277,9 +277,10 @@ class _Run:
         sender, doubts = self.transfer.sender, self.transfer.doubts
         self.emit(Sending(self.tally))
         self.stopper.is_sending = True
-        for settled in self.transfer.send(self._accepted(batches)):
-            self._settled(settled)
-            self.tally.in_flight, self.tally.duplicates = sender.in_flight, sender.duplicates
+        with contextlib.closing(self.transfer.send(self._accepted(batches))) as landed:  # drained, whoever raises
+            for settled in landed:
+                self._settled(settled)
+                self.tally.in_flight, self.tally.duplicates = sender.in_flight, sender.duplicates
         self.stopper.is_sending = False
         if self.stop.is_asked():
             raise self.stopper.error()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from cyborg_ingest.model import Batch, Rejection
 
@@ -113,7 +113,7 @@ class Sender:
         """Batches that are on their way."""
         return len(self._flying)
 
-    def send_all(self, batches: Iterator[Batch]) -> Iterator[Settled]:
+    def send_all(self, batches: Iterator[Batch]) -> Generator[Settled, None, None]:
         """Yield each batch when it is settled.
 
         After an error, of the sources or of the target, what is in flight is still awaited and yielded; then
@@ -129,7 +129,7 @@ class Sender:
                 error = failure
             yield from self._drain(runner)
         finally:
-            runner.end(wait=not self._flying)
+            runner.end(wait=not (self._flying and self._stop.is_asked()))
         if error is None and self._refused:
             error = self._refused[0][1]
         if error is not None and not self._stop.is_asked():

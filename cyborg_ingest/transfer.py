@@ -23,7 +23,7 @@ from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.sender import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from cyborg_ingest.compare import Row
     from cyborg_ingest.errors import RetryableError
@@ -63,8 +63,11 @@ class Transfer:
             self.delivery.send, workers, on_start=self._starting, on_refused=self._mend, stop=stop, runner=runner
         )
 
-    def send(self, batches: Iterable[Batch]) -> Iterator[Settled]:
-        """Send them; yield each batch when it is settled, for the caller to `note` before it asks for more."""
+    def send(self, batches: Iterable[Batch]) -> Generator[Settled, None, None]:
+        """Send them; yield each batch when it is settled, for the caller to `note` before it asks for more.
+
+        A caller that fails has to `close` this: then what is in flight is awaited, and nothing is applied later.
+        """
         yield from self.sender.send_all(self._wanted(batches))
 
     def note(self, settled: Settled, *, full: bool) -> None:

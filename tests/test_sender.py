@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -107,3 +108,15 @@ def test_after_an_error_of_the_source_likewise() -> None:
     with pytest.raises(ValueError, match="broke off"):
         landed.extend(Sender(store.send, 4).send_all(breaking()))
     assert len(landed) == len(store.rows) == 3
+
+
+def test_a_caller_that_gives_up_leaves_nothing_in_flight() -> None:
+    store = Store()
+    sending = Sender(store.send, 4).send_all(_batches([[str(number)] for number in range(40)]))
+    with contextlib.closing(sending):
+        for _ in range(5):
+            next(sending)
+    at_once = dict(store.rows)
+    time.sleep(0.05)
+    assert store.rows == at_once
+    assert len(at_once) < 15
