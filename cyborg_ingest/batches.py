@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pybase64
 
-from cyborg_ingest import columns
+from cyborg_ingest import columns, typed
 from cyborg_ingest.model import Batch, Reason, Rejection
 from cyborg_ingest.values import JsonList, dump_contents, dump_ids, dump_objects, load_json, with_plain_dates
 
@@ -203,7 +203,7 @@ def _record(chunk: Chunk, place: int) -> Json:
     found: Json = {}
     if names.id:
         found["id"] = columns.ids(row.column(names.id), ignored)[0] or None
-    found["vector"] = columns.plain(row.column(names.vector)).to_pylist()[0]
+    found["vector"] = typed.plain(row.column(names.vector)).to_pylist()[0]
     if names.metadata or names.metadata_columns or names.constants or chunk.metadata is not None:
         found["metadata"] = _readable_metadata(chunk, place)
     if names.contents:

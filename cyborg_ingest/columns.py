@@ -7,7 +7,6 @@ column taken row by row, so that each bad row is found and the others are kept.
 from __future__ import annotations
 
 import itertools
-import math
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
-import pybase64
 
-from cyborg_ingest.mapping import is_bytes, is_list, is_text, storage_type
+from cyborg_ingest.mapping import is_bytes, is_text, storage_type
 from cyborg_ingest.model import Reason
+from cyborg_ingest.typed import null_places, objects, plain, plain_structs
 from cyborg_ingest.values import NotFiniteError, dump_object, load_object
 
 if TYPE_CHECKING:
@@ -35,21 +34,6 @@ Faults = dict[int, tuple[Reason, str]]
 _T = TypeVar("_T")
 _UUID_BYTES = 16
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
-_MILLISECONDS = {"s": 1000, "ms": 1}
-_PER_MILLISECOND = {"us": 1000, "ns": 1_000_000}
-
-
-def plain(array: pa.Array) -> pa.Array:
-    """The array without dictionary, run-end encoding or extension type."""
-    while True:
-        if pt.is_dictionary(array.type):
-            array = _looked_up(array)
-        elif pt.is_run_end_encoded(array.type):
-            array = pc.run_end_decode(array)
-        elif isinstance(array.type, pa.BaseExtensionType):
-            array = array.storage
-        else:
-            return array
 
 
 def ids(array: pa.Array, faults: Faults) -> list[str]:
@@ -108,7 +92,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
         flat = plain(array.flatten())
         if dimension in {None, array.type.list_size} and not flat.null_count:  # the usual: nothing to look for
             return _checked(_numbers(flat).reshape(-1, array.type.list_size), faults)
-    for place in _null_places(array):
+    for place in null_places(array):
         faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
     lengths = _lengths(array)
     dimension = dimension or first_dimension(array)
@@ -120,7 +104,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
         return np.zeros((len(array), 0), "<f4")
     flat = _flat(array, wrong)
     if flat.null_count:
-        holes = np.unique(np.array(_null_places(flat)) // dimension)
+        holes = np.unique(np.array(null_places(flat)) // dimension)
         for place in np.flatnonzero(~wrong)[holes].tolist():
             faults.setdefault(place, (Reason.VECTOR_INVALID, "the vector holds a null"))
         flat = pc.fill_null(flat, 0)
@@ -155,7 +139,7 @@ def _vector_of_columns(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.Fixe
     missing = np.zeros(values.shape, np.bool_)
     for place, name in enumerate(names):
         array = plain(batch.column(name)).cast(pa.float64(), safe=False)
-        missing[_null_places(array), place] = True
+        missing[null_places(array), place] = True
         values[:, place] = _numbers(array)  # whatever stands under a null is hidden by the new one
     validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
     items = pa.Array.from_buffers(pa.float64(), values.size, [validity, pa.py_buffer(values)])
@@ -178,7 +162,7 @@ def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
         lengths = np.full(len(array), array.type.list_size, np.int64)
     else:
         lengths = _numbers(pc.list_value_length(array)).astype(np.int64)
-    lengths[_null_places(array)] = -1
+    lengths[null_places(array)] = -1
     return lengths
 
 
@@ -225,29 +209,13 @@ def metadata(array: pa.Array, faults: Faults) -> list[Json | None]:
     if is_text(storage_type(array.type)):
         texts = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.METADATA_INVALID)
         return [_parsed(text, place, faults) for place, text in enumerate(texts)]
-    return _by_row(array, _objects, faults, Reason.METADATA_INVALID)
+    return _by_row(array, objects, faults, Reason.METADATA_INVALID)
 
 
 def metadata_of_columns(batch: pa.RecordBatch, names: tuple[str, ...], faults: Faults) -> list[Json | None]:
     """One object a row from separate columns, nulls left out."""
     arrays = [plain_structs(batch.column(name)) for name in names]
     return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), faults)
-
-
-def plain_structs(array: pa.Array) -> pa.Array:
-    """A dictionary decoded: a struct of arrays takes it as it is otherwise."""
-    return _looked_up(array) if pt.is_dictionary(array.type) else array
-
-
-def _looked_up(array: pa.DictionaryArray) -> pa.Array:
-    """A dictionary decoded; one of views, as polars writes it, by way of a type that Arrow can take from."""
-    kind = array.type.value_type
-    plainer = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind)
-    if plainer is None:
-        return array.dictionary_decode()
-    # by way of bytes: a cast of text would look for what is no UTF-8, and that is found row by row
-    words = array.dictionary.view(pa.binary_view()).cast(pa.large_binary()).view(plainer)
-    return words.take(array.indices)
 
 
 def _parsed(text: str | None, place: int, faults: Faults) -> Json | None:
@@ -278,109 +246,8 @@ def check_metadata(found: list[Json | None], faults: Faults) -> None:
             faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
 
 
-def _objects(array: pa.Array) -> list[Any]:
-    """The values of an array as JSON has them; None for null and NaN, which objects and lists leave out."""
-    if isinstance(array.type, pa.BaseExtensionType) and array.type.extension_name == "arrow.uuid":
-        return [None if item is None else str(uuid.UUID(bytes=item)) for item in array.storage.to_pylist()]
-    array = plain(array)
-    kind = array.type
-    for fits, convert in _CONVERTERS:
-        if fits(kind):
-            return convert(array)
-    return list(array.to_pylist())
-
-
-def _struct_rows(array: pa.StructArray) -> list[Json | None]:
-    names = [array.type.field(number).name for number in range(array.type.num_fields)]
-    columns = [_objects(child) for child in array.flatten()]
-    rows: list[Json | None]
-    if columns and not any(None in column for column in columns):
-        rows = [dict(zip(names, items, strict=True)) for items in zip(*columns, strict=True)]
-    else:
-        rows = [
-            {name: item for name, item in zip(names, items, strict=True) if item is not None}
-            for items in (zip(*columns, strict=True) if columns else [()] * len(array))
-        ]
-    return _with_nulls(rows, array)
-
-
-def _map_rows(array: pa.MapArray) -> list[Json | None]:
-    keys, items = _objects(array.keys), _objects(array.items)
-    return [
-        None
-        if stop < 0
-        else {str(key): item for key, item in zip(keys[start:stop], items[start:stop], strict=True) if item is not None}
-        for start, stop in _spans(array)
-    ]
-
-
-def _list_rows(array: pa.Array) -> list[list[Any] | None]:
-    if not (pt.is_list(array.type) or pt.is_large_list(array.type)):
-        array = array.cast(pa.large_list(array.type.value_type))
-    items = _objects(array.values)
-    return [
-        None if stop < 0 else [item for item in items[start:stop] if item is not None] for start, stop in _spans(array)
-    ]
-
-
-def _spans(array: pa.Array) -> list[tuple[int, int]]:
-    """Where each row's items stand in the child array; (0, -1) for null. `offsets` honours a slice."""
-    offsets = array.offsets.to_pylist()
-    missing = array.is_null().to_pylist()
-    return [(0, -1) if null else span for null, span in zip(missing, itertools.pairwise(offsets), strict=True)]
-
-
-def _with_nulls(rows: list[Json | None], array: pa.Array) -> list[Json | None]:
-    for place in _null_places(array):
-        rows[place] = None
-    return rows
-
-
 def _numbers(array: pa.Array) -> npt.NDArray[Any]:
     """Numbers without nulls, as they lie in memory. `to_numpy` would import pandas where it is installed."""
     kind = np.dtype(array.type.to_pandas_dtype())
     data = array.buffers()[1]
     return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize) if len(array) else np.empty(0, kind)
-
-
-def _null_places(array: pa.Array) -> list[int]:
-    """Where an array is null."""
-    return list(pc.indices_nonzero(array.is_null()).to_pylist()) if array.null_count else []
-
-
-def _floats(array: pa.Array) -> list[float | None]:
-    array = array.cast(pa.float64())
-    items = list(array.to_pylist())
-    if pc.any(pc.is_nan(array)).as_py():
-        return [None if item is None or math.isnan(item) else item for item in items]
-    return items
-
-
-def _decimals(array: pa.Array) -> list[int | float | None]:
-    number = int if array.type.scale <= 0 else float
-    return [None if item is None else number(item) for item in array.to_pylist()]
-
-
-def _timestamps(array: pa.Array) -> list[int | None]:
-    """Epoch milliseconds, rounded down; a timestamp without a zone is UTC, one with a zone is stored so."""
-    if pt.is_date(array.type):
-        array = array.cast(pa.timestamp("ms"))
-    unit = array.type.unit
-    numbers = array.cast(pa.int64()).to_pylist()
-    up, down = _MILLISECONDS.get(unit, 1), _PER_MILLISECOND.get(unit, 1)
-    return [None if item is None else item * up // down for item in numbers]
-
-
-def _base64(array: pa.Array) -> list[str | None]:
-    return [None if item is None else pybase64.b64encode_as_string(item) for item in array.to_pylist()]
-
-
-_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], list[Any]]], ...] = (
-    (pt.is_struct, _struct_rows),
-    (pt.is_map, _map_rows),
-    (is_list, _list_rows),
-    (pt.is_floating, _floats),
-    (pt.is_decimal, _decimals),
-    (pt.is_temporal, _timestamps),
-    (is_bytes, _base64),
-)

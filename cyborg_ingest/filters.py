@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cyborg_ingest.columns import plain
 from cyborg_ingest.errors import MappingError, UsageError
+from cyborg_ingest.typed import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

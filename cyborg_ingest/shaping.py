@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cyborg_ingest import columns
+from cyborg_ingest import columns, typed
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.readers.arrays import text_array
 from cyborg_ingest.readers.bare import stem
@@ -147,9 +147,9 @@ class Shape:
         if name in self.folders:
             return constant_array(self.folders[name], len(batch))
         head, *steps = name.split(".")
-        found = columns.plain(batch.column(head))
+        found = typed.plain(batch.column(head))
         for step in steps:  # not `field`, which forgets where the struct itself is null
-            found = columns.plain(pc.struct_field(found, [found.type.get_field_index(step)]))
+            found = typed.plain(pc.struct_field(found, [found.type.get_field_index(step)]))
         return found
 
     def _taken(self, chunk: Chunk) -> npt.NDArray[np.bool_]:

@@ -19,6 +19,7 @@ LAYERS = {
     "settings": 1,
     "keys": 1,
     "mapping": 1,
+    "typed": 1,
     "columns": 1,
     "batches": 1,
     "retry": 1,
