@@ -26,6 +26,9 @@ _MILLISECOND = datetime.timedelta(milliseconds=1)
 _ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER = b"0" * 19
 """So many digits, once each digit is a zero: from here on orjson may turn an integer into a float."""
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+"""orjson would write NaN in a dataclass as null, and dates as text."""
+_AS_THEY_ARE = frozenset((str, int, bool))
 _JSON_KINDS = {
     list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean", type(None): "null"
 }  # fmt: skip
@@ -36,7 +39,12 @@ class NotFiniteError(ValueError):
 
 
 def epoch_milliseconds(value: datetime.date) -> int:
-    """Milliseconds since 1970 in UTC, rounded down; a datetime without a zone is taken as UTC."""
+    """Milliseconds since 1970 in UTC, rounded down; a datetime without a zone is taken as UTC.
+
+    Raises NotFiniteError for what is no date.
+    """
+    if value != value:  # noqa: PLR0124 - pandas.NaT, which is a datetime and no date
+        raise NotFiniteError(f"{value} is not JSON")
     if not isinstance(value, datetime.datetime):
         value = datetime.datetime.combine(value, datetime.time())
     if value.tzinfo is None:
@@ -84,7 +92,7 @@ def dump_object(value: Json) -> bytes:
     Raises NotFiniteError (a ValueError) for NaN and infinities, ValueError for what JSON cannot hold.
     """
     try:
-        text = orjson.dumps(value, _convert, orjson.OPT_PASSTHROUGH_DATETIME)
+        text = orjson.dumps(value, _convert, _OPTIONS)
     except TypeError:  # an integer beyond 64 bits, a key or a value that is not JSON: find out which
         return _dump_slowly(value)
     if b"null" in text:
@@ -110,7 +118,7 @@ def dump_objects(values: list[Json | None]) -> bytes:
     if isinstance(values, JsonList):
         return values.json
     try:
-        text = orjson.dumps(values, _convert, orjson.OPT_PASSTHROUGH_DATETIME)
+        text = orjson.dumps(values, _convert, _OPTIONS)
     except TypeError:
         return b"[" + b",".join(b"null" if one is None else _dump_slowly(one) for one in values) + b"]"
     if text.count(b"null") != values.count(None):  # orjson writes NaN and infinity as null
@@ -176,6 +184,51 @@ def with_plain_dates(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [with_plain_dates(item) for item in value]
     return value
+
+
+def plain_json(value: Any, path: str = "") -> Any:
+    """A value of Python as JSON has it: datetimes as epoch milliseconds, tuples as lists, numbers and text as they are.
+
+    What is stored is what is looked at: `pandas.NaT` is a datetime, and no date. Raises NotFiniteError, ValueError, and
+    TypeError for a type that JSON does not have; each names the field.
+    """
+    try:
+        return _plain(value, path)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _plain(value: Any, path: str) -> Any:
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
+    if isinstance(value, dict):
+        return {_key(key, path): _plain(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, path) for item in value]
+    try:
+        return _scalar(value)
+    except NotFiniteError:
+        raise NotFiniteError(f"field {path!r} is {value}, which JSON does not have") from None
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"field {path!r} is {kind}, which JSON does not have; convert it yourself") from None
+
+
+def _scalar(value: Any) -> Any:
+    """A value of a type that is derived from one of JSON's, as that one; a date as epoch milliseconds."""
+    if isinstance(value, float):
+        _refuse_non_finite(value)
+        return float(value)
+    if isinstance(value, int):
+        return int(value)
+    return str.__str__(value) if isinstance(value, str) else _convert(value)
+
+
+def _key(key: Any, path: str) -> str:
+    if isinstance(key, str):
+        return str.__str__(key)
+    where = f"in field {path!r} " if path else ""
+    raise TypeError(f"{where}a key is {type(key).__name__}, not str")
 
 
 def contents_text(value: str | bytes | None) -> str:

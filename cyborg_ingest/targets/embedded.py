@@ -17,7 +17,6 @@ import numpy as np
 
 from cyborg_ingest.errors import (
     AccessError,
-    ArgumentError,
     CapReachedError,
     IndexExistsError,
     MissingExtraError,
@@ -29,9 +28,9 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.targets import engine_log
-from cyborg_ingest.targets.arguments import checked_vectors
+from cyborg_ingest.targets.arguments import checked
 from cyborg_ingest.targets.base import Closing, Traffic
-from cyborg_ingest.values import JsonList, contents_text, dump_object, with_plain_dates
+from cyborg_ingest.values import contents_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -243,7 +242,7 @@ class EmbeddedIndex(Closing):
         contents: list[str | bytes | None] | None = None,
     ) -> None:
         """See `targets.base.Index`. Rows of vectors alone take the engine's fast form."""
-        narrow = checked_vectors(ids, vectors, metadata, contents)
+        narrow, metadata = checked(ids, vectors, metadata, contents)
         if not ids:
             return
         with self._doing():
@@ -321,31 +320,13 @@ def _items(
 ) -> list[Json]:
     """Rows as the engine takes them: numpy vectors (a list costs four times as much), no absent contents."""
     items: list[Json] = [{"id": identity, "vector": vector} for identity, vector in zip(ids, vectors, strict=True)]
-    check = (lambda value: value) if isinstance(metadata, JsonList) else _checked
     for item, value in zip(items, metadata or (), strict=False):
         if value:
-            item["metadata"] = check(value)
+            item["metadata"] = value
     for item, content in zip(items, contents or (), strict=False):
         if content:
             item["contents"] = contents_text(content)
     return items
-
-
-def _checked(metadata: Json) -> Json:
-    """Metadata that JSON can hold; the engine itself would store NaN and never read it back."""
-    try:
-        dump_object(metadata)
-    except ValueError as error:
-        raise ArgumentError(f"metadata: {error}") from None
-    return with_plain_dates(metadata) if _has_dates(metadata) else metadata
-
-
-def _has_dates(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_dates(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(_has_dates(item) for item in value)
-    return hasattr(value, "isoformat")
 
 
 def _text(contents: bytes | str | None) -> str | bytes | None:

@@ -19,7 +19,7 @@ from requests.utils import get_environ_proxies
 from cyborg_ingest.errors import ConnectionLostError, TooLargeError, UsageError
 from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.targets.answers import Secrets, error_of_answer, error_of_transport
-from cyborg_ingest.targets.arguments import checked_vectors
+from cyborg_ingest.targets.arguments import checked
 from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.targets.body import Body
 
@@ -196,7 +196,7 @@ class RestIndex(Closing):
         contents: list[str | bytes | None] | None = None,
     ) -> None:
         """See `targets.base.Index`. Without rows nothing is sent."""
-        narrow = checked_vectors(ids, vectors, metadata, contents)
+        narrow, metadata = checked(ids, vectors, metadata, contents)
         if not ids:
             return
         body = Body(self.named, ids, narrow, metadata, contents)
