@@ -10,7 +10,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.mapping import column_of
 from cyborg_ingest.model import Chunk, Part
-from cyborg_ingest.readers.base import Layout
+from cyborg_ingest.readers.base import Layout, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +37,8 @@ class MemoryReader:
             schema = _schema(found)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise FormatError(f"{uri}: Arrow cannot read it: {error}.") from None
+        check_names(uri, schema)
+        _refuse_overflowing(uri, found, schema)
         rows = found.num_rows if isinstance(found, pa.Table | pa.RecordBatch) else None
         part = Part(uri, self.name, 0, 0, rows or 0, rows, 0, sources.size(uri))
         return Layout(uri, self.name, schema, (part,), rows, rows or 0, part.size, is_seekable=False)
@@ -62,6 +64,24 @@ class MemoryReader:
                         yield Chunk(part, row - len(kept), row - len(kept), kept, columns)
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{part.uri}: row {row:,} cannot be read: {error}.") from None
+
+
+def _refuse_overflowing(uri: str, found: Any, schema: pa.Schema) -> None:
+    """Refuse a Dataset of Parquet that reads INT96 as nanoseconds, which end in 2262. Raises FormatError.
+
+    It is the caller's, with filters of its own: it cannot be made anew in here.
+    """
+    options = getattr(getattr(found, "format", None), "read_options", None)
+    if getattr(options, "coerce_int96_timestamp_unit", None) != "ns" or "timestamp[ns" not in str(schema):
+        return
+    for fragment in found.get_fragments():
+        leaves = fragment.metadata.schema
+        if any(leaves.column(number).physical_type == "INT96" for number in range(len(leaves))):
+            raise FormatError(
+                f"{uri}: {fragment.path} has INT96 timestamps, and the Dataset reads them as nanoseconds, which end in "
+                'the year 2262. Make it with format=ParquetFileFormat(coerce_int96_timestamp_unit="us"), or name the '
+                "files themselves."
+            )
 
 
 def _schema(found: Any) -> pa.Schema:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Chunk, ColumnMap, Part
+from cyborg_ingest.readers import int96
 from cyborg_ingest.readers.base import Layout, check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow.compute as pc
 
@@ -26,6 +28,9 @@ BROKEN = (pa.ArrowException, OSError, ValueError)
 MAGIC = b"PAR1"
 _PAGE_BUFFER = 1 << 20
 """With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
+
+
+_UUID_BYTES = 16
 
 
 class ParquetReader:
@@ -42,7 +47,7 @@ class ParquetReader:
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
         """See `base.Reader`."""
         with opened(uri) as file:
-            schema, footer = file.schema_arrow, file.metadata
+            schema, footer = schema_of(file), file.metadata
             check_names(uri, schema)
             parts, row = [], 0
             for number in range(footer.num_row_groups):
@@ -78,7 +83,7 @@ class ParquetReader:
 
         try:
             with sources.opened(uri) as file:
-                fragment = pads.ParquetFileFormat().make_fragment(file)
+                fragment = pads.ParquetFileFormat(coerce_int96_timestamp_unit=int96.UNIT).make_fragment(file)
                 return frozenset(group.id for group in fragment.subset(filter=condition).row_groups)
         except BROKEN:  # a condition that does not fit the columns is told where it is applied
             return None
@@ -89,8 +94,7 @@ def _chunks(
 ) -> Iterator[Chunk]:
     row, size = 0, part.size
     # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
-    batches = file.iter_batches(batch_size=rows, row_groups=[part.number], columns=names, use_threads=False)
-    for batch in batches:
+    for batch in batches_of(part.uri, file, rows, [part.number], names):
         end = row + len(batch)
         if end > start:
             kept = batch.slice(max(0, start - row))
@@ -102,15 +106,105 @@ def _chunks(
         raise SourceError(f"{part.uri}: row group {part.number} has {row} rows, its footer says {part.rows}.")
 
 
+def schema_of(file: pq.ParquetFile) -> pa.Schema:
+    """The file's columns, UUIDs as such."""
+    return _with_uuids(file, file.schema_arrow, None)
+
+
+def batches_of(
+    uri: str, file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Rows of some row groups, at most `rows` at once, in the types of `schema_of`, each date as it was written."""
+    schema: pa.Schema | None = None
+    batches = _by_group(file, rows, groups, names)
+    doubtful = int96.to_compare(file, names)
+    for batch in _compared(uri, batches, rows, groups, doubtful) if doubtful else batches:
+        schema = schema or _with_uuids(file, batch.schema, names)
+        if schema.equals(batch.schema):
+            yield batch
+        else:
+            arrays = [array.view(field.type) for array, field in zip(batch.columns, schema, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _by_group(file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Group by group: Arrow cannot put together what two of them hold of some nested types."""
+    for group in groups:
+        yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=names, use_threads=False)
+
+
+def _compared(
+    uri: str, batches: Iterator[pa.RecordBatch], rows: int, groups: Sequence[int], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """The batches, with those columns by what they are in nanoseconds too."""
+    with opened(uri, int96_unit="ns") as other:
+        written = int96.written_types(other)
+        for batch, more in zip(batches, _by_group(other, rows, groups, names), strict=True):
+            nanoseconds = dict(zip(more.schema.names, more.columns, strict=True))
+            arrays = [
+                int96.compared(array, nanoseconds[name], written.get(name)) if name in nanoseconds else array
+                for name, array in zip(batch.schema.names, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+
+
+def _with_uuids(file: pq.ParquetFile, schema: pa.Schema, names: Sequence[str] | None) -> pa.Schema:
+    """The schema of these columns, or of all, with the type UUID where the file has it.
+
+    Arrow before version 21 takes them for bytes, and bytes may be anything.
+    """
+    fields = [
+        field.with_type(_typed(field.type, _uuid_leaves(file, field.name, names)))
+        if _has_raw_uuids(field.type)
+        else field
+        for field in schema
+    ]
+    return pa.schema(fields, schema.metadata)
+
+
+def _uuid_leaves(file: pq.ParquetFile, column: str, names: Sequence[str] | None) -> Iterator[bool]:
+    """For each leaf of a column, in its order, whether it is a UUID; of the leaves that the names stand for."""
+
+    def is_below(path: str, name: str) -> bool:
+        return path == name or path.startswith(f"{name}.")
+
+    for leaf in map(file.schema.column, range(len(file.schema))):
+        if is_below(leaf.path, column) and (names is None or any(is_below(leaf.path, name) for name in names)):
+            yield leaf.logical_type.type == "UUID"
+
+
+def _has_raw_uuids(kind: pa.DataType) -> bool:
+    is_raw = bool(pt.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES)
+    return is_raw or any(_has_raw_uuids(kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _typed(kind: pa.DataType, are_uuids: Iterator[bool]) -> pa.DataType:
+    """The type, of which each leaf in its order is a UUID or not."""
+    fields = [kind.field(number) for number in range(kind.num_fields)]
+    if not fields:
+        is_uuid = next(are_uuids)
+        return pa.uuid() if is_uuid and not isinstance(kind, pa.BaseExtensionType) else kind
+    fields = [field.with_type(_typed(field.type, are_uuids)) for field in fields]
+    if pt.is_struct(kind):
+        return pa.struct(fields)
+    if pt.is_map(kind):  # of one field: pairs of a key and an item
+        return pa.map_(fields[0].type.field(0), fields[0].type.field(1))
+    if pt.is_fixed_size_list(kind):
+        return pa.list_(fields[0], kind.list_size)
+    return (pa.large_list if pt.is_large_list(kind) else pa.list_)(fields[0])
+
+
 @contextlib.contextmanager
-def opened(uri: str) -> Iterator[pq.ParquetFile]:
+def opened(uri: str, *, int96_unit: str = int96.UNIT) -> Iterator[pq.ParquetFile]:
     """A Parquet file, its footer read. Raises FormatError."""
     if not sources.is_seekable(uri):
         raise FormatError(
             f"{uri}: Parquet is read from its end, which no stream shows first. Save it, decompressed, in a file."
         )
     try:
-        file = pq.ParquetFile(sources.native(uri), buffer_size=_PAGE_BUFFER, pre_buffer=False)
+        file = pq.ParquetFile(
+            sources.native(uri), buffer_size=_PAGE_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit=int96_unit
+        )
         file.schema_arrow.names  # noqa: B018 - names that are no text are found here
     except BROKEN as error:
         raise FormatError(f"{uri}: {_why_not(uri, error)}") from None

@@ -19,7 +19,7 @@ from cyborg_ingest.readers.arrays import text_array
 from cyborg_ingest.readers.fields import contents, contents_array, identity
 from cyborg_ingest.readers.lines import LineIndex, index_lines
 from cyborg_ingest.readers.npyfile import read_at, read_header
-from cyborg_ingest.readers.parquet import BROKEN, opened
+from cyborg_ingest.readers.parquet import BROKEN, batches_of, opened, schema_of
 from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = {"id": "--ids", "metadata": "--metadata", "contents": "--contents"}
 _TEXT, _LINES, _PARQUET, _NPY = {".txt"}, {".jsonl", ".ndjson"}, {".parquet", ".pq"}, {".npy"}
+_SIDECAR_ROWS = 4096
 _KNOWN = {
     "id": _NPY | _TEXT | _LINES | _PARQUET,
     "metadata": _LINES | _PARQUET,
@@ -170,7 +171,7 @@ class ParquetSidecar:
         self.role, self.path = role, path
         self._file: pq.ParquetFile = stack.enter_context(opened(str(path)))
         self.rows = self._file.metadata.num_rows
-        schema = self._file.schema_arrow
+        schema = schema_of(self._file)
         self._columns = _columns_for(role, path, schema)
         kinds = [schema.field(name) for name in self._columns]
         self._single = len(kinds) == 1 and (role != "metadata" or _is_object(kinds[0].type))
@@ -190,9 +191,7 @@ class ParquetSidecar:
             else:
                 first += rows
         self._at, self._rest = first, None
-        self._batches = iter(
-            self._file.iter_batches(batch_size=4096, row_groups=groups, columns=self._columns, use_threads=False)
-        )
+        self._batches = batches_of(str(self.path), self._file, _SIDECAR_ROWS, groups, self._columns)
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`. Reading on where the last call ended costs nothing extra."""

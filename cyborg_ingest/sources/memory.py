@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from cyborg_ingest.errors import SourceError, UsageError
 from cyborg_ingest.sources.base import Found
 
@@ -52,7 +54,10 @@ class MemoryStore:
 
     def size(self, uri: str) -> int:
         """See `base.Store`."""
-        return int(getattr(self.get(uri), "nbytes", 0))
+        try:
+            return int(getattr(self.get(uri), "nbytes", 0))
+        except (pa.ArrowException, ValueError):  # older versions of Arrow do not know it of some types
+            return 0
 
     def fingerprint(self, uri: str) -> str:
         """See `base.Store`: nobody can tell whether another object is the same, and its name is its own."""
