@@ -45,6 +45,7 @@ class _Rows:
     metadata: list[Json | None] | None
     contents: list[str | bytes | None] | None
     faults: columns.Faults
+    notes: typed.Notes
 
 
 def cut(chunks: Iterable[Chunk], dimension: int | None, cutting: Cutting) -> Iterator[Batch]:
@@ -76,16 +77,17 @@ def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
     batch, names = chunk.batch, chunk.columns
     identities = columns.ids(batch.column(names.id), faults) if names.id else [""] * len(batch)
     vectors = columns.vectors(batch.column(names.vector), dimension, faults)
-    metadata = _metadata(chunk, faults)
+    notes = typed.Notes()
+    metadata = _metadata(chunk, faults, notes)
     contents = columns.contents(batch.column(names.contents), faults) if names.contents else None
     if chunk.chosen is not None:  # what nobody asked for is nobody's fault
         faults = {place: why for place, why in faults.items() if chunk.chosen[place]}
-    return _Rows(identities, vectors, metadata, contents, faults)
+    return _Rows(identities, vectors, metadata, contents, faults, notes)
 
 
-def _metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
+def _metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[Json | None] | None:
     """A row's own metadata, its fields by their new names, with the constants of all rows."""
-    found, names = _own_metadata(chunk, faults), chunk.columns
+    found, names = _own_metadata(chunk, faults, notes), chunk.columns
     if not names.constants and (found is None or not names.renames):
         return found
     renames, constants = dict(names.renames), dict(names.constants)
@@ -98,14 +100,15 @@ def _metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
     return dressed
 
 
-def _own_metadata(chunk: Chunk, faults: columns.Faults) -> list[Json | None] | None:
+def _own_metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[Json | None] | None:
     if chunk.metadata is not None:
         return chunk.metadata
     batch, names = chunk.batch, chunk.columns
-    found = columns.metadata(batch.column(names.metadata), faults) if names.metadata else None
+    own = names.metadata
+    found = columns.metadata(batch.column(own), faults, notes, name=own) if own else None
     if not names.metadata_columns:
         return found
-    more = columns.metadata_of_columns(batch, names.metadata_columns, faults)
+    more = columns.metadata_of_columns(batch, names.metadata_columns, faults, notes)
     if found is None:
         return more
     return [{**(one or {}), **(other or {})} for one, other in zip(found, more, strict=True)]
@@ -148,6 +151,7 @@ def _checked_batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded:
         rejections=tuple(_rejection(chunk, rows, place) for place in bad),
         passed=passed,
         again=chunk.again,
+        as_text=frozenset(rows.notes.as_text),
     )
 
 
@@ -216,7 +220,7 @@ def _readable_metadata(chunk: Chunk, place: int) -> Any:
     text = None
     try:
         text = row.batch.column(names.metadata).to_pylist()[0] if names.metadata else None
-        found = _metadata(replace(row, faults=()), {})
+        found = _metadata(replace(row, faults=()), {}, typed.Notes())
         if isinstance(text, str) and not (found and found[0]):
             return load_json(text.encode())
         return with_plain_dates(found[0]) if found else None

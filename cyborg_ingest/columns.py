@@ -7,7 +7,6 @@ column taken row by row, so that each bad row is found and the others are kept.
 from __future__ import annotations
 
 import itertools
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from cyborg_ingest.mapping import is_bytes, is_text, storage_type
+from cyborg_ingest.mapping import is_bytes, is_text, is_uuid, storage_type
 from cyborg_ingest.model import Reason
-from cyborg_ingest.typed import null_places, objects, plain, plain_structs
+from cyborg_ingest.typed import Notes, null_places, objects, plain, plain_structs, uuids
 from cyborg_ingest.values import NotFiniteError, dump_object, load_object
 
 if TYPE_CHECKING:
@@ -32,22 +31,20 @@ Faults = dict[int, tuple[Reason, str]]
 """The rows of a chunk that cannot be loaded: place in the chunk -> why."""
 
 _T = TypeVar("_T")
-_UUID_BYTES = 16
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def ids(array: pa.Array, faults: Faults) -> list[str]:
-    """Ids as text: integers in decimal, 16 bytes as a UUID; "" where there is none."""
+    """Ids as text: integers in decimal, UUIDs canonical, bytes that are text; "" where there is none."""
     kind = storage_type(array.type)
-    array = plain(array)
-    if pt.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES:
-        found: list[Any] = [None if item is None else str(uuid.UUID(bytes=item)) for item in array.to_pylist()]
+    if is_uuid(array.type):
+        found: list[Any] = uuids(array)
     elif is_bytes(kind):
-        found = _by_row(array, lambda rows: [_decoded(item) for item in rows.to_pylist()], faults, Reason.ID_INVALID)
+        found = _by_row(plain(array), _texts, faults, Reason.ID_INVALID)
     elif is_text(kind):
-        found = _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.ID_INVALID)
+        found = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.ID_INVALID)
     else:
-        found = [None if item is None else str(int(item)) for item in array.to_pylist()]
+        found = [None if item is None else str(int(item)) for item in plain(array).to_pylist()]
     if all(found):
         return found
     for place, identity in enumerate(found):
@@ -56,8 +53,23 @@ def ids(array: pa.Array, faults: Faults) -> list[str]:
     return [identity or "" for identity in found]
 
 
-def _decoded(item: bytes | None) -> str | None:
-    return None if item is None else item.decode()
+def _texts(array: pa.Array) -> list[str | None]:
+    """Bytes as the text they are. Of one size, they are none with a NUL in them: numbers have those, and pointers."""
+    found = [None if item is None else item.decode() for item in array.to_pylist()]
+    if pt.is_fixed_size_binary(array.type):
+        for item in found:
+            if item is not None and "\0" in item:
+                raise UnicodeDecodeError("utf-8", item.encode(), item.index("\0"), item.index("\0") + 1, "a NUL")
+    return found
+
+
+def are_text(array: pa.Array) -> bool:
+    """Whether ids can be used, as far as these rows show: of bytes without a logical type, most have to be text."""
+    if is_uuid(array.type) or not is_bytes(storage_type(array.type)):
+        return True
+    faults = Faults()
+    ids(array, faults)
+    return 2 * sum(reason is Reason.ID_INVALID for reason, _ in faults.values()) <= len(array)
 
 
 def _by_row(
@@ -89,7 +101,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     """
     array = plain(array)
     if pt.is_fixed_size_list(array.type) and not array.null_count and array.type.list_size:
-        flat = plain(array.flatten())
+        flat = _items(array)
         if dimension in {None, array.type.list_size} and not flat.null_count:  # the usual: nothing to look for
             return _checked(_numbers(flat).reshape(-1, array.type.list_size), faults)
     for place in null_places(array):
@@ -170,7 +182,13 @@ def _flat(array: pa.Array, wrong: npt.NDArray[np.bool_]) -> pa.Array:
     """The items of the rows that are right, one after another. `flatten` honours a slice's offset."""
     if wrong.any():
         array = array.filter(pa.array(~wrong))
-    return plain(array.flatten())
+    return _items(array)
+
+
+def _items(array: pa.Array) -> pa.Array:
+    """The items of lists; decimals as the numbers nearest to them."""
+    flat = plain(array.flatten())
+    return flat.cast(pa.float64(), safe=False) if pt.is_decimal(flat.type) else flat
 
 
 def _checked(values: npt.NDArray[Any], faults: Faults) -> npt.NDArray[np.float32]:
@@ -204,21 +222,24 @@ def contents(array: pa.Array, faults: Faults) -> list[str | bytes | None]:
     return _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.CONTENTS_INVALID)
 
 
-def metadata(array: pa.Array, faults: Faults) -> list[Json | None]:
-    """Metadata objects from structs, maps or JSON text; None where there is none."""
+def metadata(array: pa.Array, faults: Faults, notes: Notes | None = None, *, name: str = "") -> list[Json | None]:
+    """Metadata objects from structs, maps or JSON text; None where there is none. `name` is the column's."""
     if is_text(storage_type(array.type)):
         texts = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.METADATA_INVALID)
-        return [_parsed(text, place, faults) for place, text in enumerate(texts)]
-    return _by_row(array, objects, faults, Reason.METADATA_INVALID)
+        return [_parsed(text, place, faults, name) for place, text in enumerate(texts)]
+    found = notes or Notes()
+    return _by_row(array, lambda rows: objects(rows, found), faults, Reason.METADATA_INVALID)
 
 
-def metadata_of_columns(batch: pa.RecordBatch, names: tuple[str, ...], faults: Faults) -> list[Json | None]:
+def metadata_of_columns(
+    batch: pa.RecordBatch, names: tuple[str, ...], faults: Faults, notes: Notes | None = None
+) -> list[Json | None]:
     """One object a row from separate columns, nulls left out."""
     arrays = [plain_structs(batch.column(name)) for name in names]
-    return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), faults)
+    return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), faults, notes)
 
 
-def _parsed(text: str | None, place: int, faults: Faults) -> Json | None:
+def _parsed(text: str | None, place: int, faults: Faults, name: str) -> Json | None:
     if text is None or not text.strip() or text.strip() == "null":
         return None
     try:
@@ -226,13 +247,18 @@ def _parsed(text: str | None, place: int, faults: Faults) -> Json | None:
     except NotFiniteError as error:
         faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
     except ValueError as error:
-        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata {_as_sentence(error)}"))
+        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata {_as_sentence(text, error, name)}"))
     return None
 
 
-def _as_sentence(error: ValueError) -> str:
-    words = str(error)
-    return words if words.startswith("is ") else f"is no JSON: {words}"
+def _as_sentence(text: str, error: ValueError, name: str) -> str:
+    """What is wrong with a text that should be an object, and what it may be instead."""
+    words = str(error) if str(error).startswith("is ") else f"is no JSON: {error}"
+    if text.lstrip().startswith("{'"):
+        return f"{words}. It looks like Python's own form of a dict: write it with json.dumps"
+    if not text.lstrip().startswith("{") and name:
+        return f"{words}. --metadata-columns {name} stores the text as a field of its own"
+    return words
 
 
 def check_metadata(found: list[Json | None], faults: Faults) -> None:

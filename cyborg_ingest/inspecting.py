@@ -127,7 +127,7 @@ def _inspect(plan: Plan, index: _Index, *, full: bool) -> Inspection:
         wire_bytes=wire_bytes,
         samples=tuple(inspector.samples),
         index=_index_facts(index),
-        remarks=tuple(_remarks(dtypes, norms, index.info)),
+        remarks=tuple(_remarks(plan, dtypes, norms, index.info)),
         findings=inspector.findings(duplicates) + found,
     )
 
@@ -260,8 +260,10 @@ def _index_facts(index: _Index) -> Json | None:
     }
 
 
-def _remarks(dtypes: Sequence[str], norms: Json | None, info: IndexInfo | None) -> Iterator[str]:
+def _remarks(plan: Plan, dtypes: Sequence[str], norms: Json | None, info: IndexInfo | None) -> Iterator[str]:
     """What is worth knowing, though nothing is wrong."""
+    for _, why in dict.fromkeys(one for source in plan.sources for one in source.columns.refused):
+        yield f"Column {why}; it is left out."
     for dtype in dtypes:
         if "int" in dtype:
             yield f"The vectors are {dtype}; they are loaded as float32."

@@ -29,7 +29,7 @@ from cyborg_ingest.inspection import index_findings
 from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
 from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
 from cyborg_ingest.plan import ahead
-from cyborg_ingest.planning import describe_job, make_plan
+from cyborg_ingest.planning import check_ids, describe_job, make_plan
 from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
 from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped, tolerance_of
 from cyborg_ingest.retry import Gate, RetryPolicy
@@ -106,6 +106,7 @@ class _Run:
         self.findings: list[dict[str, Any]] = []
         self.ended_parts: list[tuple[Part, int]] = []
         self.changes: list[str] = []
+        self.as_text: set[str] = set()
         self.gate, self.stop = Gate(), Stop()
         self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
         self._lock = threading.Lock()
@@ -131,6 +132,7 @@ class _Run:
         with open_client(settings) as client:
             self.target, self.is_embedded = client.target, client.is_embedded
             self.emit(Planned(plan, client.target, settings.index))
+            self._note_refused(plan)
             cutting = self._cutting(client)
             self.journal = self._job(client)
             if self.journal is not None and self.journal.resumed:
@@ -155,6 +157,26 @@ class _Run:
 
     def _dimension(self, found: int | None) -> int | None:
         return (self.opened.info.dimension if self.opened else 0) or found
+
+    def _note_refused(self, plan: Plan) -> None:
+        """Say which columns are left out although their name, or `*`, asks for them; once for files that are alike."""
+        several: dict[tuple[str, str], list[str]] = {}
+        for source in plan.sources:
+            for one in source.columns.refused:
+                several.setdefault(one, []).append(source.layout.uri)
+        for (_, why), uris in list(several.items())[:_SHOWN_FIELDS]:
+            others = f" and {len(uris) - 1:,} more" if len(uris) > 1 else ""
+            self.emit(Noted(f"{uris[0]}{others}: column {why}; it is left out."))
+
+    def _note_texts(self, batch: Batch) -> None:
+        """Say once which fields hold decimals that no other number is equal to."""
+        for name in sorted(batch.as_text - self.as_text):
+            self.as_text.add(name)
+            self.emit(
+                Noted(
+                    f"{batch.part.uri}: {name!r} holds decimals that no float64 is equal to: they are stored as text."
+                )
+            )
 
     def _cutting(self, client: Client) -> Cutting:
         size = self.settings.batch_bytes
@@ -316,6 +338,7 @@ class _Run:
                 yield batch
                 continue
             self.tally.read(batch)
+            self._note_texts(batch)
             for rejection in batch.rejections:
                 self._count_rejection(rejection)
             yield batch
@@ -427,14 +450,20 @@ def _first_look(
     done: Callable[[Part], Done],
     on_end: Callable[[Part, int], None],
 ) -> tuple[int | None, Iterator[Chunk]]:
-    """The dimension, from the schema or from the first vector; and all chunks, none lost by looking."""
+    """The dimension, from the schema or from the first vector; and all chunks, none lost by looking.
+
+    What can be read only once is looked at here. Raises MappingError.
+    """
     chunks = plan.chunks(chunk_rows(plan, cutting), done, on_end)
-    if plan.dimension:
+    raw = {one.layout.uri: one for one in plan.sources if one.has_raw_ids and places.is_read_once(one.layout.uri)}
+    if plan.dimension and not raw:
         return plan.dimension, chunks
     first = next(chunks, None)
     if first is None:
-        return None, iter(())
-    return first_dimension(first.batch.column(first.columns.vector)), chain([first], chunks)
+        return plan.dimension, iter(())
+    if first.part.uri in raw:
+        check_ids(raw[first.part.uri], first)
+    return plan.dimension or first_dimension(first.batch.column(first.columns.vector)), chain([first], chunks)
 
 
 def _now() -> datetime.datetime:

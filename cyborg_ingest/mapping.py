@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import fnmatch
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from cyborg_ingest.errors import MappingError
 from cyborg_ingest.model import ColumnMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 ID_NAMES = ("id", "_id", "doc_id", "uuid", "key", "ids")
 VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb", "vectors")
@@ -65,6 +66,13 @@ def storage_type(kind: pa.DataType) -> pa.DataType:
             return kind
 
 
+def is_uuid(kind: pa.DataType) -> bool:
+    """Whether the type itself says that these 16 bytes are a UUID: bytes alone may be anything."""
+    while pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):
+        kind = kind.value_type
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid"
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Strings of any Arrow width."""
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
@@ -95,11 +103,13 @@ def _fits_id(kind: pa.DataType) -> bool:
 
 
 def _fits_vector(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.FixedShapeTensorType) and len(kind.shape) != 1:  # a matrix a row, stored as one list
+        return False
     kind = storage_type(kind)
     if not is_list(kind):
         return False
     item = storage_type(kind.value_type)
-    return bool(pt.is_floating(item) or pt.is_integer(item) or pt.is_null(item))
+    return bool(pt.is_floating(item) or pt.is_integer(item) or pt.is_decimal(item) or pt.is_null(item))
 
 
 def _fits_metadata(kind: pa.DataType) -> bool:
@@ -109,7 +119,7 @@ def _fits_metadata(kind: pa.DataType) -> bool:
 
 def _fits_contents(kind: pa.DataType) -> bool:
     kind = storage_type(kind)
-    return bool(is_text(kind) or is_bytes(kind) or pt.is_null(kind))
+    return bool(is_text(kind) or (is_bytes(kind) and not pt.is_fixed_size_binary(kind)) or pt.is_null(kind))
 
 
 _VECTOR_TYPES = "a list of numbers, or several columns of numbers as x,y,z or 'v*'"
@@ -150,13 +160,15 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     metadata = _column(uri, schema, _METADATA, choice.metadata, taken)
     taken.add(metadata or "")
     chosen = (vector, identity, contents, metadata, *several)
-    columns = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
-    for name in (*columns, *([metadata] if metadata else [])):
-        _refuse_times(uri, field_of(schema, name).type, name)
+    columns, refused = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
+    if metadata:
+        _refuse_unfit(uri, field_of(schema, metadata).type, metadata)
     for name, option in choice.extra:
         _existing(uri, schema, name, option)
     used = {column_of(schema.names, name) for name in (*chosen, *columns) if name}
     left_out = tuple(name for name in schema.names if name not in used | {REJECTED_KEY})
+    filled = [role for role, name in ((_METADATA, metadata), (_CONTENTS, contents)) if name]
+    refused += tuple(_left_without_role(schema, left_out, [_ID, _VECTOR, *filled]))
     _check_names(uri, choice, columns)
     return ColumnMap(
         vector, identity, metadata, columns, contents, left_out,
@@ -165,6 +177,7 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
         vector_columns=several,
         constants=choice.constants,
         renames=choice.renames,
+        refused=refused,
     )  # fmt: skip
 
 
@@ -261,31 +274,97 @@ def _columns_of(schema: pa.Schema) -> str:
 
 
 def _nothing_fits(uri: str, schema: pa.Schema, role: _Role) -> str:
+    named = next((field for field in schema if field.name.lower() in role.names), None)
+    others = {name for one in _ROLES if one is not role for name in one.names}
     likely = [field.name for field in schema if role.fits(field.type)]
-    advice = f"Try {role.option} {likely[0]}." if likely else f"{role.option} takes one with {role.types}; none has."
+    likely = [*(_pandas_index(schema) if role is _ID else ()), *(name for name in likely if name.lower() not in others)]
+    advice = f"Try {role.option} {likely[0]}." if likely else f"{role.option} takes one with {role.types}."
+    if named is not None:
+        advice = f"{_why_unfit(named.type, role)}Or name another with {role.option}."
+        return f"{uri}: column {named.name!r} is {named.type}, and {role.name} takes {role.types}. {advice}"
     return f"{uri}: no column is named {', '.join(role.names)}. {_columns_of(schema)} {advice}"
+
+
+def _pandas_index(schema: pa.Schema) -> list[str]:
+    """The columns that pandas had as the index of its rows: more likely to be ids than any other."""
+    try:
+        told = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        return [name for name in told if name in schema.names and _fits_id(schema.field(name).type)]
+    except (ValueError, KeyError, TypeError):  # anybody's text: what is not as pandas writes it tells nothing
+        return []
+
+
+def _why_unfit(kind: pa.DataType, role: _Role) -> str:
+    """What to do about a column that has a role's name and not its type."""
+    kind = storage_type(kind)
+    if role is _ID and pt.is_floating(kind):
+        return "(pandas makes floats of integers where one is missing: astype('Int64') keeps them.) "
+    if role is not _VECTOR:
+        return ""
+    if is_bytes(kind):
+        return "Bytes do not say which numbers they are: write a list, as with numpy.frombuffer. "
+    item = storage_type(kind.value_type) if is_list(kind) else kind
+    if is_list(item):
+        return "Each row holds several vectors: write one a row. "
+    return "Cast its items to numbers. " if is_list(kind) else ""
 
 
 def _metadata_columns(
     uri: str, schema: pa.Schema, given: tuple[str, ...], chosen: tuple[str | None, ...]
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The columns that become fields; and of all columns those that cannot, each with why."""
     if given == (ALL_COLUMNS,):
-        return tuple(name for name in schema.names if name not in chosen and name != REJECTED_KEY)
+        names = [name for name in schema.names if name not in chosen and name != REJECTED_KEY]
+        unfit = {name: found for name in names if (found := _unfit_inside(schema.field(name).type, name))}
+        return (
+            tuple(name for name in names if name not in unfit),
+            tuple((name, f"{path!r} {why} or text") for name, (path, why) in unfit.items()),
+        )
     for name in given:
         _existing(uri, schema, name, "--metadata-columns")
         if name in chosen:
             raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
-    return given
+        _refuse_unfit(uri, field_of(schema, name).type, name)
+    return given, ()
 
 
-def _refuse_times(uri: str, kind: pa.DataType, path: str) -> None:
-    """Times of day and durations have no agreed number in metadata, so they are not guessed."""
+def _left_without_role(
+    schema: pa.Schema, left_out: tuple[str, ...], filled: Iterable[_Role]
+) -> Iterator[tuple[str, str]]:
+    """Columns that have a role's name, not its type, and are therefore not loaded; each with why."""
+    for role in _ROLES:
+        for name in left_out if role not in filled else ():
+            if name.lower() in role.names and not role.fits(schema.field(name).type):
+                yield name, f"{name!r} is {schema.field(name).type}, and {role.name} takes {role.types}"
+
+
+def _unfit_inside(kind: pa.DataType, path: str) -> tuple[str, str] | None:
+    """Of a type that metadata cannot hold, the path of the field that is to blame, and why; else None."""
+    if is_uuid(kind):
+        return None
     kind = storage_type(kind)
-    if pt.is_time(kind) or pt.is_duration(kind) or pt.is_interval(kind):
-        raise MappingError(
-            f"{uri}: column {path!r} is {kind}, which metadata cannot hold. "
-            "Cast it to a number or text, or leave it out with --metadata-columns."
-        )
-    for number in range(kind.num_fields):
-        child = kind.field(number)
-        _refuse_times(uri, child.type, f"{path}.{child.name}" if pt.is_struct(kind) else path)
+    if is_list(kind) or pt.is_struct(kind) or pt.is_map(kind):
+        for number in range(kind.num_fields):
+            child = kind.field(number)
+            found = _unfit_inside(child.type, f"{path}.{child.name}" if pt.is_struct(kind) else path)
+            if found is not None:
+                return found
+        return None
+    if pt.is_fixed_size_binary(kind) and not pt.is_decimal(kind):
+        return path, f"is {kind}, and bytes of one size without a logical type may be anything. Cast it to binary"
+    if any(fits(kind) for fits in _VALUES):
+        return None
+    return path, f"is {kind}, which metadata cannot hold. Cast it to a number"
+
+
+_VALUES: tuple[Callable[[pa.DataType], bool], ...] = (
+    pt.is_null, pt.is_boolean, pt.is_integer, pt.is_floating, pt.is_decimal, pt.is_timestamp, pt.is_date, is_text,
+    is_bytes,
+)  # fmt: skip
+"""What becomes a value of JSON in one way only. A time of day or a duration has no agreed number."""
+
+
+def _refuse_unfit(uri: str, kind: pa.DataType, name: str) -> None:
+    found = _unfit_inside(kind, name)
+    if found is not None:
+        raise MappingError(f"{uri}: column {found[0]!r} {found[1]} or text, or leave it out with --metadata-columns.")

@@ -65,7 +65,8 @@ class ColumnMap:
     `takes_all`: `metadata_columns` are all that have no other role, and so is one that is first seen later.
     `extra` are looked at, by a filter or for the ids, and not loaded. Every row's metadata gets the `constants`, and
     fields of it by another name through `renames` (old, new). `vector_columns` are numbers that make up the vectors in
-    this order; then they are among `extra`, and `vector` is "".
+    this order; then they are among `extra`, and `vector` is "". `refused` are columns that would be loaded, by their
+    name or by `*`, if their type could be: (name, why).
     """
 
     vector: str
@@ -79,6 +80,7 @@ class ColumnMap:
     constants: tuple[tuple[str, Any], ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
     vector_columns: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -184,6 +186,8 @@ class Batch:
     rejections: tuple[Rejection, ...] = ()
     passed: int = 0
     again: bool = False
+    as_text: frozenset[str] = frozenset()
+    """Fields of the metadata of which a decimal is stored as text."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.types as pt
 
 from cyborg_ingest.columns import with_one_vector
-from cyborg_ingest.mapping import field_of
+from cyborg_ingest.mapping import field_of, is_bytes, is_uuid, storage_type
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import READERS
 from cyborg_ingest.readers.base import ORIGIN
@@ -41,6 +41,14 @@ class Source:
         """Whether its ids are row numbers."""
         field = self.layout.schema.field(self.columns.id) if self.layout.is_numbered and self.columns.id else None
         return field is not None and ORIGIN in (field.metadata or {})
+
+    @property
+    def has_raw_ids(self) -> bool:
+        """Whether its ids are bytes that may be text or anything."""
+        if not self.columns.id:
+            return False
+        kind = field_of(self.layout.schema, self.columns.id).type
+        return is_bytes(storage_type(kind)) and not is_uuid(kind)
 
     def has(self, role: str) -> bool:
         """Whether the source is seen to have metadata, or contents."""

@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from cyborg_ingest import sources as places_of
+from cyborg_ingest.columns import are_text
 from cyborg_ingest.errors import MappingError, SourceNotFoundError, UsageError
-from cyborg_ingest.mapping import ColumnChoice, dimension_of
+from cyborg_ingest.mapping import ColumnChoice, dimension_of, field_of
+from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan import Plan, Selection, Source
 from cyborg_ingest.readers import READERS, by_suffix, reader_for
 from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.filters import Filter
-    from cyborg_ingest.model import Json
+    from cyborg_ingest.model import Chunk, Json
     from cyborg_ingest.readers.base import Layout, Reader
     from cyborg_ingest.settings import SourceSettings
     from cyborg_ingest.shaping import Template
@@ -56,6 +58,8 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
         _source(layout, Shape(folders[layout.uri], template, condition), choice, sidecars) for layout in layouts
     )
     _check_numbered(found, sidecars)
+    for source in found:
+        _look_at_ids(source, sidecars)
     plan = Plan(found, sidecars, _dimension(found), Selection(settings.skip, settings.limit))
     return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
 
@@ -137,6 +141,29 @@ def _check_numbered(found: tuple[Source, ...], sidecars: Sidecars) -> None:
     if sidecars.id_prefix and own is not None:
         ids = f"has ids of its own ({own.columns.id!r})" if own.columns.id else "gets its ids from --id-template"
         raise UsageError(f"--id-prefix goes before row numbers, and {own.layout.uri} {ids}. Leave it out.")
+
+
+def _look_at_ids(source: Source, sidecars: Sidecars) -> None:
+    """Refuse ids of bytes that are no text, as their first rows show. Raises MappingError."""
+    uri, name = source.layout.uri, source.columns.id
+    if not source.has_raw_ids or name is None or places_of.is_read_once(uri):
+        return
+    alone = ColumnMap(name, name)  # what else there is need not be decoded
+    for part in source.layout.parts[:1]:
+        for chunk in READERS[source.layout.format].read(part, alone, sidecars, rows=_COUNTED_ROWS):
+            check_ids(source, Shape().apply(chunk))
+            return
+
+
+def check_ids(source: Source, chunk: Chunk) -> None:
+    """Refuse ids of bytes of which most in a chunk are no text: then it is the column. Raises MappingError."""
+    name = source.columns.id
+    if source.has_raw_ids and name is not None and not are_text(chunk.batch.column(name)):
+        kind = field_of(source.layout.schema, name).type
+        raise MappingError(
+            f"{source.layout.uri}: the ids in {name!r} are bytes ({kind}) that are no text, and without a logical type "
+            "nothing says what they are. Write them as text or with the type UUID, or name other ids with --id-column."
+        )
 
 
 def _with_fingerprint(layout: Layout, sidecars: Sidecars) -> Layout:

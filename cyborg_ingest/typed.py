@@ -1,10 +1,15 @@
-"""The values of Arrow columns as JSON has them: numbers, dates, bytes, lists, structs and maps of any type."""
+"""The values of Arrow columns as JSON has them: numbers, dates, bytes, lists, structs and maps of any type.
+
+docs/formats.md, "Values", is what is promised.
+"""
 
 from __future__ import annotations
 
-import itertools
+import decimal
+import json
 import math
 import uuid
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,15 +17,28 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 import pybase64
 
-from cyborg_ingest.mapping import is_bytes, is_list
+from cyborg_ingest.mapping import is_bytes, is_list, is_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cyborg_ingest.model import Json
 
 _MILLISECONDS = {"s": 1000, "ms": 1}
 _PER_MILLISECOND = {"us": 1000, "ns": 1_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What is worth saying of the values of a column, by the path of its field; gathered while they are converted."""
+
+    as_text: set[str] = field(default_factory=set)
+    """Fields of which a decimal is stored as text."""
+    path: str = ""
+
+    def into(self, name: str) -> Notes:
+        """The same, for a field below."""
+        return replace(self, path=f"{self.path}.{name}" if self.path else name)
 
 
 def plain(array: pa.Array) -> pa.Array:
@@ -52,21 +70,28 @@ def _looked_up(array: pa.DictionaryArray) -> pa.Array:
     return words.take(array.indices)
 
 
-def objects(array: pa.Array) -> list[Any]:
-    """The values of an array as JSON has them; None for null and NaN, which objects and lists leave out."""
-    if isinstance(array.type, pa.BaseExtensionType) and array.type.extension_name == "arrow.uuid":
-        return [None if item is None else str(uuid.UUID(bytes=item)) for item in array.storage.to_pylist()]
+def objects(array: pa.Array, notes: Notes) -> list[Any]:
+    """The values of an array as JSON has them; None for null and NaN, which lists keep and objects leave out."""
+    if is_uuid(array.type):
+        return uuids(array)
+    is_truth = isinstance(array.type, pa.BaseExtensionType) and array.type.extension_name == "arrow.bool8"
     array = plain(array)
-    kind = array.type
+    if is_truth:
+        return [None if item is None else bool(item) for item in array.to_pylist()]
     for fits, convert in _CONVERTERS:
-        if fits(kind):
-            return convert(array)
+        if fits(array.type):
+            return convert(array, notes)
     return list(array.to_pylist())
 
 
-def _struct_rows(array: pa.StructArray) -> list[Json | None]:
+def uuids(array: pa.Array) -> list[str | None]:
+    """UUIDs in their canonical form."""
+    return [None if item is None else str(uuid.UUID(bytes=item)) for item in plain(array).to_pylist()]
+
+
+def _struct_rows(array: pa.StructArray, notes: Notes) -> list[Json | None]:
     names = [array.type.field(number).name for number in range(array.type.num_fields)]
-    columns = [objects(child) for child in array.flatten()]
+    columns = [objects(child, notes.into(name)) for name, child in zip(names, array.flatten(), strict=True)]
     rows: list[Json | None]
     if columns and not any(None in column for column in columns):
         rows = [dict(zip(names, items, strict=True)) for items in zip(*columns, strict=True)]
@@ -75,39 +100,48 @@ def _struct_rows(array: pa.StructArray) -> list[Json | None]:
             {name: item for name, item in zip(names, items, strict=True) if item is not None}
             for items in (zip(*columns, strict=True) if columns else [()] * len(array))
         ]
-    return _with_nulls(rows, array)
-
-
-def _map_rows(array: pa.MapArray) -> list[Json | None]:
-    keys, items = objects(array.keys), objects(array.items)
-    return [
-        None
-        if stop < 0
-        else {str(key): item for key, item in zip(keys[start:stop], items[start:stop], strict=True) if item is not None}
-        for start, stop in _spans(array)
-    ]
-
-
-def _list_rows(array: pa.Array) -> list[list[Any] | None]:
-    if not (pt.is_list(array.type) or pt.is_large_list(array.type)):
-        array = array.cast(pa.large_list(array.type.value_type))
-    items = objects(array.values)
-    return [
-        None if stop < 0 else [item for item in items[start:stop] if item is not None] for start, stop in _spans(array)
-    ]
-
-
-def _spans(array: pa.Array) -> list[tuple[int, int]]:
-    """Where each row's items stand in the child array; (0, -1) for null. `offsets` honours a slice."""
-    offsets = array.offsets.to_pylist()
-    missing = array.is_null().to_pylist()
-    return [(0, -1) if null else span for null, span in zip(missing, itertools.pairwise(offsets), strict=True)]
-
-
-def _with_nulls(rows: list[Json | None], array: pa.Array) -> list[Json | None]:
     for place in null_places(array):
         rows[place] = None
     return rows
+
+
+def _map_rows(array: pa.MapArray, notes: Notes) -> list[Json | None]:
+    keys, items = [_key(one) for one in objects(array.keys, notes)], objects(array.items, notes)
+    return [
+        None
+        if span is None
+        else {key: item for key, item in zip(keys[span], items[span], strict=True) if item is not None}
+        for span in _spans(array)
+    ]
+
+
+def _key(value: Any) -> str:
+    """A key of a map as JSON has it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _list_rows(array: pa.Array, notes: Notes) -> list[list[Any] | None]:
+    items = objects(array.values, notes)
+    return [None if span is None else items[span] for span in _spans(array)]
+
+
+def _spans(array: pa.Array) -> list[slice | None]:
+    """Where each row's items stand in `array.values`, which knows nothing of a slice; None for null."""
+    kind = array.type
+    starts: Iterable[int]
+    stops: Iterable[int]
+    if pt.is_fixed_size_list(kind):
+        size = kind.list_size
+        starts = [(array.offset + place) * size for place in range(len(array))]
+        stops = [start + size for start in starts]
+    elif pt.is_list_view(kind) or pt.is_large_list_view(kind):
+        starts = array.offsets.to_pylist()
+        stops = [start + size for start, size in zip(starts, array.sizes.to_pylist(), strict=True)]
+    else:
+        ends = array.offsets.to_pylist()
+        starts, stops = ends[:-1], ends[1:]
+    missing = array.is_null().to_pylist()
+    return [None if null else slice(start, stop) for null, start, stop in zip(missing, starts, stops, strict=True)]
 
 
 def null_places(array: pa.Array) -> list[int]:
@@ -115,7 +149,10 @@ def null_places(array: pa.Array) -> list[int]:
     return list(pc.indices_nonzero(array.is_null()).to_pylist()) if array.null_count else []
 
 
-def _floats(array: pa.Array) -> list[float | None]:
+def _floats(array: pa.Array, _notes: Notes) -> list[float | None]:
+    if pt.is_float16(array.type):  # for which older versions of Arrow have no casts
+        items = [None if item is None else float(item) for item in array.to_pylist()]
+        return [None if item is None or math.isnan(item) else item for item in items]
     array = array.cast(pa.float64())
     items = list(array.to_pylist())
     if pc.any(pc.is_nan(array)).as_py():
@@ -123,13 +160,27 @@ def _floats(array: pa.Array) -> list[float | None]:
     return items
 
 
-def _decimals(array: pa.Array) -> list[int | float | None]:
-    number = int if array.type.scale <= 0 else float
-    return [None if item is None else number(item) for item in array.to_pylist()]
+def _decimals(array: pa.Array, notes: Notes) -> list[int | float | str | None]:
+    found = [None if item is None else _decimal(item) for item in array.to_pylist()]
+    if any(isinstance(item, str) for item in found):
+        notes.as_text.add(notes.path)
+    return found
 
 
-def _timestamps(array: pa.Array) -> list[int | None]:
-    """Epoch milliseconds, rounded down; a timestamp without a zone is UTC, one with a zone is stored so."""
+def _decimal(item: decimal.Decimal) -> int | float | str:
+    """The same number as JSON has it: an integer, a float that is written so, or else text."""
+    numerator, denominator = item.as_integer_ratio()
+    if denominator == 1:
+        return numerator
+    number = float(item)
+    return number if decimal.Decimal(repr(number)) == item else f"{item:f}"
+
+
+def _timestamps(array: pa.Array, _notes: Notes) -> list[int | None]:
+    """Epoch milliseconds, rounded down; a timestamp without a zone is UTC, one with a zone is stored so.
+
+    By Python's integers: none of Arrow's casts between units holds every date.
+    """
     if pt.is_date(array.type):
         array = array.cast(pa.timestamp("ms"))
     unit = array.type.unit
@@ -138,16 +189,16 @@ def _timestamps(array: pa.Array) -> list[int | None]:
     return [None if item is None else item * up // down for item in numbers]
 
 
-def _base64(array: pa.Array) -> list[str | None]:
+def _base64(array: pa.Array, _notes: Notes) -> list[str | None]:
     return [None if item is None else pybase64.b64encode_as_string(item) for item in array.to_pylist()]
 
 
-_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], list[Any]]], ...] = (
+_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any, Notes], list[Any]]], ...] = (
     (pt.is_struct, _struct_rows),
     (pt.is_map, _map_rows),
     (is_list, _list_rows),
     (pt.is_floating, _floats),
     (pt.is_decimal, _decimals),
-    (pt.is_temporal, _timestamps),
+    (lambda kind: pt.is_timestamp(kind) or pt.is_date(kind), _timestamps),
     (is_bytes, _base64),
 )

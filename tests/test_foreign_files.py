@@ -135,7 +135,10 @@ VALUES: dict[str, tuple[pa.Array, list[Any]]] = {
     "decimals": (pa.array([decimal.Decimal("1.50"), None], pa.decimal128(9, 2)), [1.5, None]),
     "whole decimals": (pa.array([decimal.Decimal(10) ** 20, None], pa.decimal128(30, 0)), [10**20, None]),
     "bytes": (pa.array([b"\x00\xff", None]), ["AP8=", None]),
-    "nested": (pa.array([{"a": None, "b": [{"c": float("nan"), "d": [None, 2]}]}, None]), [{"b": [{"d": [2]}]}, None]),
+    "nested": (
+        pa.array([{"a": None, "b": [{"c": float("nan"), "d": [None, 2]}]}, None]),
+        [{"b": [{"d": [None, 2]}]}, None],
+    ),
     "a map": (pa.array([[("k", 1), ("l", None)], None], pa.map_(pa.string(), pa.int32())), [{"k": 1}, None]),
     "nanoseconds": (pa.array([1_500_000, None], pa.timestamp("ns", "Europe/Paris")), [1, None]),
     "days": (pa.array([DAY, None], pa.date32()), [1_709_164_800_000, None]),
@@ -175,7 +178,7 @@ def test_every_type_of_metadata_has_its_value(tmp_path: Path, name: str, form: s
     [
         pa.array([1, -5], pa.int64()),
         pa.array([2**64 - 1, 0], pa.uint64()),
-        pa.array([uuid.UUID(int=1).bytes, uuid.UUID(int=2).bytes], pa.binary(16)),
+        pa.array([uuid.UUID(int=1).bytes, uuid.UUID(int=2).bytes], pa.binary(16)).cast(pa.uuid()),
         pa.array(["a", "b"], pa.large_string()),
         pa.array(["a", "b"]).dictionary_encode(),
     ],
