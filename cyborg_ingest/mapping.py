@@ -278,10 +278,11 @@ def _nothing_fits(uri: str, schema: pa.Schema, role: _Role) -> str:
     others = {name for one in _ROLES if one is not role for name in one.names}
     likely = [field.name for field in schema if role.fits(field.type)]
     likely = [*(_pandas_index(schema) if role is _ID else ()), *(name for name in likely if name.lower() not in others)]
-    advice = f"Try {role.option} {likely[0]}." if likely else f"{role.option} takes one with {role.types}."
     if named is not None:
-        advice = f"{_why_unfit(named.type, role)}Or name another with {role.option}."
-        return f"{uri}: column {named.name!r} is {named.type}, and {role.name} takes {role.types}. {advice}"
+        advice = f"Try {role.option} {likely[0]}." if likely else f"Or name another with {role.option}."
+        why = f"column {named.name!r} is {named.type}, and {role.name} takes {role.types}"
+        return f"{uri}: {why}. {_why_unfit(named.type, role)}{advice}"
+    advice = f"Try {role.option} {likely[0]}." if likely else f"{role.option} takes one with {role.types}; none has."
     return f"{uri}: no column is named {', '.join(role.names)}. {_columns_of(schema)} {advice}"
 
 
