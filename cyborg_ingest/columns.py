@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from cyborg_ingest.mapping import is_bytes, is_text, is_uuid, storage_type
+from cyborg_ingest.kinds import is_bytes, is_text, is_uuid, storage_type
 from cyborg_ingest.model import Reason
 from cyborg_ingest.typed import Notes, null_places, objects, plain, plain_structs, uuids
 from cyborg_ingest.values import NotFiniteError, dump_object, load_object

@@ -21,8 +21,9 @@ from cyborg_ingest.inspection import (
     index_findings,
     opening_finding,
 )
+from cyborg_ingest.kinds import storage_type
 from cyborg_ingest.loader import REST_DEFAULTS, chunk_rows
-from cyborg_ingest.mapping import field_of, storage_type
+from cyborg_ingest.mapping import field_of
 from cyborg_ingest.opening import open_client, open_index
 from cyborg_ingest.planning import find_layouts, make_plan
 from cyborg_ingest.readers.base import ORIGIN

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from cyborg_ingest.errors import MappingError
+from cyborg_ingest.kinds import is_bytes, is_list, is_text, storage_type, unfit_inside
 from cyborg_ingest.model import ColumnMap
 
 if TYPE_CHECKING:
@@ -53,47 +54,6 @@ class _Role:
     names: tuple[str, ...]
     fits: Callable[[pa.DataType], bool]
     types: str
-
-
-def storage_type(kind: pa.DataType) -> pa.DataType:
-    """The type behind a dictionary, an extension or a run-end encoding."""
-    while True:
-        if pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):
-            kind = kind.value_type
-        elif isinstance(kind, pa.BaseExtensionType):
-            kind = kind.storage_type
-        else:
-            return kind
-
-
-def is_uuid(kind: pa.DataType) -> bool:
-    """Whether the type itself says that these 16 bytes are a UUID: bytes alone may be anything."""
-    while pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):
-        kind = kind.value_type
-    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid"
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Strings of any Arrow width."""
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
-
-
-def is_bytes(kind: pa.DataType) -> bool:
-    """Binary of any Arrow width."""
-    return bool(
-        pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_binary_view(kind) or pt.is_fixed_size_binary(kind)
-    )
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Lists of any Arrow width or layout."""
-    return bool(
-        pt.is_list(kind)
-        or pt.is_large_list(kind)
-        or pt.is_fixed_size_list(kind)
-        or pt.is_list_view(kind)
-        or pt.is_large_list_view(kind)
-    )
 
 
 def _fits_id(kind: pa.DataType) -> bool:
@@ -316,7 +276,7 @@ def _metadata_columns(
     """The columns that become fields; and of all columns those that cannot, each with why."""
     if given == (ALL_COLUMNS,):
         names = [name for name in schema.names if name not in chosen and name != REJECTED_KEY]
-        unfit = {name: found for name in names if (found := _unfit_inside(schema.field(name).type, name))}
+        unfit = {name: found for name in names if (found := unfit_inside(schema.field(name).type, name))}
         return (
             tuple(name for name in names if name not in unfit),
             tuple((name, f"{path!r} {why} or text") for name, (path, why) in unfit.items()),
@@ -339,33 +299,7 @@ def _left_without_role(
                 yield name, f"{name!r} is {schema.field(name).type}, and {role.name} takes {role.types}"
 
 
-def _unfit_inside(kind: pa.DataType, path: str) -> tuple[str, str] | None:
-    """Of a type that metadata cannot hold, the path of the field that is to blame, and why; else None."""
-    if is_uuid(kind):
-        return None
-    kind = storage_type(kind)
-    if is_list(kind) or pt.is_struct(kind) or pt.is_map(kind):
-        for number in range(kind.num_fields):
-            child = kind.field(number)
-            found = _unfit_inside(child.type, f"{path}.{child.name}" if pt.is_struct(kind) else path)
-            if found is not None:
-                return found
-        return None
-    if pt.is_fixed_size_binary(kind) and not pt.is_decimal(kind):
-        return path, f"is {kind}, and bytes of one size without a logical type may be anything. Cast it to binary"
-    if any(fits(kind) for fits in _VALUES):
-        return None
-    return path, f"is {kind}, which metadata cannot hold. Cast it to a number"
-
-
-_VALUES: tuple[Callable[[pa.DataType], bool], ...] = (
-    pt.is_null, pt.is_boolean, pt.is_integer, pt.is_floating, pt.is_decimal, pt.is_timestamp, pt.is_date, is_text,
-    is_bytes,
-)  # fmt: skip
-"""What becomes a value of JSON in one way only. A time of day or a duration has no agreed number."""
-
-
 def _refuse_unfit(uri: str, kind: pa.DataType, name: str) -> None:
-    found = _unfit_inside(kind, name)
+    found = unfit_inside(kind, name)
     if found is not None:
         raise MappingError(f"{uri}: column {found[0]!r} {found[1]} or text, or leave it out with --metadata-columns.")

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow.types as pt
 
 from cyborg_ingest.columns import with_one_vector
-from cyborg_ingest.mapping import field_of, is_bytes, is_uuid, storage_type
+from cyborg_ingest.kinds import is_bytes, is_uuid, storage_type
+from cyborg_ingest.mapping import field_of
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import READERS
 from cyborg_ingest.readers.base import ORIGIN

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 import pybase64
 
-from cyborg_ingest.mapping import is_bytes, is_list, is_uuid
+from cyborg_ingest.kinds import is_bytes, is_list, is_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -18,6 +18,7 @@ LAYERS = {
     "ranges": 0,
     "settings": 1,
     "keys": 1,
+    "kinds": 1,
     "mapping": 1,
     "typed": 1,
     "columns": 1,

@@ -14,7 +14,8 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, SourceError
-from cyborg_ingest.mapping import column_of, is_text
+from cyborg_ingest.kinds import is_text
+from cyborg_ingest.mapping import column_of
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.readers.base import PART_BYTES, Layout, check_names
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.mapping import storage_type
+from cyborg_ingest.kinds import storage_type
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:

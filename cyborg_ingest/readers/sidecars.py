@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from cyborg_ingest import mapping
+from cyborg_ingest import kinds, mapping
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.readers.arrays import text_array
@@ -222,8 +222,8 @@ class ParquetSidecar:
 
 
 def _is_object(kind: pa.DataType) -> bool:
-    kind = mapping.storage_type(kind)
-    return bool(pt.is_struct(kind) or pt.is_map(kind) or mapping.is_text(kind))
+    kind = kinds.storage_type(kind)
+    return bool(pt.is_struct(kind) or pt.is_map(kind) or kinds.is_text(kind))
 
 
 def _columns_for(role: str, path: Path, schema: pa.Schema) -> list[str]:
