@@ -56,7 +56,10 @@ def cut(chunks: Iterable[Chunk], dimension: int | None, cutting: Cutting) -> Ite
     step = cutting.rows
     for chunk in chunks:
         if dimension is None:
-            dimension = columns.first_dimension(chunk.batch.column(chunk.columns.vector))
+            dimension = columns.first_dimension(chunk)
+        if chunk.is_passed:
+            yield _passed(chunk, dimension or 0)
+            continue
         rows = _convert(chunk, dimension)
         start = 0
         while start < len(rows.ids):
@@ -70,6 +73,15 @@ def cut(chunks: Iterable[Chunk], dimension: int | None, cutting: Cutting) -> Ite
             start = stop
             if batch.size < cutting.size / 2:
                 step = min(cutting.rows, 2 * step)
+
+
+def _passed(chunk: Chunk, dimension: int) -> Batch:
+    """A chunk of which nothing was asked for: nothing of it is looked at."""
+    rows = len(chunk.batch)
+    return Batch(
+        chunk.part, chunk.start, chunk.start + rows, chunk.first_row, [], np.empty((0, dimension), "<f4"), None, None,
+        np.empty(0, np.int64), None, 0, passed=rows, again=chunk.again,
+    )  # fmt: skip
 
 
 def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
@@ -117,8 +129,12 @@ def _own_metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> l
 def _batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -> Batch:
     try:
         return _checked_batch(chunk, rows, start, stop, encoded=encoded)
-    except ValueError:  # a row of it cannot be JSON: find out which
-        columns.check_metadata(rows.metadata or [], rows.faults)
+    except ValueError:  # a row of it cannot be JSON: find out which; of those that are asked for
+        faults: columns.Faults = {}
+        columns.check_metadata(rows.metadata or [], faults)
+        for place, why in faults.items():
+            if chunk.chosen is None or chunk.chosen[place]:
+                rows.faults.setdefault(place, why)
         return _checked_batch(chunk, rows, start, stop, encoded=encoded)
 
 

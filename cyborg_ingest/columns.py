@@ -6,7 +6,6 @@ column taken row by row, so that each bad row is found and the others are kept.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from cyborg_ingest.kinds import is_bytes, is_text, is_uuid, storage_type
-from cyborg_ingest.model import Reason
+from cyborg_ingest.model import Reason, free_name
 from cyborg_ingest.typed import Notes, null_places, objects, plain, plain_structs, uuids
 from cyborg_ingest.values import NotFiniteError, dump_object, load_object
 
@@ -107,7 +106,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     for place in null_places(array):
         faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
     lengths = _lengths(array)
-    dimension = dimension or first_dimension(array)
+    dimension = dimension or _first_dimension(array)
     wrong = lengths != dimension
     for place in np.flatnonzero(wrong).tolist():
         detail = f"the vector has {lengths[place]} dimensions, not {dimension}" if dimension else "the vector is empty"
@@ -136,12 +135,11 @@ def with_one_vector(chunk: Chunk) -> Chunk:
     vector = _vector_of_columns(chunk.batch, names)
     kept = [name for name in chunk.batch.schema.names if name not in {*names, chunk.columns.vector}]
     arrays = [*map(chunk.batch.column, kept), vector]
-    free = next(name for number in itertools.count() if (name := "vector" + "_" * number) not in kept)
-    extra = tuple(name for name in chunk.columns.extra if name not in names)
+    free = free_name("vector", kept)
     return replace(
         chunk,
         batch=pa.RecordBatch.from_arrays(arrays, [*kept, free]),
-        columns=replace(chunk.columns, vector=free, extra=extra, vector_columns=()),
+        columns=replace(chunk.columns, vector=free, id_parts=(), tested=(), vector_columns=()),
     )
 
 
@@ -158,13 +156,18 @@ def _vector_of_columns(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.Fixe
     return pa.FixedSizeListArray.from_arrays(items, len(names))
 
 
-def first_dimension(array: pa.Array) -> int | None:
-    """The length of the first vector of a column that is not null and not empty; None if there is none."""
+def first_dimension(chunk: Chunk) -> int | None:
+    """The length of the first vector that is asked for, not null and not empty; None if there is none."""
+    array = chunk.batch.column(chunk.columns.vector)
+    return None if chunk.is_passed else _first_dimension(array, chunk.chosen)
+
+
+def _first_dimension(array: pa.Array, chosen: npt.NDArray[np.bool_] | None = None) -> int | None:
     kind = storage_type(array.type)
     if pt.is_fixed_size_list(kind):
         return int(kind.list_size) or None
     lengths = _lengths(plain(array))
-    some = lengths[lengths > 0]
+    some = lengths[lengths > 0 if chosen is None else (lengths > 0) & chosen]
     return int(some[0]) if len(some) else None
 
 

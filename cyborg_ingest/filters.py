@@ -1,34 +1,54 @@
-"""`--where`: a condition in SQL becomes an Arrow expression; sqlglot reads it."""
+"""`--where`: which rows of a batch a condition is true of."""
 
 from __future__ import annotations
 
-import datetime
-import functools
 import operator
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cyborg_ingest.conditions import (
+    BOOLEAN,
+    TEXT,
+    And,
+    Column,
+    Compare,
+    Flag,
+    IsNull,
+    Like,
+    Not,
+    Value,
+    columns_of,
+    parse_condition,
+)
 from cyborg_ingest.errors import MappingError, UsageError
-from cyborg_ingest.typed import plain
+from cyborg_ingest.operands import Looked, Operand, bits, equal, kinds_of, less, look_at, text_of
+from cyborg_ingest.pruning import may_match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy.typing as npt
 
-_ROW = "__row__"
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": operator.eq, "neq": operator.ne, "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge
+    from cyborg_ingest.conditions import Condition, Or
+    from cyborg_ingest.pruning import Bounds
+
+    Mask = npt.NDArray[np.bool_]
+
+
+_SIGNS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge
 }  # fmt: skip
-_KNOWN = (
-    "It knows =, !=, <, <=, >, >=, AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL, numbers, 'text', true, false and "
-    "DATE '2024-12-31'; a name with blanks stands in double quotes."
-)
+
+
+class Truth(NamedTuple):
+    """SQL's three values, a row each: true, false, and unknown where it is neither."""
+
+    yes: Mask
+    no: Mask
 
 
 @dataclass(frozen=True)
@@ -36,109 +56,150 @@ class Filter:
     """A condition on a row's columns, with SQL's rules for null: what is not true is not taken."""
 
     text: str
+    tree: Condition
     fields: tuple[str, ...]
     """The columns it looks at; a path names a field of a struct."""
 
-    def mask(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-        """Which rows are taken. The batch has a column for every field. Raises MappingError."""
-        columns = {name: plain(batch.column(name)) for name in self.fields}
-        numbers = pa.Array.from_buffers(pa.int64(), len(batch), [None, pa.py_buffer(np.arange(len(batch)))])
-        try:
-            taken = pa.table({**columns, _ROW: numbers}).filter(self.expression(nested=False))[_ROW]
-        except (pa.ArrowException, TypeError) as error:
-            kinds = ", ".join(f"{name} is {column.type}" for name, column in columns.items())
-            words = str(error).partition("\n")[0]
-            raise MappingError(f"--where {self.text!r} does not fit the columns ({kinds}): {words}.") from None
-        found = np.zeros(len(batch), np.bool_)
-        found[taken.to_numpy()] = True
-        return found
+    def judged(self, columns: Mapping[str, pa.Array], hidden: Mapping[str, Mask]) -> tuple[Mask, Mask]:
+        """Which rows are taken; and of which it cannot be told, since a value that decides cannot be read.
 
-    def expression(self, *, nested: bool) -> pc.Expression:
-        """The condition; `nested` names a field of a struct as Arrow does, otherwise by its path as one name."""
-        return _expression(_parsed(self.text), self.text, nested=nested)
+        `columns` has one for every field; `hidden` says in which rows of one a null stands for what cannot be read.
+        """
+        looked = {name: _hiding(look_at(columns[name]), hidden.get(name)) for name in self.fields}
+        found = _Judgement(looked).of(self.tree)
+        unread = np.logical_or.reduce([one.unread for one in looked.values()])
+        return found.yes, unread & ~found.yes & ~found.no
+
+    def may_match(self, bounds_of: Callable[[str], Bounds | None]) -> bool:
+        """Whether it may be true of a row of which no more is known than the bounds of its columns."""
+        return may_match(self.tree, bounds_of)
+
+    def check(self, uri: str, type_of: Callable[[str], pa.DataType]) -> None:
+        """Refuse to compare what has no common order. Raises MappingError."""
+        for one in _comparisons(self.tree):
+            sides = [_kinds(side, type_of) for side in one]
+            if None not in sides and not frozenset.intersection(*(side or frozenset() for side in sides)):
+                told = " and ".join(_told(side, type_of) for side in one)
+                place = f"{uri}: " if uri else ""
+                raise MappingError(
+                    f"{place}--where {self.text!r} does not fit the columns: {told} cannot be compared. Text stands in "
+                    "single quotes; dates are written DATE '2024-12-31'."
+                )
 
 
 def parse_filter(text: str) -> Filter:
     """A filter from a condition in SQL. Raises UsageError."""
-    from sqlglot import exp  # noqa: PLC0415 - only for --where
-
-    tree = _parsed(text)
-    found = Filter(text, tuple(dict.fromkeys(_path(one) for one in tree.find_all(exp.Column))))
+    tree = parse_condition(text)
+    found = Filter(text, tree, tuple(dict.fromkeys(columns_of(tree))))
     if not found.fields:
         raise UsageError(f"--where {text!r} looks at no column.")
-    found.expression(nested=False)
+    found.check("", lambda _name: pa.null())
     return found
 
 
-@functools.lru_cache(maxsize=4)
-def _parsed(text: str) -> Any:
-    import logging  # noqa: PLC0415 - as below
-
-    import sqlglot  # noqa: PLC0415 - only for --where
-
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it does not know is said by our error
-    try:
-        return sqlglot.parse_one(text)
-    except sqlglot.errors.SqlglotError as error:
-        words = re.sub(r" for <class '[^']*'>", "", str(error).partition("\n")[0]).partition(" Line ")[0].rstrip(".")
-        raise UsageError(f"--where {text!r} is no condition: {words}. {_KNOWN}") from None
+def _hiding(looked: Looked, hidden: Mask | None) -> Looked:
+    return looked if hidden is None else Looked(looked.operands, looked.known & ~hidden, looked.unread | hidden)
 
 
-def _path(column: Any) -> str:
-    return ".".join(part.name for part in column.parts)
+def _comparisons(tree: Condition) -> Iterable[tuple[Column | Value, Column | Value]]:
+    """What is compared with what: a pattern counts as text, and a condition by itself as a boolean."""
+    if isinstance(tree, Compare):
+        yield tree.left, tree.right
+    elif isinstance(tree, Like):
+        yield tree.column, Value(TEXT, "".join(piece or "%" for piece in tree.pattern))
+    elif isinstance(tree, Flag):
+        yield tree.column, Value(BOOLEAN, True)
+    elif isinstance(tree, Not):
+        yield from _comparisons(tree.part)
+    elif not isinstance(tree, IsNull):
+        for part in tree.parts:
+            yield from _comparisons(part)
 
 
-def _expression(node: Any, text: str, *, nested: bool) -> Any:  # noqa: C901, PLR0911 - a table of a language
-    from sqlglot import exp  # noqa: PLC0415 - only for --where
-
-    def of(one: Any) -> Any:
-        return _expression(one, text, nested=nested)
-
-    kind = node.key
-    if kind in _COMPARISONS:
-        return _COMPARISONS[kind](of(node.this), of(node.expression))
-    if kind == "and":
-        return of(node.this) & of(node.expression)
-    if kind == "or":
-        return of(node.this) | of(node.expression)
-    if kind == "not":
-        return ~of(node.this)
-    if kind == "paren":
-        return of(node.this)
-    if kind == "between":
-        return (of(node.this) >= of(node.args["low"])) & (of(node.this) <= of(node.args["high"]))
-    if kind == "in" and node.expressions:  # not `isin`, for which null is in no set, instead of unknown
-        return functools.reduce(operator.or_, (of(node.this) == of(one) for one in node.expressions))
-    if kind == "is" and isinstance(node.expression, exp.Null):
-        return of(node.this).is_null()
-    if kind in {"like", "ilike"} and isinstance(node.expression, exp.Literal):
-        return pc.match_like(of(node.this), node.expression.this, ignore_case=kind == "ilike")
-    if isinstance(node, exp.Column):
-        path = _path(node)
-        return pc.field(*path.split(".")) if nested and "." in path else pc.field(path)
-    return pc.scalar(_value(node, text))
+def _kinds(side: Column | Value, type_of: Callable[[str], pa.DataType]) -> frozenset[str] | None:
+    return frozenset({side.kind}) if isinstance(side, Value) else kinds_of(type_of(side.name))
 
 
-def _value(node: Any, text: str) -> Any:
-    from sqlglot import exp  # noqa: PLC0415 - only for --where
-
-    if isinstance(node, exp.Literal):
-        return node.this if node.is_string else _number(node.this)
-    if isinstance(node, exp.Boolean):
-        return node.this
-    if isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal) and not node.this.is_string:
-        return -_number(node.this.this)
-    if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal):
-        try:
-            moment = datetime.datetime.fromisoformat(node.this.this)
-        except ValueError as error:
-            raise UsageError(f"--where {text!r}: {error}.") from None
-        return moment.date() if node.to.this == exp.DataType.Type.DATE else moment
-    raise UsageError(f"--where {text!r}: {node.sql()!r} is not understood. {_KNOWN}")
+def _told(side: Column | Value, type_of: Callable[[str], pa.DataType]) -> str:
+    return f"{side.name} ({type_of(side.name)})" if isinstance(side, Column) else f"{side.value!s} ({side.kind})"
 
 
-def _number(digits: str) -> int | float:
-    try:
-        return int(digits)
-    except ValueError:
-        return float(digits)
+class _Judgement:
+    """A condition, and the columns that it looks at."""
+
+    def __init__(self, looked: Mapping[str, Looked]) -> None:
+        self._looked = looked
+        self._rows = len(next(iter(looked.values())).known)
+
+    def of(self, tree: Condition) -> Truth:
+        """Where it is true and where it is false."""
+        if isinstance(tree, Compare):
+            return self._compare(tree)
+        if isinstance(tree, Like):
+            return self._like(tree)
+        if isinstance(tree, IsNull):
+            one = self._looked[tree.column.name]
+            return Truth(~one.known & ~one.unread, one.known)
+        if isinstance(tree, Flag):
+            return self._compare(Compare("=", tree.column, Value(BOOLEAN, True)))
+        if isinstance(tree, Not):
+            found = self.of(tree.part)
+            return Truth(found.no, found.yes)
+        return self._several(tree)
+
+    def _several(self, tree: And | Or) -> Truth:
+        yes, no = self.of(tree.parts[0])
+        for part in tree.parts[1:]:
+            more = self.of(part)
+            yes, no = (yes & more.yes, no | more.no) if isinstance(tree, And) else (yes | more.yes, no & more.no)
+        return Truth(yes, no)
+
+    def _sides(self, side: Column | Value) -> tuple[Operand, ...]:
+        return (Operand(side.kind, side.value, None),) if isinstance(side, Value) else self._looked[side.name].operands
+
+    def _compare(self, tree: Compare) -> Truth:
+        """Values of one kind are compared; those of different kinds leave it unknown."""
+        yes, no = np.zeros(self._rows, np.bool_), np.zeros(self._rows, np.bool_)
+        for one in self._sides(tree.left):
+            for other in self._sides(tree.right):
+                if one.kind == other.kind:
+                    known = np.ones(self._rows, np.bool_)
+                    for side in (one, other):
+                        known &= True if side.known is None else side.known
+                    holds = _holds(tree.sign, one, other)
+                    yes |= holds & known
+                    no |= ~holds & known
+        return Truth(yes, no)
+
+    def _like(self, tree: Like) -> Truth:
+        yes, no = np.zeros(self._rows, np.bool_), np.zeros(self._rows, np.bool_)
+        for one in self._sides(tree.column):
+            if one.kind == TEXT and one.known is not None:
+                words = pc.utf8_lower(one.items) if tree.ignores_case else one.items
+                holds = bits(pc.match_substring_regex(words, _expression(tree)))
+                yes |= holds & one.known
+                no |= ~holds & one.known
+        return Truth(yes, no)
+
+
+def _holds(sign: str, one: Operand, other: Operand) -> Mask:
+    if one.known is None and other.known is None:  # as in 1 = 1
+        return np.array([_SIGNS[sign](one.items, other.items)])
+    if sign in {"=", "!="}:
+        return equal(one, other) if sign == "=" else ~equal(one, other)
+    if sign in {"<", ">="}:
+        return less(one, other) if sign == "<" else ~less(one, other)
+    return less(other, one) if sign == ">" else ~less(other, one)
+
+
+def _expression(tree: Like) -> str:
+    """The pattern as a regular expression: of whole texts, in which a dot is any character."""
+    return rf"(?s)\A{''.join(_piece(piece, lower=tree.ignores_case) for piece in tree.pattern)}\z"
+
+
+def _piece(piece: str | None, *, lower: bool) -> str:
+    if not piece:
+        return ".*" if piece is None else "."
+    if lower:  # by the same rules as the text
+        piece = pc.utf8_lower(text_of([piece.encode()]))[0].as_py()
+    return rf"\x{{{ord(piece):x}}}"

@@ -22,6 +22,7 @@ from cyborg_ingest.inspection import (
     opening_finding,
 )
 from cyborg_ingest.kinds import storage_type
+from cyborg_ingest.late import missing
 from cyborg_ingest.loader import REST_DEFAULTS, chunk_rows
 from cyborg_ingest.mapping import field_of
 from cyborg_ingest.opening import open_client, open_index
@@ -128,7 +129,7 @@ def _inspect(plan: Plan, index: _Index, *, full: bool) -> Inspection:
         wire_bytes=wire_bytes,
         samples=tuple(inspector.samples),
         index=_index_facts(index),
-        remarks=tuple(_remarks(plan, dtypes, norms, index.info)),
+        remarks=(*_unmet(plan, inspector.rows), *_remarks(plan, dtypes, norms, index.info)),
         findings=inspector.findings(duplicates) + found,
     )
 
@@ -259,6 +260,12 @@ def _index_facts(index: _Index) -> Json | None:
         "metric": info.metric,
         "rows": index.count,
     }
+
+
+def _unmet(plan: Plan, rows: int) -> Iterator[str]:
+    """A condition that no row meets of those that were looked at."""
+    for text in missing(plan, (), is_whole=False, rows=rows):
+        yield f"{text} (Of the rows that were looked at; --full looks at all.)"
 
 
 def _remarks(plan: Plan, dtypes: Sequence[str], norms: Json | None, info: IndexInfo | None) -> Iterator[str]:

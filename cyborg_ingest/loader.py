@@ -27,6 +27,7 @@ from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, S
 from cyborg_ingest.findings import Checks
 from cyborg_ingest.inspection import index_findings
 from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
+from cyborg_ingest.late import missing
 from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
 from cyborg_ingest.plan import ahead
 from cyborg_ingest.planning import check_ids, describe_job, make_plan
@@ -107,6 +108,8 @@ class _Run:
         self.ended_parts: list[tuple[Part, int]] = []
         self.changes: list[str] = []
         self.as_text: set[str] = set()
+        self.seen: set[tuple[str, str]] = set()
+        """Fields that the user's word was taken for, as rows were seen to have them."""
         self.gate, self.stop = Gate(), Stop()
         self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
         self._lock = threading.Lock()
@@ -249,6 +252,7 @@ class _Run:
         known: set[tuple[str, str]] = set()
         for chunk in chunks:
             self._note_ended_parts()
+            self.seen.update((chunk.part.uri, name) for name in chunk.seen)
             for name in chunk.unplanned:
                 if (chunk.part.uri, name) not in known and len(known) < _SHOWN_FIELDS:
                     known.add((chunk.part.uri, name))
@@ -271,6 +275,7 @@ class _Run:
             checks.add(batch)
             for rejection in batch.rejections:
                 self.emit(RowRejected(rejection))
+        self._note_missing(plan)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
         findings = checks.findings(duplicates)
         if self.opened is not None:
@@ -365,8 +370,15 @@ class _Run:
             self.tally.retries[error.cause] += 1
             self.emit(Retrying(error, pause))
 
+    def _note_missing(self, plan: Plan) -> None:
+        """Say which names and conditions came to nothing."""
+        rows, is_whole = self.tally.total("asked"), not self.tally.total("skipped") and plan.selection.limit is None
+        for text in missing(plan, self.seen, is_whole=is_whole, rows=rows):
+            self.emit(Noted(text))
+
     def _after(self, client: Client, opened: Opened, plan: Plan) -> None:
         """Look at what the index holds now."""
+        self._note_missing(plan)
         after = opened.index.count()
         self.count["after"] = after
         if client.is_embedded and after > AUTO_TRAIN_ROWS and not opened.index.describe().is_trained:
@@ -458,12 +470,16 @@ def _first_look(
     raw = {one.layout.uri: one for one in plan.sources if one.has_raw_ids and places.is_read_once(one.layout.uri)}
     if plan.dimension and not raw:
         return plan.dimension, chunks
+    passed: list[Chunk] = []
     first = next(chunks, None)
+    while first is not None and first.is_passed:
+        passed.append(first.emptied())
+        first = next(chunks, None)
     if first is None:
-        return plan.dimension, iter(())
+        return plan.dimension, iter(passed)
     if first.part.uri in raw:
         check_ids(raw[first.part.uri], first)
-    return plan.dimension or first_dimension(first.batch.column(first.columns.vector)), chain([first], chunks)
+    return plan.dimension or first_dimension(first), chain([*passed, first], chunks)
 
 
 def _now() -> datetime.datetime:

@@ -29,6 +29,9 @@ REJECTED_KEY = "_rejected"
 
 ALL_COLUMNS = "*"
 
+MIXED = b"mixed"
+"""In a field's metadata: its values are of several kinds, and its type says nothing of the next one."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
@@ -39,10 +42,12 @@ class ColumnChoice:
     metadata: str | None = None
     metadata_columns: tuple[str, ...] = ()
     contents: str | None = None
-    extra: tuple[tuple[str, str], ...] = ()
-    """Columns that are looked at and not loaded, each with the option that names it."""
+    id_parts: tuple[str, ...] = ()
+    """Columns that ids are made of."""
+    tested: tuple[str, ...] = ()
+    """Columns that a condition looks at."""
     makes_ids: bool = False
-    """The ids are made of `extra` columns: no column is looked for."""
+    """The ids are made of `id_parts` and a text: no column is looked for."""
     constants: tuple[tuple[str, Any], ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
 
@@ -123,8 +128,10 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     columns, refused = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
     if metadata:
         _refuse_unfit(uri, field_of(schema, metadata).type, metadata)
-    for name, option in choice.extra:
-        _existing(uri, schema, name, option)
+    for name in choice.id_parts:
+        _check_part(uri, field_of(schema, _existing(uri, schema, name, "--id-template")))
+    for name in choice.tested:
+        _existing(uri, schema, name, "--where")
     used = {column_of(schema.names, name) for name in (*chosen, *columns) if name}
     left_out = tuple(name for name in schema.names if name not in used | {REJECTED_KEY})
     filled = [role for role, name in ((_METADATA, metadata), (_CONTENTS, contents)) if name]
@@ -133,12 +140,25 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     return ColumnMap(
         vector, identity, metadata, columns, contents, left_out,
         takes_all=choice.metadata_columns == (ALL_COLUMNS,),
-        extra=tuple(dict.fromkeys((*several, *(name for name, _ in choice.extra)))),
+        id_parts=tuple((name, name) for name in choice.id_parts),
+        tested=tuple((name, name) for name in choice.tested),
         vector_columns=several,
         constants=choice.constants,
         renames=choice.renames,
         refused=refused,
     )  # fmt: skip
+
+
+def _check_part(uri: str, field: pa.Field) -> None:
+    """Refuse what has no text of its own that could be a part of an id."""
+    kind = storage_type(field.type)
+    is_number = pt.is_floating(kind) or pt.is_decimal(kind) or pt.is_boolean(kind)
+    is_known = is_number or pt.is_date(kind) or pt.is_timestamp(kind) or _fits_id(field.type)
+    if not is_known and MIXED not in (field.metadata or {}):  # of several kinds: each row is judged by itself
+        raise MappingError(
+            f"{uri}: --id-template names {field.name!r}, which is {field.type}. Ids are made of text, numbers, "
+            "booleans, dates, timestamps and UUIDs."
+        )
 
 
 def _check_names(uri: str, choice: ColumnChoice, columns: tuple[str, ...]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -63,10 +64,12 @@ class ColumnMap:
     """Which column is what; a name may be a path to a field of a struct. `left_out` will not be loaded.
 
     `takes_all`: `metadata_columns` are all that have no other role, and so is one that is first seen later.
-    `extra` are looked at, by a filter or for the ids, and not loaded. Every row's metadata gets the `constants`, and
-    fields of it by another name through `renames` (old, new). `vector_columns` are numbers that make up the vectors in
-    this order; then they are among `extra`, and `vector` is "". `refused` are columns that would be loaded, by their
-    name or by `*`, if their type could be: (name, why).
+    `id_parts` are those that ids are made of, `tested` those that a condition looks at: each by its own name and by
+    that of the column that holds it, which is another one in a chunk whose format has several views of a field.
+    `believed` were named by the user, and not yet seen. Every row's metadata gets the `constants`, and fields of it by
+    another name through `renames` (old, new). `vector_columns` are numbers that make up the vectors in this order; then
+    `vector` is "". `refused` are columns that would be loaded, by their name or by `*`, if their type could be: (name,
+    why).
     """
 
     vector: str
@@ -76,17 +79,30 @@ class ColumnMap:
     contents: str | None = None
     left_out: tuple[str, ...] = ()
     takes_all: bool = False
-    extra: tuple[str, ...] = ()
+    id_parts: tuple[tuple[str, str], ...] = ()
+    tested: tuple[tuple[str, str], ...] = ()
+    believed: tuple[str, ...] = ()
     constants: tuple[tuple[str, Any], ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
     vector_columns: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
 
     @property
+    def loaded(self) -> tuple[str, ...]:
+        """The columns that have a role of their own, each once."""
+        used = (self.id, self.vector, *self.vector_columns, self.metadata, *self.metadata_columns, self.contents)
+        return tuple(dict.fromkeys(name for name in used if name))
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The columns that are looked at, or are part of something, and not loaded as they are."""
+        used = (*self.vector_columns, *(name for name, _ in (*self.id_parts, *self.tested)))
+        return tuple(dict.fromkeys(used))
+
+    @property
     def read(self) -> tuple[str, ...]:
         """The columns that have to be read, each once."""
-        used = (self.id, self.vector, self.metadata, *self.metadata_columns, self.contents, *self.extra)
-        return tuple(dict.fromkeys(name for name in used if name))
+        return tuple(dict.fromkeys((*self.loaded, *self.extra)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +126,21 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a reader could not turn into columns; `offset` is the row's place in its chunk."""
+    """What a reader could not turn into columns; `offset` is the row's place in its chunk.
+
+    `column` is the one that is null in its place, where a condition would take that null for a value's absence.
+    """
 
     offset: int
     reason: Reason
     detail: str
     record: Json | None = None
+    column: str | None = None
+
+    @property
+    def hides_all(self) -> bool:
+        """Whether nothing of the row could be read."""
+        return self.reason in {Reason.UNPARSABLE, Reason.TOO_LARGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +150,7 @@ class Chunk:
     `start` is the first row's place in its Part, `first_row` its place in the file, `lines` the line of each
     row (from 1) where the format has lines. A row with a fault has nulls in `batch`. `size` is what of the
     Part's bytes had been read when this chunk was complete (for progress). `unplanned` names fields that the
-    plan did not know of, and that are left out.
+    plan did not know of, and that are left out; `seen` those that it took the user's word for.
     """
 
     part: Part
@@ -137,12 +162,28 @@ class Chunk:
     lines: npt.NDArray[np.int64] | None = None
     size: int = 0
     unplanned: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
     metadata: list[Json | None] | None = None
     """The metadata, where the format has parsed it already."""
     chosen: npt.NDArray[np.bool_] | None = None
     """Which rows were asked for; None for all. The others are read past: neither loaded nor rejected."""
     again: bool = False
     """An earlier run has loaded these rows; those of an id in doubt are to be sent again."""
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether no row of it was asked for."""
+        return self.chosen is not None and not self.chosen.any()
+
+    def emptied(self) -> Chunk:
+        """The same rows, where none of them was asked for, in no memory."""
+        import numpy as np  # noqa: PLC0415 - here alone the values that travel are made
+        import pyarrow as pa  # noqa: PLC0415 - the same
+
+        rows = len(self.batch)
+        nothing = pa.RecordBatch.from_arrays([pa.nulls(rows)], [self.columns.vector])
+        passed = np.broadcast_to(np.False_, rows)
+        return replace(self, batch=nothing, faults=(), lines=None, metadata=None, chosen=passed)
 
     def rows(self, start: int, stop: int) -> Chunk:
         """Rows [start, stop) of it, counted from its own first."""
@@ -161,6 +202,11 @@ class Chunk:
             metadata=None if self.metadata is None else self.metadata[start:stop],
             chosen=None if self.chosen is None else self.chosen[start:stop],
         )
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or where it is taken one like it that is not."""
+    return next(one for number in itertools.count() if (one := name + "_" * number) not in taken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +14,15 @@ import pyarrow as pa
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.columns import are_text
 from cyborg_ingest.errors import MappingError, SourceNotFoundError, UsageError
+from cyborg_ingest.late import LATE, believed, type_of
 from cyborg_ingest.mapping import ColumnChoice, dimension_of, field_of
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan import Plan, Selection, Source
 from cyborg_ingest.readers import READERS, by_suffix, reader_for
 from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars
 from cyborg_ingest.readers.named import resolve
-from cyborg_ingest.shaping import (
-    FILE,
-    ROW,
-    Shape,
-    constant_array,
-    folder_columns,
-    parse_constants,
-    parse_renames,
-    parse_template,
-)
+from cyborg_ingest.shaping import Shape, constant_array, folder_columns, parse_constants, parse_renames
+from cyborg_ingest.templates import OWN, parse_template
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,8 +31,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Chunk, Json
     from cyborg_ingest.readers.base import Layout, Reader
     from cyborg_ingest.settings import SourceSettings
-    from cyborg_ingest.shaping import Template
     from cyborg_ingest.sources import Found
+    from cyborg_ingest.templates import Template
 
 _SEED = 20_240_229
 """Of `--sample`: the same command has to pick the same rows when it goes on."""
@@ -55,7 +49,8 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
     folders = folder_columns(files)
     layouts = _layouts(files, settings, sidecars)
     found = tuple(
-        _source(layout, Shape(folders[layout.uri], template, condition), choice, sidecars) for layout in layouts
+        _source(one, Shape(folders[one.uri], template, condition), choice, sidecars)
+        for one in believed(layouts, choice, folders)
     )
     _check_numbered(found, sidecars)
     for source in found:
@@ -82,15 +77,14 @@ def _filter(condition: str | None) -> Filter | None:
 
 
 def _choice(settings: SourceSettings, template: Template | None, condition: Filter | None) -> ColumnChoice:
-    extra = [(name, "--id-template") for name in (template.fields if template else ())]
-    extra += [(name, "--where") for name in (condition.fields if condition else ())]
     return ColumnChoice(
         settings.id_column,
         settings.vector_column,
         settings.metadata_column,
         settings.metadata_columns,
         settings.contents_column,
-        extra=tuple(extra),
+        id_parts=template.fields if template else (),
+        tested=condition.fields if condition else (),
         makes_ids=template is not None,
         constants=parse_constants(settings.set),
         renames=parse_renames(settings.rename),
@@ -178,9 +172,11 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sideca
         if name not in layout.schema.names:
             field = pa.field(name, constant_array(value, 0).type, metadata={ORIGIN: f"folder {name}"})
             layout = replace(layout, schema=layout.schema.append(field))
-    own = {FILE, ROW} - set(layout.schema.names)
-    choice = replace(choice, extra=tuple(one for one in choice.extra if one[1] == "--where" or one[0] not in own))
+    own = OWN - set(layout.schema.names)
+    choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
     layout, found = resolve(layout, choice)
+    if shape.filter is not None:
+        shape.filter.check(layout.uri, partial(type_of, layout))
     roles = (found.id, found.vector, found.metadata, found.contents, *found.vector_columns)
     folder = next((name for name in roles if name in shape.folders), None)
     if folder is not None:
@@ -194,7 +190,9 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sideca
         found,
         metadata_columns=tuple(name for name in found.metadata_columns if name not in taken),
         constants=tuple({**constants, **dict(found.constants)}.items()),
-        extra=tuple(name for name in found.extra if name not in shape.folders),
+        id_parts=tuple(one for one in found.id_parts if one[0] not in shape.folders),
+        tested=tuple(one for one in found.tested if one[0] not in shape.folders),
+        believed=tuple(one.name for one in layout.schema if LATE in (one.metadata or {})),
     )
     return Source(_with_fingerprint(layout, sidecars), columns, shape, _relevant(layout, shape))
 
@@ -204,7 +202,7 @@ def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:
     reader = READERS[layout.format]
     if shape.filter is None or not isinstance(reader, Pruning) or shape.folders.keys() & set(shape.filter.fields):
         return None
-    return reader.relevant(layout.uri, shape.filter.expression(nested=True))
+    return reader.relevant(layout.uri, shape.filter.may_match)
 
 
 def _sampled(plan: Plan, size: int) -> Selection:

@@ -180,7 +180,8 @@ class SourceSettings(Settings):
     id_template: str | None = option(
         None,
         "--id-template",
-        "Make ids of columns, as in '{doc_id}-{chunk}'; {file} and {row} are the file's name and the row's number.",
+        "Make ids of columns, as in '{doc_id}-{chunk}'; {file} and {row} are the file's name and the row's number, "
+        "unless there are columns of these names.",
         panel=_COLUMNS,
         metavar="TEXT",
     )
@@ -203,7 +204,8 @@ class SourceSettings(Settings):
     where: str | None = option(
         None,
         "--where",
-        "Load only rows of which this is true, in SQL: \"lang = 'en' AND year >= 2000\".",
+        "Load only rows of which this is true, in SQL: \"lang = 'en' AND year >= 2000\"; the rules are in "
+        "docs/formats.md.",
         panel=_ROWS,
         metavar="CONDITION",
     )

@@ -3,77 +3,29 @@
 from __future__ import annotations
 
 import re
-import string
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cyborg_ingest import columns, typed
+from cyborg_ingest import typed
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.readers.arrays import text_array
-from cyborg_ingest.readers.bare import stem
+from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.values import NotFiniteError, dump_object, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
     from cyborg_ingest.filters import Filter
     from cyborg_ingest.model import Chunk
     from cyborg_ingest.sources import Found
+    from cyborg_ingest.templates import Template
 
-_MADE = "__id__"
-FILE, ROW = "file", "row"
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """An id as text with the names of columns in it: `pieces` are (text before, name or None)."""
-
-    text: str
-    pieces: tuple[tuple[str, str | None], ...]
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The columns that it names; `file` and `row` are its own where a source has none of that name."""
-        return tuple(dict.fromkeys(name for _, name in self.pieces if name is not None))
-
-    def ids(self, chunk: Chunk) -> pa.Array:
-        """The ids of a chunk; null where a part of it is missing."""
-        count, ignored = len(chunk.batch), columns.Faults()
-        texts: list[list[str]] = []
-        for before, name in self.pieces:
-            texts.append([before] * count)
-            if name is None:
-                continue
-            if name in chunk.batch.schema.names:
-                texts.append(columns.ids(chunk.batch.column(name), ignored))
-            elif name == FILE:
-                texts.append([stem(chunk.part.uri)] * count)
-            else:
-                texts.append([str(row) for row in range(chunk.first_row, chunk.first_row + count)])
-        return text_array(
-            [None if place in ignored else "".join(row) for place, row in enumerate(zip(*texts, strict=True))]
-        )
-
-
-def parse_template(text: str) -> Template:
-    """A template from text like `{doc_id}-{chunk}`. Raises UsageError."""
-    try:
-        parsed = list(string.Formatter().parse(text))
-    except ValueError as error:
-        raise UsageError(f"--id-template {text!r}: {error}.") from None
-    for _, name, style, conversion in parsed:
-        if name is not None and (not name or style or conversion):
-            raise UsageError(f"--id-template {text!r}: between braces stands the name of a column, and nothing else.")
-    if all(name is None for _, name, _, _ in parsed):
-        raise UsageError(f"--id-template {text!r} names no column, so all ids would be the same.")
-    return Template(text, tuple((before, name) for before, name, _, _ in parsed))
 
 
 def parse_constants(texts: Iterable[str]) -> tuple[tuple[str, Any], ...]:
@@ -133,34 +85,48 @@ class Shape:
     def apply(self, chunk: Chunk) -> Chunk:
         """The chunk with every column that its mapping names, its ids, and which of its rows are chosen."""
         batch = chunk.batch
-        looked_at = {*(self.filter.fields if self.filter else ()), *(self.template.fields if self.template else ())}
-        for name in (*chunk.columns.read, *(looked_at & self.folders.keys())):
+        for name in chunk.columns.read:
             if name not in batch.schema.names:
                 batch = batch.append_column(name, self._column(batch, name))
         shaped = replace(chunk, batch=batch)
         if self.template is not None:
-            batch = batch.append_column(_MADE, self.template.ids(shaped))
-            shaped = replace(shaped, batch=batch, columns=replace(chunk.columns, id=_MADE))
-        return shaped if self.filter is None else replace(shaped, chosen=self._taken(shaped))
+            shaped = self.template.applied(shaped, self._looked_at(shaped, shaped.columns.id_parts))
+        return shaped if self.filter is None else self._chosen(shaped, self.filter)
 
-    def _column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
-        if name in self.folders:
-            return constant_array(self.folders[name], len(batch))
-        head, *steps = name.split(".")
+    def _looked_at(self, chunk: Chunk, names: Iterable[tuple[str, str]]) -> dict[str, pa.Array]:
+        """Columns by the names that the user has for them, the folders' among them."""
+        folders = {name: constant_array(value, len(chunk.batch)) for name, value in self.folders.items()}
+        return {**{name: chunk.batch.column(column) for name, column in names}, **folders}
+
+    def _column(self, batch: pa.RecordBatch, path: str) -> pa.Array:
+        head, *steps = path.split(".")
         found = typed.plain(batch.column(head))
         for step in steps:  # not `field`, which forgets where the struct itself is null
             found = typed.plain(pc.struct_field(found, [found.type.get_field_index(step)]))
         return found
 
-    def _taken(self, chunk: Chunk) -> npt.NDArray[np.bool_]:
-        """The rows that the filter takes, and those that could not be read: nobody knows what they hold."""
-        mask = self.filter.mask(chunk.batch) if self.filter is not None else None
-        assert mask is not None  # noqa: S101 - for the types; asked for with a filter only
-        mask[[fault.offset for fault in chunk.faults]] = True
-        return mask
+    def _chosen(self, chunk: Chunk, condition: Filter) -> Chunk:
+        """The rows that the condition takes; and, as rejected ones, those of which nobody can tell."""
+        tested = dict(chunk.columns.tested)
+        unread: dict[str, npt.NDArray[np.bool_]] = {}
+        for fault in chunk.faults:
+            for name in tested if fault.hides_all else ():
+                unread.setdefault(name, np.zeros(len(chunk.batch), np.bool_))[fault.offset] = True
+            for name in tested if fault.column is not None else ():
+                if tested[name] == fault.column:
+                    unread.setdefault(name, np.zeros(len(chunk.batch), np.bool_))[fault.offset] = True
+        taken, doubtful = condition.judged(self._looked_at(chunk, chunk.columns.tested), unread)
+        known = {fault.offset: fault for fault in chunk.faults}
+        faults = [fault for fault in chunk.faults if not doubtful[fault.offset]]
+        for place in np.flatnonzero(doubtful).tolist():
+            fault = known.get(place, Fault(place, Reason.UNPARSABLE, "what --where looks at is not UTF-8"))
+            faults.append(replace(fault, detail=f"{fault.detail}; so --where cannot tell whether to load it"))
+        return replace(chunk, chosen=taken | doubtful, faults=tuple(faults))
 
 
 def constant_array(value: str | int | None, rows: int) -> pa.Array:
-    """A folder's value as a column."""
+    """A folder's value as a column; of no type where the folder stands for null."""
+    if value is None:
+        return pa.nulls(rows)
     kind = pa.int64() if isinstance(value, int) else pa.string()
     return pa.repeat(pa.scalar(value, kind), rows)

@@ -233,7 +233,7 @@ def facts(event: Event) -> dict[str, Any]:
                     "uri": one.layout.uri,
                     "format": one.layout.format,
                     "rows": one.layout.rows,
-                    "columns": {name: getattr(one.columns, name) for name in one.columns.__slots__},
+                    "columns": {name: getattr(one.columns, name) for name in (*one.columns.__slots__, "extra")},
                 }
                 for one in event.plan.sources
             ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +182,7 @@ def _beside(
     faults: list[Fault] = []
     for sidecar in opened:
         found[sidecar.role], more = sidecar.read(start, stop)
-        faults += more
+        faults += (replace(one, column=sidecar.role) for one in more)
     if "id" not in found:
         found["id"] = row_numbers(id_prefix(part.uri, sidecars), start, stop)
     return found, tuple(faults)

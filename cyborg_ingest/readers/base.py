@@ -10,13 +10,15 @@ from cyborg_ingest.kinds import storage_type
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     from cyborg_ingest.model import Chunk, ColumnMap
+    from cyborg_ingest.pruning import Bounds
+
+    BoundsOf = Callable[[str], Bounds | None]
 
 
 ORIGIN = b"origin"
@@ -71,7 +73,8 @@ class Layout:
     a resumed load begins at a Part; otherwise it reads all that is before, and skips it. `is_numbered`: its ids
     are row numbers. A column that is not in the file itself says in its field's metadata, under `ORIGIN`, where it
     comes from. `arrays`: the columns may have different numbers of rows, and rows and parts are given once
-    `named.resolve` has decided which are loaded.
+    `named.resolve` has decided which are loaded. `has_schema`: a field that is not in the schema is in no row; of
+    JSON only the first rows were looked at, and `is_open` says that there are more.
     """
 
     uri: str
@@ -84,6 +87,8 @@ class Layout:
     is_seekable: bool = True
     is_numbered: bool = False
     arrays: Arrays | None = None
+    has_schema: bool = True
+    is_open: bool = False
 
 
 class Reader(Protocol):
@@ -113,8 +118,11 @@ class Reader(Protocol):
 class Pruning(Protocol):
     """A format that keeps statistics of its Parts."""
 
-    def relevant(self, uri: str, condition: pc.Expression) -> frozenset[int] | None:
-        """The numbers of the Parts that may hold a row of which the condition is true; None: nobody knows."""
+    def relevant(self, uri: str, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
+        """The numbers of the Parts that may hold a row that is asked for; None: nobody knows.
+
+        `may_match` says so of a Part, given its columns' bounds by name.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ import itertools
 import math
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +21,10 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
-from cyborg_ingest.model import Chunk, Fault, Part, Reason
+from cyborg_ingest.model import Chunk, Fault, Part, Reason, free_name
 from cyborg_ingest.readers.arrays import list_array, text_array
 from cyborg_ingest.readers.base import Layout, check_names
+from cyborg_ingest.readers.fields import mixed_array
 from cyborg_ingest.readers.numbers import number_parser
 from cyborg_ingest.readers.records import CHUNK_BYTES, SAMPLED_ROWS
 from cyborg_ingest.values import load_json
@@ -284,13 +285,30 @@ class _Columns:
                 self._faults[place] = Fault(place, Reason.UNPARSABLE, detail, {"_line": _as_text(one.cells)})
         unusable = set(self._faults)
         arrays = {}
-        for name in self._names.read:
-            at = self._schema.get_field_index(name)
-            texts = [None if place in unusable else one.cells[at] or None for place, one in enumerate(self._rows)]
-            arrays[name] = self._array(name, texts)
+        for name in self._names.loaded:
+            arrays[name] = self._array(name, self._texts(name, unusable))
+        parts, tested = [], []
+        for name, _ in self._names.id_parts:  # the text that stands there, as of an id
+            parts.append((name, free_name(name, arrays)))
+            arrays[parts[-1][1]] = text_array(self._texts(name, unusable))
+        for name, _ in self._names.tested:
+            tested.append((name, free_name(name, arrays)))
+            arrays[tested[-1][1]] = mixed_array([self._seen(name, text) for text in self._texts(name, unusable)])
         lines = np.array([one.line for one in self._rows], np.int64)
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
-        return Chunk(part, row, row, batch, self._names, tuple(self._faults.values()), lines, size)
+        names = replace(self._names, id_parts=tuple(parts), tested=tuple(tested))
+        return Chunk(part, row, row, batch, names, tuple(self._faults.values()), lines, size)
+
+    def _texts(self, name: str, unusable: set[int]) -> list[str | None]:
+        at = self._schema.get_field_index(name)
+        return [None if place in unusable else one.cells[at] or None for place, one in enumerate(self._rows)]
+
+    def _seen(self, name: str, text: str | None) -> Any:
+        """A cell as a condition sees it: of its column's kind, or else text, whatever role the column has."""
+        kind = self._schema.field(name).type
+        if text is not None and (pt.is_integer(kind) or pt.is_floating(kind)) and _is_number(text):
+            return int(text) if _WHOLE.fullmatch(text) else float(text)
+        return text.lower() == "true" if text is not None and pt.is_boolean(kind) and _is_truth(text) else text
 
     def _array(self, name: str, texts: list[str | None]) -> pa.Array:
         kind, fits = self._type(name), self._fits(name)

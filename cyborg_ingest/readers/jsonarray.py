@@ -54,7 +54,10 @@ class JsonArrayReader:
         size = sources.size(uri)
         part = Part(uri, self.name, 0, 0, 0, None, 0, size)
         estimate = sample.estimate(size, is_packed=not sources.is_seekable(uri))
-        return Layout(uri, self.name, schema_of(sample.objects), (part,), None, estimate, size, is_seekable=False)
+        return Layout(
+            uri, self.name, schema_of(sample.objects), (part,), None, estimate, size, is_seekable=False,
+            has_schema=False, is_open=not sample.is_whole,
+        )  # fmt: skip
 
     def read(
         self,

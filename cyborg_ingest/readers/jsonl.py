@@ -66,7 +66,10 @@ class JsonlReader:
             for number, start in enumerate(steps)
         )  # fmt: skip
         estimate = sample.estimate(size, is_packed=not is_seekable)
-        return Layout(uri, self.name, schema_of(sample.objects), parts, None, estimate, size, is_seekable)
+        return Layout(
+            uri, self.name, schema_of(sample.objects), parts, None, estimate, size, is_seekable,
+            has_schema=False, is_open=not sample.is_whole,
+        )  # fmt: skip
 
     def read(
         self,

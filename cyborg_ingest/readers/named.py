@@ -164,7 +164,7 @@ def resolve(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, Colum
 def _offered(layout: Layout, rows: int | None, choice: mapping.ColumnChoice) -> pa.Schema:
     """The fields that go with vectors of so many rows, and those whose other length is not passed over in silence."""
     columns = layout.arrays.columns if layout.arrays else {}
-    named = {choice.id, choice.metadata, choice.contents, *choice.metadata_columns, *(name for name, _ in choice.extra)}
+    named = {choice.id, choice.metadata, choice.contents, *choice.metadata_columns, *choice.id_parts, *choice.tested}
     finds_ids = choice.id is None and not choice.makes_ids
 
     def is_offered(field: pa.Field) -> bool:

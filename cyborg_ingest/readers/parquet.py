@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,16 +13,16 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.mapping import field_of
 from cyborg_ingest.model import Chunk, ColumnMap, Part
 from cyborg_ingest.readers import int96
 from cyborg_ingest.readers.base import Layout, check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    import pyarrow.compute as pc
-
-    from cyborg_ingest.readers.base import Sidecars
+    from cyborg_ingest.pruning import Bounds
+    from cyborg_ingest.readers.base import BoundsOf, Sidecars
 
 BROKEN = (pa.ArrowException, OSError, ValueError)
 """What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
@@ -77,16 +79,39 @@ class ParquetReader:
                     "write it again."
                 ) from None
 
-    def relevant(self, uri: str, condition: pc.Expression) -> frozenset[int] | None:
+    def relevant(self, uri: str, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
         """See `base.Pruning`: by the least and the greatest value of each row group."""
-        import pyarrow.dataset as pads  # noqa: PLC0415 - slow to import, and only for --where
+        with opened(uri) as file:
+            statistics = _Statistics(file)
+            groups = range(file.metadata.num_row_groups)
+            return frozenset(number for number in groups if may_match(partial(statistics.bounds, number)))
 
-        try:
-            with sources.opened(uri) as file:
-                fragment = pads.ParquetFileFormat(coerce_int96_timestamp_unit=int96.UNIT).make_fragment(file)
-                return frozenset(group.id for group in fragment.subset(filter=condition).row_groups)
-        except BROKEN:  # a condition that does not fit the columns is told where it is applied
+
+class _Statistics:
+    """What a file says of the columns of its row groups."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._schema, self._footer = file.schema_arrow, file.metadata
+        paths = [column.path for column in file.schema]
+        count = Counter(paths)
+        # a name with a dot may also be the path of another column's field: then nobody knows whose bounds they are
+        self._places = {path: place for place, path in enumerate(paths) if count[path] == 1}
+
+    def bounds(self, number: int, name: str) -> Bounds | None:
+        """Of a column of a row group, by its name or path; None where nothing is known."""
+        from cyborg_ingest.pruning import bounds  # noqa: PLC0415 - only for --where
+
+        place, group = self._places.get(name), self._footer.row_group(number)
+        found = None if place is None else group.column(place).statistics
+        if found is None:
             return None
+        kind = field_of(self._schema, name).type
+        nulls = found.null_count if found.has_null_count and name in self._schema.names else None
+        try:
+            low, high = (found.min, found.max) if found.has_min_max else (None, None)
+        except BROKEN:  # dates that Python does not have
+            low = high = None
+        return bounds(kind, low, high, nulls, group.num_rows)
 
 
 def _chunks(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, REJECTED_KEY, fitting
-from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason
+from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, MIXED, REJECTED_KEY, fitting
+from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.readers.arrays import list_array, number_array, text_array
 from cyborg_ingest.readers.base import ORIGIN
-from cyborg_ingest.readers.fields import contents, contents_array, identity, kind_of
+from cyborg_ingest.readers.fields import contents, contents_array, filled_array, identity, kind_of, mixed_array, part
 from cyborg_ingest.readers.numbers import number_parser
 from cyborg_ingest.values import load_json
 
@@ -51,7 +51,7 @@ class Sample:
     """The first rows of a file.
 
     Which are objects; the place and the fault of the first that is none; how many rows that were, not blank, and the
-    bytes read for them; some of the text.
+    bytes read for them; some of the text; whether that were all of the rows.
     """
 
     objects: list[Json]
@@ -59,6 +59,7 @@ class Sample:
     rows: int
     read: int
     text: bytes
+    is_whole: bool
 
     def estimate(self, size: int, *, is_packed: bool) -> int:
         """About how many rows a file of so many bytes has, compressed or not."""
@@ -69,7 +70,7 @@ class Sample:
 def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
     """The first 100 rows, or 16 MB of them, from texts each with the place behind it."""
     objects: list[Json] = []
-    problem, rows, read, kept = (0, ""), 0, 0, b""
+    problem, rows, read, kept, is_whole = (0, ""), 0, 0, b"", True
     for place, (text, read) in enumerate(texts):
         kept = kept or text[:_SAMPLED_TEXT]
         if text.strip():
@@ -80,8 +81,9 @@ def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
             elif not problem[1]:
                 problem = place, found
         if rows >= SAMPLED_ROWS or read >= CHUNK_BYTES:
+            is_whole = False
             break
-    return Sample(objects, problem, rows, read, kept)
+    return Sample(objects, problem, rows, read, kept, is_whole)
 
 
 def parse_object(text: bytes) -> Json | str:
@@ -109,7 +111,7 @@ def schema_of(objects: list[Json]) -> pa.Schema:
         for name, value in one.items():
             if name != REJECTED_KEY:
                 kinds.setdefault(name, {})[_type(value)] = None
-    found = [pa.field(name, fitting(name, several) or _widest(several)) for name, several in kinds.items()]
+    found = [_field(name, fitting(name, several) or _widest(several), several) for name, several in kinds.items()]
     # JSONL's own names, though they may come later in the file
     for name, names in (("metadata", METADATA_NAMES), ("contents", CONTENTS_NAMES)):
         likely = [one for one in found if one.name.lower() in names]
@@ -132,12 +134,31 @@ def _type(value: Any) -> pa.DataType:
     return kinds.get(type(value), pa.null())
 
 
+def _field(name: str, kind: pa.DataType, kinds: Iterable[pa.DataType]) -> pa.Field:
+    """A field of this type, marked where its values are of several."""
+    several = {one.id for one in kinds if not pa.types.is_null(one)}
+    is_mixed = len(several) > 1 and several != {pa.int64().id, pa.float64().id}
+    return pa.field(name, kind, metadata={MIXED: b""} if is_mixed else None)
+
+
 def _widest(kinds: Iterable[pa.DataType]) -> pa.DataType:
     several = [kind for kind in kinds if not pa.types.is_null(kind)]
     if set(several) == {pa.int64(), pa.float64()}:
         return pa.float64()
+    structs = [kind for kind in several if pa.types.is_struct(kind)]
+    if structs:
+        return _merged(structs)
     nested = [kind for kind in several if pa.types.is_nested(kind)]
     return (nested or [pa.string()])[0] if len(several) > 1 else (several or [pa.null()])[0]
+
+
+def _merged(structs: list[pa.StructType]) -> pa.StructType:
+    """An object with the fields that any of them has."""
+    kinds: dict[str, dict[pa.DataType, None]] = {}
+    for one in structs:
+        for number in range(one.num_fields):
+            kinds.setdefault(one.field(number).name, {})[one.field(number).type] = None
+    return pa.struct([_field(name, _widest(several), several) for name, several in kinds.items()])
 
 
 def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
@@ -185,7 +206,11 @@ class _Columns:
         self.contents: list[str | bytes | None] = []
         self.unplanned: set[str] = set()
         self._roles = {names.id, names.vector, names.metadata, names.contents, REJECTED_KEY, *names.vector_columns}
-        self.extra: dict[str, list[Any]] = {name: [] for name in names.extra}
+        self.components: dict[str, list[float | None]] = {name: [] for name in names.vector_columns}
+        self.parts: dict[str, list[str | None]] = {name: [] for name, _ in names.id_parts}
+        self.tested: dict[str, list[Any]] = {name: [] for name, _ in names.tested}
+        self.unseen = set(names.believed)
+        self._looks_further = bool(names.extra or names.believed)
         self._key = json.dumps(names.vector.rpartition(".")[2], ensure_ascii=False).encode()
         self._parse = number_parser()
         self._only_objects = names.metadata is not None and not names.metadata_columns and not names.takes_all
@@ -212,9 +237,18 @@ class _Columns:
             self.metadata.append(found)
         if names.contents:
             self.contents.append(self._text(place, Reason.CONTENTS_INVALID, contents, row, names.contents))
-        for name, values in self.extra.items():
-            value = value_at(row, name)
-            values.append(self._component(place, name, value) if name in names.vector_columns else value)
+        if self._looks_further:
+            self._look(place, row)
+
+    def _look(self, place: int, row: Json) -> None:
+        """At the fields that have no role by themselves."""
+        self.unseen -= {name for name in self.unseen if has_value(row, name)}
+        for name, numbers in self.components.items():
+            numbers.append(self._component(place, name, value_at(row, name)))
+        for name, texts in self.parts.items():
+            texts.append(self._part(place, name, value_at(row, name)))
+        for name, values in self.tested.items():
+            values.append(value_at(row, name))
 
     def _component(self, place: int, name: str, value: Any) -> float | None:
         """One number of a vector that several fields make up."""
@@ -227,17 +261,37 @@ class _Columns:
         self.faults.append(Fault(place, reason, detail, self._record(place)))
         return None
 
-    def arrays(self) -> dict[str, pa.Array]:
-        """The columns by name: id, vector, contents, and what is looked at though not loaded."""
-        found = {"id": text_array(self.ids), "vector": self.vector_array()}
-        if self.contents:
-            found["contents"] = contents_array(self.contents)
-        for name, values in self.extra.items():
-            try:
-                found[name] = pa.array(values)
-            except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several types: compared as text
-                found[name] = text_array([None if one is None else json.dumps(one) for one in values])
-        return found
+    def batch(self) -> tuple[pa.RecordBatch, ColumnMap]:
+        """The columns, and which is what: a role has a name that none of the fields has which are looked at."""
+        names = self.names
+        found = {name: filled_array(values, np.float64) for name, values in self.components.items()}
+
+        def added(name: str, array: pa.Array) -> str:
+            free = free_name(name, found)
+            found[free] = array
+            return free
+
+        mapped = replace(
+            names,
+            id=added("id", text_array(self.ids)) if names.id else None,
+            vector=added("vector", self.vector_array()) if names.vector else "",
+            metadata=None,
+            metadata_columns=(),
+            contents=added("contents", contents_array(self.contents)) if self.contents else None,
+            id_parts=tuple((name, added(name, text_array(texts))) for name, texts in self.parts.items()),
+            tested=tuple((name, added(name, mixed_array(values))) for name, values in self.tested.items()),
+        )
+        return pa.RecordBatch.from_arrays(list(found.values()), list(found)), mapped
+
+    def _part(self, place: int, name: str, value: Any) -> str | None:
+        try:
+            return part(value)
+        except ValueError as error:
+            words = str(error).removeprefix("the id ")
+            self.faults.append(
+                Fault(place, Reason.ID_INVALID, f"{name!r}, a part of the id, {words}", self._record(place))
+            )
+            return None
 
     def _text(self, place: int, reason: Reason, convert: Any, row: Json, name: str | None) -> Any:
         value = value_at(row, name) if name else None
@@ -332,24 +386,22 @@ class _Columns:
         return None
 
 
-def chunk_of(part: Part, names: ColumnMap, records: Records, row: int, rows_before: int) -> Chunk:
+def chunk_of(source: Part, names: ColumnMap, records: Records, row: int, rows_before: int) -> Chunk:
     """Objects as a chunk: `row` is the first one's place in the Part, `rows_before` those of the file before it."""
     columns = _Columns(names)
     for text in records.texts:
         columns.add(text)
-    arrays = columns.arrays()
+    batch, mapped = columns.batch()
     return Chunk(
-        part,
+        source,
         row,
         rows_before + row,
-        pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays)),
-        replace(
-            names, vector="vector", id="id" if names.id else None, metadata=None, metadata_columns=(),
-            contents="contents" if "contents" in arrays else None,
-        ),
+        batch,
+        mapped,
         tuple(columns.faults),
         None if records.lines is None else np.array(records.lines, np.int64),
         records.size,
         tuple(sorted(columns.unplanned)),
+        tuple(sorted(set(names.believed) - columns.unseen)),
         columns.metadata or None,
-    )  # fmt: skip
+    )
