@@ -105,8 +105,12 @@ class Ids:
         self._rows += len(ids)
 
     def duplicates(self, again: Look) -> Duplicates:
-        """Compare them; afterwards nothing more can be added. A source that is gone is counted by hash alone."""
+        """Compare them; afterwards nothing more can be added. A source that is gone is counted by hash alone.
+
+        So is one that gives other rows the second time: a stream that was read gives none, and no error.
+        """
         seen = self._hashes[: self._kept]
+        first_look = _Looked(self._kept, int(seen.sum()))
         seen.sort()  # in place: a copy would be as large again
         equal = seen[1:] == seen[:-1]
         extra = int(np.count_nonzero(equal))
@@ -120,7 +124,7 @@ class Ids:
         try:
             found = _Compared()
             for turn in range(turns):
-                _compare(again, self._kept, candidates, (turn, turns), found)
+                _compare(again, first_look, candidates, (turn, turns), found)
         except SourceError:
             return Duplicates(extra, self._kept, left, is_exact=False)
         return Duplicates(found.count, self._kept, left, examples=tuple(found.examples))
@@ -136,12 +140,20 @@ def _hashes(ids: list[str]) -> npt.NDArray[np.int64]:
     return np.fromiter(map(hash_of, ids), np.int64, len(ids))
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """How many rows a look saw, and the sum of their hashes: what tells whether another look saw the same."""
+
+    rows: int
+    sum: int
+
+
 def _compare(
-    again: Look, rows: int, candidates: npt.NDArray[np.int64], turn: tuple[int, int], found: _Compared
+    again: Look, looked: _Looked, candidates: npt.NDArray[np.int64], turn: tuple[int, int], found: _Compared
 ) -> None:
     """Compare one share of the ids in question, each with all that are equal to it."""
     first: dict[str, Place] = {}
-    for number, identity, place in _in_question(again, rows, candidates, turn):
+    for number, identity, place in _in_question(again, looked, candidates, turn):
         known = first.setdefault(identity, place)
         if known is not place:
             found.count += 1
@@ -156,21 +168,27 @@ def _keep_first(found: _Compared) -> None:
 
 
 def _in_question(
-    again: Look, rows: int, candidates: npt.NDArray[np.int64], turn: tuple[int, int]
+    again: Look, looked: _Looked, candidates: npt.NDArray[np.int64], turn: tuple[int, int]
 ) -> Iterator[tuple[int, str, Place]]:
-    """Of the first `rows` rows, those whose hash is a candidate: number, id and place."""
-    number = 0
+    """Of the rows that were looked at, those whose hash is a candidate: number, id and place.
+
+    Raises SourceError where these are not the rows of the first look.
+    """
+    number, total = 0, np.int64(0)
     for batch in again():
-        ids = batch.ids[: rows - number]
+        ids = batch.ids[: looked.rows - number]
         hashes = _hashes(ids)
+        total = np.add.reduce(hashes, initial=total)  # it wraps around, as the sum over all does
         slots = np.minimum(np.searchsorted(candidates, hashes), len(candidates) - 1)
         for offset in np.flatnonzero(candidates[slots] == hashes).tolist():
             identity = ids[offset]
             if zlib.crc32(identity.encode()) % turn[1] == turn[0]:
                 yield number + offset, identity, _place(batch, offset)
         number += len(ids)
-        if number >= rows:
-            return
+        if number >= looked.rows:
+            break
+    if _Looked(number, int(total)) != looked:
+        raise SourceError("The sources give other rows the second time.")
 
 
 def _place(batch: Batch, offset: int) -> Place:

@@ -81,6 +81,16 @@ class Checks:
         found = [self._bad_rows(reason) for reason in Reason if reason in self._first]
         return (*found, *([_duplicate_ids(duplicates)] if duplicates.count else []))
 
+    @staticmethod
+    def not_looked_at(duplicates: Duplicates) -> str | None:
+        """What the findings do not say, where not all rows were compared."""
+        if not duplicates.not_compared or duplicates.count:
+            return None
+        return (
+            f"Ids that occur again were looked for among the first {duplicates.compared:,} rows; the "
+            f"{duplicates.not_compared:,} after them were not compared."
+        )
+
     def _bad_rows(self, reason: Reason) -> Finding:
         first, count = self._first[reason], self.rejects[reason]
         words, option = _WORDS.get(reason, (reason.value, _GO_ON))
