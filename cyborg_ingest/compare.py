@@ -62,5 +62,13 @@ def same_vector(expected: npt.NDArray[np.float32], stored: npt.NDArray[np.float3
         return False
     if not tolerance:
         return stored.astype("<f4").tobytes() == np.ascontiguousarray(expected, "<f4").tobytes()
-    furthest = np.abs(stored.astype(np.float64) - expected).max(initial=0.0)
-    return bool(furthest <= tolerance * np.abs(expected.astype(np.float64)).max(initial=0.0))
+    return deviation(expected, stored) <= tolerance
+
+
+def deviation(expected: npt.NDArray[np.float32], stored: npt.NDArray[np.float32] | None) -> float:
+    """The largest difference of a component, as a share of the vector's largest; infinite where shapes differ."""
+    if stored is None or stored.shape != expected.shape:
+        return float("inf")
+    furthest = float(np.abs(stored.astype(np.float64) - expected).max(initial=0.0))
+    largest = float(np.abs(expected.astype(np.float64)).max(initial=0.0))
+    return furthest / largest if largest else float("inf") if furthest else 0.0

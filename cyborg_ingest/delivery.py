@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.compare import difference, rows_of
 from cyborg_ingest.errors import (
     CapReachedError,
+    MiscountError,
     RefusedError,
     RetryableError,
     TargetError,
@@ -55,6 +56,8 @@ class Delivery:
         self._gate = gate
         self._on_retry = on_retry
         self._good: Batch | None = None
+        self.contradictions: list[str] = []
+        """Where the target has said of rows that it took that they are more or fewer."""
 
     def send(self, batch: Batch) -> None:
         """Send a batch, halved as often as the target finds it too large. Runs on a sender's thread."""
@@ -79,12 +82,15 @@ class Delivery:
         policy: RetryPolicy | None = None,
     ) -> None:
         """Send rows in one request, retried."""
-        call(
-            lambda: self.index.upsert_binary(ids, vectors, metadata, contents),
-            policy or self._policy,
-            self._gate,
-            lambda error, pause: self._on_retry(ids, error, pause),
-        )
+        try:
+            call(
+                lambda: self.index.upsert_binary(ids, vectors, metadata, contents),
+                policy or self._policy,
+                self._gate,
+                lambda error, pause: self._on_retry(ids, error, pause),
+            )
+        except MiscountError as error:  # no row is to blame and none can be sent better: the run ends with it
+            self.contradictions.append(str(error))
 
     def read(self, ids: list[str]) -> list[StoredRow]:
         """The rows of these ids, as far as the index has them; retried."""

@@ -21,12 +21,13 @@
     │   ├── IndexExistsError      3    an index of this name is there already
     │   ├── CapReachedError       3    the free tier's limit of items per index
     │   ├── StorageError          3    a full disk, a locked index, an unreachable bucket
+    │   ├── MiscountError         5    it says that it took another number of rows than it was sent
     │   └── RetryableError        3    may succeed later: see `retry_after` and `outcome_unknown`
     │       ├── ThrottledError    3    429
     │       ├── UnavailableError  3    408, 500, 502, 503, 504
     │       └── ConnectionLostError 3  nothing came back
     ├── BadRowError               4    a bad row, or more of them than --max-errors allows
-    ├── DifferenceError           5    verify found a difference
+    ├── DifferenceError           5    what the index holds, counts or says is not what was sent
     └── StoppedError        130, 143   stopped by a signal; the same command goes on
 """
 
@@ -135,6 +136,12 @@ class StorageError(TargetError):
     """The target's storage fails: a full disk, an index that another process holds, no bucket."""
 
 
+class MiscountError(TargetError):
+    """The target says that it took another number of rows than it was sent: what it holds is not known."""
+
+    exit_code = ExitCode.DIFFERENT
+
+
 class RetryableError(TargetError):
     """May succeed when tried again.
 
@@ -179,7 +186,7 @@ class BadRowError(IngestError):
 
 
 class DifferenceError(IngestError):
-    """What the index holds differs from the sources."""
+    """What the index holds, counts or says is not what was sent."""
 
     exit_code = ExitCode.DIFFERENT
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from cyborg_ingest.errors import ExitCode, StateError
+from cyborg_ingest.errors import ExitCode, StateError, UsageError
 from cyborg_ingest.ledger import PartKey, PartState, State, apply, key_of, line_of, part_record, records_of, replay
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.rejected import RejectedFile, private
@@ -38,6 +38,9 @@ STATE_DIR_VARIABLE = "CYBORG_INGEST_STATE_DIR"
 
 ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
 """After these a job is over, and the same command starts anew."""
+
+_LASTING = ("precision",)
+"""Facts that are true of the index whichever run it is."""
 
 
 def state_directory(given: Path | None) -> Path:
@@ -92,9 +95,14 @@ class Journal:
     def _open(self, description: Json, *, restart: bool) -> None:
         with _translated(self.folder):
             path = self._path
-            state = replay(path.read_bytes().split(b"\n")) if path.exists() and not restart else State()
-            self.resumed = bool(state.parts) and state.ended not in ENDED
-            self.state = state if self.resumed else State()
+            state = State()
+            if path.exists():
+                # to be forgotten, whatever it says, but for what is true of the index itself
+                with contextlib.suppress(*([UsageError] if restart else [])):
+                    state = replay(path.read_bytes().split(b"\n"))
+            self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
+            lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
+            self.state = state if self.resumed else State(facts=lasting)
             _write(self.folder / "job.json", json.dumps(description, indent=2).encode())
             self._forget_unwritten()
             self._compact()

@@ -8,15 +8,17 @@ import shlex
 import threading
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from cyborg_ingest import keys
 from cyborg_ingest import sources as places
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.columns import first_dimension
+from cyborg_ingest.distinct import KEPT, KEPT_TO_COMPARE
 from cyborg_ingest.doubts import PAUSES
+from cyborg_ingest.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.errors import (
     BadRowError,
-    DifferenceError,
     ExitCode,
     IngestError,
     NoIndexError,
@@ -31,25 +33,30 @@ from cyborg_ingest.late import missing
 from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
 from cyborg_ingest.plan import ahead
 from cyborg_ingest.planning import check_ids, describe_job, make_plan
+from cyborg_ingest.precision import Guess, known
 from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
-from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped, tolerance_of
-from cyborg_ingest.retry import Gate, RetryPolicy
+from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped
+from cyborg_ingest.retry import Gate, RetryPolicy, call
 from cyborg_ingest.sender import Settled, Stop
 from cyborg_ingest.settings import LoadSettings
 from cyborg_ingest.stopping import Stopper
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, MAX_BODY
 from cyborg_ingest.transfer import Transfer
-from cyborg_ingest.verifier import Verifier, check_count, present
+from cyborg_ingest.verifier import present
+from cyborg_ingest.written import engine_outputs, refuse_overwriting, state_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.events import Emit
-    from cyborg_ingest.model import Batch, Chunk, Part, Rejection
+    from cyborg_ingest.model import Batch, Chunk, Part, Rejection, StoredRow
     from cyborg_ingest.opening import Opened
     from cyborg_ingest.plan import Done, Plan
+    from cyborg_ingest.precision import Precision
     from cyborg_ingest.targets.base import Client
+
+_T = TypeVar("_T")
 
 _CHUNK_BYTES = 3_000_000
 """What is decoded at once: about what a core's own cache holds."""
@@ -102,6 +109,9 @@ class _Run:
         self.count: dict[str, int | None] = {"before": None, "after": None}
         self.opened: Opened | None = None
         self.journal: Journal | None = None
+        self.evidence = Evidence()
+        self.precision: Precision | None = None
+        self.guess: Guess | None = None
         self.verified: dict[str, Any] | None = None
         self.present: list[str] = []
         self.findings: list[dict[str, Any]] = []
@@ -137,7 +147,7 @@ class _Run:
             self.emit(Planned(plan, client.target, settings.index))
             self._note_refused(plan)
             cutting = self._cutting(client)
-            self.journal = self._job(client)
+            self.journal = self._job(client, plan)
             if self.journal is not None and self.journal.resumed:
                 self.changes = keep_in_order(self.journal, plan)
             dimension, chunks = _first_look(plan, cutting, done_of(self.journal), self._part_ended)
@@ -188,14 +198,16 @@ class _Run:
         defaults = EMBEDDED_DEFAULTS if client.is_embedded else REST_DEFAULTS
         return replace(defaults, rows=self.settings.batch_rows or defaults.rows, size=size or defaults.size)
 
-    def _job(self, client: Client) -> Journal | None:
+    def _job(self, client: Client, plan: Plan) -> Journal | None:
         """The journal of this job, locked; None where none is kept."""
         settings = self.settings
-        if settings.dry_run or not settings.checkpoint:
-            return None
         description = describe_job(client.target, settings.index, settings.sources, settings)
         folder = job_folder(state_directory(settings.state_dir), description)
-        return Journal(folder, description, restart=settings.restart)
+        is_kept = settings.checkpoint and not settings.dry_run
+        key = keys.kept_key_path(client.target, settings.index)
+        outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]
+        refuse_overwriting(outputs, plan, settings, client.target, key)
+        return Journal(folder, description, restart=settings.restart) if is_kept else None
 
     def _part_ended(self, part: Part, rows: int) -> None:
         """Called by the thread that reads; the journal has one writer."""
@@ -228,17 +240,48 @@ class _Run:
         check_index(opened, client, self.settings, plan.dimension, self.emit)
         before = opened.index.count()
         self.count["before"] = before
+        self._look_at_precision(opened)
         if self.journal is not None:
-            if opened.created:
-                self.journal.know(precision=self.settings.storage_precision or "float32", sole=True)
             skipped(self.journal, plan, self.tally)
             if self.journal.resumed:
                 for change in self.changes:
                     self.emit(Noted(change))
-                check_probes(self.journal, opened.index, self.tally, self.emit)
+                check_probes(self.journal, opened.index, self.precision, self.tally, self.emit)
+        kept = KEPT_TO_COMPARE if self.settings.verify == "count" else KEPT
+        earlier = self.journal.state.probes if self.journal is not None else None
+        self.evidence = Evidence(earlier, self.tally.total("skipped"), kept=kept)
+        self.evidence.sample.exact = self.precision is not None and self.precision.is_exact
         rows = None if plan.rows is None else plan.rows - self.tally.total("skipped")
         check_cap(client, before, rows, self.emit)
         self._warn_of_wiping(plan)
+
+    def _facts(self) -> Mapping[str, Any]:
+        """What earlier runs of the job have noted."""
+        return self.journal.state.facts if self.journal is not None else {}
+
+    def _look_at_precision(self, opened: Opened) -> None:
+        """How the index stores vectors, where that is known before a row is sent."""
+        self.precision = known(opened, self.settings.storage_precision, self._facts())
+        if self.journal is not None:
+            if opened.created:
+                self.journal.know(precision=self.settings.storage_precision or "float32", sole=True)
+            self.journal.state.probes.exact = self.precision is not None and self.precision.is_exact
+        if self.precision is None:
+            self.guess = Guess(self._get)
+
+    def _guess(self, batch: Batch, source: str, *, is_own: bool) -> None:
+        """Look at what the index holds of a batch, where nobody knows how it stores vectors."""
+        found = self.guess.look(batch, source, is_own=is_own) if self.guess is not None and batch.ids else None
+        if found is None:
+            return
+        self.precision, self.guess = found, None
+        self.transfer.delivery.tolerance = found.tolerance
+        self.evidence.sample.exact = found.is_exact
+        if self.journal is not None:
+            self.journal.state.probes.exact = found.is_exact
+            self.journal.know(guess=found.name)
+        if not found.is_exact:
+            self.emit(Noted(f"Vectors that are read back are compared {found}."))
 
     def _warn_of_wiping(self, plan: Plan) -> None:
         """An upsert replaces whole rows, so what is not sent is gone from those that exist."""
@@ -278,6 +321,8 @@ class _Run:
         self._note_missing(plan)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
         findings = checks.findings(duplicates)
+        if not_looked_at := checks.not_looked_at(duplicates):
+            self.emit(Noted(not_looked_at))
         if self.opened is not None:
             info, count = self.opened.info, self.opened.index.count()
             findings += index_findings(client, info, count, plan.dimension, checks.rows)
@@ -301,6 +346,7 @@ class _Run:
             applies_late=not self.is_embedded,
             on_retry=self._retrying,
         )
+        self.transfer.delivery.tolerance = self.precision.tolerance if self.precision is not None else 0.0
         sender, doubts = self.transfer.sender, self.transfer.doubts
         self.emit(Sending(self.tally))
         self.stopper.is_sending = True
@@ -324,10 +370,11 @@ class _Run:
     def _settled(self, settled: Settled) -> None:
         """A batch has landed: count it, then note it."""
         batch = settled.batch
-        if batch.ids and self.opened is not None and not self.tally.total("acknowledged"):
-            self.transfer.delivery.tolerance = tolerance_of(batch, self.opened.index, self.settings.storage_precision)
-            if self.journal is not None:
-                self.journal.know(exact=not self.transfer.delivery.tolerance)
+        self._guess(batch, "rows that were just sent", is_own=True)
+        self.evidence.landed(batch)
+        said = self.transfer.delivery.contradictions
+        if said and self.journal is not None and "contradiction" not in self._facts():
+            self.journal.know(contradiction=said[0])
         for rejection in settled.rejections:
             if rejection not in batch.rejections:
                 self._count_rejection(rejection)
@@ -342,6 +389,8 @@ class _Run:
             if batch.again:
                 yield batch
                 continue
+            if self.count["before"] and self.tally.first_read is None:
+                self._guess(batch, "rows that were there before", is_own=False)
             self.tally.read(batch)
             self._note_texts(batch)
             for rejection in batch.rejections:
@@ -396,13 +445,28 @@ class _Run:
                     f"({', '.join(map(repr, self.present[:5]))}): that one stays."
                 )
             )
-        mode = self.settings.verify
-        if mode == "count":
-            self.verified = check_count(self.count["before"] or 0, after, self.tally)
-        elif mode != "none":
-            self.verified, _ = Verifier(opened.index, plan, self.transfer.delivery.tolerance).run(mode)
-        if self.verified and self.verified["differences"]:
-            raise DifferenceError(f"{self.verified['text']} See the report, or run cyborg-ingest verify.")
+        before, precision = self.count["before"] or 0, self.precision
+        if self.settings.verify != "none":
+            self.verified = verified(
+                self.settings.verify, opened.index, plan, self.tally, self.evidence, precision, (before, after)
+            )
+        said = self._facts().get("contradiction") or next(iter(self.transfer.delivery.contradictions), None)
+        faults = list(self.evidence.faults(before, after, said, precision, self._get))
+        raise_what_differs(self.verified, faults)
+
+    def _get(self, ids: list[str]) -> list[StoredRow]:
+        """Rows of the index."""
+        index = self.opened.index if self.opened is not None else None
+        return self._asked(lambda: index.get(ids)) if index is not None else []
+
+    def _asked(self, action: Callable[[], _T]) -> _T:
+        """A request that is no upsert, tried again by the same policy."""
+
+        def note(error: RetryableError, pause: float) -> None:
+            self.tally.retries[error.cause] += 1
+            self.emit(Retrying(error, pause))
+
+        return call(action, RetryPolicy(self.settings.retries, self.settings.retry_max_wait), self.gate, note)
 
     def _end(self, code: ExitCode, error: str | None) -> RunReport:
         """Report, and note in the journal how it ended."""

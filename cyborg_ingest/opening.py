@@ -122,7 +122,12 @@ def check_index(opened: Opened, client: Client, create: LoadSettings, dimension:
             "The metric of an index cannot be changed: drop the option, or name another index."
         )
     if create.storage_precision and not opened.created:
-        emit(Noted(f"Index {info.name!r} is there already: --storage-precision does not change it."))
+        emit(
+            Noted(
+                f"Index {info.name!r} is there already: --storage-precision does not change it, and is taken to be "
+                "what it stores."
+            )
+        )
 
 
 def check_cap(client: Client, count: int, rows: int | None, emit: Emit) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.compare import TOLERANCES, Row, rows_of, same_vector
 from cyborg_ingest.errors import TargetError
 from cyborg_ingest.events import Noted
 from cyborg_ingest.ledger import key_of
 from cyborg_ingest.plan import Done, nothing
-from cyborg_ingest.probes import probe_of
+from cyborg_ingest.probes import contradicted
 from cyborg_ingest.ranges import RangeSet
 
 if TYPE_CHECKING:
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.events import Emit
     from cyborg_ingest.journal import Journal
-    from cyborg_ingest.model import Batch, Part
+    from cyborg_ingest.model import Part
     from cyborg_ingest.plan import Plan
+    from cyborg_ingest.precision import Precision
     from cyborg_ingest.report import Tally
     from cyborg_ingest.targets.base import Index
 
@@ -112,7 +112,7 @@ def _end_of(done: RangeSet, rows: int) -> int:
     return end
 
 
-def check_probes(journal: Journal, index: Index, tally: Tally, emit: Emit) -> None:
+def check_probes(journal: Journal, index: Index, precision: Precision | None, tally: Tally, emit: Emit) -> None:
     """Ask the index for some of the rows that are to be skipped. Raises TargetError if they are gone."""
     probes = journal.state.probes.sample()
     emit(
@@ -123,17 +123,8 @@ def check_probes(journal: Journal, index: Index, tally: Tally, emit: Emit) -> No
     )
     if not probes:
         return
-    stored = {row.id: row for row in index.get([probe.id for probe in probes])}
-    missing = [probe.id for probe in probes if probe.id not in stored]
-    exact = journal.state.facts.get("exact", True)
-    changed = []
-    for probe in probes:
-        row = stored.get(probe.id)
-        if row is not None:
-            vector = b"" if row.vector is None else row.vector.astype("<f4").tobytes()
-            found = probe_of(row.id, vector, row.metadata, row.contents)
-            if found.rest != probe.rest or (exact and found.vector != probe.vector):
-                changed.append(probe.id)
+    tolerance = precision.tolerance if precision is not None else 0.0
+    missing, changed = contradicted(probes, index.get([probe.id for probe in probes]), tolerance)
     for what, ids in (("missing from", missing), ("not the same any more in", changed)):
         if ids:
             raise TargetError(
@@ -141,20 +132,3 @@ def check_probes(journal: Journal, index: Index, tally: Tally, emit: Emit) -> No
                 f"(id {ids[0]!r} is one). Was it deleted, made anew or written to since? "
                 "--restart loads everything again."
             )
-
-
-def tolerance_of(batch: Batch, index: Index, precision: str | None) -> float:
-    """How exactly the index gives vectors back: a row of the first batch is asked for.
-
-    Neither engine tells an index's storage precision.
-    """
-    row: Row = next(rows_of(batch))
-    last = {one.id: one for one in rows_of(batch)}[row.id]
-    stored = {one.id: one for one in index.get([row.id])}.get(row.id)
-    if stored is None or same_vector(last.vector, stored.vector, 0.0):
-        return 0.0
-    if precision is not None:
-        return TOLERANCES[precision]
-    shares = [*TOLERANCES.values(), max(TOLERANCES.values())]
-    fitting = next((place for place, share in enumerate(shares) if same_vector(last.vector, stored.vector, share)), -2)
-    return shares[fitting + 1]  # one row may be a lucky one: leave room

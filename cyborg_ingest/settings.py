@@ -235,7 +235,7 @@ class CreateSettings(Settings):
     storage_precision: str | None = option(
         None,
         "--storage-precision",
-        "How the new index stores vectors (default float32, exact).",
+        "How the new index stores vectors (default float32, exact); of one that is there already, how it does.",
         panel=_CREATE,
         choices=PRECISIONS,
     )
@@ -353,7 +353,8 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     verify: str = option(
         "none",
         "--verify",
-        "Afterwards, compare the index with the sources: its count, a sample of 1,000 rows, or all.",
+        "Afterwards, compare the index with the sources: its count with all ids, a sample of 1,000 rows, or all rows. "
+        "A count, and at most 64 rows, are looked at in any case.",
         panel=_SAFETY,
         choices=VERIFY,
     )
@@ -424,7 +425,10 @@ class VerifySettings(SourceSettings, TargetSettings):
         choices=PRECISIONS,
     )
     differences: Path | None = option(
-        None, "--differences", "Write each difference to this file, as JSONL.", panel=_OUTPUT
+        None,
+        "--differences",
+        "Write each difference to this file, as JSONL; never one that is read, or that a source would find.",
+        panel=_OUTPUT,
     )
 
 

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from cyborg_ingest import keys
+from cyborg_ingest import sources as places
 from cyborg_ingest.batches import Cutting, cut
-from cyborg_ingest.compare import TOLERANCES, Row, difference, rows_of
-from cyborg_ingest.errors import DifferenceError
+from cyborg_ingest.compare import TOLERANCES, Row, deviation, difference, rows_of
+from cyborg_ingest.distinct import KEPT_TO_COMPARE, Distinct, hashes_of
+from cyborg_ingest.errors import SourceError, UsageError
 from cyborg_ingest.opening import open_client, open_index
 from cyborg_ingest.planning import make_plan
+from cyborg_ingest.precision import GUESSED_ROWS, Precision, rounding
+from cyborg_ingest.written import differences_output, refuse_overwriting, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import numpy.typing as npt
-
-    from cyborg_ingest.model import Batch
+    from cyborg_ingest.model import Batch, StoredRow
     from cyborg_ingest.plan import Plan
-    from cyborg_ingest.report import Tally
+    from cyborg_ingest.precision import Pair
     from cyborg_ingest.settings import VerifySettings
     from cyborg_ingest.targets.base import Index
 
 SAMPLE_ROWS = 1000
 _GET_ROWS = 500
 _SHOWN = 20
-_KEPT = 100_000
+
+_PENDING = 200_000
+"""Rows that differ and may be replaced by one that is yet to come, at most; then it is looked up."""
 
 _CUTTING = Cutting(rows=2000, size=16_000_000, encoded=False)
 
@@ -60,26 +64,43 @@ class Difference:
 
 @dataclass(slots=True)
 class _Found:
+    """What a comparison came to. `rows` are those of the sources that were asked for, `ids` their different ids."""
+
+    rows: int = 0
+    passed: int = 0
+    """Rows that were read past."""
     checked: int = 0
     unreadable: int = 0
-    fits_float16: bool = True
-    """Whether every difference is one that storing as float16 makes."""
-    differences: list[Difference] = field(default_factory=list)
+    differences: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    examples: list[Difference] = field(default_factory=list)
+    pending: dict[str, Difference] = field(default_factory=dict)
+    """The rows that differ and that no later one has replaced so far."""
+    ids: Distinct = field(default_factory=Distinct)
+    furthest: float = 0.0
+    """The largest deviation of a vector; infinite where something else differs too."""
+    pairs: list[Pair] = field(default_factory=list)
 
 
 class Verifier:
-    """Compares an index with a plan's sources."""
+    """Compares an index with a plan's sources; `on_difference` hears of each row that differs, in their order."""
 
-    def __init__(self, index: Index, plan: Plan, tolerance: float, sample_rows: int = SAMPLE_ROWS) -> None:
+    def __init__(
+        self,
+        index: Index,
+        plan: Plan,
+        precision: Precision,
+        sample_rows: int = SAMPLE_ROWS,
+        on_difference: Callable[[Difference], object] = lambda _one: None,
+    ) -> None:
         self._index = index
         self._plan = plan
-        self._tolerance = tolerance
+        self._precision = precision
         self._sample_rows = sample_rows
+        self._on_difference = on_difference
 
-    def run(
-        self, mode: str, on_progress: Callable[[int], None] = lambda _rows: None
-    ) -> tuple[dict[str, Any], list[Difference]]:
-        """Compare a random sample, or every row ("full"). The result as the report has it, and the differences.
+    def run(self, mode: str, on_progress: Callable[[int], None] = lambda _rows: None) -> dict[str, Any]:
+        """Compare a random sample, or every row ("full"). The result as the report has it.
 
         Rows that the checks refuse are not looked for. A row whose id occurs again later is superseded, and
         no difference.
@@ -88,69 +109,94 @@ class Verifier:
         rows = self._sample(found) if mode == "sample" else self._rows(found, on_progress)
         for some in _groups(rows):
             self._compare(some, found)
-        differences = self._without_superseded(found.differences)
-        kinds = Counter(kind for one in differences for kind in one.kinds)
-        result = {
+        self._settle(found)
+        only_in_index = max(0, self._index.count() - found.ids.count().most)
+        return {
             "mode": mode,
+            "rows": found.rows,
             "checked": found.checked,
             "unreadable": found.unreadable,
-            "differences": len(differences),
-            "kinds": dict(kinds),
-            "tolerance": self._tolerance,
-            "examples": [one.to_dict() for one in differences[:_SHOWN]],
-            "text": _text(found, differences, kinds, self._tolerance),
+            "differences": found.differences,
+            "kinds": dict(found.kinds),
+            "tolerance": self._precision.tolerance,
+            "only_in_index": only_in_index,
+            "examples": [one.to_dict() for one in found.examples],
+            "text": _text(found, self._precision) + _mention(only_in_index),
         }
-        return result, differences
 
     def _rows(self, found: _Found, on_progress: Callable[[int], None]) -> Iterator[tuple[Place, Row]]:
-        number = 0
         for batch in self._batches():
             found.unreadable += len(batch.rejections)
+            found.ids.add(hashes_of(batch.ids))
+            first = found.rows + found.passed - batch.start
             for place, row in zip(batch.rows.tolist(), rows_of(batch), strict=True):
-                yield (
-                    Place(batch.part.uri, place - batch.start + batch.first_row, number + place - batch.start),
-                    row,
-                )
-            number += batch.stop - batch.start
-            on_progress(number)
+                yield Place(batch.part.uri, place - batch.start + batch.first_row, first + place), row
+            found.rows += batch.stop - batch.start - batch.passed
+            found.passed += batch.passed
+            on_progress(found.rows)
 
     def _batches(self) -> Iterator[Batch]:
         return cut(self._plan.chunks(_CUTTING.rows), self._index.describe().dimension or None, _CUTTING)
 
     def _sample(self, found: _Found) -> list[tuple[Place, Row]]:
-        """A random sample of fixed size over all rows, each with the same chance, in constant memory."""
+        """A random sample of fixed size over all rows, in constant memory; of an id its last row."""
         kept: list[tuple[Place, Row]] = []
+        slots: dict[str, int] = {}
         for number, (place, row) in enumerate(self._rows(found, lambda _rows: None)):
-            slot = number if number < self._sample_rows else random.randrange(number + 1)  # noqa: S311
-            if slot < self._sample_rows:
-                own = Row(row.id, row.vector.copy(), row.metadata, row.contents)  # not the whole batch with it
-                kept[slot : slot + 1] = [(place, own)]
+            slot = slots.pop(row.id, None)
+            if slot is None:
+                slot = len(kept) if len(kept) < self._sample_rows else random.randrange(number + 1)  # noqa: S311
+                if slot >= self._sample_rows:
+                    continue
+            if slot < len(kept):
+                slots.pop(kept[slot][1].id, None)
+            own = Row(row.id, row.vector.copy(), row.metadata, row.contents)  # not the whole batch with it
+            kept[slot : slot + 1] = [(place, own)]
+            slots[row.id] = slot
         return kept
 
     def _compare(self, rows: list[tuple[Place, Row]], found: _Found) -> None:
         stored = {row.id: row for row in self._index.get([row.id for _, row in rows])}
         for place, row in rows:
             found.checked += 1
-            kinds = difference(row, stored.get(row.id), self._tolerance)
+            one = stored.get(row.id)
+            if one is not None and one.vector is not None and len(found.pairs) < GUESSED_ROWS:
+                found.pairs.append((row.vector.copy(), one.vector))
+            found.pending.pop(row.id, None)  # this row replaced it
+            kinds = difference(row, one, self._precision.tolerance)
             if kinds:
-                rounded = difference(row, stored.get(row.id), TOLERANCES["float16"])
-                found.fits_float16 = found.fits_float16 and not rounded
-                if len(found.differences) >= _KEPT:
-                    raise DifferenceError(
-                        f"More than {_KEPT:,} rows differ, the first is {found.differences[0].to_dict()}. Are these "
-                        "the files that the index was loaded from?"
-                    )
-                found.differences.append(Difference(place, row.id, kinds))
+                found.pending[row.id] = Difference(place, row.id, kinds)
+                found.furthest = max(found.furthest, _how_far(kinds, row, one))
+        if len(found.pending) > _PENDING:
+            self._look_ahead(found)
+            self._settle(found)
 
-    def _without_superseded(self, differences: list[Difference]) -> list[Difference]:
-        """Look once more at the sources: a row whose id has a later row was replaced by it."""
-        if not differences:
-            return []
-        last = {one.id: one.place.number for one in differences}
+    def _look_ahead(self, found: _Found) -> None:
+        """Drop the rows that differ and are replaced by one that is yet to come: so they never fill the memory."""
+        once = next((one.layout.uri for one in self._plan.sources if places.is_read_once(one.layout.uri)), None)
+        if once is not None:
+            raise SourceError(
+                f"{len(found.pending):,} rows seem to differ. Whether later ones replaced them cannot be told, since "
+                f"{once} can be read once only: save it in a file, and verify that."
+            )
         for place, row in self._rows(_Found(), lambda _rows: None):
-            if row.id in last:
-                last[row.id] = max(last[row.id], place.number)
-        return [one for one in differences if last[one.id] == one.place.number]
+            one = found.pending.get(row.id)
+            if one is not None and place.number > one.place.number:
+                del found.pending[row.id]
+
+    def _settle(self, found: _Found) -> None:
+        """What is pending differs."""
+        for one in sorted(found.pending.values(), key=lambda one: one.place.number):
+            found.differences += 1
+            found.kinds.update(one.kinds)
+            if len(found.examples) < _SHOWN:
+                found.examples.append(one)
+            self._on_difference(one)
+        found.pending.clear()
+
+
+def _how_far(kinds: list[str], row: Row, stored: StoredRow | None) -> float:
+    return deviation(row.vector, stored.vector) if stored is not None and kinds == ["vector"] else float("inf")
 
 
 def _groups(rows: Iterable[tuple[Place, Row]]) -> Iterator[list[tuple[Place, Row]]]:
@@ -164,31 +210,32 @@ def _groups(rows: Iterable[tuple[Place, Row]]) -> Iterator[list[tuple[Place, Row
         yield some
 
 
-def _text(found: _Found, differences: list[Difference], kinds: Counter[str], tolerance: float) -> str:
+def _text(found: _Found, precision: Precision) -> str:
     checked = found.checked
     skipped = f" {found.unreadable:,} bad rows of the sources were not looked for." if found.unreadable else ""
-    exactly = f"to within {tolerance:g} of the largest component" if tolerance else "bit by bit"
-    if not differences:
-        return f"{checked:,} rows compared, vectors {exactly}: all equal.{skipped}"
-    one = differences[0]
-    hint = ""
-    if not tolerance and found.fits_float16:
-        hint = " All of it fits an index that stores float16: if it does, say so with --storage-precision float16."
-    parts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
+    if not checked:
+        return f"No row was compared: the sources have none that can be loaded.{skipped}"
+    if not found.differences:
+        return f"{checked:,} rows compared, vectors {precision}: all equal.{skipped}"
+    one = found.examples[0]
+    parts = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items())
     return (
-        f"{len(differences):,} of {checked:,} rows differ ({parts}), the first is row {one.place.row} of "
-        f"{one.place.uri}, id {one.id!r}.{hint}{skipped}"
+        f"{found.differences:,} of {checked:,} rows differ ({parts}), the first is row {one.place.row} of "
+        f"{one.place.uri}, id {one.id!r}.{_hint(found, precision)}{skipped}"
     )
 
 
-def check_count(before: int, after: int, tally: Tally) -> dict[str, Any]:
-    """Whether the index's count can be right: ids that occur twice, and ids that were there, count once."""
-    loaded = tally.total("acknowledged") + tally.total("skipped")
-    possible = (0 if loaded else before) <= after <= before + loaded and (after > 0 or not loaded) and after >= before
-    text = f"{before:,} rows before, {loaded:,} loaded, {after:,} now"
-    if possible and before + tally.total("acknowledged") != after:
-        text += ": rows that were there already, or ids that occur more than once, count once"
-    return {"mode": "count", "checked": loaded, "differences": 0 if possible else 1, "text": text + "."}
+def _hint(found: _Found, precision: Precision) -> str:
+    """Where vectors differ as one precision rounds them, its name; whether it is that nobody here can tell."""
+    name = rounding(found.pairs) or ("float16" if found.furthest <= TOLERANCES["float16"] else None)
+    if precision.tolerance or name is None or found.furthest > TOLERANCES[name]:
+        return ""
+    return f" All of it fits an index that stores {name}: if it does, say so with --storage-precision {name}."
+
+
+def _mention(only_in_index: int) -> str:
+    """Rows of other sources are no difference, and yet worth a word."""
+    return f" The index holds {only_in_index:,} more rows than these sources have ids." if only_in_index else ""
 
 
 def present(index: Index, ids: list[str]) -> list[str]:
@@ -200,29 +247,44 @@ def present(index: Index, ids: list[str]) -> list[str]:
 
 
 def verify(settings: VerifySettings, on_progress: Callable[[int], None] = lambda _rows: None) -> dict[str, Any]:
-    """`cyborg-ingest verify`: compare an index with its sources. Raises DifferenceError after writing them."""
+    """`cyborg-ingest verify`: compare an index with its sources. Raises UsageError where there is no row to compare."""
+    output = None if settings.differences is None else differences_output(settings.differences)
     plan = make_plan(settings.sources, settings)
-    with open_client(settings) as client, open_index(client, settings, settings.index).index as index:
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(open_client(settings))
+        outputs, key = [output] if output else [], keys.kept_key_path(client.target, settings.index)
+        refuse_overwriting(outputs, plan, settings, client.target, key)
+        write = stack.enter_context(whole(output)) if output else None
+        index = stack.enter_context(open_index(client, settings, settings.index).index)
+
+        def note(one: Difference) -> None:
+            if write is not None:
+                write(json.dumps(one.to_dict()) + "\n")
+
         if settings.mode == "count":
-            return _verify_count(index, plan)
-        verifier = Verifier(index, plan, TOLERANCES[settings.storage_precision], settings.sample_rows)
-        result, differences = verifier.run(settings.mode, on_progress)
-    if settings.differences is not None:
-        settings.differences.write_text("".join(json.dumps(one.to_dict()) + "\n" for one in differences), "utf-8")
+            result = _verify_count(index, plan)
+        else:
+            precision = Precision(settings.storage_precision)
+            verifier = Verifier(index, plan, precision, settings.sample_rows, note)
+            result = verifier.run(settings.mode, on_progress)
+    if not result["checked"]:
+        raise UsageError(f"There is nothing to verify. {result['text']}")
     return result
 
 
 def _verify_count(index: Index, plan: Plan) -> dict[str, Any]:
     """The index cannot hold fewer rows than the sources have ids; more it can, from other sources."""
-    found, rows = index.count(), 0
-    seen: list[npt.NDArray[np.int64]] = []
+    found, rows, distinct = index.count(), 0, Distinct(KEPT_TO_COMPARE)
     for batch in cut(plan.chunks(_CUTTING.rows), index.describe().dimension or None, _CUTTING):
         rows += len(batch)
-        seen.append(np.fromiter(map(hash, batch.ids), np.int64, len(batch)))  # 64 bits a row, not the ids
-    ids = len(np.unique(np.concatenate(seen))) if seen else 0
+        distinct.add(hashes_of(batch.ids))
+    ids = distinct.count()
+    only_in_index = max(0, found - ids.most)
     return {
         "mode": "count",
         "checked": rows,
-        "differences": max(0, ids - found),
-        "text": f"The sources have {rows:,} rows with {ids:,} ids, the index has {found:,} rows.",
+        "differences": max(0, ids.least - found),
+        "only_in_index": only_in_index,
+        "text": f"The sources have {rows:,} rows with {ids} ids, the index has {found:,} rows."
+        + _mention(only_in_index),
     }

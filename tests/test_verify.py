@@ -159,15 +159,15 @@ def test_a_load_that_verifies_ends_with_5_where_the_index_differs(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another writer replaces a row while the load runs."""
-    from cyborg_ingest import loader  # noqa: PLC0415
+    from cyborg_ingest import ending  # noqa: PLC0415
 
-    index, real = engine.name(), loader.Verifier.run
+    index, real = engine.name(), ending.Verifier.run
 
     def late(self: Any, mode: str) -> Any:
         self._index.upsert_binary(["r7"], VECTORS[:1])
         return real(self, mode)
 
-    monkeypatch.setattr(loader.Verifier, "run", late)
+    monkeypatch.setattr(ending.Verifier, "run", late)
     with pytest.raises(DifferenceError, match="id 'r7'") as caught:
         cyborg_ingest.load(write(tmp_path, lines(60)), index=index, target=engine.target, create=True, verify="full")
     report = caught.value.report

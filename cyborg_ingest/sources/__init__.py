@@ -40,6 +40,7 @@ __all__ = [
     "opened",
     "size",
     "streamed",
+    "typed",
 ]
 
 STDIN = "-"
@@ -53,15 +54,23 @@ _stores: dict[str, Store] = {SCHEME: _memory}
 def find(sources: Sequence[str]) -> list[Found]:
     """The files that the sources as typed stand for, in their order. Raises UsageError and its kinds."""
     found: list[Found] = []
-    for source in sources:
-        for name in _listed(source) if source.startswith(_LIST) else [source]:
-            found += _store(name).find(name)
+    for name in typed(sources):
+        found += _store(name).find(name)
     seen: set[str] = set()
     for one in found:
         if one.uri in seen:
             raise UsageError(f"{one.uri} is named twice. Name every source once.")
         seen.add(one.uri)
     return found
+
+
+def typed(sources: Sequence[str]) -> Iterator[str]:
+    """The sources one by one, a list as what it names. Raises SourceNotFoundError."""
+    for source in sources:
+        if source.startswith(_LIST):
+            yield from _listed(source)
+        else:
+            yield source
 
 
 def _listed(source: str) -> Iterator[str]:

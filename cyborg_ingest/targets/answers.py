@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from cyborg_ingest.errors import (
     CapReachedError,
     ConnectionLostError,
     IndexExistsError,
+    MiscountError,
     NoIndexError,
     RefusedError,
     TargetError,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _SHOWN = 500
 _UNKNOWN_OUTCOME = {408, 500, 502, 504}
 _RETRYABLE = {408, 500, 502, 503, 504}
+_UPSERTED = re.compile(r"Upserted (\d{1,15}) vectors?\b", re.ASCII)
 
 _INDEX_KEY = "Set CYBORG_INGEST_INDEX_KEY or --index-key-file to the index's own key"
 
@@ -121,6 +124,16 @@ def _complaints(detail: list[Any]) -> Iterator[str]:
         if isinstance(one, dict):
             place = ".".join(str(step) for step in one.get("loc", ()))
             yield f"{place}: {one.get('msg') or one.get('type')}"
+
+
+def check_count(target: str, message: Any, rows: int) -> None:
+    """Compare the number of rows that an answer speaks of, if any, with those that were sent. Raises MiscountError."""
+    found = _UPSERTED.match(message) if isinstance(message, str) else None
+    if found is not None and int(found[1]) != rows:
+        raise MiscountError(
+            f"{target} says that it took {int(found[1]):,} rows of a request with {rows:,}. What it has of them is not "
+            "known: compare the index with cyborg-ingest verify."
+        )
 
 
 def retry_after(answer: requests.Response) -> float | None:

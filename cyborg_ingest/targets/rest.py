@@ -18,7 +18,7 @@ from requests.utils import get_environ_proxies
 
 from cyborg_ingest.errors import ConnectionLostError, TooLargeError, UsageError
 from cyborg_ingest.model import IndexInfo, StoredRow
-from cyborg_ingest.targets.answers import Secrets, error_of_answer, error_of_transport
+from cyborg_ingest.targets.answers import Secrets, check_count, error_of_answer, error_of_transport
 from cyborg_ingest.targets.arguments import checked
 from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.targets.body import Body
@@ -212,6 +212,7 @@ class RestIndex(Closing):
                 cause="garbage",
                 outcome_unknown=True,
             )
+        check_count(self._client.target, answer.get("message"), len(ids))
 
     def describe(self) -> IndexInfo:
         """See `targets.base.Index`."""
