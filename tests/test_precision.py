@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from conftest import KEY, Engine
 from cyborgdb import Client as SdkClient
+from proxy import Proxy
+from test_faults import Late
 
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError, DifferenceError, TargetError
@@ -224,3 +226,25 @@ def test_the_official_sdk_and_the_loader_see_the_same_rounding(service: Any, tmp
     stored = {row["id"]: row["vector"] for row in sdk.load_index(index, KEY).get([str(row) for row in range(ROWS)])}
     expected = given.astype(np.float16).astype(np.float32)
     assert all(np.array_equal(np.array(stored[str(row)], np.float32), expected[row]) for row in range(ROWS))
+
+
+def test_rows_in_doubt_are_settled_in_an_index_that_rounds(
+    service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older request is applied late; the newer row is known again though it was rounded."""
+    from cyborg_ingest import doubts  # noqa: PLC0415
+
+    monkeypatch.setattr(doubts, "PAUSES", (0.5, 1.0, 1.0))
+    given, rest = vectors(2, rows=20), Engine("rest", service.url, itertools.count())
+    ids = ["late", *(f"other-{row}" for row in range(18)), "late"]
+    (tmp_path / "ids.txt").write_text("\n".join(ids))
+    late, index = Late(ids[15:], 0.5), rest.name()
+    with Proxy(service.port, late).running() as proxy:
+        report = cyborg_ingest.load(
+            written(tmp_path, given), index=index, target=proxy.url, ids=tmp_path / "ids.txt", create=True,
+            storage_precision="float16", batch_rows=5, workers=1, timeout=1.0, retry_max_wait=0.2,
+        )  # fmt: skip
+        assert late.applied.is_set()
+    assert report.retries == {"timeout": 1}
+    stored = SdkClient(service.url).load_index(index, KEY).get(["late"])[0]["vector"]
+    assert np.array_equal(np.array(stored, np.float32), given[19].astype(np.float16).astype(np.float32))

@@ -22,6 +22,7 @@ from cyborg_ingest.targets.answers import Secrets, check_count, error_of_answer,
 from cyborg_ingest.targets.arguments import checked
 from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.targets.body import Body
+from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +131,7 @@ class RestClient(Closing):
         if answer.status_code != HTTPStatus.OK:
             raise error_of_answer(self.target, answer, secrets)
         try:
-            return orjson.loads(answer.content)
+            return load_json(answer.content)  # orjson alone makes a float of an integer beyond 64 bits
         except ValueError:
             line.close()
             raise ConnectionLostError(
