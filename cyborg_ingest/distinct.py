@@ -40,6 +40,10 @@ class Count:
     least: int
     most: int
 
+    def to_dict(self) -> dict[str, int]:
+        """As JSON has it."""
+        return {"least": self.least, "most": self.most}
+
     def __str__(self) -> str:
         if self.least == self.most:
             return f"{self.least:,}"

@@ -14,7 +14,7 @@ from cyborg_ingest.distinct import KEPT, KEPT_TO_COMPARE, Distinct, hashes_of
 from cyborg_ingest.errors import DifferenceError, SourceError
 from cyborg_ingest.model import Reason
 from cyborg_ingest.precision import Precision
-from cyborg_ingest.probes import Probes, Sample, contradicted
+from cyborg_ingest.probes import PROBES, Probes, Sample, contradicted
 from cyborg_ingest.report import row_counts
 from cyborg_ingest.verifier import Verifier
 
@@ -33,6 +33,9 @@ NEXT_STEP = (
     "cyborg-ingest verify; the same command loads everything again."
 )
 
+ANSWER_BYTES = 16_000_000
+"""What is asked for at once is expected to have, at most."""
+
 _CUTTING = Cutting(rows=2000, size=16_000_000, encoded=False)
 
 
@@ -43,10 +46,12 @@ class Evidence:
         self.sample = Sample(earlier, rows)
         self._ids = Distinct(kept)
         self._rows = 0
+        self._bytes = 0
 
     def landed(self, batch: Batch) -> None:
         """Rows were acknowledged."""
         self._rows += len(batch)
+        self._bytes += batch.size
         self._ids.add(hashes_of(batch.ids))
         self.sample.add(batch)
 
@@ -70,8 +75,13 @@ class Evidence:
         if short:
             yield short
         probes = self.sample.probes()
-        if probes:
-            yield from contradictions(probes, get([probe.id for probe in probes]), precision)
+        ids, step = [probe.id for probe in probes], self._rows_at_once()
+        stored = [row for start in range(0, len(ids), step) for row in get(ids[start : start + step])]
+        yield from contradictions(probes, stored, precision)
+
+    def _rows_at_once(self) -> int:
+        """All of the sample in one request, unless the answer would be large."""
+        return max(1, ANSWER_BYTES * self._rows // self._bytes) if self._bytes else PROBES
 
     def shortage(self, before: int, after: int) -> str | None:
         """See `shortage`. The ids are counted only where there are not enough rows for all of them to differ."""
@@ -106,14 +116,14 @@ def check_count(before: int, after: int, rows: int, ids: Count, *, unknown: int 
     """
     low, high = max(before, ids.least), before + ids.most
     wrong = low - after if after < low else max(0, after - high)
-    text = f"{before:,} rows before, {rows:,} loaded with {ids} ids, {after:,} now"
+    text = f"{before:,} rows before, {rows:,} loaded with {ids} ids (told apart by 64 bits of each), {after:,} now"
     if unknown:
         text += f"; the ids of {unknown:,} rows that earlier runs loaded cannot be counted again"
     if wrong:
         text += f": {wrong:,} {'too few' if after < low else 'too many'} at least"
     elif after < high and not unknown:
         text += ": some were there already"
-    return {"mode": "count", "checked": rows, "differences": wrong, "text": f"{text}."}
+    return {"mode": "count", "checked": rows, "differences": wrong, "ids": ids.to_dict(), "text": f"{text}."}
 
 
 def ids_of(plan: Plan, dimension: int | None, tally: Tally) -> Count:

@@ -43,7 +43,7 @@ from cyborg_ingest.stopping import Stopper
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, MAX_BODY
 from cyborg_ingest.transfer import Transfer
 from cyborg_ingest.verifier import present
-from cyborg_ingest.written import engine_outputs, refuse_overwriting, state_outputs
+from cyborg_ingest.written import engine_outputs, key_outputs, refuse_overwriting, state_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -206,6 +206,7 @@ class _Run:
         is_kept = settings.checkpoint and not settings.dry_run
         key = keys.kept_key_path(client.target, settings.index)
         outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]
+        outputs += key_outputs(key) if settings.create else ()
         refuse_overwriting(outputs, plan, settings, client.target, key)
         return Journal(folder, description, restart=settings.restart) if is_kept else None
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.targets.base import Index
 
 SAMPLE_ROWS = 1000
-_GET_ROWS = 500
+_GET_ROWS, _GET_BYTES = 500, 16_000_000
 _SHOWN = 20
 
 _PENDING = 200_000
@@ -200,12 +200,15 @@ def _how_far(kinds: list[str], row: Row, stored: StoredRow | None) -> float:
 
 
 def _groups(rows: Iterable[tuple[Place, Row]]) -> Iterator[list[tuple[Place, Row]]]:
+    """Rows to ask for at once: so many, or so many bytes of vectors and contents."""
     some: list[tuple[Place, Row]] = []
-    for one in rows:
-        some.append(one)
-        if len(some) == _GET_ROWS:
+    size = 0
+    for place, row in rows:
+        some.append((place, row))
+        size += row.vector.nbytes + len(row.contents or "")
+        if len(some) == _GET_ROWS or size >= _GET_BYTES:
             yield some
-            some = []
+            some, size = [], 0
     if some:
         yield some
 
@@ -285,6 +288,7 @@ def _verify_count(index: Index, plan: Plan) -> dict[str, Any]:
         "checked": rows,
         "differences": max(0, ids.least - found),
         "only_in_index": only_in_index,
-        "text": f"The sources have {rows:,} rows with {ids} ids, the index has {found:,} rows."
-        + _mention(only_in_index),
+        "ids": ids.to_dict(),
+        "text": f"The sources have {rows:,} rows with {ids} ids (told apart by 64 bits of each), the index has "
+        f"{found:,} rows." + _mention(only_in_index),
     }

@@ -74,6 +74,12 @@ def engine_outputs(target: str) -> list[Output]:
     return [Output(f"{target}, where the engine keeps its files,", file, "Give another --target, or no --format.")]
 
 
+def key_outputs(path: Path) -> list[Output]:
+    """The file that a new key is kept in, unless there is one."""
+    advice = "Let CYBORG_INGEST_CONFIG_DIR name another directory."
+    return [] if _is(path.exists) else [Output(f"{path}, where a new key is kept,", path, advice)]
+
+
 def state_outputs(folder: Path) -> list[Output]:
     """The files that a job keeps in its folder."""
     names = dict.fromkeys([*_STATE, *(one.name for one in _entries(folder))])

@@ -16,6 +16,7 @@ from cyborgdb import Client as SdkClient
 from proxy import Fault, Proxy, _answer
 
 import cyborg_ingest
+from cyborg_ingest import ending
 from cyborg_ingest.distinct import Count
 from cyborg_ingest.ending import Evidence, check_count, shortage
 from cyborg_ingest.errors import DifferenceError, MiscountError
@@ -315,6 +316,24 @@ def test_it_costs_one_request_for_at_most_64_rows(engine: Engine, monkeypatch: p
     assert PROBES - 2 <= asked[0] <= PROBES  # the oldest and the newest row may be among the others
 
 
+def test_rows_that_are_large_are_asked_for_a_few_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(ending, "ANSWER_BYTES", 100_000)
+    for kind in (embedded.EmbeddedIndex, rest.RestIndex):
+        real: Any = kind.get
+
+        def get(self: Any, ids: Any, real: Any = real) -> Any:
+            asked.append(len(ids))
+            return real(self, ids)
+
+        monkeypatch.setattr(kind, "get", get)
+    source = pa.table({**dict(zip(["id", "vector"], table(IDS[:60], VECTORS[:60]).columns, strict=False)),
+                       "contents": ["x" * 20_000] * 60})  # fmt: skip
+    cyborg_ingest.load(source, index=engine.name(), target=engine.target, create=True)
+    assert sum(asked) == 60
+    assert max(asked) <= 5
+
+
 def test_a_sample_holds_every_row_with_the_same_chance_and_the_ends_always() -> None:
     from test_journal import batch  # noqa: PLC0415
 
@@ -393,7 +412,7 @@ def test_verify_count_of_a_run_that_goes_on_counts_the_ids_of_all(engine: Engine
     report = cyborg_ingest.load(path, create=True, max_errors="1", **options)
     assert (report.rows["skipped"], report.rows["acknowledged"]) == (80, 20)
     assert report.verify is not None
-    assert "50 rows before, 100 loaded with 70 ids, 70 now" in report.verify["text"]
+    assert "50 rows before, 100 loaded with 70 ids (told apart by 64 bits of each), 70 now" in report.verify["text"]
     assert engine.count(index) == 70
 
 

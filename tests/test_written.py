@@ -206,6 +206,17 @@ def test_the_engine_does_not_write_where_every_file_is_a_source(tmp_path: Path) 
     assert cyborg_ingest.load(tmp_path, index="docs", target=target, create=True).rows["acknowledged"] == ROWS
 
 
+def test_a_new_key_is_not_kept_where_every_file_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "src.jsonl").write_text(lines())
+    monkeypatch.setenv("CYBORG_INGEST_CONFIG_DIR", str(tmp_path / "data" / "config"))
+    with pytest.raises(UsageError, match="where a new key is kept, lies where .*CYBORG_INGEST_CONFIG_DIR"):
+        cyborg_ingest.load(
+            tmp_path / "data", index="docs", target=f"disk:{tmp_path / 'engine'}", create=True, format="jsonl"
+        )
+    assert not (tmp_path / "data" / "config").exists()
+
+
 def test_a_source_that_is_a_hard_link_to_a_file_of_the_job_is_refused(target: str, tmp_path: Path) -> None:
     """Rejected rows are appended to their file: a load of it by another name, by the same command, feeds on itself."""
     source = tmp_path / "src.jsonl"
