@@ -325,6 +325,17 @@ def test_json_that_a_reader_cannot_use_is_not_judged_either(tmp_path: Path) -> N
             assert {row for row, _ in rejected(path, rows=size)} == {1, 3, 5, 7, 9}
 
 
+def test_metadata_that_is_no_json_is_only_found_in_rows_that_are_asked_for(tmp_path: Path) -> None:
+    rows = [
+        {"id": f"r{row}", "vector": [1.0], "f": math.inf if row in {1, 2, 5} else 1.0, "n": row} for row in range(8)
+    ]
+    for kind in ("parquet", "arrow"):
+        path = write(tmp_path, kind, rows)
+        for size in SIZES:
+            found = rejected(path, where="n IN (0, 2, 4, 6)", metadata_columns=("f",), rows=size)
+            assert found == [(2, "metadata_not_finite")]
+
+
 def test_cells_of_csv_that_a_role_cannot_use_are_not_judged_either(tmp_path: Path) -> None:
     rows = [{"id": f"r{row}", "vector": [1.0], "year": 2000 + row, "kind": "ab"[row % 2]} for row in range(120)]
     rows[111] |= {"year": "n/a"}
