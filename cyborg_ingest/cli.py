@@ -14,7 +14,7 @@ import typer
 import typer.core
 
 from cyborg_ingest import __version__, streams
-from cyborg_ingest.errors import ExitCode, IngestError
+from cyborg_ingest.errors import ExitCode, IngestError, printable
 from cyborg_ingest.settings import (
     CreateIndexSettings,
     InspectSettings,
@@ -114,7 +114,7 @@ def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]
     try:
         return ExitCode(function(**arguments) or 0)
     except IngestError as error:
-        typer.echo(f"error     {error}", err=True)
+        typer.echo(printable(f"error     {error}"), err=True)
         if arguments.get("verbose"):
             traceback.print_exc()
         return error.exit_code
@@ -232,9 +232,9 @@ def verify(
     if json_output:
         _print_json(result)
     else:
-        typer.echo(result["text"])
+        typer.echo(printable(result["text"]))
         for one in result.get("examples", ()):
-            typer.echo(f"{one['file']}, row {one['row']}, id {one['id']!r}: {', '.join(one['differs'])}")
+            typer.echo(printable(f"{one['file']}, row {one['row']}, id {one['id']!r}: {', '.join(one['differs'])}"))
     return ExitCode.DIFFERENT if result["differences"] else ExitCode.OK
 
 
@@ -251,7 +251,9 @@ def inspect_sources(*, sources: _SOURCES, **arguments: Any) -> ExitCode:
         _print_json(found.to_dict())
     else:
         encoding = sys.stdout.encoding or "ascii"
-        text = "\n".join(portrait(found, bar="\N{FULL BLOCK}" if "utf" in encoding.lower() else "#"))
+        text = "\n".join(
+            printable(line) for line in portrait(found, bar="\N{FULL BLOCK}" if "utf" in encoding.lower() else "#")
+        )
         typer.echo(text.encode(encoding, "backslashreplace").decode(encoding))
     return ExitCode.REJECTED if found.findings else ExitCode.OK
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from cyborg_ingest import wording
+from cyborg_ingest.errors import printable
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Display:
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print some lines."""
-        self._out.write("".join(text + "\n" for text in texts))
+        self._out.write("".join(printable(text) + "\n" for text in texts))
         self._out.flush()
 
     def start(self) -> None:
@@ -162,7 +163,7 @@ class RichDisplay(Display):
     def lines(self, texts: Iterable[str]) -> None:
         """Print these lines."""
         for text in texts:
-            label, rest = text[: wording.LABEL], text[wording.LABEL :]
+            label, rest = text[: wording.LABEL], printable(text[wording.LABEL :])
             self._console.print(Text.assemble((label, wording.STYLES.get(label.strip(), "bold")), rest))
 
     def start(self) -> None:

@@ -8,6 +8,7 @@
     │   │   └── ArgumentTypeError 2    the same, where the type is wrong; also a TypeError
     │   ├── SourceNotFoundError   2    no such file, nothing in the directory
     │   ├── FormatError           2    not a file of that format, or one that cannot be loaded
+    │   │   └── EmptySourceError  2    no row in it
     │   ├── MappingError          2    which column is what cannot be decided, or does not fit
     │   ├── KeyFileError          2    a key is missing, unreadable or malformed
     │   └── MissingExtraError     2    an optional package is not installed
@@ -34,10 +35,31 @@
 from __future__ import annotations
 
 import enum
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cyborg_ingest.report import RunReport
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode's classes of what moves a cursor, breaks a line, turns the text around, or is no character at all."""
+
+
+def printable(text: str) -> str:
+    r"""A line as a person may see it: what a name or another program put in is shown, and not obeyed.
+
+    Bytes of a file's name that are no UTF-8 become `\xff`, and control characters escapes like `\n`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(one) if unicodedata.category(one) in _UNSEEN else one for one in text)
+
+
+def _escaped(one: str) -> str:
+    number = ord(one)
+    is_byte = 0xDC80 <= number <= 0xDCFF  # noqa: PLR2004 - how Python keeps a byte that is no UTF-8
+    return f"\\x{number - 0xDC00:02x}" if is_byte else one.encode("unicode_escape").decode("ascii")
 
 
 class ExitCode(enum.IntEnum):
@@ -82,6 +104,10 @@ class SourceNotFoundError(UsageError):
 
 class FormatError(UsageError):
     """The file is not of its format, or holds what cannot be loaded (a pickle, a 3-D array)."""
+
+
+class EmptySourceError(FormatError):
+    """There is no row in it."""
 
 
 class MappingError(UsageError):

@@ -129,7 +129,8 @@ def _inspect(plan: Plan, index: _Index, *, full: bool) -> Inspection:
         wire_bytes=wire_bytes,
         samples=tuple(inspector.samples),
         index=_index_facts(index),
-        remarks=(*_unmet(plan, inspector.rows), *_remarks(plan, dtypes, norms, index.info)),
+        remarks=(*plan.notes, *_unmet(plan, inspector.rows), *_remarks(plan, dtypes, norms, index.info)),
+        not_read=plan.not_read,
         findings=inspector.findings(duplicates) + found,
     )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.errors import IngestError
     from cyborg_ingest.events import Event
     from cyborg_ingest.model import Batch, IndexInfo, Json
+    from cyborg_ingest.sources import NotRead
     from cyborg_ingest.targets.base import Client
 
 SCHEMA_VERSION = 1
@@ -77,13 +78,14 @@ class Inspection:
     samples: tuple[Json, ...] = ()
     index: Json | None = None
     remarks: tuple[str, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> Json:
         """As JSON has it; the names stay once released."""
         found = {name: getattr(self, name) for name in self.__slots__}
         found["sources"] = [{name: getattr(one, name) for name in one.__slots__} for one in self.sources]
-        for name in ("schemas", "findings"):
+        for name in ("schemas", "findings", "not_read"):
             found[name] = [one.to_dict() for one in found[name]]
         for name in ("dtypes", "samples", "remarks"):
             found[name] = list(found[name])

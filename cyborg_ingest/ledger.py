@@ -34,7 +34,8 @@ PartKey = tuple[str, int, int, int, str]
 
 def key_of(part: Part) -> PartKey:
     """What tells a Part from others, and from itself once its file has changed."""
-    return part.uri, part.number, part.start, part.stop, part.fingerprint
+    uri = part.uri.encode("utf-8", "backslashreplace").decode()  # the journal is JSON, and a name need not be UTF-8
+    return uri, part.number, part.start, part.stop, part.fingerprint
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from cyborg_ingest.doubts import PAUSES
 from cyborg_ingest.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.errors import (
     BadRowError,
+    EmptySourceError,
     ExitCode,
     IngestError,
     NoIndexError,
@@ -115,6 +116,7 @@ class _Run:
         self.verified: dict[str, Any] | None = None
         self.present: list[str] = []
         self.findings: list[dict[str, Any]] = []
+        self.not_read: list[dict[str, Any]] = []
         self.ended_parts: list[tuple[Part, int]] = []
         self.changes: list[str] = []
         self.as_text: set[str] = set()
@@ -139,13 +141,18 @@ class _Run:
 
     def _steps(self) -> ExitCode:
         settings = self.settings
-        plan = make_plan(settings.sources, settings)
+        plan = make_plan(settings.sources, settings, allow_empty=settings.allow_empty)
         self.tally = Tally.of(plan)
+        self.not_read = [one.to_dict() for one in plan.not_read]
         self._refuse_second_look(plan)
         with open_client(settings) as client:
             self.target, self.is_embedded = client.target, client.is_embedded
             self.emit(Planned(plan, client.target, settings.index))
+            for note in plan.notes:
+                self.emit(Noted(note))
             self._note_refused(plan)
+            if not plan.sources:
+                return self._nothing(plan)
             cutting = self._cutting(client)
             self.journal = self._job(client, plan)
             if self.journal is not None and self.journal.resumed:
@@ -158,7 +165,19 @@ class _Run:
                 self._before(client, self.opened, plan)
                 self._send(self.opened, cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
+        self._refuse_nothing(plan)
         return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
+
+    def _nothing(self, plan: Plan) -> ExitCode:
+        """No source has a row, and that may be: the index is left as it is, and not made if it is missing."""
+        self.emit(Noted(f"No source has a row, so nothing is loaded: {'; '.join(one.text for one in plan.not_read)}."))
+        return ExitCode.OK
+
+    def _refuse_nothing(self, plan: Plan) -> None:
+        """Of a stream it is known at its end alone that there was no row in it."""
+        chooses = plan.selection.skip or any(one.shape.filter is not None for one in plan.sources)
+        if not chooses and not self.tally.total("asked") and not self.settings.allow_empty:
+            raise EmptySourceError("No source had a row. If that may be, say so with --allow-empty.")
 
     def _refuse_second_look(self, plan: Plan) -> None:
         once = next((one.layout.uri for one in plan.sources if places.is_read_once(one.layout.uri)), None)
@@ -508,6 +527,7 @@ class _Run:
             index_count=dict(self.count),
             verify=self.verified,
             resume_command=self.command if resumable else None,
+            not_read=self.not_read,
             rejected_file=str(self.journal.rejected_file) if self.journal and tally.rejects and not error else None,
             findings=self.findings,
             error=error,

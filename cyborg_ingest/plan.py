@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Chunk, ColumnMap, Part
     from cyborg_ingest.readers.base import Layout, Sidecars
     from cyborg_ingest.shaping import Shape
+    from cyborg_ingest.sources import NotRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be read. `dimension` is None where no schema fixes it."""
+    """What will be read. `dimension` is None where no schema fixes it; `not_read` is what was found beside it."""
 
     sources: tuple[Source, ...]
     sidecars: Sidecars
     dimension: int | None
     selection: Selection
+    not_read: tuple[NotRead, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int | None:

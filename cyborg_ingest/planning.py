@@ -11,57 +11,85 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from cyborg_ingest import mapping
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.columns import are_text
-from cyborg_ingest.errors import MappingError, SourceNotFoundError, UsageError
+from cyborg_ingest.discovery import discover
+from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, UsageError
 from cyborg_ingest.late import LATE, believed, type_of
+from cyborg_ingest.made_ids import check_made_ids
 from cyborg_ingest.mapping import ColumnChoice, dimension_of, field_of
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan import Plan, Selection, Source
-from cyborg_ingest.readers import READERS, by_suffix, reader_for
+from cyborg_ingest.readers import READERS
 from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars
+from cyborg_ingest.readers.lines import BOM
 from cyborg_ingest.readers.named import resolve
+from cyborg_ingest.readers.records import schema_of
 from cyborg_ingest.shaping import Shape, constant_array, folder_columns, parse_constants, parse_renames
+from cyborg_ingest.sources import LeftOut, Why, summarised
 from cyborg_ingest.templates import OWN, parse_template
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import numpy.typing as npt
 
+    from cyborg_ingest.discovery import Discovery
     from cyborg_ingest.filters import Filter
     from cyborg_ingest.model import Chunk, Json
     from cyborg_ingest.readers.base import Layout, Reader
     from cyborg_ingest.settings import SourceSettings
-    from cyborg_ingest.sources import Found
     from cyborg_ingest.templates import Template
 
 _SEED = 20_240_229
 """Of `--sample`: the same command has to pick the same rows when it goes on."""
 _COUNTED_ROWS = 2000
+_BLANK_BYTES = 1 << 20
+_MAY_BE_BLANK = {"jsonl", "json", "csv", "tsv", "fvecs", "bvecs", "ivecs"}
+"""Formats without a header of their own: a file of them with nothing in it has no rows, and is not cut short."""
 
 
-def make_plan(sources: tuple[str, ...], settings: SourceSettings) -> Plan:
-    """Look at every header. Raises UsageError, or one of its kinds, naming the file."""
+def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty: bool = False) -> Plan:
+    """Look at every header. Raises UsageError, or one of its kinds, naming the file; and where no file has a row."""
     sidecars = _sidecars(settings)
     template = parse_template(settings.id_template) if settings.id_template else None
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
-    files = _files(sources, settings.format)
-    folders = folder_columns(files)
-    layouts = _layouts(files, settings, sidecars)
-    found = tuple(
-        _source(one, Shape(folders[one.uri], template, condition), choice, sidecars)
-        for one in believed(layouts, choice, folders)
-    )
-    _check_numbered(found, sidecars)
+    seen = _discovered(sources, settings, choice)
+    folders = folder_columns(one for one, _ in seen.files)
+    layouts, empty = _layouts(seen, sidecars)
+    likely = believed(layouts, choice, folders)
+    found, bare = _sources(likely, lambda uri: Shape(folders[uri], template, condition), choice, sidecars)
+    _check_rows(found, empty := {**empty, **bare}, allow_empty=allow_empty)
+    _check_prefix(found, sidecars)
+    check_made_ids(found, sidecars.id_prefix)
     for source in found:
         _look_at_ids(source, sidecars)
-    plan = Plan(found, sidecars, _dimension(found), Selection(settings.skip, settings.limit))
+    beside = {str(path.absolute()) for path in sidecars.files}
+    left_out = [one for one in seen.left_out if not beside or str(Path(one.uri).absolute()) not in beside]
+    left_out += [LeftOut(uri, Why.NO_ROWS) for uri in empty]
+    plan = Plan(
+        found, sidecars, _dimension(found), Selection(settings.skip, settings.limit), summarised(left_out), seen.notes
+    )
     return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
 
 
 def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Layout]:
     """What the headers say, whatever is which column. Raises UsageError, or one of its kinds."""
-    return _layouts(_files(sources, settings.format), settings, _sidecars(settings))
+    choice = _choice(settings, parse_template(settings.id_template) if settings.id_template else None, None)
+    return _layouts(_discovered(sources, settings, choice), _sidecars(settings))[0]
+
+
+def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: ColumnChoice) -> Discovery:
+    def is_row(uri: str, found: Json) -> bool:
+        try:
+            mapping.resolve(uri, schema_of([found]), replace(choice, id_parts=(), tested=()))
+        except MappingError:
+            return False
+        return True
+
+    return discover(sources, settings.format, is_row)
 
 
 def _sidecars(settings: SourceSettings) -> Sidecars:
@@ -91,24 +119,58 @@ def _choice(settings: SourceSettings, template: Template | None, condition: Filt
     )
 
 
-def _files(sources: tuple[str, ...], format_name: str | None) -> list[Found]:
-    """The files that the sources stand for, in their order; of what was only found, those of a known format."""
-    if not sources:
-        raise UsageError("No source. Name at least one file.")
-    found = places_of.find(sources)
-    known = [one for one in found if format_name or not one.listed or by_suffix(one.uri)]
-    if not known:
-        raise SourceNotFoundError(
-            f"{found[0].uri}: none of {len(found):,} files has a known suffix. Say with --format what they are."
-        )
-    return known
+def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[str, FormatError | None]]:
+    """The layouts of the files, in their order; and the files that hold nothing, each with what its reader says."""
+    _check_sidecars([reader for _, reader in seen.files], sidecars)
+    layouts: list[Layout] = []
+    empty: dict[str, FormatError | None] = dict(seen.empty)
+    for one, reader in seen.files:
+        try:
+            layout = reader.layout(one.uri, sidecars)
+        except FormatError as error:
+            if reader.name not in _MAY_BE_BLANK or not _is_blank(one.uri):
+                raise
+            empty[one.uri] = error
+            continue
+        if layout.rows == 0 and layout.arrays is None:
+            empty[one.uri] = None
+        else:
+            layouts.append(layout)
+    return layouts, empty
 
 
-def _layouts(files: list[Found], settings: SourceSettings, sidecars: Sidecars) -> list[Layout]:
-    """The layouts of the files, in their order."""
-    readers = [reader_for(one.uri, settings.format) for one in files]
-    _check_sidecars(readers, sidecars)
-    return [reader.layout(one.uri, sidecars) for one, reader in zip(files, readers, strict=True)]
+def _is_blank(uri: str) -> bool:
+    """Whether a file has nothing in it but white space, or an empty array."""
+    rest = b""
+    try:
+        with places_of.reading(uri), places_of.streamed(uri) as file:
+            while len(rest) <= len(BOM + b"[]") and (block := file.read(_BLANK_BYTES)):
+                rest += b"".join(block.split())
+    except SourceError:  # what its reader says of it is closer
+        return False
+    return rest.removeprefix(BOM) in {b"", b"[]"}
+
+
+def _sources(
+    layouts: Iterable[Layout], shape_of: Callable[[str], Shape], choice: ColumnChoice, sidecars: Sidecars
+) -> tuple[tuple[Source, ...], dict[str, FormatError | None]]:
+    """The sources, mapped; and the files of which only now is known that they have no rows."""
+    found = tuple(_source(layout, shape_of(layout.uri), choice, sidecars) for layout in layouts)
+    bare = [one for one in found if one.layout.rows == 0]
+    return tuple(one for one in found if one not in bare), dict.fromkeys(one.layout.uri for one in bare)
+
+
+def _check_rows(found: tuple[Source, ...], empty: dict[str, FormatError | None], *, allow_empty: bool) -> None:
+    """Raise UsageError where there is nothing at all to load."""
+    if found or allow_empty:
+        return
+    uri, error = next(iter(empty.items()))
+    text = (
+        str(error or f"{uri}: it has no rows.")
+        if len(empty) == 1
+        else f"{uri}: none of {len(empty):,} files has a row."
+    )
+    raise EmptySourceError(f"{text} If that may be, say so with --allow-empty.")
 
 
 def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
@@ -124,13 +186,8 @@ def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
         raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
 
 
-def _check_numbered(found: tuple[Source, ...], sidecars: Sidecars) -> None:
-    """Refuse row numbers that several files share, and a prefix for ids that are none."""
-    if sum(one.is_numbered for one in found) > 1 and "{file}" not in sidecars.id_prefix:
-        raise UsageError(
-            "Several files without ids would share their row numbers as ids. "
-            "Give --id-prefix with {file} in it, as in --id-prefix '{file}-'."
-        )
+def _check_prefix(found: tuple[Source, ...], sidecars: Sidecars) -> None:
+    """Refuse a prefix for ids that are no row numbers."""
     own = next((one for one in found if not one.is_numbered), None)
     if sidecars.id_prefix and own is not None:
         ids = f"has ids of its own ({own.columns.id!r})" if own.columns.id else "gets its ids from --id-template"
@@ -257,10 +314,10 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
 
 def _as_typed(source: str) -> str:
     """A source so that it is the same from any directory; a pattern stays one."""
-    if source == places_of.STDIN or "://" in source:
+    if source == places_of.STDIN or ("://" in source and not source.startswith("file://")):
         return source
     mark = "@" if source.startswith("@") else ""
-    return f"{mark}{_absolute(source.removeprefix('@'))}"
+    return f"{mark}{Path(places_of.local_path(source.removeprefix('@'))).absolute()}"
 
 
 def _absolute(path: Any) -> str | None:

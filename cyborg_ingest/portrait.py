@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.wording import findings, labelled
+from cyborg_ingest.wording import findings, labelled, not_read
 
 if TYPE_CHECKING:
     from cyborg_ingest.inspection import Inspection, Mapped, SourceFacts
@@ -20,7 +20,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 def portrait(found: Inspection, *, bar: str) -> list[str]:
     """All of it. `bar` is what histograms are drawn with."""
     lines = labelled("sources", *_some([_source(one) for one in found.sources]))
-    lines += labelled("rows", _rows(found))
+    lines += not_read(found.not_read) + labelled("rows", _rows(found))
     for one in found.schemas:
         lines += _schema(one, found)
     if found.rows_looked_at:

@@ -155,6 +155,8 @@ class RunReport:
     index_count: dict[str, int | None]
     verify: dict[str, Any] | None
     resume_command: str | None
+    not_read: list[dict[str, Any]] = field(default_factory=list)
+    """What was found in folders and by patterns and is not read, by reason: `sources.NotRead`."""
     rejected_file: str | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run found wrong, as `inspect` would; empty for a load, which goes by `rejects`."""

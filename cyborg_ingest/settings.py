@@ -134,7 +134,12 @@ class SourceSettings(Settings):
     """What is read, and which column is what."""
 
     format: str | None = option(
-        None, "--format", "Read every source as this, whatever its suffix.", panel=_COLUMNS, choices=FORMATS
+        None,
+        "--format",
+        "Read every source as this, whatever its suffix; but of a folder that has files with its own suffix, leave out "
+        "those with another format's.",
+        panel=_COLUMNS,
+        choices=FORMATS,
     )
     id_column: str | None = option(None, "--id-column", "Column of the ids.", panel=_COLUMNS, metavar="NAME")
     vector_column: str | None = option(
@@ -303,6 +308,9 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
 
     sources: tuple[str, ...]
     index: str
+    allow_empty: bool = option(
+        False, "--allow-empty", "Sources without a single row are no error: nothing is loaded.", panel=_SAFETY
+    )
     create: bool = option(False, "--create", "Create the index if it is missing, sized from the data.", panel=_CREATE)
     dry_run: bool = option(False, "--dry-run", "Read and check everything, send nothing.", panel=_SENDING)
     batch_rows: int | None = option(

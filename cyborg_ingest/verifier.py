@@ -270,6 +270,7 @@ def verify(settings: VerifySettings, on_progress: Callable[[int], None] = lambda
             precision = Precision(settings.storage_precision)
             verifier = Verifier(index, plan, precision, settings.sample_rows, note)
             result = verifier.run(settings.mode, on_progress)
+    result["not_read"] = [one.to_dict() for one in plan.not_read]
     if not result["checked"]:
         raise UsageError(f"There is nothing to verify. {result['text']}")
     return result

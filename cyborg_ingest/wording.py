@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.events import Event
     from cyborg_ingest.plan import Plan, Source
     from cyborg_ingest.report import RunReport, Tally
+    from cyborg_ingest.sources import NotRead
 
 LABEL = 10
 """Width of the words at the left."""
@@ -48,7 +49,12 @@ def plan(event: Planned) -> list[str]:
     lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.plan.sources))
     left_out = dict.fromkeys(name for one in event.plan.sources for name in one.columns.left_out)
     lines += labelled("left out", ", ".join(left_out) or "no column")
-    return lines
+    return lines + not_read(event.plan.not_read)
+
+
+def not_read(found: Iterable[NotRead]) -> list[str]:
+    """What was found beside the sources and is not read."""
+    return labelled("not read", *(one.text for one in found))
 
 
 def _source(source: Source) -> str:
@@ -237,6 +243,7 @@ def facts(event: Event) -> dict[str, Any]:
                 }
                 for one in event.plan.sources
             ],
+            "not_read": [one.to_dict() for one in event.plan.not_read],
         }
     if isinstance(event, Noted):
         return {"text": event.text}

@@ -12,14 +12,14 @@ import os
 import secrets
 import stat
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.readers import by_suffix
-from cyborg_ingest.sources.base import is_hidden, is_pattern
+from cyborg_ingest.sources.patterns import Match, Pattern, is_pattern
+from cyborg_ingest.sources.tree import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -143,7 +143,7 @@ def _refuse_to_be_found(output: Output, settings: LoadSettings | VerifySettings)
     for source in places.typed(settings.sources):
         if "://" in source.removeprefix("file://") or source == places.STDIN:
             continue
-        if any(_finds(_expanded(Path(source.removeprefix("file://"))), path) for path in _spellings(output.path)):
+        if any(_finds(Path(places.local_path(source)), path) for path in _spellings(output.path)):
             raise UsageError(
                 f"{output.what} lies where {source} finds its files: the next run would load it. {output.advice}"
             )
@@ -156,15 +156,14 @@ def _spellings(path: Path) -> set[Path]:
 
 def _finds(source: Path, path: Path) -> bool:
     """Whether a source as typed finds a file of this path, once it is there."""
-    if _is(source.is_dir):
-        below = _below(path, source)
-        return below is not None and not is_hidden(below)
-    if _is(source.exists) or not is_pattern(str(source)):
+    is_folder = _is(source.is_dir)
+    if not is_folder and (_is(source.exists) or not is_pattern(str(source))):
         return False
-    fixed = next(number for number, part in enumerate(source.parts) if is_pattern(part))
-    below, rest = _below(path, Path(*source.parts[:fixed])), source.parts[fixed:]
-    is_meant = below is not None and (not is_hidden(below) or is_hidden(rest))
-    return is_meant and _matches(below or (), rest, inside="**" not in rest)
+    parts = source.parts
+    fixed = next((number for number, part in enumerate(parts) if is_pattern(part) and not is_folder), len(parts))
+    below = _below(path, Path(*parts[:fixed]))
+    pattern = EVERYTHING if is_folder else Pattern(parts[fixed:])
+    return below is not None and pattern.match(below) in {Match.WHOLE, Match.BELOW}
 
 
 def _below(path: Path, folder: Path) -> tuple[str, ...] | None:
@@ -174,16 +173,6 @@ def _below(path: Path, folder: Path) -> tuple[str, ...] | None:
         if root is not None and _id_of(parent) == root:
             return path.absolute().relative_to(parent.absolute()).parts
     return None
-
-
-def _matches(parts: tuple[str, ...], pattern: tuple[str, ...], *, inside: bool) -> bool:
-    """Whether a pattern matches a path; `inside`: or a directory that it lies in."""
-    if not pattern:
-        return inside or not parts
-    if pattern[0] == "**":
-        deeper = bool(parts) and _matches(parts[1:], pattern, inside=inside)
-        return deeper or _matches(parts, pattern[1:], inside=inside)
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:], inside=inside)
 
 
 @contextlib.contextmanager

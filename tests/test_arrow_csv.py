@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyborg_ingest.batches import Cutting, cut
-from cyborg_ingest.errors import FormatError, IngestError, MappingError, SourceError
+from cyborg_ingest.errors import EmptySourceError, FormatError, IngestError, MappingError, SourceError
 from cyborg_ingest.model import Reason
 from cyborg_ingest.plan import Done
 from cyborg_ingest.planning import make_plan
@@ -185,7 +185,8 @@ def hugging_face(folder: Path) -> Path:
         name = f"data-{shard:05}-of-00002.arrow"
         write_arrow(folder / name, rows.slice(start, stop - start), stream=True, batch_rows=8)
     (folder / "dataset_info.json").write_text(json.dumps({"description": "", "features": {}}))
-    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00002.arrow"}]}))
+    shards = [{"filename": f"data-{shard:05}-of-00002.arrow"} for shard in range(2)]
+    (folder / "state.json").write_text(json.dumps({"_data_files": shards}))
     return folder
 
 
@@ -203,7 +204,8 @@ def test_a_compressed_or_nameless_arrow_is_read(tmp_path: Path, stream: bool, na
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_arrow_without_rows_has_none(tmp_path: Path, stream: bool) -> None:
-    assert loaded(write_arrow(tmp_path / "rows.arrow", table().slice(0, 0), stream=stream)) == []
+    with pytest.raises(EmptySourceError, match=r"rows\.arrow: it has no rows"):
+        loaded(write_arrow(tmp_path / "rows.arrow", table().slice(0, 0), stream=stream))
 
 
 def test_text_that_is_no_utf8_is_the_fault_of_its_row(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ LAYERS = {
     "report": 2,
     "plan": 2,
     "late": 2,
+    "discovery": 2,
+    "made_ids": 2,
     "planning": 2,
     "events": 2,
     "duplicates": 2,

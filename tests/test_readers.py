@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
 from cyborg_ingest.batches import Cutting, cut
-from cyborg_ingest.errors import FormatError, IngestError, SourceError
+from cyborg_ingest.errors import EmptySourceError, FormatError, IngestError, SourceError
 from cyborg_ingest.plan import Done
 from cyborg_ingest.planning import make_plan
 from cyborg_ingest.ranges import RangeSet
@@ -75,6 +75,10 @@ def test_a_npy_of_any_dtype_order_and_version_is_read_as_numpy_reads_it(
         path = Path(folder) / "rows.npy"
         with path.open("wb") as file:
             np.lib.format.write_array(file, np.asfortranarray(array) if fortran else array, version=version)
+        if not len(array):
+            with pytest.raises(EmptySourceError, match="no rows"):
+                loaded(path, id_prefix="p")
+            return
         expected = [(f"p{row}", vector.astype("<f4").tobytes(), None, None) for row, vector in enumerate(array)]
         assert loaded(path, id_prefix="p") == expected
 

@@ -175,7 +175,8 @@ def test_differences_are_not_written_where_the_next_run_would_load_them(target: 
     assert code == (2 if is_refused else 0), text
     assert (tmp_path / output).exists() == (not is_refused)
     (tmp_path / output).write_text("")
-    found = {os.path.realpath(one.uri) for one in sources.find([str(tmp_path / source)])}
+    listings = sources.find([str(tmp_path / source)])
+    found = {os.path.realpath(one.uri) for listing in listings for one in listing.found}
     known = output.endswith((".jsonl", ".json"))
     assert (os.path.realpath(tmp_path / output) in found and known) == is_refused
 

@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError
+from cyborg_ingest.errors import EmptySourceError, FormatError
+from cyborg_ingest.readers import others
 from cyborg_ingest.readers.arrow import ArrowReader
 from cyborg_ingest.readers.bins import BinReader
 from cyborg_ingest.readers.delimited import DelimitedReader
@@ -18,6 +19,7 @@ from cyborg_ingest.readers.npy import NpyReader
 from cyborg_ingest.readers.npz import NpzReader
 from cyborg_ingest.readers.parquet import ParquetReader
 from cyborg_ingest.readers.vecs import VecsReader
+from cyborg_ingest.settings import FORMATS
 
 if TYPE_CHECKING:
     from cyborg_ingest.readers.base import Reader
@@ -43,6 +45,7 @@ _ALL: tuple[Reader, ...] = (
 READERS = {reader.name: reader for reader in _ALL}
 
 _HEAD_BYTES = 4096
+_WORDS = "Write it as CSV with the header id,vector, or save the numbers with numpy.save and the words with --ids."
 
 
 def by_suffix(uri: str) -> list[Reader]:
@@ -68,8 +71,13 @@ def reader_for(uri: str, name: str | None = None) -> Reader:
     if claiming is not None:
         return claiming
     if not head:
-        raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+        raise EmptySourceError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+    other = others.by_name(uri) or others.by_head(head)
+    if other is not None:
+        raise FormatError(f"{uri}: it is {other.what}, which is not read here: {other.advice}.")
+    if others.looks_like_words(head):
+        raise FormatError(f"{uri}: it is text with a word and its numbers on each line. {_WORDS}")
     raise FormatError(
         f"{uri}: its suffix and its first bytes ({head[:8]!r}) do not tell its format. Say it with --format "
-        f"{'|'.join(READERS)}."
+        f"{'|'.join(FORMATS)}."
     )

@@ -56,21 +56,26 @@ class ArrowReader:
         is_file = _is_file(uri)
         with _translated(uri, FormatError, "it is a damaged Arrow file"):
             schema = _schema(uri, is_file=is_file)
-            check_names(uri, schema)
             size = sources.size(uri)
+            if not len(schema) and _stream_estimate(uri, schema, size) is None:  # as pandas writes an empty frame
+                return Layout(uri, self.name, schema, (), 0, 0, size)
+            check_names(uri, schema)
             if is_file and sources.is_seekable(uri):
                 parts, estimate = self._file_parts(uri, schema, size)
                 rows = sum(part.rows or 0 for part in parts) if all(part.rows is not None for part in parts) else None
                 return Layout(uri, self.name, schema, parts, rows, estimate, size)
-            estimate = _stream_estimate(uri, schema, size) if sources.is_seekable(uri) else 0
+            about = _stream_estimate(uri, schema, size) if sources.is_seekable(uri) else 0
         part = Part(uri, self.name, 0, 0, 0, None, 0, size)
-        return Layout(uri, self.name, schema, (part,), None, estimate, size, is_seekable=False)
+        rows = 0 if about is None else None
+        return Layout(uri, self.name, schema, (part,), rows, about or 0, size, is_seekable=False)
 
     def _file_parts(self, uri: str, schema: pa.Schema, size: int) -> tuple[tuple[Part, ...], int]:
         """Ranges of record batches, taken to be of one size; and about how many rows they have."""
         with _random(uri, schema, [_narrowest(schema)]) as reader:
             count = reader.num_record_batches
             first = reader.get_batch(0).num_rows if count else 0
+            if not first and not any(reader.get_batch(number).num_rows for number in range(1, count)):
+                return (), 0
         step = max(1, PART_BYTES * count // max(1, size))
         parts = tuple(
             Part(uri, self.name, number, start, stop, first if count == 1 else None, None if start else 0,
@@ -196,11 +201,13 @@ def _narrowest(schema: pa.Schema) -> str:
     return str(min(schema, key=width).name)
 
 
-def _stream_estimate(uri: str, schema: pa.Schema, size: int) -> int:
+def _stream_estimate(uri: str, schema: pa.Schema, size: int) -> int | None:
+    """About how many rows a stream has, by its first batch that has any; None where it has none."""
     is_file = _is_file(uri)
-    with _forward(uri, schema, [_narrowest(schema)], is_file=is_file) as (reader, file):
-        first = next(iter(reader), None)
-        return 0 if first is None else first.num_rows * size // max(1, file.position)
+    names = [_narrowest(schema)] if len(schema) else []
+    with _forward(uri, schema, names, is_file=is_file) as (reader, file):
+        first = next((batch for batch in reader if batch.num_rows), None)
+        return None if first is None else first.num_rows * size // max(1, file.position)
 
 
 def _schema(uri: str, *, is_file: bool) -> pa.Schema:

@@ -64,9 +64,10 @@ class DelimitedReader:
         size = sources.size(uri)
         with sources.reading(uri), sources.streamed(uri) as file:
             table = _Table(uri, file, self._delimiter)
+            rows = None if table.sampled or table.take(1) else 0  # a header alone
         estimate = round(size * table.sampled / table.position) if sources.is_seekable(uri) else 0
         part = Part(uri, self.name, 0, 0, 0, None, 0, size)
-        return Layout(uri, self.name, table.schema, (part,), None, estimate, size, is_seekable=False)
+        return Layout(uri, self.name, table.schema, (part,), rows, estimate, size, is_seekable=False)
 
     def read(
         self,

@@ -50,7 +50,8 @@ class ParquetReader:
         """See `base.Reader`."""
         with opened(uri) as file:
             schema, footer = schema_of(file), file.metadata
-            check_names(uri, schema)
+            if footer.num_rows or len(schema):  # pandas writes a frame without rows as one without columns, too
+                check_names(uri, schema)
             parts, row = [], 0
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)

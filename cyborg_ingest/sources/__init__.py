@@ -6,14 +6,18 @@ What the bytes mean is the readers' part: any format is read from anywhere that 
 from __future__ import annotations
 
 import contextlib
+import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cyborg_ingest.errors import SourceError, SourceNotFoundError, UsageError
+from cyborg_ingest.errors import SourceError, UsageError
 from cyborg_ingest.sources import compression
-from cyborg_ingest.sources.base import Found
-from cyborg_ingest.sources.local import LocalStore
+from cyborg_ingest.sources.base import Folders, Found, LeftOut, Listing, NotRead, Why, summarised
+from cyborg_ingest.sources.catalogues import check_named
+from cyborg_ingest.sources.lists import listed
+from cyborg_ingest.sources.local import LocalStore, local_path
 from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
 from cyborg_ingest.sources.stdin import StandardInput
 
@@ -22,11 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cyborg_ingest.sources.base import Store
+    from cyborg_ingest.sources.catalogues import Folder
 
 __all__ = [
     "COMPRESSED",
     "STDIN",
     "Found",
+    "LeftOut",
+    "Listing",
+    "NotRead",
+    "Why",
     "compression_of",
     "find",
     "fingerprint",
@@ -36,10 +45,12 @@ __all__ = [
     "is_object",
     "is_read_once",
     "is_seekable",
+    "local_path",
     "native",
     "opened",
     "size",
     "streamed",
+    "summarised",
     "typed",
 ]
 
@@ -51,39 +62,34 @@ _memory = MemoryStore()
 _stores: dict[str, Store] = {SCHEME: _memory}
 
 
-def find(sources: Sequence[str]) -> list[Found]:
-    """The files that the sources as typed stand for, in their order. Raises UsageError and its kinds."""
-    found: list[Found] = []
+def find(sources: Sequence[str]) -> list[Listing]:
+    """What each of the sources as typed stands for, in their order. Raises UsageError and its kinds."""
+    listings: list[Listing] = []
+    seen: dict[str, Folder] = {}
     for name in typed(sources):
-        found += _store(name).find(name)
-    seen: set[str] = set()
-    for one in found:
-        if one.uri in seen:
-            raise UsageError(f"{one.uri} is named twice. Name every source once.")
-        seen.add(one.uri)
-    return found
+        store = _store(name)
+        listings.append(store.find(name))
+        if isinstance(store, Folders):
+            _check_above(store, listings[-1], seen)
+    return listings
 
 
 def typed(sources: Sequence[str]) -> Iterator[str]:
     """The sources one by one, a list as what it names. Raises SourceNotFoundError."""
     for source in sources:
         if source.startswith(_LIST):
-            yield from _listed(source)
+            yield from listed(source)
         else:
             yield source
 
 
-def _listed(source: str) -> Iterator[str]:
-    """The lines of a list file; what is blank or begins with # is none."""
-    path = Path(source.removeprefix(_LIST)).expanduser()
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceNotFoundError(f"{source}: the list cannot be read ({error}).") from None
-    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not names:
-        raise SourceNotFoundError(f"{source}: the list names no source. It has one a line.")
-    yield from names
+def _check_above(store: Folders, found: Listing, seen: dict[str, Folder]) -> None:
+    """Look into each folder that may list what was found in it, or below; once for all files. Raises FormatError."""
+    for number, path in enumerate(found.above):
+        if path not in seen:
+            folder = store.folder(path)
+            seen[path] = replace(folder, read=functools.cache(folder.read))
+        check_named(seen[path], None if number else found.name)
 
 
 @contextlib.contextmanager
@@ -126,13 +132,13 @@ def streamed(uri: str) -> io.BufferedReader:
 
 
 def native(uri: str) -> str | io.BufferedReader:
-    """What Arrow opens by itself where it can, which is faster; else the file."""
-    return uri if isinstance(_store(uri), LocalStore) else opened(uri)
+    """What Arrow opens by itself where it can, which is faster; else the file. It takes no name that is not UTF-8."""
+    return uri if isinstance(_store(uri), LocalStore) and uri.isprintable() else opened(uri)
 
 
 def compression_of(uri: str) -> str | None:
     """How a file is compressed as a whole, by its first bytes: gzip, zstd, bz2, xz, lz4 or None."""
-    with opened(uri) as file:
+    with reading(uri), opened(uri) as file:
         return compression.kind_of(file)
 
 

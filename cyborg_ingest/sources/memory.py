@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from cyborg_ingest.errors import SourceError, UsageError
-from cyborg_ingest.sources.base import Found
+from cyborg_ingest.sources.base import Found, Listing
 
 if TYPE_CHECKING:
     import io
@@ -43,10 +43,10 @@ class MemoryStore:
         """Forget an object."""
         self._objects.pop(uri, None)
 
-    def find(self, source: str) -> list[Found]:
+    def find(self, source: str) -> Listing:
         """See `base.Store`."""
         self.get(source)
-        return [Found(source)]
+        return Listing((Found(source),))
 
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`: an object has no bytes."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import random
-import re
 import time
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from cyborg_ingest.errors import SourceError, SourceNotFoundError, UsageError
-from cyborg_ingest.sources.base import Found, is_hidden, is_pattern, partition_of
+from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError, UsageError
+from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
+from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
+from cyborg_ingest.sources.patterns import Pattern, is_pattern
+from cyborg_ingest.sources.tree import EVERYTHING, Entry, Tree, select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from typing_extensions import Buffer
 
@@ -26,6 +30,9 @@ _BLOCK = 1 << 20
 _TRIES = 5
 _LONGEST_PAUSE = 8.0
 _EDGE_BYTES = 65_536
+_NO_NAMES = {"", ".", ".."}
+"""Parts of a key that its store has and that no client can ask for: addresses are made simple on the way."""
+_CANONICAL = {"gcs": "gs", "abfss": "abfs"}
 
 
 class ObjectStore:
@@ -35,44 +42,86 @@ class ObjectStore:
         self._scheme = scheme
         self._systems: dict[str, Any] = {}
 
-    def find(self, source: str) -> list[Found]:
-        """See `base.Store`. A prefix is a directory: its objects by name, but for hidden ones."""
+    def find(self, source: str) -> Listing:
+        """See `base.Store`. A key that is there is that one, whatever signs are in it; else it may be a pattern.
+
+        A prefix is a folder, and one that ends with a slash is never an object.
+        """
         system, path = self._system(source)
-        try:
-            if is_pattern(path):
-                return self._matching(system, source, path)
+        with self._translated(source):
             info = system.get_file_info(path)
-            if info.type == pafs.FileType.File:
-                return [Found(source)]
-            if info.type == pafs.FileType.Directory:
-                return self._below(system, source, path)
+            if info.is_file and not source.endswith("/"):
+                return self._object(source, path)
+            if info.type == pafs.FileType.NotFound and is_pattern(path):
+                return self._matching(system, source, path)
+            if info.is_file or info.type == pafs.FileType.Directory:
+                return self._below(system, source, path, EVERYTHING) or _nothing(source, "there is no object in it")
+        return _nothing(source, "no such object")
+
+    @contextlib.contextmanager
+    def _translated(self, source: str) -> Iterator[None]:
+        try:
+            yield
         except (OSError, pa.ArrowException) as error:
             raise SourceNotFoundError(f"{source}: {_words(error)} {_ADVICE[self._scheme]}") from None
-        raise SourceNotFoundError(f"{source}: no such object.")
 
-    def _below(self, system: Any, source: str, path: str) -> list[Found]:
-        infos = system.get_file_info(pafs.FileSelector(path, recursive=True))
-        found = []
-        for info in sorted((one for one in infos if one.is_file), key=lambda one: one.path.split("/")):
-            parts = tuple(info.path[len(path) :].strip("/").split("/"))
-            if not is_hidden(parts) and info.size:
-                found.append(Found(self._uri(source, info.path), True, partition_of(parts[:-1])))
-        if not found:
-            raise SourceNotFoundError(f"{source}: there is no object in it.")
-        return found
+    def _object(self, source: str, path: str) -> Listing:
+        folder, _, name = path.rpartition("/")
+        uri = self._uri(source, folder)
+        found = Found(self._uri(source, path), False, partition_of(path.split("/")[1:-1]), self._identity(source, path))
+        return Listing((found,), above=(uri, *above(uri)), name=name)
 
-    def _matching(self, system: Any, source: str, pattern: str) -> list[Found]:
-        parts = pattern.split("/")
+    def _matching(self, system: Any, source: str, path: str) -> Listing:
+        parts = path.split("/")
         fixed = next(number for number, part in enumerate(parts) if is_pattern(part))
-        matches = re.compile(_expression(parts))
-        base = "/".join(parts[:fixed])
+        pattern = Pattern(tuple(parts[fixed:]), source.endswith("/"))
+        return self._below(system, source, "/".join(parts[:fixed]), pattern) or _nothing(source, "no object matches")
+
+    def _below(self, system: Any, source: str, base: str, pattern: Pattern) -> Listing | None:
+        """What is below a prefix; None where there is nothing at all."""
         infos = system.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True))
-        names = sorted((one.path for one in infos if one.is_file and matches.fullmatch(one.path)), key=_by_folder)
-        if not is_hidden(tuple(parts[fixed:])):
-            names = [name for name in names if not is_hidden(_by_folder(name)[fixed:])]
-        if not names:
-            raise SourceNotFoundError(f"{source}: no object matches.")
-        return [Found(self._uri(source, name), True, partition_of(_by_folder(name)[fixed:-1])) for name in names]
+        entries = tuple(self._entry(source, info, base) for info in infos if info.path.startswith(f"{base}/"))
+
+        def at(parts: tuple[str, ...]) -> str:
+            return "/".join((base, *parts))
+
+        tree = Tree(
+            tuple(base.split("/")[1:]),
+            entries,
+            lambda parts: _content(system, at(parts)),
+            lambda _parts: (),
+            lambda parts: self._uri(source, at(parts)),
+        )
+        found = select(tree, pattern)
+        uri = self._uri(source, base)
+        return Listing(found.found, found.left_out, (), tuple(above(uri))) if found.found or found.left_out else None
+
+    def _entry(self, source: str, info: Any, base: str) -> Entry:
+        parts = tuple(info.path[len(base) + 1 :].split("/"))
+        why = Why.UNADDRESSABLE if info.is_file and _NO_NAMES & set(parts) else None
+        identity = self._identity(source, info.path)
+        return Entry(parts, self._uri(source, info.path), not info.is_file, why, identity)
+
+    def _identity(self, source: str, path: str) -> tuple[str, ...]:
+        return _CANONICAL.get(self._scheme, self._scheme), urlsplit(source).netloc, path
+
+    def folder(self, path: str) -> Folder:
+        """See `base.Store`."""
+        system, place = self._system(path)
+        with self._translated(path), ThreadPoolExecutor(len(MARKS)) as several:
+            infos = list(several.map(lambda name: system.get_file_info(f"{place}/{name}"), MARKS))
+        present = [name for name, info in zip(MARKS, infos, strict=True) if info.type != pafs.FileType.NotFound]
+
+        def inside(name: str) -> list[str]:
+            with self._translated(path):
+                selector = pafs.FileSelector(f"{place}/{name}", allow_not_found=True)
+                return [info.base_name for info in system.get_file_info(selector)]
+
+        def read(name: str) -> bytes:
+            with self._translated(path):
+                return _content(system, f"{place}/{name}")
+
+        return Folder(path, present, inside, read, is_whole=False)
 
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`. Reads are ranged, and a read that breaks is tried again."""
@@ -113,8 +162,13 @@ class ObjectStore:
                 self._systems[key] = _SYSTEMS[self._scheme](parts.netloc, os.environ)
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise UsageError(f"{uri}: {_words(error)}") from None
-        bucket = parts.netloc.partition("@")[0]
-        return self._systems[key], "/".join((bucket, uri.partition("://")[2].partition("/")[2].strip("/"))).strip("/")
+        bucket, name = parts.netloc.partition("@")[0], uri.partition("://")[2].partition("/")[2].removesuffix("/")
+        if name and _NO_NAMES & set(name.split("/")):
+            raise UsageError(
+                f"{uri}: a key with an empty folder name, . or .. in it is one that no reader can ask for. Copy the "
+                "object to another key."
+            )
+        return self._systems[key], f"{bucket}/{name}" if name else bucket
 
     def _uri(self, source: str, path: str) -> str:
         return f"{self._scheme}://{urlsplit(source).netloc}/{path.partition('/')[2]}"
@@ -174,30 +228,19 @@ def _is_on(value: str | None) -> bool:
     return (value or "").lower() in {"1", "true", "yes", "on"}
 
 
-def _by_folder(path: str) -> tuple[str, ...]:
-    return tuple(path.split("/"))
+def _content(system: Any, path: str) -> bytes:
+    """A list that a folder keeps; nothing where it is no object. Raises FormatError."""
+    info = system.get_file_info(path)
+    if not info.is_file:
+        return b""
+    if info.size > LARGEST_LIST:
+        raise FormatError(f"{path}: it has {info.size:,} bytes, too many for a list.")
+    with system.open_input_file(path) as file:
+        return bytes(file.read())
 
 
-def _expression(parts: list[str]) -> str:
-    """A pattern as a regular expression: `*` and `?` stay within a folder, `**` is any number of folders."""
-    found = []
-    for place, part in enumerate(parts):
-        last = place == len(parts) - 1
-        if part == "**":
-            found.append(".*" if last else "(?:[^/]+/)*")
-        else:
-            found.append(_within(part) + ("" if last else "/"))
-    return "".join(found)
-
-
-def _within(part: str) -> str:
-    pieces = re.split(r"(\*|\?|\[[^\]]+\])", part)
-    kinds = {"*": "[^/]*", "?": "[^/]"}
-    return "".join(
-        kinds.get(piece)
-        or (piece.replace("[!", "[^") if piece.startswith("[") and len(piece) > 1 else re.escape(piece))
-        for piece in pieces
-    )
+def _nothing(source: str, why: str) -> NoReturn:
+    raise SourceNotFoundError(f"{source}: {why}.")
 
 
 def etag(file: Any) -> str | None:

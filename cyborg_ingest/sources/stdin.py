@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.sources.base import Found
+from cyborg_ingest.sources.base import Found, Listing
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -27,11 +27,11 @@ class StandardInput:
         self._head = bytearray()
         self._is_gone = False
 
-    def find(self, source: str) -> list[Found]:
+    def find(self, source: str) -> Listing:
         """See `base.Store`."""
         if sys.stdin is None or sys.stdin.closed:
             raise SourceError("- is standard input, and there is none.")
-        return [Found(source)]
+        return Listing((Found(source),))
 
     def open(self, uri: str) -> io.BufferedReader:  # noqa: ARG002 - there is one
         """See `base.Store`."""
