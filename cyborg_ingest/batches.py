@@ -168,6 +168,7 @@ def _checked_batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded:
         passed=passed,
         again=chunk.again,
         as_text=frozenset(rows.notes.as_text),
+        mark=chunk.mark,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cyborg_ingest.errors import SourceError
+from cyborg_ingest.errors import SourceChangedError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +125,8 @@ class Ids:
             found = _Compared()
             for turn in range(turns):
                 _compare(again, first_look, candidates, (turn, turns), found)
+        except SourceChangedError:
+            raise
         except SourceError:
             return Duplicates(extra, self._kept, left, is_exact=False)
         return Duplicates(found.count, self._kept, left, examples=tuple(found.examples))

@@ -13,6 +13,7 @@
     │   ├── KeyFileError          2    a key is missing, unreadable or malformed
     │   └── MissingExtraError     2    an optional package is not installed
     ├── SourceError               3    a source is damaged: it broke off while it was read
+    │   └── SourceChangedError    3    a source is not the one that was planned, or that was read before
     ├── StateError                3    the state directory cannot be written or belongs to another run
     ├── TargetError               3    the target refuses or is gone; also a ValueError
     │   ├── RefusedError          3    it refused this request, and a row may be to blame (400, 422, engine)
@@ -123,7 +124,18 @@ class MissingExtraError(UsageError):
 
 
 class SourceError(IngestError):
-    """A source is damaged: it broke off, or changed, while it was read."""
+    """A source is damaged: it broke off while it was read."""
+
+
+class SourceChangedError(SourceError):
+    """A source is another than when it was first looked at: replaced, cut, or written to. `uri` names it."""
+
+    def __init__(self, message: str, uri: str) -> None:
+        super().__init__(message, uri)
+        self.uri = uri
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class StateError(IngestError):

@@ -104,6 +104,7 @@ def _inspect(plan: Plan, index: _Index, *, full: bool) -> Inspection:
     for batch in _batches(pieces, dimension):
         inspector.add(batch)
     duplicates = inspector.duplicates(partial(_batches, pieces, dimension))
+    plan.check()
     facts = tuple(_source_facts(plan, pieces, inspector.looked_at))
     total, is_exact = _total(plan, facts)
     found = index.findings

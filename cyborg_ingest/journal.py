@@ -182,6 +182,8 @@ class Journal:
                 record["rej"] = rejected
             if batch.passed:
                 record["passed"] = batch.passed
+            if batch.mark:
+                record["mark"] = [batch.mark.size, batch.mark.digest]
             if held:
                 record["held"] = 1
             elif batch.ids:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from cyborg_ingest.errors import UsageError
+from cyborg_ingest.model import Mark
 from cyborg_ingest.probes import Probe, Probes
 from cyborg_ingest.ranges import RangeSet
 
@@ -54,6 +55,22 @@ class PartState:
     """(start, stop, how many of these rows nobody asked for), a range each."""
     rejected: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Row in the Part -> row in the file, reason."""
+    marks: dict[int, Mark] = field(default_factory=dict)
+    """Of a stream: the row that a range stops before -> bytes in which all rows before that one lie."""
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it can be told if the same rows come again from a stream."""
+        return max(self.marks, default=0) >= max((stop for _, stop in self.settled), default=0)
+
+    def mark(self, row: int) -> Mark | None:
+        """Bytes of a stream in which the rows before this one lie."""
+        return self.marks.get(min((stop for stop in self.marks if stop >= row), default=0))
+
+    def trim_marks(self) -> None:
+        """Keep the marks of the ranges as they are now."""
+        ends = [min((place for place in self.marks if place >= stop), default=0) for _, stop in self.settled]
+        self.marks = {place: self.marks[place] for place in ends if place}
 
     @property
     def in_doubt(self) -> RangeSet:
@@ -84,6 +101,7 @@ class PartState:
             ranges.remove_from(row)
         self.passed = [one for one in self.passed if one[0] < row]
         self.rejected = {place: why for place, why in self.rejected.items() if place < row}
+        self.trim_marks()
 
     def release(self) -> None:
         """Nothing is in doubt any more: what was held is done."""
@@ -193,12 +211,18 @@ def _apply_ack(state: State, numbers: dict[int, PartState], record: Json) -> Non
     rejected: dict[int, tuple[int, str]] = {}
     for row, file_row, reason in record.get("rej", ()):
         rejected[_whole(row)] = (_whole(file_row), _texts([reason])[0])
-    passed, probe = _whole(record.get("passed", 0)), None
+    passed, probe, mark = _whole(record.get("passed", 0)), None, None
+    if "mark" in record:
+        size, digest = record["mark"]
+        mark = Mark(_whole(size), *_texts([digest]))
     if "probe" in record:
         probe = Probe(*_texts(record["probe"]))
     part = numbers[number]
     (part.held if record.get("held") else part.done).add(start, stop)
     part.rejected.update(rejected)
+    if mark is not None:
+        part.marks[stop] = mark
+        part.trim_marks()
     if passed:
         part.passed.append((start, stop, passed))
     if probe is not None:
@@ -303,10 +327,12 @@ def _part_records(number: int, part: PartState) -> Iterator[Json]:
     for start, stop, passed in part.passed:
         is_held = not list(part.held.missing(start, stop))
         yield {"ack": [number, start, stop], "passed": passed, **({"held": 1} if is_held else {})}
-    for ranges, mark in ((part.done, {}), (part.held, {"held": 1})):
+    for ranges, held in ((part.done, {}), (part.held, {"held": 1})):
         for start, stop in ranges:
             inside = [[row, *rest] for row, rest in part.rejected.items() if start <= row < stop]
-            yield {"ack": [number, start, stop], **({"rej": inside} if inside else {}), **mark}
+            mark = part.mark(stop)
+            more = {"mark": [mark.size, mark.digest]} if mark else {}
+            yield {"ack": [number, start, stop], **({"rej": inside} if inside else {}), **more, **held}
 
 
 def _probe_records(number: int, numbers: dict[PartKey, int], probes: Probes) -> Iterator[Json]:

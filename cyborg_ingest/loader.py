@@ -23,6 +23,7 @@ from cyborg_ingest.errors import (
     ExitCode,
     IngestError,
     NoIndexError,
+    SourceChangedError,
     StateError,
     UsageError,
 )
@@ -132,12 +133,23 @@ class _Run:
             with self.stopper.listening() if self.command else contextlib.nullcontext():
                 code = self._steps()
         except BaseException as error:
+            if isinstance(error, SourceChangedError):
+                self._say_what_was_taken(error)
             code = error.exit_code if isinstance(error, IngestError) else ExitCode.BUG
             report = self._end(code, str(error))
             if isinstance(error, IngestError):
                 error.report = report
             raise
         return self._end(code, None)
+
+    def _say_what_was_taken(self, error: SourceChangedError) -> None:
+        """Rows of two versions of a file are in the index from now on, unless the newer has all ids of the older."""
+        known = self.tally.sources
+        of_it = [known[error.uri]] if error.uri in known else known.values()  # a sidecar has no rows of its own
+        taken = sum(one.acknowledged + one.skipped for one in of_it)
+        if taken and not places.is_read_once(error.uri):
+            taken_text = f"{taken:,} rows of what it was are in the index: it is loaded anew from its start then, and"
+            error.args = (f"{error} {taken_text} rows whose ids it does not have any more stay.", error.uri)
 
     def _steps(self) -> ExitCode:
         settings = self.settings
@@ -165,6 +177,7 @@ class _Run:
                 self._before(client, self.opened, plan)
                 self._send(self.opened, cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
+            plan.check()
         self._refuse_nothing(plan)
         return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
 
@@ -340,6 +353,7 @@ class _Run:
                 self.emit(RowRejected(rejection))
         self._note_missing(plan)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
+        plan.check()
         findings = checks.findings(duplicates)
         if not_looked_at := checks.not_looked_at(duplicates):
             self.emit(Noted(not_looked_at))

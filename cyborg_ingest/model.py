@@ -60,6 +60,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """The first `size` bytes of a stream, by their digest."""
+
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnMap:
     """Which column is what; a name may be a path to a field of a struct. `left_out` will not be loaded.
 
@@ -169,6 +177,8 @@ class Chunk:
     """Which rows were asked for; None for all. The others are read past: neither loaded nor rejected."""
     again: bool = False
     """An earlier run has loaded these rows; those of an id in doubt are to be sent again."""
+    mark: Mark | None = None
+    """Of a stream: bytes in which all of its rows up to here lie."""
 
     @property
     def is_passed(self) -> bool:
@@ -234,6 +244,8 @@ class Batch:
     again: bool = False
     as_text: frozenset[str] = frozenset()
     """Fields of the metadata of which a decimal is stored as text."""
+    mark: Mark | None = None
+    """That of its chunk."""
 
     def __len__(self) -> int:
         return len(self.ids)

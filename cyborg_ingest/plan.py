@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.types as pt
 
+from cyborg_ingest import sources as places
 from cyborg_ingest.columns import with_one_vector
 from cyborg_ingest.kinds import is_bytes, is_uuid, storage_type
 from cyborg_ingest.mapping import field_of
@@ -18,14 +19,14 @@ from cyborg_ingest.readers import READERS
 from cyborg_ingest.readers.base import ORIGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     import numpy.typing as npt
 
-    from cyborg_ingest.model import Chunk, ColumnMap, Part
+    from cyborg_ingest.model import Chunk, ColumnMap, Mark, Part
     from cyborg_ingest.readers.base import Layout, Sidecars
     from cyborg_ingest.shaping import Shape
-    from cyborg_ingest.sources import NotRead
+    from cyborg_ingest.sources import NotRead, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Source:
     shape: Shape
     relevant: frozenset[int] | None = None
     """The numbers of the Parts that may hold a row that is asked for; None: any of them."""
+    seen: tuple[Seen, ...] = ()
+    """Its file, and those that go with it, as they were when the plan was made."""
 
     @property
     def is_numbered(self) -> bool:
@@ -65,7 +68,8 @@ class Done:
     """What an earlier run has settled of a Part: these rows, of so many (None: not known).
 
     `passed` of them were not asked for, as `choice` chose. Rows that are `held` are read once more. Rows that were
-    `in_flight` when it ended are missing, but none that is settled has one of their ids.
+    `in_flight` when it ended are missing, but none that is settled has one of their ids. `marks`, of a stream: bytes
+    in which the rows before some row lie.
     """
 
     rows: RangeSet
@@ -74,6 +78,13 @@ class Done:
     held: RangeSet = field(default_factory=RangeSet)
     choice: str = ""
     in_flight: RangeSet = field(default_factory=RangeSet)
+    marks: Mapping[int, Mark] = field(default_factory=dict)
+
+    def bytes_before(self, row: int) -> int:
+        """So many bytes of a stream hold all settled rows before this one."""
+        ends = [stop for _, stop in self.rows if stop <= row] if self.marks else []
+        sizes = (min((mark.size for place, mark in self.marks.items() if place >= end), default=0) for end in ends)
+        return max(sizes, default=0)
 
     def gap(self, total: int | None) -> int | None:
         """The first row that is neither settled nor in flight; None where there is none."""
@@ -184,13 +195,16 @@ class Plan:
         place = 0
         for source, part in self._parts():
             known = done(part)
+            places.expect(part.uri, known.marks.values())
             total = part.rows if part.rows is not None else known.total
             left.take(len(known.rows) - known.passed)
             if (left.is_none() and not known.held) or not self._holds(source, part, place, total):
+                places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
                 place += total or 0
                 continue
             chosen = replace(part, choice=self.selection.choice(place))
             passed = yield from self._part(source, chosen, rows, known, place, left)
+            places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
             if passed is not None:
                 on_end(chosen, passed)
                 place += passed
@@ -241,11 +255,11 @@ class Plan:
         if start is None:
             return total or 0
         passed = start
-        chunks = READERS[source.layout.format].read(part, source.columns, self.sidecars, rows=rows, start=start)
-        for chunk in chunks:
+        for chunk in self._read(source, part, rows, start):
             passed = chunk.start + len(chunk.batch)
             shaped = self.selection.applied(with_one_vector(source.shape.apply(chunk)), place + chunk.start)
             for begin, stop, is_held in known.to_read(chunk.start, passed):
+                places.prove(part.uri, known.bytes_before(begin))
                 piece = shaped.rows(begin - chunk.start, stop - chunk.start)
                 if is_held:
                     yield replace(piece, again=True)
@@ -254,6 +268,19 @@ class Plan:
             if left.is_none() and not known.held.overlaps(passed, _ENDLESS):
                 return None
         return passed
+
+    def _read(self, source: Source, part: Part, rows: int, start: int) -> Iterator[Chunk]:
+        """The Part's chunks, each only once it is proved to be of the files that were planned."""
+        with places.unchanged(source.seen):
+            reader = READERS[source.layout.format]
+            for chunk in reader.read(part, source.columns, self.sidecars, rows=rows, start=start):
+                places.check(source.seen)
+                mark = places.mark(part.uri)
+                yield chunk if mark is None else replace(chunk, mark=mark)
+
+    def check(self) -> None:
+        """Raise SourceChangedError unless all sources still are what was planned."""
+        places.check([one for source in self.sources for one in source.seen], everything=True)
 
 
 class _Left:

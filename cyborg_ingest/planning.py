@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Chunk, Json
     from cyborg_ingest.readers.base import Layout, Reader
     from cyborg_ingest.settings import SourceSettings
+    from cyborg_ingest.sources import Seen
     from cyborg_ingest.templates import Template
 
 _SEED = 20_240_229
@@ -51,34 +52,51 @@ _MAY_BE_BLANK = {"jsonl", "json", "csv", "tsv", "fvecs", "bvecs", "ivecs"}
 
 
 def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty: bool = False) -> Plan:
-    """Look at every header. Raises UsageError, or one of its kinds, naming the file; and where no file has a row."""
+    """Look at every header. Raises UsageError, or one of its kinds, naming the file; and where no file has a row.
+
+    Raises SourceChangedError where a file changes meanwhile.
+    """
     sidecars = _sidecars(settings)
     template = parse_template(settings.id_template) if settings.id_template else None
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
-    seen = _discovered(sources, settings, choice)
-    folders = folder_columns(one for one, _ in seen.files)
-    layouts, empty = _layouts(seen, sidecars)
-    likely = believed(layouts, choice, folders)
-    found, bare = _sources(likely, lambda uri: Shape(folders[uri], template, condition), choice, sidecars)
-    _check_rows(found, empty := {**empty, **bare}, allow_empty=allow_empty)
-    _check_prefix(found, sidecars)
-    check_made_ids(found, sidecars.id_prefix)
-    for source in found:
-        _look_at_ids(source, sidecars)
+    found = _discovered(sources, settings, choice)
+    folders = folder_columns(one for one, _ in found.files)
+    seen = _look_all(found, sidecars)
+    with places_of.unchanged(seen):
+        layouts, empty = _layouts(found, sidecars)
+        likely = believed(layouts, choice, folders)
+        mapped, bare = _sources(likely, lambda uri: Shape(folders[uri], template, condition), choice, seen, sidecars)
+        _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
+        _check_prefix(mapped, sidecars)
+        check_made_ids(mapped, sidecars.id_prefix)
+        for source in mapped:
+            _look_at_ids(source, sidecars)
+        not_read = summarised(_left_out(found, sidecars, empty))
+        plan = Plan(
+            mapped, sidecars, _dimension(mapped), Selection(settings.skip, settings.limit), not_read, found.notes
+        )
+        return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
+
+
+def _look_all(found: Discovery, sidecars: Sidecars) -> list[Seen]:
+    """The files and what goes with them, as they are before anything of them is read."""
+    return places_of.look_all([*(one.uri for one, _ in found.files), *map(str, sidecars.files)])
+
+
+def _left_out(found: Discovery, sidecars: Sidecars, empty: Iterable[str]) -> list[LeftOut]:
+    """What was found and is not read; what goes with the sources is."""
     beside = {str(path.absolute()) for path in sidecars.files}
-    left_out = [one for one in seen.left_out if not beside or str(Path(one.uri).absolute()) not in beside]
-    left_out += [LeftOut(uri, Why.NO_ROWS) for uri in empty]
-    plan = Plan(
-        found, sidecars, _dimension(found), Selection(settings.skip, settings.limit), summarised(left_out), seen.notes
-    )
-    return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
+    left_out = [one for one in found.left_out if not beside or str(Path(one.uri).absolute()) not in beside]
+    return left_out + [LeftOut(uri, Why.NO_ROWS) for uri in empty]
 
 
 def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Layout]:
     """What the headers say, whatever is which column. Raises UsageError, or one of its kinds."""
     choice = _choice(settings, parse_template(settings.id_template) if settings.id_template else None, None)
-    return _layouts(_discovered(sources, settings, choice), _sidecars(settings))[0]
+    found, sidecars = _discovered(sources, settings, choice), _sidecars(settings)
+    with places_of.unchanged(_look_all(found, sidecars)):
+        return _layouts(found, sidecars)[0]
 
 
 def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: ColumnChoice) -> Discovery:
@@ -93,7 +111,11 @@ def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: Colu
 
 
 def _sidecars(settings: SourceSettings) -> Sidecars:
-    return Sidecars(settings.ids, settings.id_prefix or "", settings.metadata, settings.contents)
+    ids, metadata, contents = (
+        None if path is None else Path(path).expanduser()
+        for path in (settings.ids, settings.metadata, settings.contents)
+    )
+    return Sidecars(ids, settings.id_prefix or "", metadata, contents)
 
 
 def _filter(condition: str | None) -> Filter | None:
@@ -152,10 +174,18 @@ def _is_blank(uri: str) -> bool:
 
 
 def _sources(
-    layouts: Iterable[Layout], shape_of: Callable[[str], Shape], choice: ColumnChoice, sidecars: Sidecars
+    layouts: Iterable[Layout],
+    shape_of: Callable[[str], Shape],
+    choice: ColumnChoice,
+    seen: list[Seen],
+    sidecars: Sidecars,
 ) -> tuple[tuple[Source, ...], dict[str, FormatError | None]]:
     """The sources, mapped; and the files of which only now is known that they have no rows."""
-    found = tuple(_source(layout, shape_of(layout.uri), choice, sidecars) for layout in layouts)
+    own = {one.uri: one for one in seen}
+    beside = [own[str(path)] for path in sidecars.files]
+    found = tuple(
+        _with_fingerprint(_source(layout, shape_of(layout.uri), choice), own[layout.uri], *beside) for layout in layouts
+    )
     bare = [one for one in found if one.layout.rows == 0]
     return tuple(one for one in found if one not in bare), dict.fromkeys(one.layout.uri for one in bare)
 
@@ -217,13 +247,15 @@ def check_ids(source: Source, chunk: Chunk) -> None:
         )
 
 
-def _with_fingerprint(layout: Layout, sidecars: Sidecars) -> Layout:
-    marks = [places_of.fingerprint(uri) for uri in (layout.uri, *map(str, sidecars.files))]
+def _with_fingerprint(source: Source, *seen: Seen) -> Source:
+    """The source, as it and the files that go with it were seen: its Parts are known by all of these."""
+    marks = [places_of.fingerprint(one) for one in seen]
     mark = marks[0] if len(marks) == 1 else hashlib.blake2b(" ".join(marks).encode(), digest_size=16).hexdigest()
-    return replace(layout, parts=tuple(replace(part, fingerprint=mark) for part in layout.parts))
+    parts = tuple(replace(part, fingerprint=mark) for part in source.layout.parts)
+    return replace(source, layout=replace(source.layout, parts=parts), seen=seen)
 
 
-def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
+def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
     """One source, mapped. A folder's column that goes to the metadata is the same for all of its rows."""
     for name, value in shape.folders.items():
         if name not in layout.schema.names:
@@ -251,7 +283,7 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sideca
         tested=tuple(one for one in found.tested if one[0] not in shape.folders),
         believed=tuple(one.name for one in layout.schema if LATE in (one.metadata or {})),
     )
-    return Source(_with_fingerprint(layout, sidecars), columns, shape, _relevant(layout, shape))
+    return Source(layout, columns, shape, _relevant(layout, shape))
 
 
 def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:

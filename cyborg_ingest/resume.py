@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cyborg_ingest import sources as places
 from cyborg_ingest.errors import TargetError
 from cyborg_ingest.events import Noted
 from cyborg_ingest.ledger import key_of
@@ -12,10 +13,11 @@ from cyborg_ingest.probes import contradicted
 from cyborg_ingest.ranges import RangeSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cyborg_ingest.events import Emit
     from cyborg_ingest.journal import Journal
+    from cyborg_ingest.ledger import PartKey
     from cyborg_ingest.model import Part
     from cyborg_ingest.plan import Plan
     from cyborg_ingest.precision import Precision
@@ -31,7 +33,10 @@ def done_of(journal: Journal | None) -> Callable[[Part], Done]:
     def done(part: Part) -> Done:
         known = journal.part(part)
         in_flight = known.in_doubt if journal.state.is_whole else RangeSet()
-        return Done(known.settled, known.rows, known.passed_rows, RangeSet(known.held), known.choice, in_flight)
+        total = None if places.is_read_once(part.uri) else known.rows  # where it ended, more may come this time
+        return Done(
+            known.settled, total, known.passed_rows, RangeSet(known.held), known.choice, in_flight, dict(known.marks)
+        )
 
     return done
 
@@ -44,9 +49,15 @@ def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
     has lost.
     """
     notes = _changes(journal, plan)
+    other = set(_other_streams(journal, plan))
+    notes += [f"{key[0]} brings other rows than in the last run: all of them are loaded." for key in other]
     if journal.state.has_lost_lines:
         notes.append(f"Lines of {journal.folder / 'journal.jsonl'} cannot be read: what they said is loaded again.")
-    upto = {key_of(part): row for part, row in plan.standing(done_of(journal))}
+
+    def done(part: Part) -> Done:
+        return nothing(part) if key_of(part) in other else done_of(journal)(part)
+
+    upto = {key_of(part): row for part, row in plan.standing(done)}
     before = _settled_rows(journal)
     journal.keep({key: row for key, row in upto.items() if key in journal.state.parts})
     again = before - _settled_rows(journal)
@@ -56,6 +67,18 @@ def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
             "an id wins."
         )
     return notes
+
+
+def _other_streams(journal: Journal, plan: Plan) -> Iterator[PartKey]:
+    """Streams that are not the same any more, as far as they still can be read from their start.
+
+    Where one differs later, reading it ends with a SourceChangedError.
+    """
+    for part in (part for source in plan.sources for part in source.layout.parts if places.is_read_once(part.uri)):
+        known = journal.part(part)
+        places.expect(part.uri, known.marks.values())
+        if known.settled and not (known.is_marked and places.agrees(part.uri)):
+            yield key_of(part)
 
 
 def _settled_rows(journal: Journal) -> int:

@@ -110,6 +110,7 @@ class Verifier:
         for some in _groups(rows):
             self._compare(some, found)
         self._settle(found)
+        self._plan.check()
         only_in_index = max(0, self._index.count() - found.ids.count().most)
         return {
             "mode": mode,
@@ -282,6 +283,7 @@ def _verify_count(index: Index, plan: Plan) -> dict[str, Any]:
     for batch in cut(plan.chunks(_CUTTING.rows), index.describe().dimension or None, _CUTTING):
         rows += len(batch)
         distinct.add(hashes_of(batch.ids))
+    plan.check()
     ids = distinct.count()
     only_in_index = max(0, found - ids.most)
     return {

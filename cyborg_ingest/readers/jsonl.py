@@ -96,7 +96,7 @@ class JsonlReader:
             return _Base(0, 0)
         key = part.uri, part.fingerprint, part.start
         if key not in self._bases:
-            self._bases[key] = _count_before(file, part.start)
+            self._bases[key] = _count_before(file, part.uri, part.start)
         return self._bases[key]
 
 
@@ -143,10 +143,10 @@ def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int) -> Iterato
     yield Records(texts, numbers, max(0, position - part.start), number)
 
 
-def _count_before(file: BinaryIO, start: int) -> _Base:
+def _count_before(file: BinaryIO, uri: str, start: int) -> _Base:
     rows = lines = 0
     file.seek(0)
-    for text, _ in _lines(file, file.name, 0, start):
+    for text, _ in _lines(file, uri, 0, start):
         lines += 1
         rows += bool(text.strip())
     return _Base(rows, lines)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from cyborg_ingest import kinds, mapping
+from cyborg_ingest import kinds, mapping, sources
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.readers.arrays import text_array
@@ -91,8 +91,7 @@ class LineSidecar:
     def __init__(self, role: str, path: Path, *, is_json: bool) -> None:
         self.role, self.path, self._is_json = role, path, is_json
         self.type = pa.string()
-        status = path.stat()
-        self._index = _indexed(path, status.st_size, status.st_mtime_ns)
+        self._index = _indexed(sources.look(str(path)))
         self.rows = self._index.lines
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
@@ -128,8 +127,8 @@ def _named(value: Any, names: tuple[str, ...]) -> Any:
 
 
 @functools.lru_cache(maxsize=8)
-def _indexed(path: Path, size: int, modified: int) -> LineIndex:  # noqa: ARG001 - they are the cache's key
-    return index_lines(path)
+def _indexed(seen: sources.Seen) -> LineIndex:
+    return index_lines(Path(seen.uri))
 
 
 class NpyIds:

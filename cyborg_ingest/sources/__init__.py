@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from cyborg_ingest.errors import SourceError, UsageError
+from cyborg_ingest.errors import SourceChangedError, SourceError, UsageError
 from cyborg_ingest.sources import compression
-from cyborg_ingest.sources.base import Folders, Found, LeftOut, Listing, NotRead, Why, summarised
+from cyborg_ingest.sources.base import Folders, Found, LeftOut, Listing, NotRead, Stream, Why, summarised
 from cyborg_ingest.sources.catalogues import check_named
 from cyborg_ingest.sources.lists import listed
 from cyborg_ingest.sources.local import LocalStore, local_path
 from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
 from cyborg_ingest.sources.stdin import StandardInput
+from cyborg_ingest.sources.versions import TICK_SECONDS, Seen, what_became
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from cyborg_ingest.model import Mark
     from cyborg_ingest.sources.base import Store
     from cyborg_ingest.sources.catalogues import Folder
+    from cyborg_ingest.sources.versions import Version
 
 __all__ = [
     "COMPRESSED",
@@ -35,8 +40,12 @@ __all__ = [
     "LeftOut",
     "Listing",
     "NotRead",
+    "Seen",
     "Why",
+    "agrees",
+    "check",
     "compression_of",
+    "expect",
     "find",
     "fingerprint",
     "held",
@@ -46,18 +55,26 @@ __all__ = [
     "is_read_once",
     "is_seekable",
     "local_path",
+    "look",
+    "look_all",
+    "mark",
     "native",
     "opened",
+    "prove",
     "size",
     "streamed",
     "summarised",
     "typed",
+    "unchanged",
 ]
+
+_Found = TypeVar("_Found")
 
 STDIN = "-"
 _LIST = "@"
 COMPRESSED = compression.SUFFIXES
 _OBJECT_STORES = {"s3", "gs", "gcs", "abfs", "abfss"}
+_AT_ONCE = 16
 _memory = MemoryStore()
 _stores: dict[str, Store] = {SCHEME: _memory}
 
@@ -152,9 +169,101 @@ def size(uri: str) -> int:
     return _store(uri).size(uri)
 
 
-def fingerprint(uri: str) -> str:
-    """What changes when a file does. Raises SourceError."""
-    return _store(uri).fingerprint(uri)
+def fingerprint(seen: Seen) -> str:
+    """What a later run knows a file by. Raises SourceError."""
+    return _store(seen.uri).fingerprint(seen.uri, seen.version)
+
+
+def look(uri: str) -> Seen:
+    """A file as it is now, for `check` to compare with later. Raises SourceError.
+
+    One that was written to just now is looked at again a moment later: two writes in a row may have one time.
+    """
+    version = _store(uri).version(uri)
+    if version.is_fresh():
+        time.sleep(TICK_SECONDS)
+        version = _store(uri).version(uri)
+    return Seen(uri, version)
+
+
+def look_all(uris: Sequence[str]) -> list[Seen]:
+    """The same for many, those that are far away at once."""
+    return list(_each(look, uris))
+
+
+def check(several: Iterable[Seen], *, everything: bool = False) -> None:
+    """Raise SourceChangedError unless the files are as they were seen; `everything`: also where nothing was read since.
+
+    What was read before this call is then of the version that was seen.
+    """
+    wanted = [one for one in several if everything or _store(one.uri).has_read(one.uri)]
+    for one, now in zip(wanted, _each(_version, [one.uri for one in wanted]), strict=True):
+        if now != one.version:
+            raise SourceChangedError(
+                f"{one.uri} changed while it was read: {what_became(one.version, now)}. Run the same command again "
+                "once nobody writes to it.",
+                one.uri,
+            )
+
+
+@contextlib.contextmanager
+def unchanged(several: Sequence[Seen]) -> Iterator[None]:
+    """What is done in the `with` is done to one version of the files.
+
+    Raises SourceChangedError in place of whatever a file that changed is taken for: damaged, cut short, of bad rows.
+    """
+    try:
+        yield
+    except SourceChangedError:
+        raise
+    except Exception:
+        try:
+            check(several)
+        except SourceChangedError as changed:
+            raise changed from None
+        except SourceError:
+            pass  # what failed first says more
+        raise
+    check(several)
+
+
+def _version(uri: str) -> Version:
+    return _store(uri).version(uri)
+
+
+def _each(step: Callable[[str], _Found], uris: Sequence[str]) -> Iterator[_Found]:
+    """What the step finds of each, in their order. Whoever waits for an answer from afar waits for many at once."""
+    if len(uris) < 2 or not any("://" in uri for uri in uris):  # noqa: PLR2004 - one is not several
+        yield from map(step, uris)
+        return
+    with ThreadPoolExecutor(min(_AT_ONCE, len(uris)), thread_name_prefix="looker") as pool:
+        yield from pool.map(step, uris)
+
+
+def mark(uri: str) -> Mark | None:
+    """Of a stream, what has come so far; None for all that can be read again."""
+    store = _store(uri)
+    return store.mark(uri) if isinstance(store, Stream) else None
+
+
+def expect(uri: str, marks: Iterable[Mark]) -> None:
+    """Let a stream be compared with what came in an earlier run."""
+    store = _store(uri)
+    if isinstance(store, Stream):
+        store.expect(uri, marks)
+
+
+def agrees(uri: str) -> bool:
+    """Whether what a stream was expected to be came, as far as it can be told before anything of it is used up."""
+    store = _store(uri)
+    return store.agrees(uri) if isinstance(store, Stream) else True
+
+
+def prove(uri: str, size: int, *, discard: bool = False) -> None:
+    """Raise SourceChangedError unless so many bytes of a stream are as they were expected; see `base.Stream`."""
+    store = _store(uri)
+    if isinstance(store, Stream):
+        store.prove(uri, size, discard=discard)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
 from cyborg_ingest.sources.patterns import Match, Pattern, is_pattern
 from cyborg_ingest.sources.scan import scan
 from cyborg_ingest.sources.tree import EVERYTHING, Tree, select
+from cyborg_ingest.sources.versions import ABSENT, Version
 
 if TYPE_CHECKING:
     import io
@@ -83,14 +84,26 @@ class LocalStore:
         """See `base.Store`."""
         return Path(uri).stat().st_size
 
-    def fingerprint(self, uri: str) -> str:
+    def version(self, uri: str) -> Version:
+        """See `base.Store`. Whoever sets a time of modification back cannot set that of the change back."""
+        try:
+            status = Path(uri).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return ABSENT
+        except OSError as error:
+            raise SourceError(f"{uri} cannot be read: {error.strerror}.") from None
+        return Version(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+    def has_read(self, uri: str) -> bool:  # noqa: ARG002 - to look costs no more than to know
+        """See `base.Store`."""
+        return True
+
+    def fingerprint(self, uri: str, version: Version) -> str:
         """See `base.Store`: size, times, and a digest of head and tail (with the footer)."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(f"{version.size} {version.modified} {version.changed};".encode(), digest_size=16)
         with self.open(uri) as file:
-            status = os.fstat(file.fileno())
-            digest.update(f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns};".encode())
             digest.update(file.read(_EDGE_BYTES))
-            file.seek(max(0, status.st_size - _EDGE_BYTES))
+            file.seek(max(0, version.size - _EDGE_BYTES))
             digest.update(file.read(_EDGE_BYTES))
         return digest.hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from cyborg_ingest.errors import SourceError, UsageError
 from cyborg_ingest.sources.base import Found, Listing
+from cyborg_ingest.sources.versions import Version
 
 if TYPE_CHECKING:
     import io
@@ -59,7 +61,23 @@ class MemoryStore:
         except (pa.ArrowException, ValueError):  # older versions of Arrow do not know it of some types
             return 0
 
-    def fingerprint(self, uri: str) -> str:
+    def version(self, uri: str) -> Version:
+        """See `base.Store`: that of the files that a Dataset reads; tables do not change."""
+        found = self.get(uri)
+        files, system = getattr(found, "files", None), getattr(found, "filesystem", None)
+        if not files or system is None:
+            return Version()
+        infos = system.get_file_info(files)
+        digest = hashlib.blake2b(digest_size=16)
+        for info in infos:
+            digest.update(f"{info.path} {info.size} {info.mtime_ns};".encode())
+        return Version(sum(info.size or 0 for info in infos), tag=digest.hexdigest())
+
+    def has_read(self, uri: str) -> bool:  # noqa: ARG002 - of no object
+        """See `base.Store`: a Dataset may have any number of files, so they are looked at once, at the end."""
+        return False
+
+    def fingerprint(self, uri: str, version: Version) -> str:  # noqa: ARG002 - the protocol's
         """See `base.Store`: nobody can tell whether another object is the same, and its name is its own."""
         return uri
 

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError, UsageError
+from cyborg_ingest.errors import FormatError, SourceChangedError, SourceError, SourceNotFoundError, UsageError
 from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
 from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
 from cyborg_ingest.sources.patterns import Pattern, is_pattern
 from cyborg_ingest.sources.tree import EVERYTHING, Entry, Tree, select
+from cyborg_ingest.sources.versions import ABSENT, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,8 @@ class ObjectStore:
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
         self._systems: dict[str, Any] = {}
+        self._unproved: set[str] = set()
+        """Objects of which something was read since their version was asked for."""
 
     def find(self, source: str) -> Listing:
         """See `base.Store`. A key that is there is that one, whatever signs are in it; else it may be a pattern.
@@ -126,27 +129,41 @@ class ObjectStore:
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`. Reads are ranged, and a read that breaks is tried again."""
         system, path = self._system(uri)
-        return io.BufferedReader(_Object(uri, lambda: system.open_input_file(path)), _BLOCK)
+        opened = _Object(uri, lambda: system.open_input_file(path), lambda: self._unproved.add(uri))
+        return io.BufferedReader(opened, _BLOCK)
 
     def size(self, uri: str) -> int:
         """See `base.Store`."""
         system, path = self._system(uri)
         return system.get_file_info(path).size or 0
 
-    def fingerprint(self, uri: str) -> str:
-        """See `base.Store`: the etag, or where the store has none the size, the time and a digest of both ends."""
+    def version(self, uri: str) -> Version:
+        """See `base.Store`: the etag, or where the store has none the time. It is one request."""
         system, path = self._system(uri)
+        self._unproved.discard(uri)
         try:
-            with system.open_input_file(path) as file:
-                tag = etag(file)
-                if tag:
-                    return f"etag:{tag}"
-                info = system.get_file_info(path)
-                ends = file.read_at(min(_EDGE_BYTES, info.size), 0)
-                ends += file.read_at(min(_EDGE_BYTES, info.size), max(0, info.size - _EDGE_BYTES))
+            with _Object(uri, lambda: system.open_input_file(path)) as found:
+                info = None if found.tag else system.get_file_info(path)
+                return Version(found.size, info.mtime_ns or 0 if info else 0, tag=found.tag or "")
+        except ObjectGoneError:
+            return ABSENT
         except (OSError, pa.ArrowException) as error:
             raise SourceError(f"{uri} cannot be read: {_words(error)}") from None
-        return f"{info.size} {info.mtime_ns} {hashlib.blake2b(ends, digest_size=16).hexdigest()}"
+
+    def has_read(self, uri: str) -> bool:
+        """See `base.Store`."""
+        return uri in self._unproved
+
+    def fingerprint(self, uri: str, version: Version) -> str:
+        """See `base.Store`: the etag, or where the store has none the size, the time and a digest of both ends."""
+        if version.tag:
+            return f"etag:{version.tag}"
+        digest = hashlib.blake2b(digest_size=16)
+        with self.open(uri) as file:
+            digest.update(file.read(_EDGE_BYTES))
+            file.seek(max(0, version.size - _EDGE_BYTES))
+            digest.update(file.read(_EDGE_BYTES))
+        return f"{version.size} {version.modified} {digest.hexdigest()}"
 
     def _system(self, uri: str) -> tuple[Any, str]:
         parts = urlsplit(uri)
@@ -260,16 +277,25 @@ def _words(error: BaseException) -> str:
     return " ".join(str(error).split())[:400].rstrip(".") + "."
 
 
-class _Object(io.RawIOBase):
-    """An object that is read in ranges: one that breaks is opened again, and goes on where it was."""
+class ObjectGoneError(SourceError):
+    """There is no such object any more."""
 
-    def __init__(self, uri: str, connect: Callable[[], Any]) -> None:
+
+class _Object(io.RawIOBase):
+    """An object that is read in ranges: one that breaks is opened again, and goes on where it was.
+
+    `on_read` hears of every range. The requests for them do not say which version they are for (Arrow has no
+    If-Match): whoever uses their bytes asks for the object's version behind them.
+    """
+
+    def __init__(self, uri: str, connect: Callable[[], Any], on_read: Callable[[], None] = lambda: None) -> None:
         self._uri = uri
         self._connect = connect
+        self._on_read = on_read
         self._position = 0
         self._file: Any = None
-        self._tag: str | None = None
-        self._size = int(self._tried(lambda file: file.size()))
+        self.tag: str | None = None
+        self.size = int(self._tried(lambda file: file.size()))
 
     def readable(self) -> bool:
         return True
@@ -281,12 +307,13 @@ class _Object(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
         return self._position
 
     def readinto(self, buffer: Buffer) -> int:
         view = memoryview(buffer).cast("B")
-        wanted = min(len(view), max(0, self._size - self._position))
+        wanted = min(len(view), max(0, self.size - self._position))
+        self._on_read()
         data = self._tried(lambda file: file.read_at(wanted, self._position)) if wanted else b""
         if len(data) < wanted:
             raise SourceError(f"{self._uri}: it breaks off at byte {self._position + len(data):,}.")
@@ -299,7 +326,7 @@ class _Object(io.RawIOBase):
             try:
                 return step(self._opened())
             except FileNotFoundError:
-                raise SourceError(f"{self._uri}: the object is gone.") from None
+                raise ObjectGoneError(f"{self._uri}: the object is gone.") from None
             except (OSError, pa.ArrowException) as error:
                 self._file = None
                 if number == _TRIES - 1:
@@ -311,9 +338,11 @@ class _Object(io.RawIOBase):
         if self._file is None:
             self._file = self._connect()
             tag = etag(self._file)
-            if self._tag is not None and tag != self._tag:
-                raise SourceError(f"{self._uri} was replaced while it was read. Run the same command again.")
-            self._tag = tag
+            if self.tag is not None and tag != self.tag:
+                raise SourceChangedError(
+                    f"{self._uri} was replaced while it was read. Run the same command again.", self._uri
+                )
+            self.tag = tag
         return self._file
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Standard input: read once, but for a head that may be looked at first."""
+"""Standard input: read once, but for a head that may be looked at first; what comes is digested as it passes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,35 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.errors import SourceError
+from cyborg_ingest.errors import SourceChangedError, SourceError
+from cyborg_ingest.model import Mark
 from cyborg_ingest.sources.base import Found, Listing
+from cyborg_ingest.sources.digest import Digest, digest_of
+from cyborg_ingest.sources.versions import Version
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from typing_extensions import Buffer
 
 _HEAD_BYTES = 32_000_000
 """As far as the first look may read, and the rows still begin at the first byte."""
 
 _MARK_BYTES = 65_536
+_BLOCK = 1 << 20
 
 
 class StandardInput:
     """The pipe that this process reads from."""
 
     def __init__(self) -> None:
-        self._head = bytearray()
-        self._is_gone = False
+        self._kept = bytearray()
+        self._begin = 0
+        """Where in the stream the first byte stands that is kept."""
+        self._came = 0
+        self._digest = Digest()
+        self._expected: list[Mark] = []
+        self._wrong: Mark | None = None
 
     def find(self, source: str) -> Listing:
         """See `base.Store`."""
@@ -35,36 +46,108 @@ class StandardInput:
 
     def open(self, uri: str) -> io.BufferedReader:  # noqa: ARG002 - there is one
         """See `base.Store`."""
-        if self._is_gone:
-            raise SourceError(
-                "Standard input can be read once only, and it has been. Save it in a file to read it again."
-            )
-        return io.BufferedReader(_Pipe(self), 1 << 20)
+        self._check_is_kept(0)
+        return io.BufferedReader(_Pipe(self), _BLOCK)
 
     def size(self, uri: str) -> int:  # noqa: ARG002 - nobody knows
         """See `base.Store`."""
         return 0
 
-    def fingerprint(self, uri: str) -> str:  # noqa: ARG002 - there is one
-        """See `base.Store`: the same command fed with the same bytes goes on where it was stopped."""
-        return hashlib.blake2b(self._read(0, _MARK_BYTES), digest_size=16).hexdigest()
+    def version(self, uri: str) -> Version:  # noqa: ARG002 - there is one
+        """See `base.Store`: what came once is read once."""
+        return Version()
 
-    def _read(self, position: int, size: int) -> bytes:
-        """Up to `size` bytes from a position; what is kept of the head can be read again."""
-        while not self._is_gone and len(self._head) < min(position + size, _HEAD_BYTES):
-            more = os.read(sys.stdin.fileno(), min(position + size, _HEAD_BYTES) - len(self._head))
-            if not more:
+    def has_read(self, uri: str) -> bool:  # noqa: ARG002 - there is one
+        """See `base.Store`."""
+        return False
+
+    def fingerprint(self, uri: str, version: Version) -> str:  # noqa: ARG002 - it has no version
+        """See `base.Store`: of its head. Whether all that follows is the same, too, `prove` tells."""
+        return hashlib.blake2b(self.read(0, _MARK_BYTES), digest_size=16).hexdigest()
+
+    def mark(self, uri: str) -> Mark:  # noqa: ARG002 - there is one
+        """See `base.Stream`."""
+        return Mark(self._came, self._digest.text())
+
+    def expect(self, uri: str, marks: Iterable[Mark]) -> None:  # noqa: ARG002 - there is one
+        """See `base.Stream`."""
+        ordered = sorted(marks, key=lambda one: one.size)
+        self._expected, self._wrong = [one for one in ordered if one.size > self._came], None
+        for one in ordered[: len(ordered) - len(self._expected)]:  # all of it is in the head, which is kept
+            self._compare(one, digest_of(self._kept[: one.size]))
+
+    def agrees(self, uri: str) -> bool:  # noqa: ARG002 - there is one
+        """See `base.Stream`."""
+        end = min(_HEAD_BYTES, max((one.size for one in self._expected), default=0))
+        while self._came < end and self._wrong is None:
+            data = self._pull(min(_BLOCK, end - self._came))
+            if not data:
+                return False
+            self._kept += data
+        return self._wrong is None
+
+    def prove(self, uri: str, size: int, *, discard: bool = False) -> None:  # noqa: ARG002 - there is one
+        """See `base.Stream`."""
+        while self._came < size and self._wrong is None:
+            data = self._pull(min(_BLOCK, size - self._came))
+            if not data:
                 break
-            self._head += more
-        return bytes(self._head[position : position + size])
+            if discard:
+                self._forget(self._came)
+            else:
+                self._kept += data
+        if self._wrong is None and self._came < size:
+            raise _changed(f"ended after {self._came:,} bytes", size)
+        if self._wrong is not None and self._wrong.size <= size:
+            raise _changed(f"differs within its first {self._wrong.size:,} bytes", size)
 
     def read(self, position: int, size: int) -> bytes:
-        """The same; past the head it is gone once it was read."""
+        """Up to `size` bytes from a position; those of the head can be read again, others once."""
+        self._check_is_kept(position)
         if position < _HEAD_BYTES:
-            return self._read(position, size)
-        self._is_gone = True
-        self._head = bytearray()
-        return os.read(sys.stdin.fileno(), size)
+            end = min(position + size, _HEAD_BYTES)
+            while self._came < end and (data := self._pull(end - self._came)):
+                self._kept += data
+            return bytes(self._kept[position : position + size])
+        self._forget(position)
+        data = bytes(self._kept[:size]) or self._pull(size)
+        self._forget(position + len(data))
+        return data
+
+    def _check_is_kept(self, position: int) -> None:
+        if position < self._begin:
+            raise SourceError(
+                "Standard input can be read once only, and it has been. Save it in a file to read it again."
+            )
+
+    def _forget(self, position: int) -> None:
+        del self._kept[: position - self._begin]
+        self._begin = position
+
+    def _pull(self, size: int) -> bytes:
+        """What comes next, digested; nothing at the end."""
+        data = os.read(sys.stdin.fileno(), size)
+        view, place = memoryview(data), 0
+        while self._expected and self._expected[0].size <= self._came + len(data):
+            one = self._expected.pop(0)
+            self._digest.update(view[place : one.size - self._came])
+            place = one.size - self._came
+            self._compare(one, self._digest.text())
+        self._digest.update(view[place:])
+        self._came += len(data)
+        return data
+
+    def _compare(self, mark: Mark, digest: str) -> None:
+        if mark.digest != digest:
+            self._wrong = self._wrong or mark
+
+
+def _changed(what: str, size: int) -> SourceChangedError:
+    return SourceChangedError(
+        f"Standard input is not what the earlier run was fed with: it {what}, and rows of the first {size:,} were "
+        "loaded then. Feed it with the same bytes, and the same command goes on; --restart loads all that comes.",
+        "-",
+    )
 
 
 class _Pipe(io.RawIOBase):
