@@ -334,12 +334,12 @@ def test_a_load_from_a_bucket_arrives_and_is_done_by_the_objects_etag(
     assert report.rows["acknowledged"] == ROWS
     found = engine.read(index, [identity for identity, _ in expected()])
     assert [(identity, found[identity].vector) for identity, _ in expected()] == expected()
-    before = sources.fingerprint(uri)
+    before = sources.fingerprint(sources.look(uri))
     assert before.startswith("etag:")
     upload(bucket, tmp_path)
-    assert sources.fingerprint(uri) == before
+    assert sources.fingerprint(sources.look(uri)) == before
     bucket.put_object(Bucket=BUCKET, Key="rows.parquet", Body=b"other")
-    assert sources.fingerprint(uri) != before
+    assert sources.fingerprint(sources.look(uri)) != before
 
 
 class Breaking:

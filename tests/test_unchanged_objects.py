@@ -1,0 +1,147 @@
+"""An object that is replaced while it is read ends the run before a row of the new one is sent, and is named."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import BUCKET
+from generations import ROWS, WRITERS, Place, ids, names_in
+
+import cyborg_ingest
+from cyborg_ingest.errors import ExitCode, SourceChangedError
+from cyborg_ingest.events import Planned
+from cyborg_ingest.loader import run
+from cyborg_ingest.settings import LoadSettings, VerifySettings
+from cyborg_ingest.sources.objects import ObjectStore
+from cyborg_ingest.targets.embedded import EmbeddedIndex
+from cyborg_ingest.verifier import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Bucket:
+    """Puts rows of a generation where an object is."""
+
+    def __init__(self, client: Any, folder: Path) -> None:
+        self.client, self.folder = client, folder
+
+    def put(self, name: str, generation: int, rows: int = ROWS) -> str:
+        path = self.folder / name
+        WRITERS[name](path, generation, rows)
+        self.client.put_object(Bucket=BUCKET, Key=name, Body=path.read_bytes())
+        return f"s3://{BUCKET}/{name}"
+
+    def delete(self, name: str) -> None:
+        self.client.delete_object(Bucket=BUCKET, Key=name)
+
+
+@pytest.fixture
+def objects(bucket: Any, tmp_path: Path) -> Bucket:
+    (tmp_path / "objects").mkdir()
+    return Bucket(bucket, tmp_path / "objects")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    return Place(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl", "rows.jsonl.gz", "rows.arrow", "rows.npy", "rows.npz"])
+def test_an_object_that_is_replaced_in_mid_load_ends_it_before_a_row_of_the_new_one_is_sent(
+    place: Place, objects: Bucket, name: str
+) -> None:
+    uri = objects.put(name, 1)
+    place.meddle(lambda: objects.put(name, 2))
+    with pytest.raises(SourceChangedError, match="replaced") as error:
+        cyborg_ingest.load(uri, **place.options())
+    assert uri in str(error.value)
+    assert "damaged" not in str(error.value)
+    assert error.value.exit_code == ExitCode.FAILED
+    assert {generation for _, generation in place.stored(names_in(name)).values()} == {1.0}
+    report = cyborg_ingest.load(uri, **place.options())
+    assert report.rows["acknowledged"] == ROWS
+    place.check_generation(names_in(name), 2)
+
+
+def fates(objects: Bucket, name: str) -> dict[str, Callable[[], object]]:
+    return {
+        "replaced by fewer rows": lambda: objects.put(name, 2, 100),
+        "replaced by more rows": lambda: objects.put(name, 2, ROWS + 900),
+        "replaced by rubbish": lambda: objects.client.put_object(Bucket=BUCKET, Key=name, Body=b"rubbish" * 1000),
+        "removed": lambda: objects.delete(name),
+    }
+
+
+@pytest.mark.parametrize("fate", ["replaced by fewer rows", "replaced by more rows", "replaced by rubbish", "removed"])
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl"])
+def test_whatever_befalls_an_object_in_mid_load_ends_it(place: Place, objects: Bucket, name: str, fate: str) -> None:
+    uri = objects.put(name, 1)
+    place.meddle(fates(objects, name)[fate], batch=2)
+    with pytest.raises(SourceChangedError, match=f"{re.escape(uri)} .*{fate.split(maxsplit=1)[0]}"):
+        cyborg_ingest.load(uri, **place.options())
+    assert {generation for _, generation in place.stored(names_in(name)).values()} == {1.0}
+
+
+def test_an_object_that_is_replaced_between_the_plan_and_the_first_row_is_not_read(
+    place: Place, objects: Bucket
+) -> None:
+    uri = objects.put("rows.parquet", 1)
+
+    def emit(event: object) -> None:
+        if isinstance(event, Planned):
+            objects.put("rows.parquet", 2)
+
+    with pytest.raises(SourceChangedError, match=re.escape(uri)):
+        run(LoadSettings(sources=(uri,), **place.options()), emit)
+    assert place.count() == 0
+
+
+def test_an_object_that_is_replaced_after_its_last_row_was_read_ends_the_load(place: Place, objects: Bucket) -> None:
+    first, second = objects.put("rows.jsonl", 1, 100), objects.put("rows.parquet", 1)
+    place.meddle(lambda: objects.put("rows.jsonl", 2, 100), batch=15)
+    with pytest.raises(SourceChangedError, match=re.escape(first)) as error:
+        cyborg_ingest.load([first, second], **place.options())
+    assert "100 rows of what it was are in the index" in str(error.value)
+
+
+def test_the_same_bytes_put_once_more_are_no_change(place: Place, objects: Bucket) -> None:
+    uri = objects.put("rows.parquet", 1)
+    place.meddle(lambda: objects.put("rows.parquet", 1))
+    assert cyborg_ingest.load(uri, **place.options()).rows["acknowledged"] == ROWS
+    place.check_generation(ids(), 1)
+
+
+def test_a_verify_of_objects_that_change_is_never_all_equal(place: Place, objects: Bucket) -> None:
+    uri = objects.put("rows.npy", 1)
+    cyborg_ingest.load(uri, **place.options())
+    real = EmbeddedIndex.get
+
+    def get(self: Any, *arguments: Any, **named: Any) -> Any:
+        objects.put("rows.npy", 2)
+        return real(self, *arguments, **named)
+
+    place.monkeypatch.setattr(EmbeddedIndex, "get", get)
+    with pytest.raises(SourceChangedError, match=re.escape(uri)):
+        verify(VerifySettings(sources=(uri,), index=place.index, target=place.engine.target, mode="full"))
+
+
+def test_looking_costs_four_requests_for_a_small_object_and_one_more_for_each_piece_of_a_large_one(
+    place: Place, objects: Bucket
+) -> None:
+    asked: list[str] = []
+    real = ObjectStore.version
+
+    def version(self: Any, uri: str) -> Any:
+        asked.append(uri)
+        return real(self, uri)
+
+    place.monkeypatch.setattr(ObjectStore, "version", version)
+    cyborg_ingest.load(objects.put("rows.jsonl", 1, 100), **place.options())
+    assert len(asked) == 4  # before and after the header is read, behind the rows, and at the end
+    asked.clear()
+    cyborg_ingest.load(objects.put("rows.parquet", 1), **place.options())
+    assert len(asked) <= 3 + 2 * ROWS // 300
