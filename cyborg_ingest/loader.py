@@ -163,6 +163,8 @@ class _Run:
             for note in plan.notes:
                 self.emit(Noted(note))
             self._note_refused(plan)
+            for note in (one for source in plan.sources for one in source.layout.notes):
+                self.emit(Noted(note))
             if not plan.sources:
                 return self._nothing(plan)
             cutting = self._cutting(client)

@@ -22,7 +22,8 @@ from cyborg_ingest.mapping import ColumnChoice, dimension_of, field_of
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan import Plan, Selection, Source
 from cyborg_ingest.readers import READERS
-from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars
+from cyborg_ingest.readers.base import ORIGIN, Pruning, Sidecars, Typing
+from cyborg_ingest.readers.cells import parse_dialect
 from cyborg_ingest.readers.lines import BOM
 from cyborg_ingest.readers.named import resolve
 from cyborg_ingest.readers.records import schema_of
@@ -115,7 +116,8 @@ def _sidecars(settings: SourceSettings) -> Sidecars:
         None if path is None else Path(path).expanduser()
         for path in (settings.ids, settings.metadata, settings.contents)
     )
-    return Sidecars(ids, settings.id_prefix or "", metadata, contents)
+    dialect = parse_dialect(settings.delimiter, settings.header, settings.column_types, settings.null_values)
+    return Sidecars(ids, settings.id_prefix or "", metadata, contents, dialect)
 
 
 def _filter(condition: str | None) -> Filter | None:
@@ -143,7 +145,9 @@ def _choice(settings: SourceSettings, template: Template | None, condition: Filt
 
 def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[str, FormatError | None]]:
     """The layouts of the files, in their order; and the files that hold nothing, each with what its reader says."""
-    _check_sidecars([reader for _, reader in seen.files], sidecars)
+    readers = [reader for _, reader in seen.files]
+    _check_sidecars(readers, sidecars)
+    _check_dialect(readers, sidecars)
     layouts: list[Layout] = []
     empty: dict[str, FormatError | None] = dict(seen.empty)
     for one, reader in seen.files:
@@ -184,7 +188,8 @@ def _sources(
     own = {one.uri: one for one in seen}
     beside = [own[str(path)] for path in sidecars.files]
     found = tuple(
-        _with_fingerprint(_source(layout, shape_of(layout.uri), choice), own[layout.uri], *beside) for layout in layouts
+        _with_fingerprint(_source(layout, shape_of(layout.uri), choice, sidecars), own[layout.uri], *beside)
+        for layout in layouts
     )
     bare = [one for one in found if one.layout.rows == 0]
     return tuple(one for one in found if one not in bare), dict.fromkeys(one.layout.uri for one in bare)
@@ -214,6 +219,20 @@ def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
         raise UsageError(f"{files[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
     if sidecars.ids and sidecars.id_prefix:
         raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
+
+
+def _check_dialect(readers: list[Reader], sidecars: Sidecars) -> None:
+    """Refuse options for delimited files where there are none."""
+    dialect = sidecars.dialect
+    given = {
+        "--delimiter": dialect.delimiter is not None,
+        "--header and --no-header": dialect.has_header is not None,
+        "--column-types": dialect.types,
+        "--null-values": dialect.nulls,
+    }
+    option = next((option for option, value in given.items() if value), None)
+    if option is not None and not any(isinstance(reader, Typing) for reader in readers):
+        raise UsageError(f"{option}: no source is CSV or TSV, and other formats say this themselves. Leave it out.")
 
 
 def _check_prefix(found: tuple[Source, ...], sidecars: Sidecars) -> None:
@@ -255,7 +274,7 @@ def _with_fingerprint(source: Source, *seen: Seen) -> Source:
     return replace(source, layout=replace(source.layout, parts=parts), seen=seen)
 
 
-def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
+def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
     """One source, mapped. A folder's column that goes to the metadata is the same for all of its rows."""
     for name, value in shape.folders.items():
         if name not in layout.schema.names:
@@ -264,6 +283,9 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice) -> Source:
     own = OWN - set(layout.schema.names)
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
     layout, found = resolve(layout, choice)
+    reader = READERS[layout.format]
+    if isinstance(reader, Typing):
+        layout, found = reader.typed(layout, found, sidecars)
     if shape.filter is not None:
         shape.filter.check(layout.uri, partial(type_of, layout))
     roles = (found.id, found.vector, found.metadata, found.contents, *found.vector_columns)
@@ -325,6 +347,7 @@ _MAPPING = (
     "id_column", "vector_column", "metadata_column", "metadata_columns", "contents_column", "id_template", "set",
     "rename",
 )  # fmt: skip
+_DELIMITED = ("delimiter", "header", "column_types", "null_values")
 _CHOOSING = ("where", "skip", "sample")
 """Not the limit: with a higher one the job goes on."""
 
@@ -340,8 +363,14 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
         "id_prefix": settings.id_prefix,
         "columns": {name: getattr(settings, name) for name in _MAPPING},
         "rows": {name: getattr(settings, name) for name in _CHOOSING},
+        **({"dialect": dialect} if (dialect := _dialect(settings)) else {}),
         **absolute,
     }
+
+
+def _dialect(settings: SourceSettings) -> Json:
+    """What is said of delimited files; a job of which nothing is said has the name that it always had."""
+    return {name: value for name in _DELIMITED if (value := getattr(settings, name)) not in (None, ())}
 
 
 def _as_typed(source: str) -> str:

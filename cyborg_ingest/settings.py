@@ -141,6 +141,35 @@ class SourceSettings(Settings):
         panel=_COLUMNS,
         choices=FORMATS,
     )
+    delimiter: str | None = option(
+        None,
+        "--delimiter",
+        "What stands between the cells of a CSV: one character, or tab.",
+        panel=_COLUMNS,
+        metavar="SIGN",
+    )
+    header: bool | None = option(
+        None,
+        "--header/--no-header",
+        "Whether the first line of a CSV names its columns; without one they are column0, column1 and so on. By "
+        "itself it does, and a line of numbers is refused.",
+        panel=_COLUMNS,
+    )
+    column_types: tuple[str, ...] = option(
+        (),
+        "--column-types",
+        "What a CSV's columns hold, as in score=float,zip=text: int, float, bool, vector or text. What is not named "
+        "has the type that all its cells fit.",
+        panel=_COLUMNS,
+        metavar="A=TYPE,B=TYPE",
+    )
+    null_values: tuple[str, ...] = option(
+        (),
+        "--null-values",
+        "Cells of a CSV that stand for nothing beside the empty one, as in NULL,NA.",
+        panel=_COLUMNS,
+        metavar="A,B",
+    )
     id_column: str | None = option(None, "--id-column", "Column of the ids.", panel=_COLUMNS, metavar="NAME")
     vector_column: str | None = option(
         None,

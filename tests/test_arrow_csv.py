@@ -339,7 +339,8 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "beyond 64 bits": (["9223372036854775808", "1"], "string"),
     "numbers": (["1", "2.5", "-1e-3"], "double"),
     "no float64": (["1.5", "12345678901234567"], "string"),
-    "not finite": (["1.5", "nan"], "string"),
+    "not a number": (["1.5", "nan"], "double"),  # null, as NaN is in every typed column
+    "infinite": (["1.5", "inf"], "string"),
     "too large": (["1.5", "1e999"], "string"),
     "truth": (["true", "False", ""], "bool"),
     "mixed": (["true", "1"], "string"),
@@ -378,7 +379,7 @@ WRONG: dict[str, tuple[str, Reason, Any]] = {
     "a number of 400 digits": (f'b,"[{"9" * 400}, 1]",1,,t', Reason.VECTOR_OVERFLOW, None),
     "another dimension": ('b,"[1]",1,,t', Reason.VECTOR_DIMENSION, None),
     "no number": ('b,"[1, 2]",x,"{""n"": 1}",t', Reason.METADATA_INVALID, {"id": "b", "vector": [1, 2], "metadata": {"n": 1, "k": "x"}, "contents": "t"}),
-    "another number": ('b,"[1, 2]",1.5,,t', Reason.METADATA_INVALID, {"id": "b", "vector": [1, 2], "metadata": {"k": "1.5"}, "contents": "t"}),
+    "another number": ('b,"[1, 2]",1.5,,t', Reason.METADATA_INVALID, {"id": "b", "vector": [1, 2], "metadata": {"k": 1.5}, "contents": "t"}),
     "no JSON": ('b,"[1, 2]",1,{,t', Reason.METADATA_INVALID, None),
     "no id": (',"[1, 2]",1,,t', Reason.ID_MISSING, None),
     "too few cells": ("b,1", Reason.UNPARSABLE, {"_line": "b,1"}),
@@ -391,11 +392,14 @@ WRONG: dict[str, tuple[str, Reason, Any]] = {
 def test_a_cell_that_does_not_fit_is_the_fault_of_its_row(tmp_path: Path, case: str, late: bool) -> None:
     line, reason, record = WRONG[case]
     before = 120 if late else 9
-    if not late and case in {"no number", "another number", "no array"}:
+    if not late and case == "no array":
         return  # among the first rows it makes the column one of text
+    options: dict[str, Any] = {"metadata_columns": ("k",)}
+    if case in {"no number", "another number"}:  # else all of the column would have another type
+        options["column_types"] = ("k=int",)
     lines = [GOOD.format(row) for row in range(before)]
     path = csv(tmp_path / "rows.csv", "id,vector,k,metadata,contents", *lines, line, GOOD.format(999))
-    found = batches(path, dimension=2, metadata_columns=("k",))
+    found = batches(path, dimension=2, **options)
     (bad,) = rejections(found)
     assert (bad.reason, bad.row, bad.line) == (reason, before, before + 2)
     assert [row[0] for row in rows_of(found)] == [*(f"row-{row}" for row in range(before)), "row-999"]
@@ -421,7 +425,7 @@ def test_a_row_over_several_lines_is_named_by_its_first(tmp_path: Path) -> None:
         (b'id,vector\na,"[1]"x\n', "line 2: the row that begins there"),
         (b'id,vector\na,[1]\n\nb,"' + b"x" * 17_000_000 + b'"\n', "line 4: .*field larger than field limit"),
         (b"id,vector\na,[1]\n\xff,[2]\n", "line 3: its byte 1 is not UTF-8"),
-        ("id,vector\na,[1]\n".encode("utf-16"), "line 1: its byte 1 is not UTF-8"),
+        ("id,vector\na,[1]\n".encode("utf-16"), "it is UTF-16 or UTF-32"),
         (b"id,vector\n" + b"x" * 65_000_000, "line 2: it is longer than"),
     ],
 )

@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from cyborg_ingest.readers.numbers import Buffer
 
 
-def number_array(numbers: npt.NDArray[Any]) -> pa.Array:
-    """One number or boolean a row, from an array of shape (n,) in native byte order; numbers share its memory."""
+def number_array(numbers: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """One number or boolean a row, from an array of shape (n,) in native byte order; numbers share its memory.
+
+    `missing`, of the same shape, says which rows are null.
+    """
     numbers = np.ascontiguousarray(numbers)
     kind = pa.from_numpy_dtype(numbers.dtype)
+    validity = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
     if numbers.dtype == np.bool_:  # of which Arrow has eight in a byte
-        return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(np.packbits(numbers, bitorder="little"))])
-    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
+        numbers, size = np.packbits(numbers, bitorder="little"), len(numbers)
+        return pa.Array.from_buffers(kind, size, [validity, pa.py_buffer(numbers)])
+    return pa.Array.from_buffers(kind, len(numbers), [validity, pa.py_buffer(numbers)])
 
 
 def vector_array(numbers: npt.NDArray[Any]) -> pa.FixedSizeListArray:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 ORIGIN = b"origin"
+EXAMPLE = b"example"
 
 PART_BYTES = 64_000_000
 """About the bytes of a Part, in formats that can be read from anywhere in the middle."""
@@ -34,17 +35,33 @@ LARGEST_DIMENSION = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecars:
-    """Files beside bare vectors that hold what is not with them: ids, metadata, contents, row by row.
+class Dialect:
+    """What the user says of delimited files, whose bytes do not tell it.
 
-    `id_prefix` goes before the row number where there is no file of ids; `{file}` in it stands for the
-    source's name without its suffix.
+    `has_header` None: the first line names the columns, unless it looks like a row. `types`: the kind of a column by
+    its name, see `cells.Kind`. `nulls`: cells that stand for nothing, beside the empty one.
+    """
+
+    delimiter: str | None = None
+    has_header: bool | None = None
+    types: tuple[tuple[str, str], ...] = ()
+    nulls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecars:
+    """What the user gives beside a source.
+
+    Of bare vectors the files that hold what is not with them: ids, metadata, contents, row by row. `id_prefix` goes
+    before the row number where there is no file of ids; `{file}` in it stands for the source's name without its
+    suffix. Of delimited files their `dialect`.
     """
 
     ids: Path | None = None
     id_prefix: str = ""
     metadata: Path | None = None
     contents: Path | None = None
+    dialect: Dialect = Dialect()
 
     @property
     def files(self) -> list[Path]:
@@ -72,9 +89,10 @@ class Layout:
     `rows` is exact or None; `rows_estimate` is for display, 0 where nobody knows. `size` is in bytes. `is_seekable`:
     a resumed load begins at a Part; otherwise it reads all that is before, and skips it. `is_numbered`: its ids
     are row numbers. A column that is not in the file itself says in its field's metadata, under `ORIGIN`, where it
-    comes from. `arrays`: the columns may have different numbers of rows, and rows and parts are given once
-    `named.resolve` has decided which are loaded. `has_schema`: a field that is not in the schema is in no row; of
-    JSON only the first rows were looked at, and `is_open` says that there are more.
+    comes from; a column of text may show there, under `EXAMPLE`, how it begins. `arrays`: the columns may have
+    different numbers of rows, and rows and parts are given once `named.resolve` has decided which are loaded.
+    `has_schema`: a field that is not in the schema is in no row; of JSON only the first rows were looked at, and
+    `is_open` says that there are more. `notes`: what the user should know of it.
     """
 
     uri: str
@@ -89,6 +107,7 @@ class Layout:
     arrays: Arrays | None = None
     has_schema: bool = True
     is_open: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Reader(Protocol):
@@ -122,6 +141,18 @@ class Pruning(Protocol):
         """The numbers of the Parts that may hold a row that is asked for; None: nobody knows.
 
         `may_match` says so of a Part, given its columns' bounds by name.
+        """
+        ...
+
+
+@runtime_checkable
+class Typing(Protocol):
+    """A format whose columns have the type that all of their cells fit, so that the first rows do not tell it."""
+
+    def typed(self, layout: Layout, columns: ColumnMap, sidecars: Sidecars) -> tuple[Layout, ColumnMap]:
+        """The layout and its mapping with the exact type of every column whose type matters.
+
+        Raises FormatError, SourceError.
         """
         ...
 

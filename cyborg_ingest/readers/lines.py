@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cyborg_ingest.errors import FormatError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,6 +17,14 @@ BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 20
 _NEWLINE = 10
 _STEP = 4096
+
+
+def check_encoding(what: str, head: bytes) -> None:
+    """Refuse text in UTF-16 or UTF-32, as PowerShell's `>` and Excel's "Unicode Text" write it. Raises FormatError."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) or b"\0" in head[:2]:
+        raise FormatError(
+            f"{what}: it is UTF-16 or UTF-32, and text is read as UTF-8. Write it so: iconv -f UTF-16 -t UTF-8."
+        )
 
 
 @dataclass(frozen=True, slots=True)

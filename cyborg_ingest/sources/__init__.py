@@ -16,7 +16,17 @@ from urllib.parse import urlsplit
 
 from cyborg_ingest.errors import SourceChangedError, SourceError, UsageError
 from cyborg_ingest.sources import compression
-from cyborg_ingest.sources.base import Folders, Found, LeftOut, Listing, NotRead, Stream, Why, summarised
+from cyborg_ingest.sources.base import (
+    BeginningEndedError,
+    Folders,
+    Found,
+    LeftOut,
+    Listing,
+    NotRead,
+    Stream,
+    Why,
+    summarised,
+)
 from cyborg_ingest.sources.catalogues import check_named
 from cyborg_ingest.sources.lists import listed
 from cyborg_ingest.sources.local import LocalStore, local_path
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPRESSED",
     "STDIN",
+    "BeginningEndedError",
     "Found",
     "LeftOut",
     "Listing",
@@ -43,6 +54,7 @@ __all__ = [
     "Seen",
     "Why",
     "agrees",
+    "beginning",
     "check",
     "compression_of",
     "expect",
@@ -146,6 +158,12 @@ def opened(uri: str) -> io.BufferedReader:
 def streamed(uri: str) -> io.BufferedReader:
     """The same, decompressed: to be read forward only. Raises SourceError."""
     return compression.decompressed(opened(uri), uri)
+
+
+def beginning(uri: str) -> io.BufferedReader:
+    """The same, of standard input only as far as it can be read again: then BeginningEndedError. Raises SourceError."""
+    store = _store(uri)
+    return compression.decompressed(store.beginning(), uri) if isinstance(store, StandardInput) else streamed(uri)
 
 
 def native(uri: str) -> str | io.BufferedReader:

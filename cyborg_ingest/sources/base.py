@@ -58,6 +58,10 @@ _WORDS = {
 """What they are, and what can be done."""
 
 
+class BeginningEndedError(Exception):
+    """A source that can be read once only goes on behind what can be looked at before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A file. `listed`: nobody named it, it was found in a directory or by a pattern that looks into all of them.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import SourceChangedError, SourceError
 from cyborg_ingest.model import Mark
-from cyborg_ingest.sources.base import Found, Listing
+from cyborg_ingest.sources.base import BeginningEndedError, Found, Listing
 from cyborg_ingest.sources.digest import Digest, digest_of
 from cyborg_ingest.sources.versions import Version
 
@@ -48,6 +48,11 @@ class StandardInput:
         """See `base.Store`."""
         self._check_is_kept(0)
         return io.BufferedReader(_Pipe(self), _BLOCK)
+
+    def beginning(self) -> io.BufferedReader:
+        """What can be read again later, and no more: behind it is BeginningEndedError."""
+        self.open("-").close()
+        return io.BufferedReader(_Beginning(self), 1 << 16)
 
     def size(self, uri: str) -> int:  # noqa: ARG002 - nobody knows
         """See `base.Store`."""
@@ -164,3 +169,10 @@ class _Pipe(io.RawIOBase):
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+
+class _Beginning(_Pipe):
+    def readinto(self, buffer: Buffer) -> int:
+        if self._position >= _HEAD_BYTES:
+            raise BeginningEndedError
+        return super().readinto(memoryview(buffer).cast("B")[: _HEAD_BYTES - self._position])
