@@ -18,6 +18,7 @@ from cyborg_ingest.kinds import is_text
 from cyborg_ingest.mapping import column_of
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.readers.base import PART_BYTES, Layout, check_names
+from cyborg_ingest.readers.ends import NOT_READ, arrow_blocks, footer_of
 
 if TYPE_CHECKING:
     import io
@@ -33,6 +34,8 @@ MAGIC = b"ARROW1"
 CONTINUATION = b"\xff\xff\xff\xff"
 _FEATHER_1 = b"FEA1"
 _PADDED_MAGIC = 8
+_PADDING = 256
+"""Behind the last batch: the end of the stream, and what a writer may fill up with."""
 _BLOCK_BYTES = 1 << 20
 
 
@@ -61,6 +64,7 @@ class ArrowReader:
                 return Layout(uri, self.name, schema, (), 0, 0, size)
             check_names(uri, schema)
             if is_file and sources.is_seekable(uri):
+                _check_whole(uri, size)
                 parts, estimate = self._file_parts(uri, schema, size)
                 rows = sum(part.rows or 0 for part in parts) if all(part.rows is not None for part in parts) else None
                 return Layout(uri, self.name, schema, parts, rows, estimate, size)
@@ -154,6 +158,22 @@ def _check_end(uri: str, file: _Blocks, *, is_file: bool) -> None:
             )
     if is_file and last != MAGIC:
         raise SourceError(f"{uri}: its end is missing. It was cut short; copy it again.")
+
+
+def _check_whole(uri: str, size: int) -> None:
+    """Refuse a file that holds more than its footer names, as where two were put together. Raises FormatError."""
+    with sources.opened(uri) as file:
+        footer, begin = footer_of(file, size, len(MAGIC))
+    try:
+        blocks = arrow_blocks(footer)
+    except NOT_READ:  # by us, though Arrow has read it
+        return
+    end = blocks[-1][1] if blocks else 2 * len(footer)  # without batches there is the schema alone, as in the footer
+    if begin > end + _PADDING:
+        raise FormatError(
+            f"{uri}: it holds {begin - end:,} bytes that its footer does not name. If several files were put together "
+            "(as cat does), load each by itself: of them only one could be read. Else write it again."
+        )
 
 
 def _check(batch: pa.RecordBatch) -> None:

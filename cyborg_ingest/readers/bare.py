@@ -132,6 +132,8 @@ def _rows(
     while shape.rows is None or row < part.stop:
         stop = row + rows if shape.rows is None else min(part.stop, row + rows)
         numbers = shape.read(file, row, stop, is_seekable)
+        if row + len(numbers) == part.stop and not is_seekable and file.read(1):  # before the last are acknowledged
+            raise SourceError(f"{part.uri}: {behind_rows(part.stop)}")
         if len(numbers):
             yield row, numbers
         row += len(numbers)
@@ -200,6 +202,14 @@ def stem(uri: str) -> str:
     if path.suffix.lower() in sources.COMPRESSED:
         path = Path(path.stem)
     return path.stem
+
+
+def behind_rows(rows: int) -> str:
+    """The words on a file that goes on behind the rows that its header names."""
+    return (
+        f"more follows behind its {rows:,} rows, which belongs to none. If several files were put together, load each "
+        "by itself; else the file is damaged, or no such file."
+    )
 
 
 def cut_short(uri: str, expected: int, size: int) -> FormatError:

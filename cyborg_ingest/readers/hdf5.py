@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, MissingExtraError, SourceError
+from cyborg_ingest.readers.ends import hdf5_end
 from cyborg_ingest.readers.named import Array, chunks, described, layout_of, to_arrow
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _VECTOR = "train"
 _POINTER_BYTES = 16
+_SUPERBLOCK_BYTES = 96
 _LARGEST_CHUNK = 1 << 30
 _CACHE_BYTES = 1 << 26
 """Of each dataset: or a compressed piece of it would be unpacked anew for each batch."""
@@ -49,6 +51,7 @@ class Hdf5Reader:
             )
         with _opened(uri, FormatError) as file:
             size = sources.size(uri)
+            _check_whole(uri, size)
             arrays = [one for name in file if (one := _described(file, name, size)) is not None]
             return layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True, vector=_VECTOR)
 
@@ -57,6 +60,17 @@ class Hdf5Reader:
         with _opened(part.uri, SourceError) as file:
             opened = {name: _Dataset(file[name]) for name in columns.read if name in file}
             yield from chunks(part, columns, opened, sidecars, rows=rows, start=start)
+
+
+def _check_whole(uri: str, size: int) -> None:
+    """Refuse bytes behind the end that the file itself names. Raises FormatError."""
+    with sources.opened(uri) as file:
+        end = hdf5_end(file.read(_SUPERBLOCK_BYTES))
+    if end is not None and end < size:
+        raise FormatError(
+            f"{uri}: it ends at byte {end:,} by its own account, and {size - end:,} bytes follow. If several files "
+            "were put together, load each by itself; else write it again."
+        )
 
 
 def _h5py() -> Any:

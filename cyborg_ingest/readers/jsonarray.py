@@ -9,7 +9,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Part
 from cyborg_ingest.readers.base import Layout
-from cyborg_ingest.readers.lines import BOM
+from cyborg_ingest.readers.lines import BOM, check_encoding
 from cyborg_ingest.readers.records import CHUNK_BYTES, Records, chunk_of, sampled, schema_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class JsonArrayReader:
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
         """See `base.Reader`. The columns are the fields of the first 100 elements."""
         with sources.reading(uri), sources.streamed(uri) as file:
+            check_encoding(uri, file.peek(4))
             sample = sampled(elements(file, uri))
         if not sample.rows:
             raise FormatError(f"{uri}: its array is empty.")

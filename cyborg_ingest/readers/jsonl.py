@@ -9,7 +9,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Part
 from cyborg_ingest.readers.base import PART_BYTES, Layout
-from cyborg_ingest.readers.lines import stripped
+from cyborg_ingest.readers.lines import check_encoding, stripped
 from cyborg_ingest.readers.records import CHUNK_BYTES, Records, chunk_of, sampled, schema_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class JsonlReader:
         """See `base.Reader`. The columns are the fields of the first 100 lines."""
         is_seekable = sources.is_seekable(uri)
         with sources.reading(uri), sources.streamed(uri) as file:
+            check_encoding(uri, file.peek(4))
             sample = _sample(uri, file)
         size = sources.size(uri)
         steps = range(0, size, PART_BYTES) if is_seekable else range(1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.readers.bare import BareReader, Shape, cut_short, rows_behind
+from cyborg_ingest.readers.bare import BareReader, Shape, behind_rows, cut_short, rows_behind
 from cyborg_ingest.readers.npyfile import MAGIC, Header, read_at, read_header
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class NpyReader(BareReader):
         row_bytes = dimension * header.dtype.itemsize
         if size is not None and size < header.data + rows * row_bytes:
             raise cut_short(uri, header.data + rows * row_bytes, size)
+        if size is not None and size > header.data + rows * row_bytes:
+            raise FormatError(f"{uri}: {behind_rows(rows)}")
         kind = header.dtype.newbyteorder("=")
 
         def decode(data: npt.NDArray[np.uint8], _start: int) -> npt.NDArray[Any]:

@@ -37,6 +37,12 @@ _SUFFIX = ".npy"
 _END_BYTES = 22
 _MANY = 0xFFFF  # or more files
 _BLOCK = 1 << 20
+_LOCAL_BYTES = 30
+_HAS_DESCRIPTOR = 0x08
+_DESCRIPTORS = (16, 24, 12, 20)
+_LARGEST_DESCRIPTOR = 24
+_NEXT = b"PK"
+_END = b"PK\x05\x06"
 _BY_COLUMN = "is stored column by column, so its rows do not follow on each other. Save it with np.ascontiguousarray"
 
 BROKEN = (
@@ -66,6 +72,7 @@ class NpzReader:
             )
         with _translated(uri, FormatError), sources.opened(uri) as file, zipfile.ZipFile(file) as archive:
             _check_count(file, archive)
+            _check_gaps(uri, file, archive)
             arrays = [_described(uri, archive, name, info) for name, info in _members(uri, archive).items()]
             return layout_of(uri, self.name, arrays, sidecars, sources.size(uri), is_seekable=False)
 
@@ -102,9 +109,33 @@ def _translated(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Non
 def _check_count(file: IO[bytes], archive: zipfile.ZipFile) -> None:
     """Refuse a directory that damage has made shorter: zipfile does not count, and ids would be missing."""
     file.seek(-_END_BYTES - len(archive.comment), io.SEEK_END)
-    count = int.from_bytes(file.read(_END_BYTES)[10:12], "little")
+    end = file.read(_END_BYTES)
+    if not end.startswith(_END):
+        raise zipfile.BadZipFile("bytes that belong to none of its arrays follow behind its end")
+    count = int.from_bytes(end[10:12], "little")
     if count not in {len(archive.infolist()), _MANY}:
         raise zipfile.BadZipFile(f"its directory should name {count:,} files and names {len(archive.infolist()):,}")
+
+
+def _check_gaps(uri: str, file: IO[bytes], archive: zipfile.ZipFile) -> None:
+    """Refuse bytes before, between or behind the files of the archive, as where two were put together."""
+    at = 0
+    for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
+        if info.header_offset != at:
+            break
+        file.seek(at)
+        head = file.read(_LOCAL_BYTES)
+        at += _LOCAL_BYTES + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+        at += info.compress_size
+        if info.flag_bits & _HAS_DESCRIPTOR:  # with or without a signature and sizes of 64 bits
+            file.seek(at)
+            behind = file.read(_LARGEST_DESCRIPTOR + len(_NEXT))
+            at += next((size for size in _DESCRIPTORS if behind[size : size + 2] == _NEXT), 0)
+    if at != archive.start_dir:
+        raise FormatError(
+            f"{uri}: it holds bytes that belong to none of its arrays, at byte {at:,}. If several files were put "
+            "together, load each by itself; else write it again."
+        )
 
 
 def _members(uri: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

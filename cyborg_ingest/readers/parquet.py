@@ -17,6 +17,7 @@ from cyborg_ingest.mapping import field_of
 from cyborg_ingest.model import Chunk, ColumnMap, Part
 from cyborg_ingest.readers import int96
 from cyborg_ingest.readers.base import Layout, check_names
+from cyborg_ingest.readers.ends import NOT_READ, ParquetFooter, footer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ BROKEN = (pa.ArrowException, OSError, ValueError)
 """What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
 
 MAGIC = b"PAR1"
+_ENCRYPTED = "it is encrypted, and there is no option for its keys. Write it unencrypted."
 _PAGE_BUFFER = 1 << 20
 """With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
 
@@ -52,6 +54,7 @@ class ParquetReader:
             schema, footer = schema_of(file), file.metadata
             if footer.num_rows or len(schema):  # pandas writes a frame without rows as one without columns, too
                 check_names(uri, schema)
+            check_whole(uri)
             parts, row = [], 0
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
@@ -238,13 +241,34 @@ def opened(uri: str, *, int96_unit: str = int96.UNIT) -> Iterator[pq.ParquetFile
         yield file
 
 
+def check_whole(uri: str) -> None:
+    """Refuse a file that holds more than its footer names, as where two were put together, and an encrypted one.
+
+    Raises FormatError. Arrow itself ends the process where it is asked about an encrypted column.
+    """
+    with sources.opened(uri) as file:
+        footer, begin = footer_of(file, sources.size(uri), len(MAGIC))
+    try:
+        found = ParquetFooter(footer)
+        end, is_encrypted = found.end(), found.is_encrypted
+    except NOT_READ:  # by us, though Arrow has read it
+        return
+    if is_encrypted:
+        raise FormatError(f"{uri}: {_ENCRYPTED}")
+    if end != begin:
+        raise FormatError(
+            f"{uri}: it holds {begin - end:,} bytes that its footer does not name. If several files were put together "
+            "(as cat does), load each by itself: of them only one could be read. Else write it again."
+        )
+
+
 def _why_not(uri: str, error: Exception) -> str:
     with sources.opened(uri) as file:
         head = file.read(len(MAGIC))
     if not head:
         return "the file is empty."
     if head == b"PARE" or "encrypt" in str(error).lower():
-        return "it is encrypted, and there is no option for its keys. Write it unencrypted."
+        return _ENCRYPTED
     if head != MAGIC:
         return f"it is no Parquet file (it begins with {head!r}). Say what it is with --format."
     return f"it is a damaged Parquet file: {_first_line(error)}. Perhaps it was cut short; write or copy it again."

@@ -17,9 +17,9 @@ from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.readers.arrays import text_array
 from cyborg_ingest.readers.fields import contents, contents_array, identity
-from cyborg_ingest.readers.lines import LineIndex, index_lines
+from cyborg_ingest.readers.lines import LineIndex, check_encoding, index_lines
 from cyborg_ingest.readers.npyfile import read_at, read_header
-from cyborg_ingest.readers.parquet import BROKEN, batches_of, opened, schema_of
+from cyborg_ingest.readers.parquet import BROKEN, batches_of, check_whole, opened, schema_of
 from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ class LineSidecar:
     def __init__(self, role: str, path: Path, *, is_json: bool) -> None:
         self.role, self.path, self._is_json = role, path, is_json
         self.type = pa.string()
-        self._index = _indexed(sources.look(str(path)))
+        seen = sources.look(str(path))
+        with path.open("rb") as file:
+            check_encoding(str(path), file.read(4))
+        self._index = _indexed(seen)
         self.rows = self._index.lines
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
@@ -132,7 +135,7 @@ def _indexed(seen: sources.Seen) -> LineIndex:
 
 
 class NpyIds:
-    """A 1-D `.npy` of integers or text."""
+    """A `.npy` of integers or text, of the shape (rows,) or (rows, 1)."""
 
     role = "id"
     type = pa.string()
@@ -142,14 +145,21 @@ class NpyIds:
         with path.open("rb") as file:
             self._header = read_header(str(path), file)
         header = self._header
-        if len(header.shape) != 1 or header.dtype.kind not in "iuUS":
+        is_one_row = len(header.shape) == 1 or header.shape[1:] == (1,)
+        if not is_one_row or header.dtype.kind not in "iuUS":
             raise FormatError(
                 f"--ids {path}: its shape is {header.shape} of {header.dtype}; ids are one row of integers or text."
             )
         self.rows = header.shape[0]
         expected = header.data + self.rows * header.dtype.itemsize
-        if path.stat().st_size < expected:
+        size = path.stat().st_size
+        if size < expected:
             raise FormatError(f"--ids {path}: it should have {expected:,} bytes and was cut short. Copy it again.")
+        if size > expected:
+            raise FormatError(
+                f"--ids {path}: it should have {expected:,} bytes and has {size:,}. Were several arrays saved into it? "
+                "Save one."
+            )
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`."""
@@ -169,6 +179,7 @@ class ParquetSidecar:
     def __init__(self, role: str, path: Path, stack: contextlib.ExitStack) -> None:
         self.role, self.path = role, path
         self._file: pq.ParquetFile = stack.enter_context(opened(str(path)))
+        check_whole(str(path))
         self.rows = self._file.metadata.num_rows
         schema = schema_of(self._file)
         self._columns = _columns_for(role, path, schema)

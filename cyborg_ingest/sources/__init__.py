@@ -157,13 +157,17 @@ def opened(uri: str) -> io.BufferedReader:
 
 def streamed(uri: str) -> io.BufferedReader:
     """The same, decompressed: to be read forward only. Raises SourceError."""
-    return compression.decompressed(opened(uri), uri)
+    return _decompressed(opened(uri), uri)
+
+
+def _decompressed(file: io.BufferedReader, uri: str) -> io.BufferedReader:
+    return compression.decompressed(file, uri, functools.partial(size, uri))
 
 
 def beginning(uri: str) -> io.BufferedReader:
     """The same, of standard input only as far as it can be read again: then BeginningEndedError. Raises SourceError."""
     store = _store(uri)
-    return compression.decompressed(store.beginning(), uri) if isinstance(store, StandardInput) else streamed(uri)
+    return _decompressed(store.beginning(), uri) if isinstance(store, StandardInput) else streamed(uri)
 
 
 def native(uri: str) -> str | io.BufferedReader:
@@ -174,7 +178,7 @@ def native(uri: str) -> str | io.BufferedReader:
 def compression_of(uri: str) -> str | None:
     """How a file is compressed as a whole, by its first bytes: gzip, zstd, bz2, xz, lz4 or None."""
     with reading(uri), opened(uri) as file:
-        return compression.kind_of(file)
+        return compression.kind_of(file, functools.partial(size, uri))
 
 
 def is_seekable(uri: str) -> bool:

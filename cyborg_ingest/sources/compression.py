@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Buffer
 
 SUFFIXES = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz", ".lz4")
 _MAGIC = {
-    b"\x1f\x8b": "gzip",
+    b"\x1f\x8b\x08": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "xz",
     b"\x04\x22\x4d\x18": "lz4",
 }
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18(....)", re.DOTALL)
+"""A frame of zstd or LZ4 that holds no data, and its size: pzstd begins with one."""
+_HEAD_BYTES = 4096
 _BLOCK = 1 << 18
+_NUMBER_BYTES = (1, 4)
+_LARGEST_DIMENSION = 65_535
 
 
-def kind_of(file: io.BufferedReader) -> str | None:
-    """How what follows is compressed. Nothing of it is consumed."""
-    head = file.peek(8)[:8]
+def kind_of(file: io.BufferedReader, size: Callable[[], int]) -> str | None:
+    """How what follows is compressed. Nothing of it is consumed.
+
+    `size` gives the file's, 0 where nobody knows: numbers behind their rows and dimension, as .fbin has them, begin
+    with any bytes, and are told by having just the size that these say.
+    """
+    begin = file.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    kind = _by_magic(begin)
+    return None if kind is not None and _is_bare(begin, size) else kind
+
+
+def _by_magic(head: bytes) -> str | None:
+    while (found := _SKIPPABLE.match(head)) is not None:
+        head = head[found.end() + int.from_bytes(found[1], "little") :]
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def decompressed(file: io.BufferedReader, uri: str) -> io.BufferedReader:
+def _is_bare(head: bytes, size: Callable[[], int]) -> bool:
+    rows, dimension = (int.from_bytes(head[at : at + 4], "little") for at in (0, 4))
+    return 0 < dimension <= _LARGEST_DIMENSION and size() in {8 + rows * dimension * one for one in _NUMBER_BYTES}
+
+
+def decompressed(file: io.BufferedReader, uri: str, size: Callable[[], int]) -> io.BufferedReader:
     """The file as it was before it was compressed; itself where it was not."""
-    kind = kind_of(file)
+    kind = kind_of(file, size)
     return file if kind is None else io.BufferedReader(_Decompressed(_inside(file, kind), file, uri, kind), _BLOCK)
 
 
@@ -42,14 +66,56 @@ def _inside(file: io.BufferedReader, kind: str) -> Any:
     if kind == "bz2":
         import bz2  # noqa: PLC0415 - as above
 
-        return bz2.BZ2File(file)
+        return _Members(file, bz2.BZ2Decompressor)
     if kind == "xz":
         import lzma  # noqa: PLC0415 - as above
 
-        return lzma.LZMAFile(file)
+        return _Members(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ))
     import pyarrow as pa  # noqa: PLC0415 - as above
 
     return pa.CompressedInputStream(pa.PythonFile(file, "r"), kind)
+
+
+class _Members:
+    """What several compressed files hold that were put together; zeros between and behind them are padding.
+
+    Python's own files of these kinds end in silence where something else follows.
+    """
+
+    def __init__(self, file: io.BufferedReader, member: Callable[[], Any]) -> None:
+        self._file = file
+        self._new = member
+        self._member: Any = None
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes; none at the end. Raises what the decompressor does, ValueError for what is no member."""
+        while True:
+            if self._member is None or self._member.eof:
+                rest = b"" if self._member is None else self._member.unused_data
+                while not rest.strip(b"\0"):
+                    rest = self._file.read(_BLOCK)
+                    if not rest:
+                        return b""
+                self._begin(rest.lstrip(b"\0"))
+            if self._member.needs_input and not self._rest:
+                self._rest = self._file.read(_BLOCK)
+                if not self._rest:
+                    raise EOFError("it ends before the end of its stream")
+            data, self._rest = self._member.decompress(self._rest, size), b""
+            if data:
+                return bytes(data)
+
+    def _begin(self, rest: bytes) -> None:
+        is_first, self._member = self._member is None, self._new()
+        begin = rest if len(rest) >= _BLOCK else rest + self._file.read(_BLOCK)
+        try:
+            self._new().decompress(begin[:_HEAD_BYTES], 0)
+        except (OSError, lzma_error()):
+            if is_first:
+                raise
+            raise ValueError("behind its end follows what is not of this kind") from None
+        self._rest = begin
 
 
 class _Decompressed(io.RawIOBase):
