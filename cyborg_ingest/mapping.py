@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import fnmatch
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,13 @@ ALL_COLUMNS = "*"
 
 MIXED = b"mixed"
 """In a field's metadata: its values are of several kinds, and its type says nothing of the next one."""
+
+ORIGIN = b"origin"
+EXAMPLE = b"example"
+"""In a field's metadata: where a column comes from that is not in the file; how one of text begins."""
+
+_SHOWN = 40
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,7 @@ class _Role:
     names: tuple[str, ...]
     fits: Callable[[pa.DataType], bool]
     types: str
+    is_optional: bool = False
 
 
 def _fits_id(kind: pa.DataType) -> bool:
@@ -90,8 +99,10 @@ def _fits_contents(kind: pa.DataType) -> bool:
 _VECTOR_TYPES = "a list of numbers, or several columns of numbers as x,y,z or 'v*'"
 _ID = _Role("id", "--id-column", ID_NAMES, _fits_id, "strings, integers or UUIDs")
 _VECTOR = _Role("vector", "--vector-column", VECTOR_NAMES, _fits_vector, _VECTOR_TYPES)
-_METADATA = _Role("metadata", "--metadata-column", METADATA_NAMES, _fits_metadata, "a struct, a map or JSON strings")
-_CONTENTS = _Role("contents", "--contents-column", CONTENTS_NAMES, _fits_contents, "strings or bytes")
+_METADATA = _Role(
+    "metadata", "--metadata-column", METADATA_NAMES, _fits_metadata, "a struct, a map or JSON strings", True
+)
+_CONTENTS = _Role("contents", "--contents-column", CONTENTS_NAMES, _fits_contents, "strings or bytes", True)
 
 
 _ROLES = (_ID, _VECTOR, _METADATA, _CONTENTS)
@@ -220,6 +231,8 @@ def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str
 
 
 def _column(uri: str, schema: pa.Schema, role: _Role, given: str | None, taken: Iterable[str]) -> str | None:
+    if given == "" and role.is_optional:
+        return None
     if given is not None:
         kind = field_of(schema, _existing(uri, schema, given, role.option)).type
         if not role.fits(kind):
@@ -228,11 +241,13 @@ def _column(uri: str, schema: pa.Schema, role: _Role, given: str | None, taken: 
                 f"Name another with {role.option}."
             )
         return given
-    found = [
-        field.name
-        for field in schema
-        if field.name.lower() in role.names and field.name not in taken and role.fits(field.type)
-    ]
+    named = [field for field in schema if field.name.lower() in role.names and field.name not in taken]
+    unusable = next((one for one in named if one.name.lower() == role.name and not role.fits(one.type)), None)
+    if unusable is not None and not (role.is_optional and ALL_COLUMNS in taken):
+        likely = _likely(schema, role) if role is _VECTOR else []
+        advice = f"Try {role.option} {likely[0]}." if likely else _way_out(unusable.name, role)
+        raise MappingError(f"{uri}: {_unfit(unusable, role)} {advice}")
+    found = [field.name for field in named if role.fits(field.type)]
     if len(found) > 1:
         options = " or ".join(f"{role.option} {name}" for name in found)
         raise MappingError(f"{uri}: more than one column could be the {role.name}. Decide with {options}.")
@@ -249,20 +264,60 @@ def _existing(uri: str, schema: pa.Schema, name: str, option: str) -> str:
 
 
 def _columns_of(schema: pa.Schema) -> str:
-    listed = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    listed = ", ".join(f"{field.name} ({field.type})" for field in schema if ORIGIN not in (field.metadata or {}))
     return f"Columns: {listed}." if listed else "It has no columns."
+
+
+def _unfit(field: pa.Field, role: _Role) -> str:
+    """The words on a column that has a role's name and cannot have the role."""
+    example = ((field.metadata or {}).get(EXAMPLE) or b"").decode()
+    held = f" ({example[:_SHOWN]!r})" if example else ""
+    hint = _hint(example) if role is _VECTOR else ""
+    why = _why_unfit(field.type, role)
+    return f"column {field.name!r} is {field.type}{held}, and {role.name} takes {role.types}.{hint}{why}"
+
+
+def _hint(text: str) -> str:
+    """What text in the place of a vector may be, and how it is written so that it can be read."""
+    if text.startswith("{"):
+        return " PostgreSQL writes arrays so: select to_json(...) of it."
+    if text.startswith("["):
+        is_json = "," in text and ";" not in text
+        return " It is JSON inside of text: write it as an array." if is_json else " Write it as JSON, as [0.1, 0.2]."
+    if _BASE64.fullmatch(text):
+        return " It may be base64, as OpenAI's encoding_format has it: ask for floats, or decode it."
+    return ""
+
+
+def _way_out(name: str, role: _Role) -> str:
+    others = f"Change its type, or name another with {role.option}"
+    if role.is_optional:
+        return f"{others}; --metadata-columns {name} takes it as a field, and {role.option} '' loads no {role.name}."
+    return f"{others}" + (", or make ids with --id-template." if role is _ID else ".")
+
+
+def _likely(schema: pa.Schema, role: _Role) -> list[str]:
+    """The columns of the file that could have a role and are not named as if they had another; by their paths."""
+    others = {name for other in _ROLES if other is not role for name in other.names}
+    found = []
+    for field in schema:
+        kind = storage_type(field.type)
+        if ORIGIN in (field.metadata or {}) or field.name.lower() in others or pt.is_null(kind):
+            continue
+        if role.fits(kind):
+            found.append(field.name)
+        elif pt.is_struct(kind):
+            children = [kind.field(number) for number in range(kind.num_fields)]
+            found += [f"{field.name}.{one.name}" for one in children if role.fits(one.type) and role is _VECTOR]
+    return found
 
 
 def _nothing_fits(uri: str, schema: pa.Schema, role: _Role) -> str:
     named = next((field for field in schema if field.name.lower() in role.names), None)
-    others = {name for one in _ROLES if one is not role for name in one.names}
-    likely = [field.name for field in schema if role.fits(field.type)]
-    likely = [*(_pandas_index(schema) if role is _ID else ()), *(name for name in likely if name.lower() not in others)]
-    if named is not None:
-        advice = f"Try {role.option} {likely[0]}." if likely else f"Or name another with {role.option}."
-        why = f"column {named.name!r} is {named.type}, and {role.name} takes {role.types}"
-        return f"{uri}: {why}. {_why_unfit(named.type, role)}{advice}"
+    likely = [*(_pandas_index(schema) if role is _ID else ()), *_likely(schema, role)]
     advice = f"Try {role.option} {likely[0]}." if likely else f"{role.option} takes one with {role.types}; none has."
+    if named is not None:
+        return f"{uri}: {_unfit(named, role)} {advice if likely else _way_out(named.name, role)}"
     return f"{uri}: no column is named {', '.join(role.names)}. {_columns_of(schema)} {advice}"
 
 
@@ -279,15 +334,15 @@ def _why_unfit(kind: pa.DataType, role: _Role) -> str:
     """What to do about a column that has a role's name and not its type."""
     kind = storage_type(kind)
     if role is _ID and pt.is_floating(kind):
-        return "(pandas makes floats of integers where one is missing: astype('Int64') keeps them.) "
+        return " (pandas makes floats of integers where one is missing: astype('Int64') keeps them.)"
     if role is not _VECTOR:
         return ""
     if is_bytes(kind):
-        return "Bytes do not say which numbers they are: write a list, as with numpy.frombuffer. "
+        return " Bytes do not say which numbers they are: write a list, as with numpy.frombuffer."
     item = storage_type(kind.value_type) if is_list(kind) else kind
     if is_list(item):
-        return "Each row holds several vectors: write one a row. "
-    return "Cast its items to numbers. " if is_list(kind) else ""
+        return " Each row holds several vectors: write one a row."
+    return " Cast its items to numbers." if is_list(kind) else ""
 
 
 def _metadata_columns(

@@ -77,7 +77,8 @@ class ColumnMap:
     `believed` were named by the user, and not yet seen. Every row's metadata gets the `constants`, and fields of it by
     another name through `renames` (old, new). `vector_columns` are numbers that make up the vectors in this order; then
     `vector` is "". `refused` are columns that would be loaded, by their name or by `*`, if their type could be: (name,
-    why). `types` says what the cells of a delimited file's columns are, by name.
+    why). `types` says what the cells of a delimited file's
+    columns are, by name, and `seen` what a condition takes them for.
     """
 
     vector: str
@@ -95,6 +96,7 @@ class ColumnMap:
     vector_columns: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     types: tuple[tuple[str, str], ...] = ()
+    seen: tuple[tuple[str, str], ...] = ()
 
     @property
     def loaded(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.kinds import storage_type
+from cyborg_ingest.mapping import EXAMPLE, ORIGIN
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     BoundsOf = Callable[[str], Bounds | None]
 
 
-ORIGIN = b"origin"
-EXAMPLE = b"example"
+__all__ = ["EXAMPLE", "ORIGIN"]
 
 PART_BYTES = 64_000_000
 """About the bytes of a Part, in formats that can be read from anywhere in the middle."""

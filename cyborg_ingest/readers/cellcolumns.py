@@ -51,9 +51,10 @@ class CellColumns:
         self._parse = number_parser()
         self._said = {name for name, _ in dialect.types}
         types = {name: Kind(kind) for name, kind in names.types}
-        self._seen = {name: types.get(name) or kind_of_type(schema.field(name).type) for name in names.read}
+        kinds = {name: types.get(name) or kind_of_type(schema.field(name).type) for name in names.read}
+        self._seen = {**kinds, **{name: Kind(kind) for name, kind in names.seen}}
         self._kinds = {
-            **self._seen,
+            **kinds,
             **dict.fromkeys(names.vector_columns, Kind.FLOAT),
             **{name: Kind.TEXT for name in (names.id, names.metadata, names.contents) if name},
         }

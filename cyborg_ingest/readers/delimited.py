@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, MappingError, SourceError
-from cyborg_ingest.mapping import VECTOR_NAMES
+from cyborg_ingest.mapping import MIXED, VECTOR_NAMES
 from cyborg_ingest.model import Part
 from cyborg_ingest.readers.base import EXAMPLE, ORIGIN, Layout, check_names
 from cyborg_ingest.readers.cellcolumns import CellColumns
@@ -68,13 +68,12 @@ class DelimitedReader:
         wanted = [name for name in dict.fromkeys(loose) if name in own and name not in said]
         found, is_whole = self._scanned(layout.uri, wanted, sidecars.dialect) if wanted else ({}, True)
         kinds = {name: column.kind for name, column in found.items()}
-        fields = [
-            field.with_type(ARROW[kinds[field.name]]) if field.name in kinds else field for field in layout.schema
-        ]
+        fields = [_typed(field, found[field.name]) if field.name in found else field for field in layout.schema]
         notes = tuple(words_on(layout.uri, layout.schema, found, is_whole=is_whole))
         types = {**{name: kind.value for name, kind in kinds.items()}, **said}
         typed = replace(layout, schema=pa.schema(fields), notes=(*layout.notes, *notes))
-        return typed, replace(columns, types=tuple(types.items()))
+        seen = {name: column.kind_without_markers.value for name, column in found.items()}
+        return typed, replace(columns, types=tuple(types.items()), seen=tuple(seen.items()))
 
     def _scanned(self, uri: str, wanted: list[str], dialect: Dialect) -> tuple[dict[str, Column], bool]:
         """What the wanted columns are by all of their cells; and whether all were seen: a pipe has no second look."""
@@ -98,6 +97,13 @@ class DelimitedReader:
                     chunk = CellColumns(table.schema, columns, table.form, sidecars.dialect, found)
                     yield chunk.chunk(part, row, table.position).rows(start - row, len(found))
                 row += len(found)
+
+
+def _typed(field: pa.Field, column: Column) -> pa.Field:
+    """A column with its type; marked where it is text because of markers, which are no match for a condition."""
+    is_mixed = column.kind is not column.kind_without_markers
+    marks = {**(field.metadata or {}), **({MIXED: b""} if is_mixed else {})}
+    return pa.field(field.name, ARROW[column.kind], metadata=marks or None)
 
 
 class _Table:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, MissingExtraError, SourceError
 from cyborg_ingest.readers.ends import hdf5_end
-from cyborg_ingest.readers.named import Array, chunks, described, layout_of, to_arrow
+from cyborg_ingest.readers.named import Array, chunks, described, layout_of, row_shape, to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,13 +52,13 @@ class Hdf5Reader:
         with _opened(uri, FormatError) as file:
             size = sources.size(uri)
             _check_whole(uri, size)
-            arrays = [one for name in file if (one := _described(file, name, size)) is not None]
+            arrays = [one for name in _names(file) if (one := _described(file, name, size)) is not None]
             return layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True, vector=_VECTOR)
 
     def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
         """See `base.Reader`."""
         with _opened(part.uri, SourceError) as file:
-            opened = {name: _Dataset(file[name]) for name in columns.read if name in file}
+            opened = {name: _Dataset(name, file[name]) for name in columns.read if name in file}
             yield from chunks(part, columns, opened, sidecars, rows=rows, start=start)
 
 
@@ -101,6 +101,18 @@ def _opened(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Any]:
         ) from None
 
 
+def _names(file: Any) -> Iterator[str]:
+    """What is at the top of the file, and the paths of what is in its groups, each once: links are not followed."""
+    h5py = _h5py()
+    for name in file:
+        yield name
+        is_hard = isinstance(file.get(name, getlink=True), h5py.HardLink)
+        if is_hard and isinstance(file[name], h5py.Group):
+            inside: list[str] = []
+            file[name].visit(inside.append)
+            yield from (f"{name}/{path}" for path in inside)
+
+
 def _described(file: Any, name: str, size: int) -> Array | None:
     """A dataset by its header; None for what is none, as a group."""
     h5py = _h5py()
@@ -109,7 +121,7 @@ def _described(file: Any, name: str, size: int) -> Array | None:
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
         return None
-    shape = dataset.shape or ()
+    shape = row_shape(name, dataset.shape or ())
     try:
         dtype = dataset.dtype
     except TypeError:
@@ -141,9 +153,9 @@ def _why_not(dataset: Any, array: Array, size: int) -> str:
 
 
 class _Dataset:
-    def __init__(self, dataset: Any) -> None:
-        self._dataset = dataset
+    def __init__(self, name: str, dataset: Any) -> None:
+        self._name, self._dataset = name, dataset
 
     def read(self, start: int, stop: int) -> pa.Array:
         """See `named.Rows`."""
-        return to_arrow(self._dataset[start:stop])
+        return to_arrow(self._name, self._dataset[start:stop])

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cyborg_ingest import mapping
 from cyborg_ingest.errors import FormatError, MappingError
+from cyborg_ingest.kinds import is_list
 from cyborg_ingest.model import Chunk
 from cyborg_ingest.readers.arrays import number_array, text_array, vector_array
 from cyborg_ingest.readers.bare import id_prefix
@@ -28,6 +29,8 @@ _CHUNK_BYTES = 16_000_000
 _LARGEST_ROW = 256_000_000
 _LARGEST_NUMBER = 8
 _MATRIX = 2
+_LISTED = 10
+_ONE_A_ROW = {*mapping.ID_NAMES, *mapping.METADATA_NAMES, *mapping.CONTENTS_NAMES}
 _LAST_CHARACTER = 0x10FFFF
 _NO_CHARACTER = 0xD800
 
@@ -47,8 +50,14 @@ class Array:
     why: str = ""
 
 
+def row_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an array as it is loaded: ids, metadata and contents in one column, (n, 1), are one a row."""
+    return shape[:1] if shape[1:] == (1,) and name.lower() in _ONE_A_ROW else shape
+
+
 def described(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """An array by its shape and type; nothing of it is read."""
+    shape = row_shape(name, shape)
     row_bytes = dtype.itemsize * (shape[1] if len(shape) == _MATRIX else 1)
     kind, why = _row_type(shape, dtype)
     if kind is not None and row_bytes > _LARGEST_ROW:
@@ -79,8 +88,9 @@ def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32) if dtype == np.float16 else dtype.newbyteorder("=")
 
 
-def to_arrow(values: npt.NDArray[Any]) -> pa.Array:
+def to_arrow(name: str, values: npt.NDArray[Any]) -> pa.Array:
     """Rows of an array that is a column."""
+    values = values.reshape((len(values), *row_shape(name, values.shape)[1:]))
     dtype = values.dtype
     if values.ndim == _MATRIX:
         return vector_array(values.astype(dtype.newbyteorder("="), copy=False))
@@ -109,21 +119,19 @@ def layout_of(
     """
     columns = {one.name: one for one in arrays if one.type is not None}
     fields = [pa.field(one.name, one.type) for one in columns.values()]
-    is_numbered = not any(_is_named(one, mapping.ID_NAMES) for one in fields)
+    is_numbered = not any(one.name.lower() in mapping.ID_NAMES for one in arrays)
     free = next((one for one in mapping.ID_NAMES if one not in columns), None)
     if is_numbered and free is not None:
         fields.append(pa.field(free, pa.string(), metadata={ORIGIN: f"{id_prefix(uri, sidecars)}row number"}))
     unreadable = {one.name: one.why for one in arrays if one.type is None}
     if not any(one.is_matrix for one in columns.values()):
-        listed = "; ".join(f"{quoted} {why}" for quoted, why in _quoted(unreadable)) or "there is none at all"
+        others = {one.name: f"has the shape {one.shape}" for one in columns.values()}
+        some = list(_quoted({**unreadable, **others}))[:_LISTED]
+        listed = "; ".join(f"{quoted} {why}" for quoted, why in some) or "there is none at all"
         raise FormatError(f"{uri}: none of its arrays holds vectors, of the shape (rows, dimension): {listed}.")
     preferred = vector if any(one.name == vector and one.is_matrix for one in arrays) else _likely_vector(arrays)
     found = Arrays({one.name: (one.shape[0], one.row_bytes) for one in columns.values()}, preferred, unreadable)
     return Layout(uri, name, pa.schema(fields), (), None, 0, size, is_seekable, is_numbered, found)
-
-
-def _is_named(field: pa.Field, names: tuple[str, ...]) -> bool:
-    return field.name.lower() in names and mapping.fitting(field.name, [field.type]) is not None
 
 
 def _quoted(unreadable: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -144,6 +152,7 @@ def resolve(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, Colum
         return layout, mapping.resolve(layout.uri, layout.schema, choice)
     vector = choice.vector or arrays.vector
     _refuse_unreadable(layout.uri, arrays, vector, choice)
+    _refuse_other_vector(layout, vector, choice)
     rows = arrays.columns.get(vector or "", (None, 0))[0]
     offered = _offered(layout, rows, choice)
     names = mapping.resolve(layout.uri, offered, replace(choice, vector=vector))
@@ -166,10 +175,12 @@ def _offered(layout: Layout, rows: int | None, choice: mapping.ColumnChoice) -> 
     columns = layout.arrays.columns if layout.arrays else {}
     named = {choice.id, choice.metadata, choice.contents, *choice.metadata_columns, *choice.id_parts, *choice.tested}
     finds_ids = choice.id is None and not choice.makes_ids
+    wanted = {role for role, given in (("metadata", choice.metadata), ("contents", choice.contents)) if given is None}
 
     def is_offered(field: pa.Field) -> bool:
         fits = rows is None or columns.get(field.name, (rows, 0))[0] == rows
-        return fits or field.name in named or (finds_ids and _is_named(field, mapping.ID_NAMES))
+        is_role = field.name.lower() in wanted or (finds_ids and field.name.lower() in mapping.ID_NAMES)
+        return fits or field.name in named or is_role
 
     return pa.schema([field for field in layout.schema if is_offered(field)])
 
@@ -182,8 +193,23 @@ def _refuse_unreadable(uri: str, arrays: Arrays, vector: str | None, choice: map
             raise FormatError(f"{uri}: {name!r} {why}.")
         if choice.id is None and not choice.makes_ids and name.lower() in mapping.ID_NAMES:
             raise FormatError(f"{uri}: {name!r} {why}; or name other ids with --id-column.")
-        if vector is None and name.lower() in mapping.VECTOR_NAMES:
+        is_other = (vector or "").lower() not in mapping.VECTOR_NAMES
+        if choice.vector is None and is_other and name.lower() in mapping.VECTOR_NAMES:
             raise FormatError(f"{uri}: {name!r} {why}; or name other vectors with --vector-column.")
+        if name.lower() in {"metadata", "contents"} and getattr(choice, name.lower()) is None:
+            raise FormatError(f"{uri}: {name!r} {why}; or load none with --{name.lower()}-column ''.")
+
+
+def _refuse_other_vector(layout: Layout, vector: str | None, choice: mapping.ColumnChoice) -> None:
+    """Refuse to take another array where the one that has the name of vectors holds none. Raises MappingError."""
+    if vector is None or choice.vector is not None or vector.lower() in mapping.VECTOR_NAMES:
+        return
+    for field in layout.schema:
+        if field.name.lower() in mapping.VECTOR_NAMES and not is_list(field.type):
+            raise MappingError(
+                f"{layout.uri}: {field.name!r} holds one {field.type} a row and no vectors. Decide with "
+                f"--vector-column {vector}."
+            )
 
 
 class Rows(Protocol):

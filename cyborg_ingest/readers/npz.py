@@ -86,6 +86,7 @@ class NpzReader:
             opened = {
                 name: _Member(
                     part.uri,
+                    name,
                     stack.enter_context(archive.open(members[name])),
                     _header(part.uri, archive, members[name]),
                 )
@@ -175,7 +176,8 @@ def _described(uri: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipI
 class _Member:
     """An array of the archive, read forward."""
 
-    def __init__(self, uri: str, file: IO[bytes], header: Header) -> None:
+    def __init__(self, uri: str, name: str, file: IO[bytes], header: Header) -> None:
+        self._name = name
         self._uri, self._file, self._header = uri, file, header
         self._row_bytes = math.prod(header.shape[1:]) * header.dtype.itemsize
         self._row = 0
@@ -192,7 +194,10 @@ class _Member:
         self._row = stop
         shape = (stop - start, *self._header.shape[1:])
         return to_arrow(
-            np.frombuffer(data, self._header.dtype).reshape(shape) if len(data) else np.empty(shape, self._header.dtype)
+            self._name,
+            np.frombuffer(data, self._header.dtype).reshape(shape)
+            if len(data)
+            else np.empty(shape, self._header.dtype),
         )
 
     def _pass(self, size: int) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, MIXED, REJECTED_KEY, fitting
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.readers.arrays import list_array, number_array, text_array
-from cyborg_ingest.readers.base import ORIGIN
+from cyborg_ingest.readers.base import EXAMPLE, ORIGIN
 from cyborg_ingest.readers.fields import contents, contents_array, filled_array, identity, kind_of, mixed_array, part
 from cyborg_ingest.readers.numbers import number_parser
 from cyborg_ingest.values import load_json
@@ -30,6 +30,7 @@ CHUNK_BYTES = 16_000_000
 SAMPLED_ROWS = 100
 """So many rows tell which fields there are."""
 _KEPT_TEXT = 10_000
+_SHOWN = 40
 _SAMPLED_TEXT = 1 << 20
 _MARK = secrets.token_hex(16)
 """Stands for a vector while the rest of its row is parsed; no row holds it by itself."""
@@ -112,6 +113,7 @@ def schema_of(objects: list[Json]) -> pa.Schema:
             if name != REJECTED_KEY:
                 kinds.setdefault(name, {})[_type(value)] = None
     found = [_field(name, fitting(name, several) or _widest(several), several) for name, several in kinds.items()]
+    found = [_with_example(one, objects) for one in found]
     # JSONL's own names, though they may come later in the file
     for name, names in (("metadata", METADATA_NAMES), ("contents", CONTENTS_NAMES)):
         likely = [one for one in found if one.name.lower() in names]
@@ -122,9 +124,18 @@ def schema_of(objects: list[Json]) -> pa.Schema:
     return pa.schema(found)
 
 
+def _with_example(field: pa.Field, objects: list[Json]) -> pa.Field:
+    """A field of text with how the first of it begins, for messages."""
+    text = next((one[field.name] for one in objects if one.get(field.name)), None)
+    if not pa.types.is_string(field.type) or not isinstance(text, str):
+        return field
+    shown = text[:_SHOWN].encode(errors="replace")
+    return field.with_metadata({**(field.metadata or {}), EXAMPLE: shown})
+
+
 def _type(value: Any) -> pa.DataType:
     if isinstance(value, list):
-        return pa.list_(pa.float64())
+        return pa.list_(pa.string() if value and isinstance(value[0], list | dict) else pa.float64())
     if isinstance(value, dict):
         # bytes as contents; a struct otherwise
         if set(value) == {"base64"}:
