@@ -53,6 +53,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield one
 
 
+TESTS_A_START = 25
+"""An index that a service has opened costs it eight threads, for as long as it runs; some hundred slow all tests."""
+
+_uses = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def few_open_indexes(request: pytest.FixtureRequest) -> None:
+    """Start the service anew from time to time; its indexes stay."""
+    parameters = getattr(request.node, "callspec", None)
+    is_used = "service" in request.fixturenames or (parameters and parameters.params.get("engine") == "rest")
+    if is_used and next(_uses) % TESTS_A_START == 0:
+        service: Service = request.getfixturevalue("service")
+        service.stop()
+        service.start()
+
+
 @pytest.fixture(scope="session")
 def secured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that asks for its root key, or for a token of it."""
