@@ -1,8 +1,9 @@
 """Requests whose outcome nobody knows: they may be applied later, over a newer row of the same id.
 
 A time-out or a lost connection leaves such a request, and so does a killed run. Its ids stay in doubt, in the journal
-too. Where one of them occurs again, its last acknowledged row is remembered, and before the run ends it is read back
-and sent again until the index holds it. Until then the journal holds the batch: a later run reads it once more.
+too once its own rows have landed: until then the journal has them as sent, and that says the same. Where one of them
+occurs again, its last acknowledged row is remembered, and before the run ends it is read back and sent again until the
+index holds it. Until then the journal holds the batch: a later run reads it once more.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Doubts:
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
         self._ids = set(ids)
+        self._unnoted: set[str] = set()
+        """Those of which the journal does not know yet."""
         self._newest: dict[str, Row] = {}
         self._watched: dict[tuple[str, int], list[tuple[int, int, set[str]]]] = {}
         self._lock = threading.Lock()
@@ -43,7 +46,19 @@ class Doubts:
     def add(self, ids: Iterable[str]) -> None:
         """Doubt these."""
         with self._lock:
-            self._ids.update(ids)
+            self._doubt(ids)
+
+    def _doubt(self, ids: Iterable[str]) -> None:
+        new = set(ids) - self._ids
+        self._ids |= new
+        self._unnoted |= new
+
+    def to_note(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that are in doubt, and that the journal has to know of from now on."""
+        with self._lock:
+            found = self._unnoted.intersection(ids) if self._unnoted else set()
+            self._unnoted -= found
+        return found
 
     def doubted(self, batch: Batch) -> Batch:
         """Those of its rows whose id is in doubt."""
@@ -51,32 +66,29 @@ class Doubts:
             places = [place for place, one in enumerate(batch.ids) if one in self._ids]
         return batch.picked(places)
 
-    def starting(self, batch: Batch, unheard: RangeSet) -> set[str]:
-        """Look at a batch before it is sent; the ids of its rows that an earlier run has sent and not heard of.
+    def starting(self, batch: Batch, unheard: RangeSet) -> None:
+        """Look at a batch before it is sent.
 
         An older request may replace a row whose id is in doubt by then. `unheard` are the rows of the batch's Part that
         such a run sent: a row of the batch behind them may be newer than one of theirs.
         """
         with self._lock:
-            doubted: set[str] = set()
             if unheard.overlaps(batch.start, batch.stop):
-                watched, doubted = self._in_order(batch, unheard)
+                watched = self._in_order(batch, unheard)
             else:
                 watched = self._ids.intersection(batch.ids) if self._ids else set()
             if watched:
                 key = batch.part.uri, batch.part.number
                 self._watched.setdefault(key, []).append((batch.start, batch.stop, watched))
-        return doubted
 
-    def _in_order(self, batch: Batch, unheard: RangeSet) -> tuple[set[str], set[str]]:
-        watched, doubted = set(), set()
+    def _in_order(self, batch: Batch, unheard: RangeSet) -> set[str]:
+        watched: set[str] = set()
         for identity, row in zip(batch.ids, batch.rows.tolist(), strict=True):
             if identity in self._ids:
                 watched.add(identity)
             if unheard.overlaps(row, row + 1):
-                doubted.add(identity)
-                self._ids.add(identity)
-        return watched, doubted
+                self._doubt([identity])
+        return watched
 
     def landed(self, batch: Batch) -> bool:
         """Note the rows of a batch that the index has taken; whether an older request may replace one of them."""

@@ -169,12 +169,21 @@ class Journal:
                 records.append({"sent": [self._numbers[key_of(batch.part)], batch.start, batch.stop]})
             self._append(records)
 
-    def acknowledged(self, batch: Batch, rejections: Iterable[Rejection] = (), *, held: bool = False) -> None:
+    def acknowledged(
+        self,
+        batch: Batch,
+        rejections: Iterable[Rejection] = (),
+        *,
+        held: bool = False,
+        doubted: Collection[str] = (),
+    ) -> None:
         """Note that the engine has the rows of a batch, or that they are rejected: none is sent again.
 
-        `held`: but for those of an id in doubt, until `release`.
+        `held`: but for those of an id in doubt, until `release`. `doubted`: ids that are in doubt from now on.
         """
         with self._guard:
+            if doubted:  # first, or a torn line could leave the rows without the doubt
+                self.doubt(doubted)
             records = self._number(batch.part)
             record: Json = {"ack": [self._numbers[key_of(batch.part)], batch.start, batch.stop]}
             rejected = [[one.row - batch.first_row + batch.start, one.row, one.reason.value] for one in rejections]
@@ -209,8 +218,8 @@ class Journal:
 
     def doubt(self, ids: Collection[str]) -> None:
         """Note ids of a request that may be applied later."""
+        record: Json = {"doubt": list(ids)}
         with self._guard:
-            record: Json = {"doubt": list(ids)}
             self._append([record])
             apply(self.state, {}, record)
 

@@ -1,10 +1,11 @@
 """Rows on their way into an index: sent in order, and noted in the journal as what they are by then.
 
 What is noted when decides what a run that is killed here leaves to the next one. Before a batch leaves, the journal
-has it as sent; an id of a request that was given up is in doubt before the request is repeated; a batch that landed
-is done, or held where an older request may still replace one of its rows. So at any moment:
+has it as sent; a batch that landed is done, or held where an older request may still replace one of its rows, and then
+those of its ids are in doubt of which a request was given up. So at any moment:
 
-- what is sent and neither done nor held was in flight, and no row behind it with one of its ids is done;
+- what is sent and neither done nor held was in flight, in more requests than one perhaps, and no row behind it with one
+  of its ids is done;
 - a row of an id in doubt that is newer than the doubt is held, or was in flight.
 
 A run that goes on forgets what is done behind the first gap, reads what is held once more for the ids in doubt, and
@@ -57,6 +58,7 @@ class Transfer:
         self._gate = gate
         self._applies_late = applies_late
         self._on_retry = on_retry
+        self._is_mending = False
         self.doubts = Doubts(journal.state.doubts if journal else ())
         self.delivery = Delivery(index, policy, gate, self._retrying)
         self.sender = Sender(
@@ -75,8 +77,9 @@ class Transfer:
         self.delivery.landed(settled.batch)
         held = self.doubts.landed(settled.batch)
         if self._journal is not None and not settled.batch.again:
+            ids = [*settled.batch.ids, *(one.id for one in settled.rejections if one.id is not None)]
             self._journal.reject(settled.rejections, full=full)
-            self._journal.acknowledged(settled.batch, settled.rejections, held=held)
+            self._journal.acknowledged(settled.batch, settled.rejections, held=held, doubted=self.doubts.to_note(ids))
 
     def settle(self) -> bool:
         """Wait until no older request replaces a newer row; False where the gate ended the wait."""
@@ -94,22 +97,22 @@ class Transfer:
 
     def _starting(self, batch: Batch) -> None:
         unheard = self._journal.in_doubt(batch.part) if self._journal and self._applies_late else RangeSet()
-        doubted = self.doubts.starting(batch, unheard)
+        self.doubts.starting(batch, unheard)
         if self._journal is not None:
-            if doubted:
-                self._journal.doubt(doubted)
             self._journal.sending(batch)
 
     def _mend(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
         if batch.again:  # the index had these rows: none of them is to blame
             raise error
+        self._is_mending = True
         yield from self.delivery.mend(batch, error)
+        self._is_mending = False
 
     def _retrying(self, ids: list[str], error: RetryableError, pause: float) -> None:
-        if error.outcome_unknown and ids:
+        if error.outcome_unknown:
             self.doubts.add(ids)
-            if self._journal is not None:
-                self._journal.doubt(ids)
+            if self._is_mending and self._journal is not None:  # a row that has landed is sent again, as a test
+                self._journal.doubt(self.doubts.to_note(ids))
         self._on_retry(error, pause)
 
     def _send_rows(self, rows: list[Row]) -> None:

@@ -18,6 +18,7 @@ from service import Service, running
 import cyborg_ingest
 from cyborg_ingest import keys, sources
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.sources import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that asks for no API key."""
     with running(tmp_path_factory.mktemp("service")) as one:
         yield one
+
+
+@pytest.fixture(autouse=True)
+def no_tick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody writes to a file again in the tick of the clock in which a test has written it: the wait is spared.
+
+    The tests of sources that change do just that.
+    """
+    if not request.node.path.stem.startswith("test_unchanged"):
+        monkeypatch.setattr(versions, "TICK_SECONDS", 0.0)
 
 
 TESTS_A_START = 25
