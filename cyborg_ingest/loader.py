@@ -177,7 +177,8 @@ class _Run:
                 return self._check_only(client, plan, cutting, dimension, chunks)
             with self.opened.index:
                 self._before(client, self.opened, plan)
-                self._send(self.opened, cut(self._watched(ahead(chunks)), self._dimension(dimension), cutting))
+                with ahead(chunks) as read:
+                    self._send(self.opened, cut(self._watched(read), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
             plan.check()
         self._refuse_nothing(plan)
@@ -349,10 +350,11 @@ class _Run:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
         self.emit(Sending(self.tally))
         dimension, checks = plan.dimension or self._dimension(found), Checks()
-        for batch in self._accepted(cut(self._watched(ahead(chunks)), dimension, cutting)):
-            checks.add(batch)
-            for rejection in batch.rejections:
-                self.emit(RowRejected(rejection))
+        with ahead(chunks) as read:
+            for batch in self._accepted(cut(self._watched(read), dimension, cutting)):
+                checks.add(batch)
+                for rejection in batch.rejections:
+                    self.emit(RowRejected(rejection))
         self._note_missing(plan)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
         plan.check()

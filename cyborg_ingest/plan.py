@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -314,10 +315,19 @@ class _Left:
 _ENDLESS = 1 << 62
 
 
-def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The same chunks, the next one read by another thread while the last is dealt with."""
+@contextlib.contextmanager
+def ahead(chunks: Iterator[Chunk]) -> Iterator[Iterator[Chunk]]:
+    """The same chunks, the next one read by another thread while the last is dealt with.
+
+    The thread ends with the `with`. In a generator its end would be left to the garbage collector, which may come in
+    the midst of another thread's start: then both wait for each other, for ever.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        yield _ahead(chunks, reader)
+
+
+def _ahead(chunks: Iterator[Chunk], reader: ThreadPoolExecutor) -> Iterator[Chunk]:
+    future = reader.submit(next, chunks, None)
+    while (chunk := future.result()) is not None:
         future = reader.submit(next, chunks, None)
-        while (chunk := future.result()) is not None:
-            future = reader.submit(next, chunks, None)
-            yield chunk
+        yield chunk

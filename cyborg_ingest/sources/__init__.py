@@ -210,7 +210,7 @@ def look(uri: str) -> Seen:
 
 def look_all(uris: Sequence[str]) -> list[Seen]:
     """The same for many, those that are far away at once."""
-    return list(_each(look, uris))
+    return _each(look, uris)
 
 
 def check(several: Iterable[Seen], *, everything: bool = False) -> None:
@@ -253,13 +253,12 @@ def _version(uri: str) -> Version:
     return _store(uri).version(uri)
 
 
-def _each(step: Callable[[str], _Found], uris: Sequence[str]) -> Iterator[_Found]:
+def _each(step: Callable[[str], _Found], uris: Sequence[str]) -> list[_Found]:
     """What the step finds of each, in their order. Whoever waits for an answer from afar waits for many at once."""
     if len(uris) < 2 or not any("://" in uri for uri in uris):  # noqa: PLR2004 - one is not several
-        yield from map(step, uris)
-        return
+        return [step(uri) for uri in uris]
     with ThreadPoolExecutor(min(_AT_ONCE, len(uris)), thread_name_prefix="looker") as pool:
-        yield from pool.map(step, uris)
+        return list(pool.map(step, uris))
 
 
 def mark(uri: str) -> Mark | None:
