@@ -60,12 +60,6 @@ class Doubts:
             self._unnoted -= found
         return found
 
-    def doubted(self, batch: Batch) -> Batch:
-        """Those of its rows whose id is in doubt."""
-        with self._lock:
-            places = [place for place, one in enumerate(batch.ids) if one in self._ids]
-        return batch.picked(places)
-
     def starting(self, batch: Batch, unheard: RangeSet) -> None:
         """Look at a batch before it is sent.
 
@@ -90,18 +84,18 @@ class Doubts:
                 self._doubt([identity])
         return watched
 
-    def landed(self, batch: Batch) -> bool:
-        """Note the rows of a batch that the index has taken; whether an older request may replace one of them."""
+    def landed(self, batch: Batch) -> set[str]:
+        """Note the rows of a batch that the index has taken; the ids of those that an older request may replace."""
         key = batch.part.uri, batch.part.number
         overlapping = [one for one in self._watched.get(key, ()) if one[0] < batch.stop and batch.start < one[1]]
         if not overlapping:
-            return False
-        watched = set().union(*(ids for _, _, ids in overlapping))
+            return set()
+        watched = set[str]().union(*(ids for _, _, ids in overlapping))
         for row in rows_of(batch):
             if row.id in watched:  # a copy: it must not keep the whole batch in memory
                 self._newest[row.id] = Row(row.id, row.vector.copy(), row.metadata, row.contents)
         self._watched[key] = [one for one in self._watched[key] if one[:2] != (batch.start, batch.stop)]
-        return True
+        return watched
 
     def settle(
         self,

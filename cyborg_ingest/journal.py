@@ -174,12 +174,12 @@ class Journal:
         batch: Batch,
         rejections: Iterable[Rejection] = (),
         *,
-        held: bool = False,
+        held: Collection[str] = (),
         doubted: Collection[str] = (),
     ) -> None:
         """Note that the engine has the rows of a batch, or that they are rejected: none is sent again.
 
-        `held`: but for those of an id in doubt, until `release`. `doubted`: ids that are in doubt from now on.
+        `held`: but for those of these ids, until `release`. `doubted`: ids that are in doubt from now on.
         """
         with self._guard:
             if doubted:  # first, or a torn line could leave the rows without the doubt
@@ -194,13 +194,17 @@ class Journal:
             if batch.mark:
                 record["mark"] = [batch.mark.size, batch.mark.digest]
             if held:
-                record["held"] = 1
+                record["held"] = sorted(held)
             elif batch.ids:
                 probe, keep = self.state.probes.pick(batch)
                 record.update({"probe": [probe.id, probe.vector, probe.rest], **({"keep": 1} if keep else {})})
             self._append([*records, record])
             part = self.state.parts.setdefault(key_of(batch.part), PartState(choice=batch.part.choice))
             apply(self.state, {record["ack"][0]: part}, record)
+
+    def watched(self, part: Part) -> list[tuple[int, int, frozenset[str]]]:
+        """(start, stop, ids): rows that an earlier run sent and that an older request may have replaced since."""
+        return self.part(part).watched
 
     def release(self) -> None:
         """Note that nothing is in doubt any more: what was held is done."""

@@ -46,7 +46,9 @@ class PartState:
     done: RangeSet = field(default_factory=RangeSet)
     """Rows that are not sent again: acknowledged, rejected, or not asked for."""
     held: RangeSet = field(default_factory=RangeSet)
-    """Such rows, of which those with an id in doubt are sent again: an older request may still replace them."""
+    """Such rows, some of which are sent again: an older request may still replace them."""
+    watched: list[tuple[int, int, frozenset[str]]] = field(default_factory=list)
+    """(start, stop, ids of these rows that were in doubt before they were sent): those that are."""
     sent: RangeSet = field(default_factory=RangeSet)
     rows: int | None = None
     choice: str = ""
@@ -99,6 +101,7 @@ class PartState:
         self.sent = self.in_doubt
         for ranges in (self.done, self.held):
             ranges.remove_from(row)
+        self.watched = [one for one in self.watched if one[0] < row]
         self.passed = [one for one in self.passed if one[0] < row]
         self.rejected = {place: why for place, why in self.rejected.items() if place < row}
         self.trim_marks()
@@ -107,7 +110,11 @@ class PartState:
         """Nothing is in doubt any more: what was held is done."""
         for start, stop in self.held:
             self.done.add(start, stop)
-        self.held = RangeSet()
+        self.drop_held()
+
+    def drop_held(self) -> None:
+        """Take what is held as never sent."""
+        self.held, self.watched = RangeSet(), []
 
 
 @dataclass(slots=True)
@@ -162,7 +169,7 @@ def replay(lines: Iterable[bytes]) -> State:
     state.is_whole = state.is_whole and not state.has_lost_lines
     if not state.is_whole:  # an id in doubt may be among what was lost: what was held for its sake is not known
         for part in state.parts.values():
-            part.held = RangeSet()
+            part.drop_held()
     return state
 
 
@@ -217,8 +224,11 @@ def _apply_ack(state: State, numbers: dict[int, PartState], record: Json) -> Non
         mark = Mark(_whole(size), *_texts([digest]))
     if "probe" in record:
         probe = Probe(*_texts(record["probe"]))
+    held = frozenset(_texts(record.get("held", [])))
     part = numbers[number]
-    (part.held if record.get("held") else part.done).add(start, stop)
+    (part.held if "held" in record else part.done).add(start, stop)
+    if held:
+        part.watched.append((start, stop, held))
     part.rejected.update(rejected)
     if mark is not None:
         part.marks[stop] = mark
@@ -326,8 +336,10 @@ def _part_records(number: int, part: PartState) -> Iterator[Json]:
         yield {"sent": [number, start, stop]}
     for start, stop, passed in part.passed:
         is_held = not list(part.held.missing(start, stop))
-        yield {"ack": [number, start, stop], "passed": passed, **({"held": 1} if is_held else {})}
-    for ranges, held in ((part.done, {}), (part.held, {"held": 1})):
+        yield {"ack": [number, start, stop], "passed": passed, **({"held": []} if is_held else {})}
+    for start, stop, ids in part.watched:
+        yield {"ack": [number, start, stop], "held": sorted(ids)}
+    for ranges, held in ((part.done, {}), (part.held, {"held": list[str]()})):
         for start, stop in ranges:
             inside = [[row, *rest] for row, rest in part.rejected.items() if start <= row < stop]
             mark = part.mark(stop)

@@ -6,10 +6,10 @@ those of its ids are in doubt of which a request was given up. So at any moment:
 
 - what is sent and neither done nor held was in flight, in more requests than one perhaps, and no row behind it with one
   of its ids is done;
-- a row of an id in doubt that is newer than the doubt is held, or was in flight.
+- a row that is newer than a doubt of its id is held for that id, or was in flight.
 
-A run that goes on forgets what is done behind the first gap, reads what is held once more for the ids in doubt, and
-sends all else in order; then the later row of an id wins, whatever was killed, lost or applied late.
+A run that goes on forgets what is done behind the first gap, reads what is held once more for the rows that it is held
+for, and sends all else in order; then the later row of an id wins, whatever was killed, lost or applied late.
 """
 
 from __future__ import annotations
@@ -89,11 +89,22 @@ class Transfer:
         return is_quiet
 
     def _wanted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches; of what is held those rows whose id is in doubt."""
+        """The batches; of what is held those rows whose id was in doubt before they were sent.
+
+        Not those whose id came into doubt since: a newer row of it may be done.
+        """
         for batch in batches:
-            wanted = self.doubts.doubted(batch) if batch.again else batch
+            wanted = self._held(batch) if batch.again else batch
             if wanted.ids or not batch.again:
                 yield wanted
+
+    def _held(self, batch: Batch) -> Batch:
+        watched = self._journal.watched(batch.part) if self._journal is not None else []
+        near = [one for one in watched if one[0] < batch.stop and batch.start < one[1]]
+        rows = zip(batch.ids, batch.rows.tolist(), strict=True)
+        return batch.picked(
+            [place for place, (name, row) in enumerate(rows) if any(s <= row < e and name in ids for s, e, ids in near)]
+        )
 
     def _starting(self, batch: Batch) -> None:
         unheard = self._journal.in_doubt(batch.part) if self._journal and self._applies_late else RangeSet()

@@ -60,12 +60,15 @@ class World:
     stored: dict[str, float] = field(default_factory=dict)
     late: list[Rows] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
+    kinds: frozenset[str] = frozenset()
 
     def apply(self, rows: Rows) -> None:
         self.stored.update(rows)
 
     def fault(self, *kinds: str) -> str | None:
         """One of these faults, or none."""
+        if self.kinds:
+            kinds = tuple(one for one in kinds if one in self.kinds)
         if not self.faults or not kinds:
             return None
         choice = self.pick(1 + len(kinds))
@@ -292,7 +295,11 @@ def history(
 def _state(world: World, folder: Path, setting: Setting) -> tuple[object, ...]:
     """All that a run begins with, but for the sample of rows that it asks the index for."""
     journal = replay((folder / "journal.jsonl").read_bytes().split(b"\n"))
-    parts = [(key, list(one.done), list(one.held), list(one.in_doubt)) for key, one in journal.parts.items() if key[0]]
+    parts = [
+        (key, list(one.done), [(s, e, sorted(i)) for s, e, i in one.watched], list(one.held), list(one.in_doubt))
+        for key, one in journal.parts.items()
+        if key[0]
+    ]
     late = sorted(tuple(one) for one in world.late)
     return (
         setting, world.faults, frozenset(world.stored.items()), tuple(late), repr(sorted(parts)),

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,18 +27,23 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import KEY
 from cyborgdb import Client as SdkClient
-from proxy import Fault, Proxy, held_back, reset_after, reset_before, status, truncated
+from proxy import Answer, Fault, Proxy, held_back, reset_after, reset_before, status, truncated
 from service import running
 
 import cyborg_ingest
+from cyborg_ingest.doubts import PAUSES
 from cyborg_ingest.model import CreateOptions
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from service import Service
 
 HERE = Path(__file__).parent
 RUNS_A_SERVICE = 20
 AT_ONCE = 8
+WATCHED = sum(PAUSES)
 GOES_ON = {3, 130, 143, -signal.SIGKILL}
 
 Row = dict[str, Any]
@@ -76,6 +82,8 @@ class Trouble:
         self.chance = chance
         self.hit_at, self.seen, self.due = 0, 0, threading.Event()
         self.share = chance.choice([0.0, 0.1, 0.3])
+        self.late: list[tuple[float, float]] = []
+        """When requests that were held back had come, and when they were applied."""
         self._lock = threading.Lock()
 
     def arm(self) -> None:
@@ -89,9 +97,18 @@ class Trouble:
                 self.due.set()
             if self.chance.random() >= self.share:
                 return None
-            late = held_back(self.chance.uniform(0.7, 3.0))
+            late = self.noted(held_back(self.chance.uniform(0.7, 3.0)))
             handle = self.chance.choice([reset_before, reset_after, truncated, late, late, status(503), status(500)])
             return Fault("trouble", handle)
+
+    def noted(self, handle: Callable[[socket.socket, Callable[[], Answer]], bool]) -> Callable[..., bool]:
+        def handled(connection: socket.socket, forward: Callable[[], Answer]) -> bool:
+            come = time.monotonic()
+            again = handle(connection, forward)
+            self.late.append((come, time.monotonic()))
+            return again
+
+        return handled
 
 
 def attempt(command: list[str], environment: dict[str, str], trouble: Trouble, blow: int | None) -> int:
@@ -129,6 +146,8 @@ def over_rest(service: Service, folder: Path, seed: int) -> dict[str, int]:
             if codes[-1] == 0:
                 break
     assert codes[-1] == 0, f"seed {seed} never ended: {codes}"
+    slowest = max((applied - come for come, applied in trouble.late), default=0.0)
+    assert slowest < WATCHED, f"seed {seed}: this machine was so busy that a request was applied {slowest:.0f} s late"
     found = SdkClient(service.url).load_index(index, KEY)
     ids = list({row["id"] for row in rows})
     stored = {row["id"]: row for start in range(0, len(ids), 200) for row in found.get(ids[start : start + 200])}

@@ -43,6 +43,8 @@ class Histories:
     first: Setting
     later: Setting
     applies_late: bool = True
+    kinds: frozenset[str] = frozenset()
+    """The faults that there are; all where none is named."""
 
     def __str__(self) -> str:
         kind = "service" if self.applies_late else "embedded"
@@ -57,6 +59,9 @@ SHORT = [
 ]
 HELD = Histories("acabb", 2, PAIRS, PAIRS)
 """The second request is held back for the first one's sake, and a third follows that shares an id with it alone."""
+DOUBTED = Histories("xccaa", 3, PAIRS, PAIRS, kinds=frozenset({"lost before", "killed behind a line"}))
+"""The third request comes into doubt after the second, which is held and has an older row of an id of it."""
+SHORT.append(DOUBTED)
 LONG = [
     HELD,
     Histories("aaa", 2, ONE, ONE),
@@ -100,7 +105,7 @@ def play_all(histories: Histories, folder: Path) -> int:
 
     def play(pick: Picker) -> None:
         shutil.rmtree(folder / "job", ignore_errors=True)
-        world = World(pick, histories.faults, histories.applies_late)
+        world = World(pick, histories.faults, histories.applies_late, kinds=histories.kinds)
         runs = itertools.chain([histories.first], itertools.repeat(histories.later))
         if history(world, plan, folder / "job", runs, seen):
             check(world, histories.ids)
@@ -132,9 +137,14 @@ def _done_without_held(journal: Journal | None) -> Callable[[Any], Any]:
     return lambda part: replace(done_of(journal)(part), held=RangeSet())
 
 
+def _any_doubt(transfer: Transfer, batch: Any) -> Any:
+    return batch.picked([place for place, one in enumerate(batch.ids) if one in transfer.doubts._ids])
+
+
 FAULTY: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "what is held is noted at the end": lambda patch: patch.setattr(Transfer, "note", _forget_what_is_held),
     "what is held is never read again": lambda patch: patch.setattr(order_model, "done_of", _done_without_held),
+    "what is held is sent again for later doubts too": lambda patch: patch.setattr(Transfer, "_held", _any_doubt),
     "no id is ever in doubt": lambda patch: patch.setattr(Transfer, "_retrying", lambda *_: None),
     "rows overtake others of their id": lambda patch: patch.setattr(Sender, "_conflicts", lambda *_: False),
     "a killed run's requests are forgotten": lambda patch: patch.setattr(RangeSet, "overlaps", lambda *_: False),
@@ -146,9 +156,9 @@ def test_the_model_notices_a_loader_that_forgets_one_of_these_rules(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     FAULTY[fault](monkeypatch)
-    histories = HELD if "at the end" in fault else SHORT[0]
+    histories = {"what is held is noted at the end": HELD, "what is held is sent again for later doubts too": DOUBTED}
     with pytest.raises(AssertionError, match="not the last rows after"):
-        play_all(histories, tmp_path)
+        play_all(histories.get(fault, SHORT[0]), tmp_path)
 
 
 class Drawn:
