@@ -7,12 +7,13 @@ decides, and what is asked to be verified is never judged by what it itself look
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyborg_ingest.compare import TOLERANCES, rows_of
+from cyborg_ingest.compare import TOLERANCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -122,6 +123,7 @@ class Guess:
     def __init__(self, get: Callable[[list[str]], list[StoredRow]]) -> None:
         self._get = get
         self._pairs: dict[str, list[Pair]] = {}
+        self._asked: Counter[str] = Counter()
 
     def look(self, batch: Batch, source: str, *, is_own: bool) -> Precision | None:
         """What the rows of these ids tell, together with those of the same `source` before.
@@ -129,10 +131,21 @@ class Guess:
         `is_own`: this run has sent them.
         """
         pairs = self._pairs.setdefault(source, [])
-        last = {row.id: row.vector for row in rows_of(batch)} if len(pairs) < GUESSED_ROWS else {}
-        wanted = list(last)[: GUESSED_ROWS - len(pairs)]
-        for row in self._get(wanted) if wanted else ():
+        # an index that has none of them is not asked for ever
+        last = _last_rows(batch, min(GUESSED_ROWS - len(pairs), 2 * GUESSED_ROWS - self._asked[source]))
+        self._asked[source] += len(last)
+        for row in self._get(list(last)) if last else ():
             if row.vector is not None:
-                pairs.append((last[row.id].copy(), row.vector))
-        name = rounding(pairs) if wanted else None
+                pairs.append((batch.vectors[last[row.id]].copy(), row.vector))
+        name = rounding(pairs) if last else None
         return None if name is None else Precision(name, f"{len(pairs):,} {source}", is_own)
+
+
+def _last_rows(batch: Batch, most: int) -> dict[str, int]:
+    """The places of the last rows of at most so many ids."""
+    found: dict[str, int] = {}
+    for place in range(len(batch.ids) - 1, -1, -1):
+        if len(found) >= most:
+            break
+        found.setdefault(batch.ids[place], place)
+    return found
