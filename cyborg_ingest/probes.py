@@ -7,6 +7,7 @@ knows, with a journal or without.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 from dataclasses import dataclass, field
@@ -62,7 +63,9 @@ def probe_of(identity: str, vector: bytes, metadata: Json | None, contents: str 
 def _probe_at(batch: Batch, place: int, *, exact: bool) -> Probe:
     """A row of a batch: of its id the last one, which is what is left of it."""
     identity = batch.ids[place]
-    place = len(batch.ids) - 1 - batch.ids[::-1].index(identity)
+    with contextlib.suppress(ValueError):
+        while True:
+            place = batch.ids.index(identity, place + 1)
     metadata = batch.metadata[place] if batch.metadata else None
     contents = batch.contents[place] if batch.contents else None
     vector = _bytes(batch.vectors[place])
