@@ -55,9 +55,12 @@ class Probe:
         return same_vector(vector, row.vector, tolerance)
 
 
-def probe_of(identity: str, vector: bytes, metadata: Json | None, contents: str | bytes | None) -> Probe:
-    """The digests of a row; `vector` is its little-endian float32 bytes."""
-    return Probe(identity, _digest(vector), _digest(canonical(metadata, contents)))
+def probe_of(
+    identity: str, vector: bytes, metadata: Json | None, contents: str | bytes | None, *, exact: bool = True
+) -> Probe:
+    """The digests of a row; `vector` is its little-endian float32 bytes, kept whole where an index may round it."""
+    text = _digest(vector) if exact else _WHOLE + pybase64.b64encode_as_string(vector)
+    return Probe(identity, text, _digest(canonical(metadata, contents)))
 
 
 def _probe_at(batch: Batch, place: int, *, exact: bool) -> Probe:
@@ -68,9 +71,7 @@ def _probe_at(batch: Batch, place: int, *, exact: bool) -> Probe:
             place = batch.ids.index(identity, place + 1)
     metadata = batch.metadata[place] if batch.metadata else None
     contents = batch.contents[place] if batch.contents else None
-    vector = _bytes(batch.vectors[place])
-    text = _digest(vector) if exact else _WHOLE + pybase64.b64encode_as_string(vector)
-    return Probe(identity, text, _digest(canonical(metadata, contents)))
+    return probe_of(identity, _bytes(batch.vectors[place]), metadata, contents, exact=exact)
 
 
 def contradicted(probes: Iterable[Probe], stored: Iterable[StoredRow], tolerance: float) -> tuple[list[str], list[str]]:
