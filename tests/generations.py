@@ -205,7 +205,7 @@ class Place:
         return {row["id"]: (float(row["vector"][0]), float(row["vector"][1])) for row in found}
 
     def count(self) -> int:
-        return self.engine.count(self.index, KEY)
+        return self.engine.count(self.index, KEY) if (self.folder / "data").exists() else 0
 
     def check_generation(self, names: list[str], generation: int, rows: int = ROWS) -> None:
         found = self.stored(names)

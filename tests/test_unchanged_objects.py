@@ -100,6 +100,22 @@ def test_an_object_that_is_replaced_between_the_plan_and_the_first_row_is_not_re
     assert place.count() == 0
 
 
+@pytest.mark.parametrize("fate", ["replaced by rubbish", "removed"])
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl"])
+def test_whatever_befalls_an_object_between_the_plan_and_the_first_row_no_row_is_sent(
+    place: Place, objects: Bucket, name: str, fate: str
+) -> None:
+    uri = objects.put(name, 1)
+
+    def emit(event: object) -> None:
+        if isinstance(event, Planned):
+            fates(objects, name)[fate]()
+
+    with pytest.raises(SourceChangedError, match=f"{re.escape(uri)} .*{fate.split(maxsplit=1)[0]}"):
+        run(LoadSettings(sources=(uri,), **place.options()), emit)
+    assert place.count() == 0
+
+
 def test_an_object_that_is_replaced_after_its_last_row_was_read_ends_the_load(place: Place, objects: Bucket) -> None:
     first, second = objects.put("rows.jsonl", 1, 100), objects.put("rows.parquet", 1)
     place.meddle(lambda: objects.put("rows.jsonl", 2, 100), batch=15)

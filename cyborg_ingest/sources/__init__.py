@@ -240,7 +240,7 @@ def unchanged(several: Sequence[Seen]) -> Iterator[None]:
         raise
     except Exception:
         try:
-            check(several)
+            check(several, everything=True)  # one that is gone was not read since
         except SourceChangedError as changed:
             raise changed from None
         except SourceError:
