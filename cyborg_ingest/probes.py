@@ -7,8 +7,8 @@ knows, with a journal or without.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import math
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from cyborg_ingest.compare import same_vector
 from cyborg_ingest.values import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -64,14 +64,9 @@ def probe_of(
 
 
 def _probe_at(batch: Batch, place: int, *, exact: bool) -> Probe:
-    """A row of a batch: of its id the last one, which is what is left of it."""
-    identity = batch.ids[place]
-    with contextlib.suppress(ValueError):
-        while True:
-            place = batch.ids.index(identity, place + 1)
     metadata = batch.metadata[place] if batch.metadata else None
     contents = batch.contents[place] if batch.contents else None
-    return probe_of(identity, _bytes(batch.vectors[place]), metadata, contents, exact=exact)
+    return probe_of(batch.ids[place], _bytes(batch.vectors[place]), metadata, contents, exact=exact)
 
 
 def contradicted(probes: Iterable[Probe], stored: Iterable[StoredRow], tolerance: float) -> tuple[list[str], list[str]]:
@@ -146,10 +141,11 @@ class Sample:
     def __init__(self, earlier: Probes | None = None, rows: int = 0) -> None:
         known = earlier or Probes()
         self.exact = True
-        self._random = np.random.default_rng()
         self._oldest, self._newest = known.oldest, known.newest
         self._kept = dict(known.kept)
         self._seen = max(rows, len(self._kept))
+        self._picks = _picks(PROBES - 2, self._seen)
+        self._next = next(self._picks)
 
     def probes(self) -> list[Probe]:
         """The sample: the oldest row, the newest, and others between them."""
@@ -162,16 +158,21 @@ class Sample:
         rows = len(batch.ids)
         if not rows:
             return
-        chances = (PROBES - 2) / np.arange(self._seen + 1, self._seen + rows + 1)
-        for place in np.flatnonzero(self._random.random(rows) < chances).tolist():
-            self._keep(_probe_at(batch, place, exact=self.exact))
+        picked = []
+        while self._next < self._seen + rows:
+            picked.append(batch.ids[self._next - self._seen])
+            self._next = next(self._picks)
         self._seen += rows
+        if picked or not self._oldest:
+            last = dict(zip(batch.ids, range(rows), strict=True))  # of an id the last row is what is left of it
+            for identity in picked:
+                self._keep(_probe_at(batch, last[identity], exact=self.exact))
+            self._oldest = self._oldest or _probe_at(batch, last[batch.ids[0]], exact=self.exact)
         self._newest = _probe_at(batch, rows - 1, exact=self.exact)
-        self._oldest = self._oldest or _probe_at(batch, 0, exact=self.exact)
 
     def _keep(self, probe: Probe) -> None:
         if probe.id not in self._kept and len(self._kept) >= PROBES - 2:
-            del self._kept[list(self._kept)[self._random.integers(len(self._kept))]]
+            del self._kept[random.choice(list(self._kept))]  # noqa: S311 - a sample, not a secret
         self._kept[probe.id] = probe
 
     def _drop(self, ids: list[str]) -> None:
@@ -182,3 +183,19 @@ class Sample:
             self._kept.pop(identity, None)
             if self._oldest and self._oldest.id == identity:
                 self._oldest = next(iter(self._kept.values()), None)
+
+
+def _picks(size: int, seen: int) -> Iterator[int]:
+    """The rows, counted from 0, that a reservoir of this size takes in behind those it has seen: one after another.
+
+    Each row so far is then kept with the same chance, at the price of a few random numbers in all and not of one a
+    row: Algorithm L of Li, "Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))", 1994.
+    """
+    yield from range(seen, size)
+    seen = max(seen, size)
+    largest = random.betavariate(size, seen - size + 1)
+    while True:
+        seen += math.floor(math.log(1 - random.random()) / math.log1p(-largest))  # noqa: S311 - a sample, not a secret
+        yield seen
+        seen += 1
+        largest *= (1 - random.random()) ** (1 / size)  # noqa: S311 - a sample, not a secret

@@ -23,7 +23,6 @@ from cyborg_ingest.sources.base import (
     LeftOut,
     Listing,
     NotRead,
-    Stream,
     Why,
     summarised,
 )
@@ -264,26 +263,26 @@ def _each(step: Callable[[str], _Found], uris: Sequence[str]) -> list[_Found]:
 def mark(uri: str) -> Mark | None:
     """Of a stream, what has come so far; None for all that can be read again."""
     store = _store(uri)
-    return store.mark(uri) if isinstance(store, Stream) else None
+    return store.mark(uri) if isinstance(store, StandardInput) else None
 
 
 def expect(uri: str, marks: Iterable[Mark]) -> None:
     """Let a stream be compared with what came in an earlier run."""
     store = _store(uri)
-    if isinstance(store, Stream):
+    if isinstance(store, StandardInput):
         store.expect(uri, marks)
 
 
 def agrees(uri: str) -> bool:
     """Whether what a stream was expected to be came, as far as it can be told before anything of it is used up."""
     store = _store(uri)
-    return store.agrees(uri) if isinstance(store, Stream) else True
+    return store.agrees(uri) if isinstance(store, StandardInput) else True
 
 
 def prove(uri: str, size: int, *, discard: bool = False) -> None:
-    """Raise SourceChangedError unless so many bytes of a stream are as they were expected; see `base.Stream`."""
+    """Raise SourceChangedError unless so many bytes of a stream are as expected; see `StandardInput.prove`."""
     store = _store(uri)
-    if isinstance(store, Stream):
+    if isinstance(store, StandardInput):
         store.prove(uri, size, discard=discard)
 
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Hashable, Iterable
 
-    from cyborg_ingest.model import Mark
     from cyborg_ingest.sources.catalogues import Folder
     from cyborg_ingest.sources.versions import Version
 
@@ -154,30 +153,6 @@ class Store(Protocol):
 
     def fingerprint(self, uri: str, version: Version) -> str:
         """What a later run knows it by, if this is its version. Raises SourceError."""
-        ...
-
-
-@runtime_checkable
-class Stream(Protocol):
-    """A place whose bytes pass once: whether the same ones come again is told by digests."""
-
-    def mark(self, uri: str) -> Mark:
-        """How many bytes have come so far, and their digest: all rows that were read until now lie in them."""
-        ...
-
-    def expect(self, uri: str, marks: Iterable[Mark]) -> None:
-        """Compare what comes, from its first byte on, with what came in another run."""
-        ...
-
-    def agrees(self, uri: str) -> bool:
-        """Whether what was expected came, as far as it can still be read from its first byte on; reads ahead for it."""
-        ...
-
-    def prove(self, uri: str, size: int, *, discard: bool = False) -> None:
-        """Raise SourceChangedError unless so many bytes have come and are as expected; what is missing is read ahead.
-
-        `discard`: nothing of it will be read.
-        """
         ...
 
 

@@ -71,18 +71,18 @@ class StandardInput:
         return hashlib.blake2b(self.read(0, _MARK_BYTES), digest_size=16).hexdigest()
 
     def mark(self, uri: str) -> Mark:  # noqa: ARG002 - there is one
-        """See `base.Stream`."""
+        """How many bytes have come so far, and their digest: all rows that were read until now lie in them."""
         return Mark(self._came, self._digest.text())
 
     def expect(self, uri: str, marks: Iterable[Mark]) -> None:  # noqa: ARG002 - there is one
-        """See `base.Stream`."""
+        """Compare what comes, from its first byte on, with what came in another run."""
         ordered = sorted(marks, key=lambda one: one.size)
         self._expected, self._wrong = [one for one in ordered if one.size > self._came], None
         for one in ordered[: len(ordered) - len(self._expected)]:  # all of it is in the head, which is kept
             self._compare(one, digest_of(self._kept[: one.size]))
 
     def agrees(self, uri: str) -> bool:  # noqa: ARG002 - there is one
-        """See `base.Stream`."""
+        """Whether what was expected came, as far as it can still be read from its first byte on; reads ahead for it."""
         end = min(_HEAD_BYTES, max((one.size for one in self._expected), default=0))
         while self._came < end and self._wrong is None:
             data = self._pull(min(_BLOCK, end - self._came))
@@ -92,7 +92,10 @@ class StandardInput:
         return self._wrong is None
 
     def prove(self, uri: str, size: int, *, discard: bool = False) -> None:  # noqa: ARG002 - there is one
-        """See `base.Stream`."""
+        """Raise SourceChangedError unless so many bytes have come and are as expected; what is missing is read ahead.
+
+        `discard`: nothing of it will be read.
+        """
         while self._came < size and self._wrong is None:
             data = self._pull(min(_BLOCK, size - self._came))
             if not data:
