@@ -111,8 +111,12 @@ def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]
     """Call a command; every error ends here, in one or two lines and an exit code."""
     import traceback  # noqa: PLC0415 - `--help` needs none of this
 
+    from cyborg_ingest.stop import Stop  # noqa: PLC0415
+    from cyborg_ingest.stopping import Stopper  # noqa: PLC0415
+
     try:
-        return ExitCode(function(**arguments) or 0)
+        with Stopper(Stop(), drain_seconds=0).listening():
+            return ExitCode(function(**arguments) or 0)
     except IngestError as error:
         typer.echo(printable(f"error     {error}"), err=True)
         if arguments.get("verbose"):
@@ -333,6 +337,10 @@ def delete_index(
     typer.echo(delete(settings, name))
 
 
+_GIVEN_UP = ("sender", "reader", "looker")
+"""How the threads are named that may be left behind."""
+
+
 def main() -> None:
     """The console script. Ends the process with an exit code of `errors.ExitCode`."""
     # nothing here multiplies matrices, and the threads that numpy's OpenBLAS would start take turns in spinning
@@ -344,8 +352,8 @@ def main() -> None:
         lost = streams.why_lost(sys.stdout)
         if lost is not None:
             typer.echo(f"note      Not all of the result could be written to standard output: {lost}.", err=True)
-        if any(thread.name.startswith("sender") for thread in threading.enumerate()):
-            # a request that was given up after the drain would be waited for at the end of the process
+        if any(thread.name.startswith(_GIVEN_UP) for thread in threading.enumerate()):
+            # what a stop has given up, a request or a silent source, would be waited for at the end of the process
             os._exit(done.code if isinstance(done.code, int) else ExitCode.BUG)
         raise
 

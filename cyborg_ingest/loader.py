@@ -39,8 +39,8 @@ from cyborg_ingest.precision import Guess, known
 from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
 from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped
 from cyborg_ingest.retry import Gate, RetryPolicy, call
-from cyborg_ingest.sender import Settled, Stop
 from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.stop import Stop
 from cyborg_ingest.stopping import Stopper
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, MAX_BODY
 from cyborg_ingest.transfer import Transfer
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.opening import Opened
     from cyborg_ingest.plan import Done, Plan
     from cyborg_ingest.precision import Precision
+    from cyborg_ingest.sender import Settled
     from cyborg_ingest.targets.base import Client
 
 _T = TypeVar("_T")
@@ -123,8 +124,9 @@ class _Run:
         self.as_text: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
         """Fields that the user's word was taken for, as rows were seen to have them."""
-        self.gate, self.stop = Gate(), Stop()
-        self.stopper = Stopper(self.stop, self.gate, settings.drain_timeout)
+        self.stop = Stop()
+        self.gate = Gate(self.stop)
+        self.stopper = Stopper(self.stop, settings.drain_timeout)
         self._lock = threading.Lock()
 
     def run(self) -> RunReport:
@@ -177,7 +179,7 @@ class _Run:
                 return self._check_only(client, plan, cutting, dimension, chunks)
             with self.opened.index:
                 self._before(client, self.opened, plan)
-                with ahead(chunks) as read:
+                with ahead(chunks, self.stop) as read:
                     self._send(self.opened, cut(self._watched(read), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
             plan.check()
@@ -350,7 +352,7 @@ class _Run:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
         self.emit(Sending(self.tally))
         dimension, checks = plan.dimension or self._dimension(found), Checks()
-        with ahead(chunks) as read:
+        with ahead(chunks, self.stop) as read:
             for batch in self._accepted(cut(self._watched(read), dimension, cutting)):
                 checks.add(batch)
                 for rejection in batch.rejections:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.types as pt
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.readers.base import Layout, Sidecars
     from cyborg_ingest.shaping import Shape
     from cyborg_ingest.sources import NotRead, Seen
+    from cyborg_ingest.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,18 +317,43 @@ _ENDLESS = 1 << 62
 
 
 @contextlib.contextmanager
-def ahead(chunks: Iterator[Chunk]) -> Iterator[Iterator[Chunk]]:
-    """The same chunks, the next one read by another thread while the last is dealt with.
+def ahead(chunks: Iterator[Chunk], stop: Stop) -> Iterator[Iterator[Chunk]]:
+    """The same chunks, the next one read by another thread while the last is dealt with; a stop ends them.
 
     The thread ends with the `with`. In a generator its end would be left to the garbage collector, which may come in
     the midst of another thread's start: then both wait for each other, for ever.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        yield _ahead(chunks, reader)
+    reader = _Ahead(chunks, stop)
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
-def _ahead(chunks: Iterator[Chunk], reader: ThreadPoolExecutor) -> Iterator[Chunk]:
-    future = reader.submit(next, chunks, None)
-    while (chunk := future.result()) is not None:
-        future = reader.submit(next, chunks, None)
-        yield chunk
+_LAST_READ_SECONDS = 5.0
+"""How long a chunk that nobody wants any more is waited for: a source may be silent for ever."""
+
+
+class _Ahead:
+    def __init__(self, chunks: Iterator[Chunk], stop: Stop) -> None:
+        self._chunks = chunks
+        self._stop = stop
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._next: Future[Chunk | None] = self._thread.submit(next, chunks, None)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        waited: list[Future[Any]] = [self._next, self._stop.wake]
+        wait(waited, return_when=FIRST_COMPLETED)
+        chunk = self._next.result() if self._next.done() else None
+        if chunk is None:
+            raise StopIteration
+        self._next = self._thread.submit(next, self._chunks, None)
+        return chunk
+
+    def close(self) -> None:
+        """Leave the thread to itself where it is still reading."""
+        is_done = bool(wait([self._next], 0 if self._stop.is_asked() else _LAST_READ_SECONDS).done)
+        self._thread.shutdown(wait=is_done, cancel_futures=True)

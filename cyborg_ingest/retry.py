@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from cyborg_ingest.errors import RetryableError, ThrottledError
+from cyborg_ingest.errors import RetryableError, StoppedError, ThrottledError
+from cyborg_ingest.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +32,10 @@ class RetryPolicy:
 
 
 class Gate:
-    """One pause for all senders, and one way to end every wait."""
+    """One pause for all senders, which a stop ends."""
 
-    def __init__(self) -> None:
-        self._stopping = threading.Event()
+    def __init__(self, stop: Stop | None = None) -> None:
+        self._stop = stop or Stop()
         self._lock = threading.Lock()
         self._open_at = 0.0
 
@@ -46,22 +47,13 @@ class Gate:
     def wait(self, seconds: float = 0.0) -> bool:
         """Wait so long, and until the gate opens. False: stop instead."""
         deadline = time.monotonic() + seconds
-        while not self._stopping.is_set():
+        while not self._stop.is_asked():
             with self._lock:
                 left = max(deadline, self._open_at) - time.monotonic()
             if left <= 0:
                 return True
-            self._stopping.wait(left)
+            self._stop.wait(left)
         return False
-
-    def stop(self) -> None:
-        """End every wait, now and later."""
-        self._stopping.set()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stopping.is_set()
 
 
 def call(
@@ -70,9 +62,13 @@ def call(
     gate: Gate,
     on_retry: Callable[[RetryableError, float], None],
 ) -> _T:
-    """Call until it succeeds, fails for good, or has failed too often; then raise its last error."""
+    """Call until it succeeds, fails for good, or has failed too often; then raise its last error.
+
+    Raises StoppedError where a stop was asked for before it was called.
+    """
     attempt = 0
-    gate.wait()
+    if not gate.wait():
+        raise StoppedError("stopped before this was sent")
     while True:
         try:
             return action()

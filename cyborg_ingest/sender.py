@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from cyborg_ingest.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -24,26 +25,6 @@ class Settled:
     batch: Batch
     seconds: float
     rejections: tuple[Rejection, ...] = field(default=())
-
-
-class Stop:
-    """Asked for once, it ends the reading and wakes the sender; `deadline` (monotonic) ends the drain."""
-
-    def __init__(self) -> None:
-        self.wake: Future[None] = Future()
-        self.deadline: float | None = None
-        self._lock = threading.Lock()
-
-    def ask(self, drain_seconds: float) -> None:
-        """Stop reading, and wait at most so long for what is in flight."""
-        with self._lock:
-            if self.deadline is None:
-                self.deadline = time.monotonic() + drain_seconds
-                self.wake.set_result(None)
-
-    def is_asked(self) -> bool:
-        """Whether `ask` was called."""
-        return self.deadline is not None
 
 
 class Runner(Protocol):
@@ -160,9 +141,8 @@ class Sender:
             if self._refused or self._stop.is_asked():
                 for future in [one for one in self._flying if one.cancel()]:
                     self._taken_off(future)
-            before = len(self._flying)
-            yield from self._landed(runner, draining=True)
-            if self._stop.is_asked() and len(self._flying) == before:
+            yield from self._landed(runner)
+            if self._stop.deadline is not None and time.monotonic() >= self._stop.deadline:
                 return
 
     def _start(self, runner: Runner, batch: Batch) -> None:
@@ -182,13 +162,13 @@ class Sender:
         """Whether a row of the batch has the id of one in flight: it must not overtake it."""
         return any(not held.isdisjoint(batch.ids) for held in self._held.values())
 
-    def _landed(self, runner: Runner, *, draining: bool = False) -> Iterator[Settled]:
+    def _landed(self, runner: Runner) -> Iterator[Settled]:
         """Wait for something to land, or for a stop; note what was refused."""
         timeout = None
         waited: list[Future[Any]] = list(self._flying)
         if self._stop.deadline is not None:
             timeout = max(0.0, self._stop.deadline - time.monotonic())
-        elif not draining:
+        else:
             waited.append(self._stop.wake)
         if not self._flying:
             return

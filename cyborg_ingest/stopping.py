@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import ExitCode, StoppedError
@@ -13,30 +16,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from cyborg_ingest.retry import Gate
-    from cyborg_ingest.sender import Stop
+    from cyborg_ingest.stop import Stop
 
 _EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
+_GRACE_SECONDS = 5.0
+"""How long a run may take to end in good order once its drain is over."""
+
+_MARGIN_SECONDS = 0.25
+
 
 class Stopper:
-    """What a signal does: while rows are sent it asks for a drain, otherwise it ends the run where it stands."""
+    """What a signal does: while rows are sent it asks for a drain, otherwise it ends the run where it stands.
 
-    def __init__(self, stop: Stop, gate: Gate, drain_seconds: float) -> None:
+    What is waited for by the main thread itself, as the requests by which a row at fault is found, ends with the drain.
+    """
+
+    def __init__(self, stop: Stop, drain_seconds: float) -> None:
         self.exit_code = ExitCode.INTERRUPTED
         self.is_sending = False
         self._stop = stop
-        self._gate = gate
         self._drain_seconds = drain_seconds
         self._seen = 0
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Take the signals inside the `with`; only the main thread may."""
-        before = {number: signal.signal(number, self._handle) for number in _EXIT_CODES}
+        handlers = dict.fromkeys(_EXIT_CODES, self._handle) | {signal.SIGALRM: self._overdue}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
-            yield
+            with _watched(self._drain_seconds + _GRACE_SECONDS):
+                yield
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -45,11 +57,51 @@ class Stopper:
         self.exit_code = _EXIT_CODES[signal.Signals(number)]
         if self._seen > 1:
             os._exit(self.exit_code)
-        self._gate.stop()
         self._stop.ask(self._drain_seconds)
         if not self.is_sending:
+            raise self.error()
+        signal.setitimer(signal.ITIMER_REAL, self._drain_seconds + _MARGIN_SECONDS)
+
+    def _overdue(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_sending:
             raise self.error()
 
     def error(self) -> StoppedError:
         """What ends the run."""
         return StoppedError("stopped by a signal", self.exit_code)
+
+
+@contextlib.contextmanager
+def _watched(seconds: float) -> Iterator[None]:
+    """End the process so long after a signal, or with the second one, whatever the main thread waits for.
+
+    A handler of Python's runs only between two steps of Python; a library's own code may wait for a silent host.
+    """
+    listener, speaker = socket.socketpair()
+    speaker.setblocking(False)
+    before = signal.set_wakeup_fd(speaker.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=_watch, args=(listener, seconds), name="signals", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        speaker.close()
+        watcher.join()
+        listener.close()
+
+
+def _watch(listener: socket.socket, seconds: float) -> None:
+    code, deadline = None, None
+    while True:
+        listener.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
+        try:
+            heard = listener.recv(1)
+        except TimeoutError:
+            os._exit(code or ExitCode.TERMINATED)
+        if not heard:
+            return
+        if heard[0] in _EXIT_CODES:
+            is_first, code = code is None, int(_EXIT_CODES[signal.Signals(heard[0])])
+            # the handler is given a moment to do the same
+            deadline = time.monotonic() + (seconds if is_first else _MARGIN_SECONDS)

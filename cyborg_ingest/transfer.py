@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.journal import Journal
     from cyborg_ingest.model import Batch
     from cyborg_ingest.retry import Gate, RetryPolicy
-    from cyborg_ingest.sender import Runner, Settled, Stop
+    from cyborg_ingest.sender import Runner, Settled
+    from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
 
 

@@ -19,7 +19,7 @@ from cyborg_ingest.ledger import replay
 from cyborg_ingest.model import StoredRow
 from cyborg_ingest.resume import done_of, keep_in_order
 from cyborg_ingest.retry import Gate, RetryPolicy
-from cyborg_ingest.sender import Stop
+from cyborg_ingest.stop import Stop
 from cyborg_ingest.transfer import Transfer
 
 if TYPE_CHECKING:

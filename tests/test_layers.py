@@ -24,6 +24,7 @@ LAYERS = {
     "columns": 1,
     "batches": 1,
     "retry": 1,
+    "stop": 0,
     "compare": 1,
     "probes": 1,
     "readers": 2,

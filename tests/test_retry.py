@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from cyborg_ingest.errors import AccessError, RetryableError, ThrottledError, UnavailableError
+from cyborg_ingest.errors import AccessError, RetryableError, StoppedError, ThrottledError, UnavailableError
 from cyborg_ingest.retry import Gate, RetryPolicy, call
+from cyborg_ingest.stop import Stop
 
 QUICK = RetryPolicy(retries=3, max_wait=0.01, base=0.001)
 
@@ -81,10 +82,13 @@ def test_a_429_holds_every_sender() -> None:
 
 
 def test_stopping_ends_every_wait() -> None:
-    gate = Gate()
-    threading.Timer(0.05, gate.stop).start()
+    stop = Stop()
+    gate = Gate(stop)
+    threading.Timer(0.05, stop.ask, [0]).start()
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
         call(Failing(unavailable()), RetryPolicy(1, 60, 60), gate, lambda _error, _pause: None)
     assert time.monotonic() - begun < 30
     assert not gate.wait(60)
+    with pytest.raises(StoppedError):
+        call(lambda: pytest.fail("it was sent after all"), QUICK, gate, lambda _error, _pause: None)

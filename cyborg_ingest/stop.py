@@ -1,0 +1,37 @@
+"""The one way to end a run early: every wait of the program ends with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+
+
+class Stop:
+    """Asked for once, it ends the reading and every pause, and wakes the sender.
+
+    `deadline` (monotonic) ends the wait for what is in flight. `wake` is done from then on, for whoever waits for
+    several things at once.
+    """
+
+    def __init__(self) -> None:
+        self.wake: Future[None] = Future()
+        self.deadline: float | None = None
+        self._asked = threading.Event()
+        self._lock = threading.RLock()  # a signal may come while its own thread is here
+
+    def ask(self, drain_seconds: float) -> None:
+        """Stop reading, and wait at most so long for what is in flight."""
+        with self._lock:
+            if self.deadline is None:
+                self.deadline = time.monotonic() + drain_seconds
+                self._asked.set()
+                self.wake.set_result(None)
+
+    def is_asked(self) -> bool:
+        """Whether `ask` was called."""
+        return self._asked.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until it is asked for; whether it is."""
+        return self._asked.wait(seconds)
