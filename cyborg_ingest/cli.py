@@ -29,6 +29,8 @@ from cyborg_ingest.settings import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cyborg_ingest.events import Event
+    from cyborg_ingest.report import RunReport
     from cyborg_ingest.settings import Declaration
 
 DEFAULT_TARGET = "disk:~/.cyborgdb/data"
@@ -203,19 +205,24 @@ def _main(
 def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
     from cyborg_ingest.display import make_display  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.events import Ended  # noqa: PLC0415
     from cyborg_ingest.loader import run  # noqa: PLC0415
 
     output = _settings(OutputSettings, arguments)
     settings = _settings(LoadSettings, {**arguments, "sources": tuple(sources), "index": index})
-    with make_display(output.progress, verbose=output.verbose) as display:
-        try:
-            report = run(settings, display, command=["cyborg-ingest", *sys.argv[1:]])
-        except IngestError as error:
-            if output.json and error.report is not None:
-                _print_json(error.report.to_dict())
-            raise
-    if output.json:
-        _print_json(report.to_dict())
+    reports: list[RunReport] = []
+
+    def emit(event: Event) -> None:
+        reports.extend([event.report] if isinstance(event, Ended) else [])
+        display(event)
+
+    try:
+        with make_display(output.progress, verbose=output.verbose) as display:
+            report = run(settings, emit, command=["cyborg-ingest", *sys.argv[1:]])
+    finally:  # whatever ended it, a bug included
+        if output.json:
+            for one in reports:
+                _print_json(one.to_dict())
     return ExitCode(report.exit_code)
 
 

@@ -162,6 +162,13 @@ def first_dimension(chunk: Chunk) -> int | None:
     return None if chunk.is_passed else _first_dimension(array, chunk.chosen)
 
 
+def only_dimension(chunk: Chunk) -> int | None:
+    """The length of all vectors that are asked for, null and empty ones left out; None if they differ."""
+    lengths = _lengths(plain(chunk.batch.column(chunk.columns.vector)))
+    some = lengths[lengths > 0 if chunk.chosen is None else (lengths > 0) & chunk.chosen]
+    return int(some[0]) if len(some) and (some == some[0]).all() else None
+
+
 def _first_dimension(array: pa.Array, chosen: npt.NDArray[np.bool_] | None = None) -> int | None:
     kind = storage_type(array.type)
     if pt.is_fixed_size_list(kind):

@@ -1,5 +1,7 @@
 """Every error that cyborg-ingest raises on purpose, in one tree; the exit code stands on the class.
 
+2 says that nothing was sent: a load that meets such an error once rows are on their way ends with 3.
+
 ::
 
     IngestError
@@ -14,15 +16,17 @@
     │   └── MissingExtraError     2    an optional package is not installed
     ├── SourceError               3    a source is damaged: it broke off while it was read
     │   └── SourceChangedError    3    a source is not the one that was planned, or that was read before
-    ├── StateError                3    the state directory cannot be written or belongs to another run
+    ├── StateError                3    the state directory cannot be written
+    │   └── JobBusyError          75   another process runs this job
     ├── TargetError               3    the target refuses or is gone; also a ValueError
     │   ├── RefusedError          3    it refused this request, and a row may be to blame (400, 422, engine)
     │   ├── TooLargeError         3    the request is larger than the target takes (413)
-    │   ├── AccessError           3    a key is wrong or may not do this (401, 403)
-    │   ├── NoIndexError          3    no such index, or a key that does not open it (404)
-    │   ├── IndexExistsError      3    an index of this name is there already
-    │   ├── CapReachedError       3    the free tier's limit of items per index
-    │   ├── StorageError          3    a full disk, a locked index, an unreachable bucket
+    │   ├── AccessError           2    a key is wrong or may not do this (401, 403)
+    │   ├── NoIndexError          2    no such index, or a key that does not open it (404)
+    │   ├── IndexExistsError      2    an index of this name is there already
+    │   ├── CapReachedError       2    the free tier's limit of items per index
+    │   ├── StorageError          3    a full disk, an unreachable bucket
+    │   │   └── IndexBusyError    75   another process has the index open
     │   ├── MiscountError         5    it says that it took another number of rows than it was sent
     │   └── RetryableError        3    may succeed later: see `retry_after` and `outcome_unknown`
     │       ├── ThrottledError    3    429
@@ -73,6 +77,7 @@ class ExitCode(enum.IntEnum):
     BAD_ROWS = 4
     DIFFERENT = 5
     BUG = 70
+    BUSY = 75
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -139,7 +144,13 @@ class SourceChangedError(SourceError):
 
 
 class StateError(IngestError):
-    """The state directory cannot be written, or another process holds this job."""
+    """The state directory cannot be written."""
+
+
+class JobBusyError(StateError):
+    """Another process runs this job."""
+
+    exit_code = ExitCode.BUSY
 
 
 class TargetError(IngestError, ValueError):
@@ -157,21 +168,35 @@ class TooLargeError(TargetError):
 class AccessError(TargetError):
     """A key is missing or wrong, or does not permit this."""
 
+    exit_code = ExitCode.USAGE
+
 
 class NoIndexError(TargetError):
     """No such index; or, with a key, one that the key does not open."""
+
+    exit_code = ExitCode.USAGE
 
 
 class IndexExistsError(TargetError):
     """An index of this name is there already."""
 
+    exit_code = ExitCode.USAGE
+
 
 class CapReachedError(TargetError):
     """The free tier's limit of items per index."""
 
+    exit_code = ExitCode.USAGE
+
 
 class StorageError(TargetError):
-    """The target's storage fails: a full disk, an index that another process holds, no bucket."""
+    """The target's storage fails: a full disk, no bucket."""
+
+
+class IndexBusyError(StorageError):
+    """Another process has the index open."""
+
+    exit_code = ExitCode.BUSY
 
 
 class MiscountError(TargetError):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from cyborg_ingest.errors import ExitCode, StateError, UsageError
+from cyborg_ingest.errors import ExitCode, JobBusyError, StateError, UsageError
 from cyborg_ingest.ledger import PartKey, PartState, State, apply, key_of, line_of, part_record, records_of, replay
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.rejected import RejectedFile, private
@@ -88,7 +88,7 @@ class Journal:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise StateError(
+            raise JobBusyError(
                 f"Another process is running this job (it holds {self.folder / 'lock'}). Wait for it to end."
             ) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import shlex
 import threading
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cyborg_ingest import keys
 from cyborg_ingest import sources as places
 from cyborg_ingest.batches import Cutting, cut
-from cyborg_ingest.columns import first_dimension
+from cyborg_ingest.columns import first_dimension, only_dimension
 from cyborg_ingest.distinct import KEPT, KEPT_TO_COMPARE
 from cyborg_ingest.doubts import PAUSES
 from cyborg_ingest.ending import Evidence, raise_what_differs, verified
@@ -36,7 +37,7 @@ from cyborg_ingest.opening import check_cap, check_index, open_client, open_inde
 from cyborg_ingest.plan import ahead
 from cyborg_ingest.planning import check_ids, describe_job, make_plan
 from cyborg_ingest.precision import Guess, known
-from cyborg_ingest.report import STATUSES, RunReport, Tally, latency, row_counts
+from cyborg_ingest.report import RETRY, STATUSES, RunReport, Tally, latency, row_counts
 from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped
 from cyborg_ingest.retry import Gate, RetryPolicy, call
 from cyborg_ingest.settings import LoadSettings
@@ -66,9 +67,6 @@ _CHUNK_BYTES = 3_000_000
 
 
 _SHOWN_FIELDS = 20
-
-_FEW_ROWS = 1000
-"""Before so many rows are read, a share of bad rows says nothing."""
 
 # Measured on two cores: benchmarks/README.md, "Defaults"
 REST_DEFAULTS = Cutting(rows=1000, size=8_000_000, encoded=True)
@@ -109,10 +107,14 @@ class _Run:
         self.tally = Tally()
         self.target = settings.target or ""
         self.is_embedded = False
+        self.dimension: int | None = None
+        """That of all rows of the first chunk, where a schema does not say it."""
         self.count: dict[str, int | None] = {"before": None, "after": None}
         self.opened: Opened | None = None
         self.journal: Journal | None = None
         self.evidence = Evidence()
+        self.has_begun = False
+        """Whether a row may have been sent."""
         self.precision: Precision | None = None
         self.guess: Guess | None = None
         self.verified: dict[str, Any] | None = None
@@ -138,9 +140,11 @@ class _Run:
             if isinstance(error, SourceChangedError):
                 self._say_what_was_taken(error)
             code = error.exit_code if isinstance(error, IngestError) else ExitCode.BUG
+            if code is ExitCode.USAGE and self.has_begun:
+                code = ExitCode.FAILED  # 2 says that nothing was sent
             report = self._end(code, str(error))
             if isinstance(error, IngestError):
-                error.report = report
+                error.report, error.exit_code = report, code
             raise
         return self._end(code, None)
 
@@ -173,7 +177,11 @@ class _Run:
             self.journal = self._job(client, plan)
             if self.journal is not None and self.journal.resumed:
                 self.changes = keep_in_order(self.journal, plan)
-            dimension, chunks = _first_look(plan, cutting, done_of(self.journal), self._part_ended)
+            dimension, found, chunks = _first_look(plan, cutting, done_of(self.journal), self._part_ended)
+            if (
+                self.journal is None or not self.journal.resumed
+            ):  # of a load that goes on, it may be the bad rows' alone
+                self.dimension = found
             self.opened = self._open(client, dimension)
             if self.opened is None or settings.dry_run:
                 return self._check_only(client, plan, cutting, dimension, chunks)
@@ -184,6 +192,7 @@ class _Run:
                 self._after(client, self.opened, plan)
             plan.check()
         self._refuse_nothing(plan)
+        self._refuse_too_many()
         return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
 
     def _nothing(self, plan: Plan) -> ExitCode:
@@ -196,6 +205,15 @@ class _Run:
         chooses = plan.selection.skip or any(one.shape.filter is not None for one in plan.sources)
         if not chooses and not self.tally.total("asked") and not self.settings.allow_empty:
             raise EmptySourceError("No source had a row. If that may be, say so with --allow-empty.")
+
+    def _refuse_too_many(self) -> None:
+        """What share of the rows is bad is known when all of them were looked at."""
+        rejected, asked = self.tally.total("rejected"), self.tally.total("asked")
+        if rejected > self.settings.allowed_errors(asked):
+            raise BadRowError(
+                f"{rejected:,} of {asked:,} rows are bad, and --max-errors is {self.settings.max_errors}. All others "
+                "are in the index. Mend the bad ones, or allow for more of them, and run the same command again."
+            )
 
     def _refuse_second_look(self, plan: Plan) -> None:
         once = next((one.layout.uri for one in plan.sources if places.is_read_once(one.layout.uri)), None)
@@ -275,7 +293,7 @@ class _Run:
 
     def _before(self, client: Client, opened: Opened, plan: Plan) -> None:
         """Everything that can stop the load before the first row is sent."""
-        check_index(opened, client, self.settings, plan.dimension, self.emit)
+        check_index(opened, client, self.settings, plan.dimension or self.dimension, self.emit)
         before = opened.index.count()
         self.count["before"] = before
         self._look_at_precision(opened)
@@ -389,7 +407,7 @@ class _Run:
         self.transfer.delivery.tolerance = self.precision.tolerance if self.precision is not None else 0.0
         sender, doubts = self.transfer.sender, self.transfer.doubts
         self.emit(Sending(self.tally))
-        self.stopper.is_sending = True
+        self.stopper.is_sending = self.has_begun = True
         with contextlib.closing(self.transfer.send(self._accepted(batches))) as landed:  # drained, whoever raises
             for settled in landed:
                 self._settled(settled)
@@ -443,9 +461,11 @@ class _Run:
         tally.rejected(rejection)
         if self.settings.dry_run:  # it is there to find them all
             return
-        allowed = self.settings.allowed_errors(tally.total("asked"))
+        # a share is one of all rows: it is overstepped once no row that may follow can make it smaller
+        most = tally.most if self.settings.allows_a_share else 0
+        allowed = math.inf if most == math.inf else self.settings.allowed_errors(int(most))
         rejected = tally.total("rejected")
-        if rejected <= allowed or (self.settings.max_errors.endswith("%") and tally.total("read") < _FEW_ROWS):
+        if rejected <= allowed:
             return
         self.emit(RowRejected(rejection))
         more = f" It is bad row number {rejected:,}, and --max-errors is {self.settings.max_errors}." if allowed else ""
@@ -529,6 +549,7 @@ class _Run:
         return RunReport(
             status=status,
             exit_code=int(code),
+            retry=RETRY[code],
             started=self.started,
             ended=_now(),
             target=self.target,
@@ -566,25 +587,25 @@ def _first_look(
     cutting: Cutting,
     done: Callable[[Part], Done],
     on_end: Callable[[Part, int], None],
-) -> tuple[int | None, Iterator[Chunk]]:
-    """The dimension, from the schema or from the first vector; and all chunks, none lost by looking.
+) -> tuple[int | None, int | None, Iterator[Chunk]]:
+    """The dimension, from the schema or from the first vector; that of all vectors of the first chunk; and all chunks.
 
-    What can be read only once is looked at here. Raises MappingError.
+    None is lost by looking. What can be read only once is looked at here. Raises MappingError.
     """
     chunks = plan.chunks(chunk_rows(plan, cutting), done, on_end)
     raw = {one.layout.uri: one for one in plan.sources if one.has_raw_ids and places.is_read_once(one.layout.uri)}
     if plan.dimension and not raw:
-        return plan.dimension, chunks
+        return plan.dimension, None, chunks
     passed: list[Chunk] = []
     first = next(chunks, None)
     while first is not None and first.is_passed:
         passed.append(first.emptied())
         first = next(chunks, None)
     if first is None:
-        return plan.dimension, iter(passed)
+        return plan.dimension, None, iter(passed)
     if first.part.uri in raw:
         check_ids(raw[first.part.uri], first)
-    return plan.dimension or first_dimension(first), chain([*passed, first], chunks)
+    return plan.dimension or first_dimension(first), only_dimension(first), chain([*passed, first], chunks)
 
 
 def _now() -> datetime.datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.values import JsonList, dump_objects
 
 if TYPE_CHECKING:
     import datetime
@@ -31,9 +33,27 @@ STATUSES = {
     ExitCode.BAD_ROWS: "bad_rows",
     ExitCode.DIFFERENT: "different",
     ExitCode.BUG: "bug",
+    ExitCode.BUSY: "busy",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "terminated",
 }
+
+RETRY = {
+    ExitCode.OK: "never",
+    ExitCode.REJECTED: "never",
+    ExitCode.USAGE: "after-fix",
+    ExitCode.FAILED: "same-command",
+    ExitCode.BAD_ROWS: "after-fix",
+    ExitCode.DIFFERENT: "after-fix",
+    ExitCode.BUG: "never",
+    ExitCode.BUSY: "same-command",
+    ExitCode.INTERRUPTED: "same-command",
+    ExitCode.TERMINATED: "same-command",
+}
+"""What a scheduler does about an exit code: nothing, run the same command again, or ask somebody to mend something."""
+
+_ROOM = 10
+"""A file whose rows are estimated is taken to have so many times more at most."""
 
 
 @dataclass(slots=True)
@@ -42,6 +62,8 @@ class SourceTally:
 
     total: int | None
     estimate: int
+    is_estimate_sound: bool = False
+    """Whether it goes by the bytes of the rows as they stand in the file, and not by compressed ones."""
     read: int = 0
     acknowledged: int = 0
     rejected: int = 0
@@ -52,6 +74,13 @@ class SourceTally:
     def asked(self) -> int:
         """The rows that this run was asked for, as far as they are known."""
         return max(self.total or 0, self.read + self.skipped + self.rejected_before)
+
+    @property
+    def most(self) -> float:
+        """How many they can be, as far as anybody knows."""
+        if self.total is not None:
+            return self.asked
+        return max(self.asked, _ROOM * self.estimate) if self.is_estimate_sound else math.inf
 
 
 @dataclass(slots=True)
@@ -76,7 +105,8 @@ class Tally:
         """A tally for the sources of a plan."""
         tally = cls()
         for source, (total, estimate) in zip(plan.sources, plan.expected(), strict=True):
-            tally.sources[source.layout.uri] = SourceTally(total, estimate)
+            is_sound = source.layout.is_seekable and estimate > 0
+            tally.sources[source.layout.uri] = SourceTally(total, estimate, is_sound)
             tally.total_bytes += source.layout.size
         return tally
 
@@ -113,7 +143,7 @@ class Tally:
     def acknowledged(self, batch: Batch, seconds: float) -> None:
         """Count a batch that the engine has."""
         self.sources[batch.part.uri].acknowledged += len(batch)
-        self.raw_bytes += batch.size
+        self.raw_bytes += _own_bytes(batch)
         self.last_ack = time.monotonic()
         if len(batch):
             self.latencies.append(seconds)
@@ -123,11 +153,30 @@ class Tally:
         return sum(getattr(source, name) for source in self.sources.values())
 
     @property
+    def most(self) -> float:
+        """How many rows this run can be asked for; infinite where nobody knows."""
+        return sum(source.most for source in self.sources.values())
+
+    @property
     def seconds(self) -> float:
         """From the first read to the last acknowledgement."""
         if self.first_read is None:
             return 0.0
         return (self.last_ack or time.monotonic()) - self.first_read
+
+
+def _own_bytes(batch: Batch) -> int:
+    """The bytes of the rows themselves, whatever they are sent as: vectors as float32, metadata as JSON, and text."""
+    size = batch.vectors.nbytes + len("".join(batch.ids).encode())
+    size += sum(_bytes_of(one) for one in batch.contents or () if one)
+    if batch.metadata is None:
+        return size
+    json = batch.metadata.json if isinstance(batch.metadata, JsonList) else dump_objects(batch.metadata)
+    return size + len(json)
+
+
+def _bytes_of(text: str | bytes) -> int:
+    return len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +185,8 @@ class RunReport:
 
     status: str
     exit_code: int
+    retry: str
+    """What to do about it: `never` anything, the `same-command` again, or that `after-fix`."""
     started: datetime.datetime
     ended: datetime.datetime
     target: str
@@ -143,6 +194,7 @@ class RunReport:
     sources: list[dict[str, Any]]
     rows: dict[str, int]
     bytes: dict[str, int]
+    """`raw`: of the rows that were acknowledged, not encoded; `wire`: of the requests."""
     load_seconds: float
     rows_per_second: float
     latency_ms: dict[str, float | None]

@@ -6,6 +6,7 @@ alike. What is secret is never an option's value, only a file's name.
 
 import re
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -426,9 +427,14 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
 
     def allowed_errors(self, rows: int) -> int:
         """How many bad rows are allowed among so many."""
-        if self.max_errors.endswith("%"):
-            return int(rows * float(self.max_errors[:-1]) / 100)
+        if self.allows_a_share:
+            return int(rows * Decimal(self.max_errors[:-1]) / 100)
         return int(self.max_errors)
+
+    @property
+    def allows_a_share(self) -> bool:
+        """Whether bad rows are allowed by a share of all rows."""
+        return self.max_errors.endswith("%")
 
     def __post_init__(self) -> None:
         super().__post_init__()

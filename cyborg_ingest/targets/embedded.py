@@ -18,6 +18,7 @@ import numpy as np
 from cyborg_ingest.errors import (
     AccessError,
     CapReachedError,
+    IndexBusyError,
     IndexExistsError,
     MissingExtraError,
     NoIndexError,
@@ -50,7 +51,7 @@ _LOCKED = (
 
 # What the engine says -> the error, and what to do. The first that fits counts; anything else may be a row's fault
 _MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
-    ("is locked by another", StorageError, _LOCKED),
+    ("is locked by another", IndexBusyError, _LOCKED),
     ("does not exist at the configured storage target", NoIndexError, ""),
     ("No KMS blob exists", NoIndexError, ""),
     ("already exists", IndexExistsError, ""),
