@@ -20,7 +20,7 @@ IN_TESTS := cd tests && CYBORG_INGEST_TEST_INSTALLED=1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint lowest bench clean python
+.PHONY: help demo test soak lint lowest newest bench clean python
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ soak: .venv-test/ready-$(SOURCES) ## the tests that take long
 lowest: .venv-lowest/ready-$(SOURCES) ## the tests, with the oldest dependencies that pyproject.toml allows
 	$(IN_TESTS) ../.venv-lowest/bin/python -I -m pytest -m 'not soak' $(PYTEST_ARGS)
 
+newest: .venv-newest/ready-$(SOURCES) ## the tests, with the newest pre-releases of the dependencies
+	$(IN_TESTS) ../.venv-newest/bin/python -I -m pytest -m 'not soak' $(PYTEST_ARGS)
+
 lint: .venv-lint/ready-$(SETUP) ## ruff and mypy
 	.venv-lint/bin/ruff check .
 	.venv-lint/bin/ruff format --check .
@@ -48,7 +51,7 @@ bench: .venv-test/ready-$(SOURCES) ## measure: some 30 minutes on a quiet machin
 	for each in startup client rest embedded defaults; do .venv-test/bin/python benchmarks/$$each.py || exit 1; done
 
 clean: ## remove all that was made here
-	rm -rf .bench .build .venv .venv-test .venv-lowest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .bench .build .venv .venv-test .venv-lowest .venv-newest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:
@@ -82,15 +85,16 @@ endef
 .venv-test/ready-$(SOURCES): .venv-test/setup-$(SETUP) $(WHEEL_DIR)/built
 	$(call install,embedded$(comma)test)
 
-# uv, since pip cannot resolve to the oldest. Only the bounds of pyproject.toml itself are lowered: how old the
-# dependencies of dependencies may be is for those to say.
-UV := .venv-lowest/bin/uv
-.venv-lowest/ready-$(SOURCES): .venv-lowest/setup-$(SETUP) $(WHEEL_DIR)/built
+# uv, since pip cannot resolve to the oldest. Only the bounds of pyproject.toml itself are lowered, or raised to what
+# is not released yet: how old or new the dependencies of dependencies may be is for those to say.
+.venv-lowest/ready-$(SOURCES): RESOLVED := --resolution lowest-direct
+.venv-newest/ready-$(SOURCES): RESOLVED := --prerelease allow
+.venv-lowest/ready-$(SOURCES) .venv-newest/ready-$(SOURCES): %/ready-$(SOURCES): %/setup-$(SETUP) $(WHEEL_DIR)/built
 	rm -f $(@D)/ready-*
-	.venv-lowest/bin/python -m pip install -q uv
-	$(UV) pip compile -q --no-deps --only-binary :all: --resolution lowest-direct --extra embedded \
-	  --python .venv-lowest/bin/python -o .venv-lowest/lowest.txt pyproject.toml
-	$(UV) pip install -q --python .venv-lowest/bin/python --only-binary :all: -c .venv-lowest/lowest.txt \
+	$(@D)/bin/python -m pip install -q uv
+	$(@D)/bin/uv pip compile -q --no-deps --only-binary :all: $(RESOLVED) --extra embedded --extra hdf5 \
+	  --python $(@D)/bin/python -o $(@D)/resolved.txt pyproject.toml
+	$(@D)/bin/uv pip install -q --python $(@D)/bin/python --only-binary :all: -c $(@D)/resolved.txt \
 	  --reinstall-package cyborg-ingest "`echo $(WHEEL_DIR)/*.whl`[embedded,test]"
 	touch $@
 
