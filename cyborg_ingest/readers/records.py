@@ -393,7 +393,7 @@ class _Columns:
             reason, detail = Reason.VECTOR_INVALID, f"the vector holds {str(wrong)[:40]!r}"
         except OverflowError:
             reason, detail = Reason.VECTOR_OVERFLOW, "the vector holds a number beyond float32"
-        self.faults.append(Fault(place, reason, detail))
+        self.faults.append(Fault(place, reason, detail, self._record(place)))
         return None
 
 
