@@ -185,6 +185,17 @@ def _at_terminal() -> bool:
     return is_terminal(sys.stderr)
 
 
+def _say(event: Event) -> None:
+    """What commands without a display of their own have to say: notes, and each failure that is waited out."""
+    from cyborg_ingest import wording  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.events import Noted, Retrying  # noqa: PLC0415
+
+    if isinstance(event, Noted):
+        typer.echo(printable(wording.note(event)), err=True)
+    elif isinstance(event, Retrying):
+        typer.echo(printable(wording.retry(event)), err=True)
+
+
 def _print_version(value: bool) -> None:
     if value:
         typer.echo(f"cyborg-ingest {__version__}")
@@ -239,7 +250,7 @@ def verify(
     from cyborg_ingest.verifier import verify as compare  # noqa: PLC0415
 
     settings = _settings(VerifySettings, {**arguments, "sources": tuple(sources), "index": index})
-    result = compare(settings)
+    result = compare(settings, emit=_say)
     if json_output:
         _print_json(result)
     else:
@@ -257,7 +268,7 @@ def inspect_sources(*, sources: _SOURCES, **arguments: Any) -> ExitCode:
     from cyborg_ingest.portrait import portrait  # noqa: PLC0415
 
     settings = _settings(InspectSettings, {**arguments, "sources": tuple(sources)})
-    found = look(settings)
+    found = look(settings, _say)
     if settings.json:
         _print_json(found.to_dict())
     else:
@@ -273,15 +284,10 @@ def inspect_sources(*, sources: _SOURCES, **arguments: Any) -> ExitCode:
 @_takes(CreateIndexSettings, TargetSettings)
 def create_index(name: _NAME, **arguments: Any) -> None:
     """Create an index; without a key, one is made and kept, and its path printed."""
-    from cyborg_ingest.events import Noted  # noqa: PLC0415
     from cyborg_ingest.manage import create  # noqa: PLC0415
 
-    def show(event: object) -> None:
-        if isinstance(event, Noted):
-            typer.echo(event.text, err=True)
-
     settings = _settings(CreateIndexSettings, arguments)
-    typer.echo(create(settings, name, show))
+    typer.echo(create(settings, name, _say))
 
 
 @index_app.command("info", cls=Command)
@@ -295,7 +301,7 @@ def index_info(
     """Show an index: dimension, metric, rows, training."""
     from cyborg_ingest.manage import info  # noqa: PLC0415
 
-    found = info(_settings(TargetSettings, arguments), name)
+    found = info(_settings(TargetSettings, arguments), name, _say)
     if json_output:
         _print_json(found)
         return
@@ -309,7 +315,7 @@ def list_indexes(**arguments: Any) -> None:
     """List the names of all indexes of a target."""
     from cyborg_ingest.manage import names  # noqa: PLC0415
 
-    for name in names(_settings(TargetSettings, arguments)):
+    for name in names(_settings(TargetSettings, arguments), _say):
         typer.echo(name)
 
 
@@ -319,7 +325,7 @@ def train_index(name: _NAME, **arguments: Any) -> None:
     """Train an index, so that queries on many rows are fast. Blocks until it is done."""
     from cyborg_ingest.manage import train  # noqa: PLC0415
 
-    typer.echo(train(_settings(TargetSettings, arguments), name))
+    typer.echo(train(_settings(TargetSettings, arguments), name, _say))
 
 
 @index_app.command("delete", cls=Command)
@@ -335,13 +341,13 @@ def delete_index(
     from cyborg_ingest.manage import delete, info  # noqa: PLC0415
 
     settings = _settings(TargetSettings, arguments)
-    found = info(settings, name)
+    found = info(settings, name, _say)
     if not yes:
         if not (sys.stdin.isatty() and _at_terminal()):
             raise UsageError(f"Deleting index {name!r} needs --yes where nobody can be asked.")
         question = f"Delete index {name!r} in {found['target']} with its {found['rows']:,} rows?"
         typer.confirm(question, abort=True, err=True)
-    typer.echo(delete(settings, name))
+    typer.echo(delete(settings, name, _say))
 
 
 _GIVEN_UP = ("sender", "reader", "looker")

@@ -18,6 +18,7 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.model import Reason, Rejection
 from cyborg_ingest.retry import RetryPolicy, call
 from cyborg_ingest.sender import Settled
+from cyborg_ingest.targets.retrying import asked_once
 from cyborg_ingest.values import with_plain_dates
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _SUSPECTS = 16
 
 
 class Delivery:
-    """One index, and the rules of asking it again.
+    """One index, and the rules of asking it again: its own patience does not know which rows a failure befell.
 
     `on_retry` hears of each failure that may pass, with the ids of the rows that it befell. `tolerance` is that of
     comparing vectors with what the index holds, as a share of their largest component.
@@ -50,7 +51,7 @@ class Delivery:
         gate: Gate,
         on_retry: Callable[[list[str], RetryableError, float], None],
     ) -> None:
-        self.index = index
+        self.index = asked_once(index)
         self.tolerance = 0.0
         self._policy = policy
         self._gate = gate

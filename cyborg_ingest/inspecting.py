@@ -12,6 +12,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest.batches import cut
 from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, UsageError
+from cyborg_ingest.events import ignore
 from cyborg_ingest.findings import Finding
 from cyborg_ingest.inspection import (
     Inspection,
@@ -32,6 +33,7 @@ from cyborg_ingest.readers.base import ORIGIN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from cyborg_ingest.events import Emit
     from cyborg_ingest.model import Batch, Chunk, IndexInfo, Json
     from cyborg_ingest.plan import Plan, Source
     from cyborg_ingest.readers.base import Layout
@@ -55,22 +57,22 @@ class _Index:
     findings: tuple[Finding, ...] = ()
 
 
-def inspect(settings: InspectSettings) -> Inspection:
+def inspect(settings: InspectSettings, emit: Emit = ignore) -> Inspection:
     """Look at the sources, and at the index where one is named. Raises UsageError, SourceError; else it finds."""
     try:
         plan = make_plan(settings.sources, settings)
     except MappingError as error:
-        return _without_mapping(find_layouts(settings.sources, settings), error, _look_at_index(settings))
-    return _inspect(plan, _look_at_index(settings), full=settings.full)
+        return _without_mapping(find_layouts(settings.sources, settings), error, _look_at_index(settings, emit))
+    return _inspect(plan, _look_at_index(settings, emit), full=settings.full)
 
 
-def _look_at_index(settings: InspectSettings) -> _Index:
+def _look_at_index(settings: InspectSettings, emit: Emit) -> _Index:
     """What stands in the way of opening it is a finding; a wrong option is an error."""
     if settings.index is None:
         return _Index()
     with ExitStack() as stack:
         try:
-            client = stack.enter_context(open_client(settings))
+            client = stack.enter_context(open_client(settings, emit))
             opened = open_index(client, settings, settings.index)
             index = stack.enter_context(opened.index)
             return _Index(client, opened.info, index.count())

@@ -9,7 +9,7 @@ import shlex
 import threading
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import keys
 from cyborg_ingest import sources as places
@@ -39,7 +39,7 @@ from cyborg_ingest.planning import check_ids, describe_job, make_plan
 from cyborg_ingest.precision import Guess, known
 from cyborg_ingest.report import RETRY, STATUSES, RunReport, Tally, latency, row_counts
 from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped
-from cyborg_ingest.retry import Gate, RetryPolicy, call
+from cyborg_ingest.retry import Gate, RetryPolicy
 from cyborg_ingest.settings import LoadSettings
 from cyborg_ingest.stop import Stop
 from cyborg_ingest.stopping import Stopper
@@ -52,15 +52,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cyborg_ingest.errors import RetryableError
-    from cyborg_ingest.events import Emit
+    from cyborg_ingest.events import Emit, Event
     from cyborg_ingest.model import Batch, Chunk, Part, Rejection, StoredRow
     from cyborg_ingest.opening import Opened
     from cyborg_ingest.plan import Done, Plan
     from cyborg_ingest.precision import Precision
     from cyborg_ingest.sender import Settled
     from cyborg_ingest.targets.base import Client
-
-_T = TypeVar("_T")
+    from cyborg_ingest.targets.retrying import RetryingClient
 
 _CHUNK_BYTES = 3_000_000
 """What is decoded at once: about what a core's own cache holds."""
@@ -163,7 +162,7 @@ class _Run:
         self.tally = Tally.of(plan)
         self.not_read = [one.to_dict() for one in plan.not_read]
         self._refuse_second_look(plan)
-        with open_client(settings) as client:
+        with open_client(settings, self._heard, self.gate) as client:
             self.target, self.is_embedded = client.target, client.is_embedded
             self.emit(Planned(plan, client.target, settings.index))
             for note in plan.notes:
@@ -276,7 +275,7 @@ class _Run:
             if self.journal is not None:
                 self.journal.complete(part, rows)
 
-    def _open(self, client: Client, dimension: int | None) -> Opened | None:
+    def _open(self, client: RetryingClient, dimension: int | None) -> Opened | None:
         """The index; None where a dry run would have created it."""
         settings = self.settings
         if settings.create and not settings.dry_run:
@@ -474,6 +473,13 @@ class _Run:
             "same command again."
         )
 
+    def _heard(self, event: Event) -> None:
+        """What the client says: of a request that is no upsert, too, each retry counts."""
+        if isinstance(event, Retrying):
+            self._retrying(event.error, event.pause)
+        else:
+            self.emit(event)
+
     def _retrying(self, error: RetryableError, pause: float) -> None:
         with self._lock:
             self.tally.retries[error.cause] += 1
@@ -516,17 +522,7 @@ class _Run:
 
     def _get(self, ids: list[str]) -> list[StoredRow]:
         """Rows of the index."""
-        index = self.opened.index if self.opened is not None else None
-        return self._asked(lambda: index.get(ids)) if index is not None else []
-
-    def _asked(self, action: Callable[[], _T]) -> _T:
-        """A request that is no upsert, tried again by the same policy."""
-
-        def note(error: RetryableError, pause: float) -> None:
-            self.tally.retries[error.cause] += 1
-            self.emit(Retrying(error, pause))
-
-        return call(action, RetryPolicy(self.settings.retries, self.settings.retry_max_wait), self.gate, note)
+        return self.opened.index.get(ids) if self.opened is not None else []
 
     def _end(self, code: ExitCode, error: str | None) -> RunReport:
         """Report, and note in the journal how it ended."""

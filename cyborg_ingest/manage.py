@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import UsageError
+from cyborg_ingest.events import ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.opening import create_index, open_client, open_index
 
@@ -28,7 +29,7 @@ def create(settings: CreateIndexSettings, name: str, emit: Emit) -> str:
         bm25_k1=settings.bm25_k1,
         bm25_b=settings.bm25_b,
     )
-    with open_client(settings) as client:
+    with open_client(settings, emit) as client:
         opened = create_index(client, settings, name, options, emit)
         with opened.index:
             dimension = opened.info.dimension or "set by the first row"
@@ -49,9 +50,9 @@ def _schema(path: Path | None) -> dict[str, Any] | None:
     return found
 
 
-def info(settings: TargetSettings, name: str) -> dict[str, Any]:
+def info(settings: TargetSettings, name: str, emit: Emit = ignore) -> dict[str, Any]:
     """What an index says of itself, and how many rows it holds."""
-    with open_client(settings) as client:
+    with open_client(settings, emit) as client:
         opened = open_index(client, settings, name)
         with opened.index as index:
             found = opened.info
@@ -68,15 +69,15 @@ def info(settings: TargetSettings, name: str) -> dict[str, Any]:
             }
 
 
-def names(settings: TargetSettings) -> list[str]:
+def names(settings: TargetSettings, emit: Emit = ignore) -> list[str]:
     """All indexes of a target."""
-    with open_client(settings) as client:
+    with open_client(settings, emit) as client:
         return sorted(client.list_indexes())
 
 
-def train(settings: TargetSettings, name: str) -> str:
+def train(settings: TargetSettings, name: str, emit: Emit = ignore) -> str:
     """Train an index, and say what came of it: the engine leaves a small one as it is, without a word."""
-    with open_client(settings) as client, open_index(client, settings, name).index as index:
+    with open_client(settings, emit) as client, open_index(client, settings, name).index as index:
         index.train()
         found = index.describe()
         if found.is_trained:
@@ -87,8 +88,8 @@ def train(settings: TargetSettings, name: str) -> str:
         )
 
 
-def delete(settings: TargetSettings, name: str) -> str:
+def delete(settings: TargetSettings, name: str, emit: Emit = ignore) -> str:
     """Delete an index."""
-    with open_client(settings) as client, open_index(client, settings, name).index as index:
+    with open_client(settings, emit) as client, open_index(client, settings, name).index as index:
         index.delete()
         return f"Deleted index {name!r} from {client.target}."

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import keys
 from cyborg_ingest.errors import (
+    AccessError,
     CapReachedError,
     IndexExistsError,
     MappingError,
     NoIndexError,
     UsageError,
 )
-from cyborg_ingest.events import Noted
+from cyborg_ingest.events import Noted, Retrying, ignore
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.retry import Gate, RetryPolicy
 from cyborg_ingest.targets import connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
+from cyborg_ingest.targets.retrying import Patience, RetryingClient
 
 if TYPE_CHECKING:
     from cyborg_ingest.events import Emit
     from cyborg_ingest.model import IndexInfo
     from cyborg_ingest.settings import CreateSettings, LoadSettings, TargetSettings
-    from cyborg_ingest.targets.base import Client, Index
+    from cyborg_ingest.targets.base import Client
+    from cyborg_ingest.targets.retrying import RetryingIndex
 
 LICENCE_VARIABLE = "CYBORGDB_API_KEY"
 """The embedded engine's licence, as CyborgDB names it; never the service's key."""
@@ -33,13 +38,17 @@ LICENCE_VARIABLE = "CYBORGDB_API_KEY"
 class Opened:
     """An index, and what it said of itself when it was opened."""
 
-    index: Index
+    index: RetryingIndex
     info: IndexInfo
     created: bool
 
 
-def open_client(settings: TargetSettings) -> Client:
-    """Connect to the target that the settings name. Raises UsageError, KeyFileError, TargetError."""
+def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None = None) -> RetryingClient:
+    """A client of the target that the settings name. Raises UsageError, KeyFileError, TargetError.
+
+    Each of its requests is tried again as the settings say; `emit` hears of that from any thread, and stopping the
+    gate ends the pauses.
+    """
     if not settings.target:
         raise UsageError(
             "No target. Give --target http://HOST:PORT for a service or --target disk:PATH for the engine in "
@@ -55,7 +64,12 @@ def open_client(settings: TargetSettings) -> Client:
     )
     if embedded and settings.api_key_file:
         raise UsageError(f"--api-key-file is for a service; {settings.target} needs no API key.")
-    return connect(settings.target, connection)
+    patience = Patience(
+        RetryPolicy(settings.retries, settings.retry_max_wait),
+        gate or Gate(),
+        lambda error, pause: emit(Retrying(error, pause)),
+    )
+    return RetryingClient(connect(settings.target, connection), patience)
 
 
 def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
@@ -64,13 +78,23 @@ def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
     return given or keys.find_kept_key(keys.kept_key_path(target, index))
 
 
-def open_index(client: Client, settings: TargetSettings, name: str) -> Opened:
+def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
     """An index that exists. Raises NoIndexError, AccessError."""
-    index = client.index(name, find_key(settings, client.target, name))
+    key = find_key(settings, client.target, name)
+    index = client.index(name, key)
+    try:
+        return Opened(index, index.describe(), created=False)
+    except AccessError:
+        kept = find_key(settings, client.target, name)
+        if key is not None or kept is None:
+            raise
+    index = client.index(name, kept)  # another process has made it since, and kept its key
     return Opened(index, index.describe(), created=False)
 
 
-def create_index(client: Client, settings: TargetSettings, name: str, options: CreateOptions, emit: Emit) -> Opened:
+def create_index(
+    client: RetryingClient, settings: TargetSettings, name: str, options: CreateOptions, emit: Emit
+) -> Opened:
     """Create an index. Its key is on disk before the index exists. Raises IndexExistsError."""
     key = find_key(settings, client.target, name)
     if options.kms_name:
@@ -85,22 +109,21 @@ def create_index(client: Client, settings: TargetSettings, name: str, options: C
 
 
 def open_or_create(
-    client: Client,
+    client: RetryingClient,
     settings: TargetSettings,
     create: CreateSettings,
     name: str,
     dimension: int | None,
     emit: Emit,
 ) -> Opened:
-    """The index if it is there, else a new one of this dimension."""
-    try:
+    """The index if it is there, else a new one of this dimension; also if another process makes it at this moment."""
+    with contextlib.suppress(NoIndexError):
         return open_index(client, settings, name)
-    except NoIndexError as missing:
-        options = CreateOptions(dimension, create.metric, create.storage_precision, create.kms_name)
-        try:
-            return create_index(client, settings, name, options, emit)
-        except IndexExistsError:
-            raise missing from None  # it is there, and the first answer says why it does not open
+    options = CreateOptions(dimension, create.metric, create.storage_precision, create.kms_name)
+    with contextlib.suppress(IndexExistsError):
+        return create_index(client, settings, name, options, emit)
+    index = client.index(name, find_key(settings, client.target, name))
+    return Opened(index, index.until_made(), created=False)
 
 
 def check_index(opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_MOST_DOUBLINGS = 64
+"""By then a pause is longer than anybody waits; a float doubled a thousand times is none any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -27,7 +30,8 @@ class RetryPolicy:
 
     def pause(self, attempt: int, retry_after: float | None) -> float:
         """Seconds before try number `attempt` (from 1). What the target asks for is obeyed, up to `max_wait`."""
-        jitter = random.uniform(0, min(self.max_wait, self.base * 2**attempt))  # noqa: S311 - not for secrets
+        doubled = self.base * 2.0 ** min(attempt, _MOST_DOUBLINGS)
+        jitter = random.uniform(0, min(self.max_wait, doubled))  # noqa: S311 - not for secrets
         return max(jitter, min(retry_after or 0.0, self.max_wait))
 
 

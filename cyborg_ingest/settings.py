@@ -4,6 +4,7 @@ The command line is generated from these classes, and the Python API takes them 
 alike. What is secret is never an option's value, only a file's name.
 """
 
+import math
 import re
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -23,6 +24,9 @@ FORMATS = (
 REJECT_CONTENTS = ("full", "ids")
 VERIFY = ("none", "count", "sample", "full")
 PROGRESS = ("auto", "rich", "plain", "json", "none")
+
+MOST_SECONDS = 86_400.0
+"""A day: the longest that any option lets one thing be waited for."""
 
 
 _ERRORS = re.compile(r"\d+|\d+(\.\d+)?%")
@@ -81,6 +85,8 @@ def _check(declared: Declaration, value: Any) -> None:
         return
     if declared.choices and value not in declared.choices:
         raise UsageError(f"{declared.flag} is {value!r}; it takes {', '.join(declared.choices)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{declared.flag} is {value}; it takes a number.")
     if declared.minimum is not None and value < declared.minimum:
         raise UsageError(f"{declared.flag} is {value}; it must be at least {declared.minimum:g}.")
     if declared.maximum is not None and value > declared.maximum:
@@ -124,9 +130,21 @@ class TargetSettings(Settings):
     timeout: float = option(
         300.0,
         "--timeout",
-        "Seconds to wait for the answer to one request. A request that was given up may still be applied.",
+        "Seconds until one request has its whole answer. A request that was given up may still be applied.",
         panel=_TARGET,
         minimum=0.1,
+        maximum=MOST_SECONDS,
+    )
+    retries: int = option(
+        8, "--retries", "Tries after a failure that may pass, for each request.", panel=_TARGET, minimum=0
+    )
+    retry_max_wait: float = option(
+        60.0,
+        "--retry-max-wait",
+        "Longest pause between two tries, in seconds.",
+        panel=_TARGET,
+        minimum=0,
+        maximum=MOST_SECONDS,
     )
 
 
@@ -368,12 +386,6 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
         maximum=64,
         metavar="N",
     )
-    retries: int = option(
-        8, "--retries", "Tries after a failure that may pass, for one request.", panel=_SENDING, minimum=0
-    )
-    retry_max_wait: float = option(
-        60.0, "--retry-max-wait", "Longest pause between two tries, in seconds.", panel=_SENDING, minimum=0
-    )
     max_errors: str = option(
         "0",
         "--max-errors",
@@ -417,6 +429,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
         "After Ctrl-C or SIGTERM, seconds to wait for requests that are on their way.",
         panel=_SAFETY,
         minimum=0,
+        maximum=MOST_SECONDS,
     )
     sole_writer: bool = option(
         False,

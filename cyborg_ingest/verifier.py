@@ -15,6 +15,7 @@ from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.compare import TOLERANCES, Row, deviation, difference, rows_of
 from cyborg_ingest.distinct import KEPT_TO_COMPARE, Distinct, hashes_of
 from cyborg_ingest.errors import SourceError, UsageError
+from cyborg_ingest.events import Retrying, ignore
 from cyborg_ingest.opening import open_client, open_index
 from cyborg_ingest.planning import make_plan
 from cyborg_ingest.precision import GUESSED_ROWS, Precision, rounding
@@ -23,6 +24,7 @@ from cyborg_ingest.written import differences_output, refuse_overwriting, whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from cyborg_ingest.events import Emit, Event
     from cyborg_ingest.model import Batch, StoredRow
     from cyborg_ingest.plan import Plan
     from cyborg_ingest.precision import Pair
@@ -250,12 +252,21 @@ def present(index: Index, ids: list[str]) -> list[str]:
     return found
 
 
-def verify(settings: VerifySettings, on_progress: Callable[[int], None] = lambda _rows: None) -> dict[str, Any]:
+def verify(
+    settings: VerifySettings, on_progress: Callable[[int], None] = lambda _rows: None, emit: Emit = ignore
+) -> dict[str, Any]:
     """`cyborg-ingest verify`: compare an index with its sources. Raises UsageError where there is no row to compare."""
     output = None if settings.differences is None else differences_output(settings.differences)
     plan = make_plan(settings.sources, settings)
+    retries: Counter[str] = Counter()
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Retrying):
+            retries[event.error.cause] += 1
+        emit(event)
+
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(open_client(settings))
+        client = stack.enter_context(open_client(settings, heard))
         outputs, key = [output] if output else [], keys.kept_key_path(client.target, settings.index)
         refuse_overwriting(outputs, plan, settings, client.target, key)
         write = stack.enter_context(whole(output)) if output else None
@@ -272,6 +283,7 @@ def verify(settings: VerifySettings, on_progress: Callable[[int], None] = lambda
             verifier = Verifier(index, plan, precision, settings.sample_rows, note)
             result = verifier.run(settings.mode, on_progress)
     result["not_read"] = [one.to_dict() for one in plan.not_read]
+    result["retries"] = dict(retries)
     if not result["checked"]:
         raise UsageError(f"There is nothing to verify. {result['text']}")
     return result

@@ -1,6 +1,6 @@
 """A proxy of real sockets between the loader and the real service, which breaks requests on purpose.
 
-Faults befall `POST /v1/vectors/upsert_binary` only; every other request passes.
+Faults befall `POST /v1/vectors/upsert_binary` only, unless `others` picks some for the other paths.
 """
 
 from __future__ import annotations
@@ -115,14 +115,27 @@ def all_faults(delay: float) -> list[Fault]:
 
 
 class Proxy:
-    """Listens on 127.0.0.1 and forwards to a service; `choose` picks the fault of an upsert, or none."""
+    """Listens on 127.0.0.1 and forwards to a service; `choose` picks the fault of an upsert, or none.
 
-    def __init__(self, port: int, choose: Callable[[int, bytes], Fault | None]) -> None:
+    `others` does so for every other path, of which it gets the name and the number of the request, from 1.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        choose: Callable[[int, bytes], Fault | None],
+        *,
+        others: Callable[[str, int], Fault | None] = lambda _path, _number: None,
+        listen: int = 0,
+    ) -> None:
+        self.asked: Counter[str] = Counter()
+        self.broken: Counter[str] = Counter()
         self.injected: Counter[str] = Counter()
         self.upserts = 0
         self.headers: list[dict[str, str]] = []
         self.largest = 0
         self._choose = choose
+        self._others = others
         self._lock = threading.Lock()
         outer = self
 
@@ -137,7 +150,7 @@ class Proxy:
             def handle_error(self, *_: Any) -> None:
                 """A connection that the client gave up is no news."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", listen), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def _serve(self, connection: socket.socket, port: int) -> None:
@@ -162,9 +175,12 @@ class Proxy:
                     return
 
     def _fault(self, path: str, body: bytes) -> Fault | None:
-        if path != UPSERT:
-            return None
         with self._lock:
+            self.asked[path] += 1
+            if path != UPSERT:
+                fault = self._others(path, self.asked[path])
+                self.broken[path] += fault is not None
+                return fault
             self.upserts += 1
             self.largest = max(self.largest, len(body))
             fault = self._choose(self.upserts, body)

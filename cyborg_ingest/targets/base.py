@@ -102,6 +102,10 @@ class Index(Protocol):
         """Build the inverted lists, which makes queries on a large index fast. Blocks until done."""
         ...
 
+    def is_training(self) -> bool:
+        """Whether it is being trained now, or waits for it."""
+        ...
+
     def delete(self) -> None:
         """Delete the index with all its rows."""
         ...

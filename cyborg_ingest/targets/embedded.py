@@ -300,6 +300,10 @@ class EmbeddedIndex(Closing):
         with self._doing():
             self._engine().train(index_key=self._key)
 
+    def is_training(self) -> bool:
+        """See `targets.base.Index`. Training blocks, so nobody is left who could ask."""
+        return False
+
     def delete(self) -> None:
         """See `targets.base.Index`."""
         with self._doing():

@@ -256,6 +256,10 @@ class RestIndex(Closing):
         """See `targets.base.Index`. Needs the root key."""
         self._call("/v1/indexes/train")
 
+    def is_training(self) -> bool:
+        """See `targets.base.Index`. Needs the root key."""
+        return self.name in self._client.call("/v1/indexes/training-status", None)["training_indexes"]
+
     def delete(self) -> None:
         """See `targets.base.Index`. Needs the root key."""
         self._call("/v1/indexes/delete")
