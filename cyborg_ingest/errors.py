@@ -31,7 +31,8 @@
     │   └── RetryableError        3    may succeed later: see `retry_after` and `outcome_unknown`
     │       ├── ThrottledError    3    429
     │       ├── UnavailableError  3    408, 500, 502, 503, 504
-    │       └── ConnectionLostError 3  nothing came back
+    │       └── ConnectionLostError 3  nothing came back, or no answer of such a service
+    │           └── OversizedAnswerError 3  more came back than such an answer can have
     ├── BadRowError               4    a bad row, or more of them than --max-errors allows
     ├── DifferenceError           5    what the index holds, counts or says is not what was sent
     └── StoppedError        130, 143   stopped by a signal; the same command goes on
@@ -240,6 +241,10 @@ class UnavailableError(RetryableError):
 
 class ConnectionLostError(RetryableError):
     """No answer came: refused, reset, timed out, or cut short."""
+
+
+class OversizedAnswerError(ConnectionLostError):
+    """An answer is larger than what was asked for can be."""
 
 
 class BadRowError(IngestError):

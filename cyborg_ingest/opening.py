@@ -21,6 +21,7 @@ from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.retry import Gate, RetryPolicy
 from cyborg_ingest.targets import connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
+from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings import CreateSettings, LoadSettings, TargetSettings
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.retrying import RetryingIndex
+
+_READABLE = (
+    "keys and rows can be read by whoever is on the way. Name it as https://..., or say that the network is your own "
+    "with --allow-plain-http."
+)
 
 LICENCE_VARIABLE = "CYBORGDB_API_KEY"
 """The embedded engine's licence, as CyborgDB names it; never the service's key."""
@@ -64,12 +70,16 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
     )
     if embedded and settings.api_key_file:
         raise UsageError(f"--api-key-file is for a service; {settings.target} needs no API key.")
+    client = connect(settings.target, connection)
+    is_plain = client.target.startswith("http://") and not is_loopback(client.target)
+    if is_plain and not settings.allow_plain_http:
+        emit(Noted(f"{client.target} is not encrypted: {_READABLE}"))
     patience = Patience(
         RetryPolicy(settings.retries, settings.retry_max_wait),
         gate or Gate(),
         lambda error, pause: emit(Retrying(error, pause)),
     )
-    return RetryingClient(connect(settings.target, connection), patience)
+    return RetryingClient(client, patience)
 
 
 def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:

@@ -127,6 +127,12 @@ class TargetSettings(Settings):
         None, "--ca-cert", "Trust the certificate authorities in this PEM file.", panel=_TARGET
     )
     insecure: bool = option(False, "--insecure", "Do not verify the service's TLS certificate.", panel=_TARGET)
+    allow_plain_http: bool = option(
+        False,
+        "--allow-plain-http",
+        "Say nothing about a service beyond this machine that is spoken to without encryption.",
+        panel=_TARGET,
+    )
     timeout: float = option(
         300.0,
         "--timeout",

@@ -42,6 +42,7 @@ FAULTS = [
     Fault("reset after", reset_after),
     Fault("truncated", truncated),
     Fault("garbage", garbage),
+    Fault("other JSON", lambda connection, forward: _answered(connection, forward, b"[1]")),
 ]
 PATHS = {
     f"/v1/{path}"

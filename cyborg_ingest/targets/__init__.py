@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cyborg_ingest.errors import UsageError
+from cyborg_ingest.targets import hosts
 
 if TYPE_CHECKING:
     from cyborg_ingest.targets.base import Client, Connection
@@ -54,6 +55,9 @@ def _service(target: str) -> str:
         raise UsageError("The target holds a user or password. Keys come from CYBORG_INGEST_API_KEY or --api-key-file.")
     if not host:
         raise UsageError(f"Target {target!r} names no host. {_FORMS}")
+    fault = "port 0 is none" if port == 0 else hosts.fault_of(host)
+    if fault:
+        raise UsageError(f"Target {target!r} cannot be reached: {fault}.")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError(f"Target {target!r} has more than host and port; the paths are the service's own.")
     shown = f"[{host}]" if ":" in host else host

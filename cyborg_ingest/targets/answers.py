@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import email.utils
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import orjson
-import requests
 
 from cyborg_ingest.errors import (
     AccessError,
     CapReachedError,
-    ConnectionLostError,
     IndexExistsError,
     MiscountError,
     NoIndexError,
@@ -28,6 +27,8 @@ from cyborg_ingest.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cyborg_ingest.targets.wire import Answer
 
 _SHOWN = 500
 _UNKNOWN_OUTCOME = {408, 500, 502, 504}
@@ -58,23 +59,25 @@ class Secrets:
     """Keys that no message may show, in every form that an answer could echo them in."""
 
     def __init__(self, api_key: str | None = None, index_key: bytes | None = None) -> None:
-        self._forms = [api_key] if api_key else []
+        forms = []
+        if api_key:
+            forms = [api_key, orjson.dumps(api_key)[1:-1].decode(), repr(api_key)[1:-1], quote(api_key, safe="")]
         if index_key:
-            self._forms += [index_key.hex(), index_key.hex().upper()]
+            forms += [index_key.hex(), repr(index_key)[2:-1], base64.b64encode(index_key).decode().rstrip("=")]
+        longest_first = sorted(set(forms), key=len, reverse=True)  # a form may be a part of another
+        self._forms = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if forms else None
 
     def scrub(self, text: str) -> str:
-        """The text without them."""
-        for form in self._forms:
-            text = text.replace(form, "***")
-        return text
+        """The text without them, whatever their case."""
+        return self._forms.sub("***", text) if self._forms else text
 
     def __repr__(self) -> str:
         return "Secrets(***)"
 
 
-def error_of_answer(target: str, answer: requests.Response, secrets: Secrets) -> TargetError:
-    """The error that a status other than 200 means."""
-    status, detail = answer.status_code, secrets.scrub(_detail(answer))[:_SHOWN]
+def error_of_answer(target: str, answer: Answer, secrets: Secrets, *, is_proxied: bool = False) -> TargetError:
+    """The error that a status other than 200 means. `is_proxied`: a proxy may be the one that says it."""
+    status, detail = answer.status, secrets.scrub(_detail(answer))[:_SHOWN]
     said = f"{target}: HTTP {status}" + (f": {detail.rstrip('.')}." if detail else ".")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(said, cause="429", retry_after=retry_after(answer))
@@ -90,29 +93,56 @@ def error_of_answer(target: str, answer: requests.Response, secrets: Secrets) ->
     for mark, kind, advice in _MEANINGS:
         if mark in detail and status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return kind(f"{said} {advice}".rstrip())
-    return _by_status(status, said, answer)
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return TargetError(f"{said} {secrets.scrub(_elsewhere(target, answer))}")
+    return _by_status(status, said, is_own=bool(detail), is_proxied=is_proxied)
 
 
-def _by_status(status: int, said: str, answer: requests.Response) -> TargetError:
+def _by_status(status: int, said: str, *, is_own: bool, is_proxied: bool) -> TargetError:  # noqa: PLR0911 - a table
+    """`is_own`: the answer has the shape of the service's own; else something between may have given it."""
+    between = "a proxy (see HTTP_PROXY and NO_PROXY)" if is_proxied else "a gateway, firewall or other service"
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return AccessError(f"{said} A proxy on the way asks for a user and a password: HTTP_PROXY holds them.")
     if status == HTTPStatus.UNAUTHORIZED:
-        return AccessError(f"{said} Look at the API key and at the index's key.")
+        hint = "Look at the API key and at the index's key."
+        return AccessError(f"{said} {hint}" if is_own else f"{said} {hint} Or it is {between} that asks for a login.")
     if status == HTTPStatus.FORBIDDEN:
-        return AccessError(f"{said} The API key does not permit this.")
+        if is_own:
+            return AccessError(f"{said} The API key does not permit this.")
+        return AccessError(
+            f"{said} The service would give a reason, so it is {between} that forbids this, whatever the API key."
+        )
     if status == HTTPStatus.NOT_FOUND:
-        return NoIndexError(f"{said} Either there is no such index, or this is not its key.")
+        if is_own:
+            return NoIndexError(f"{said} Either there is no such index, or this is not its key.")
+        return TargetError(f"{said} Is it a CyborgDB service?")
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         return RefusedError(said)
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        host = urlsplit(answer.headers.get("Location", "")).netloc.rpartition("@")[2]
-        return TargetError(f"{said} It sends elsewhere ({host or 'nowhere'}): name that address as --target.")
     return TargetError(f"{said} Is it a CyborgDB service?")
 
 
-def _detail(answer: requests.Response) -> str:
+def _elsewhere(target: str, answer: Answer) -> str:
+    """Where a redirect leads. It is never followed: the keys would go there too."""
+    try:
+        there = urlsplit(urljoin(target, answer.headers.get("Location", "")))
+    except ValueError:
+        there = urlsplit("")
+    here, host = urlsplit(target), there.netloc.rpartition("@")[2]
+    if not host:
+        return "It redirects to nowhere. Is it a CyborgDB service?"
+    address = f"{there.scheme}://{host}"
+    if here.scheme == "https" and there.scheme != "https":
+        return f"It redirects to {address}, without https: the keys are not sent there."
+    if (here.scheme, here.netloc) == (there.scheme, host):
+        return "It redirects to another path of its own. Is it a CyborgDB service?"
+    return f"It redirects to {address}; the keys are not sent there. If that is the service, name it as --target."
+
+
+def _detail(answer: Answer) -> str:
     """The service's own words. A 422 echoes the request, keys and all, so only what it says of it is taken."""
     try:
         detail = orjson.loads(answer.content)["detail"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError):
         return ""
     if isinstance(detail, list):
         return "; ".join(_complaints(detail))
@@ -122,7 +152,8 @@ def _detail(answer: requests.Response) -> str:
 def _complaints(detail: list[Any]) -> Iterator[str]:
     for one in detail[:5]:
         if isinstance(one, dict):
-            place = ".".join(str(step) for step in one.get("loc", ()))
+            steps = one.get("loc")
+            place = ".".join(map(str, steps)) if isinstance(steps, list) else str(steps)
             yield f"{place}: {one.get('msg') or one.get('type')}"
 
 
@@ -136,60 +167,15 @@ def check_count(target: str, message: Any, rows: int) -> None:
         )
 
 
-def retry_after(answer: requests.Response) -> float | None:
+def retry_after(answer: Answer) -> float | None:
     """Seconds that the service asks to wait, given as seconds or as a date."""
     value = answer.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():  # other scripts' digits, and superscripts, are digits to Python too
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        return max(0.0, (moment - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone.utc)
-    return max(0.0, (moment - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
-
-
-def error_of_transport(target: str, error: requests.RequestException) -> TargetError:  # noqa: PLR0911 - a table
-    """The error that a failure without an answer means."""
-    words = str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return _tls_error(target, words)
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return ConnectionLostError(f"{target} does not answer: connecting timed out.", cause="timeout")
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return ConnectionLostError(
-            f"{target} did not answer in time (--timeout sets how long to wait).",
-            cause="timeout",
-            outcome_unknown=True,
-        )
-    if isinstance(error, requests.exceptions.ProxyError):
-        return ConnectionLostError(f"The proxy before {target} fails; see HTTP_PROXY and NO_PROXY.", cause="proxy")
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
-        return TargetError(f"{target}: {type(error).__name__}.")
-    if "refused" in words or "Errno 111" in words or "NewConnectionError" in words or "NameResolution" in words:
-        return ConnectionLostError(f"Nothing answers at {target}. Is the service running, and the port right?",
-                                   cause="connect")  # fmt: skip
-    return ConnectionLostError(
-        f"{target} broke the connection ({_shortly(error)}). Does it speak https?",
-        cause="reset",
-        outcome_unknown=True,
-    )
-
-
-def _tls_error(target: str, words: str) -> TargetError:
-    if "WRONG_VERSION_NUMBER" in words or "record layer failure" in words:
-        return TargetError(f"{target} does not speak https. Name it as http://{target.partition('//')[2]}.")
-    if "CERTIFICATE_VERIFY_FAILED" in words:
-        return TargetError(
-            f"{target}: its certificate cannot be verified. Trust its authority with --ca-cert FILE "
-            "(or, at your own risk, --insecure)."
-        )
-    return ConnectionLostError(f"{target}: TLS failed ({words[:200]}).", cause="tls", outcome_unknown=True)
-
-
-def _shortly(error: BaseException) -> str:
-    """The innermost cause, by its name: its text repeats addresses of objects."""
-    while error.args and isinstance(error.args[-1], BaseException):
-        error = error.args[-1]
-    return type(error).__name__

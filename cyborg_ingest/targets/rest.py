@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+import ssl
 import threading
-import time
-import warnings
+import zlib
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
 
-from cyborg_ingest.errors import ConnectionLostError, TooLargeError, UsageError
-from cyborg_ingest.model import IndexInfo, StoredRow
-from cyborg_ingest.targets.answers import Secrets, check_count, error_of_answer, error_of_transport
+from cyborg_ingest.errors import ConnectionLostError, OversizedAnswerError, TooLargeError, UsageError
+from cyborg_ingest.targets.answers import Secrets, check_count, error_of_answer
 from cyborg_ingest.targets.arguments import checked
 from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.targets.body import Body
+from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
+from cyborg_ingest.targets.transport import error_of_transport
+from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
 from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:
@@ -29,63 +29,50 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cyborg_ingest.model import CreateOptions, Json
+    from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
     from cyborg_ingest.targets.base import Connection
 
-_IDLE_SECONDS = 4.0
-"""The service closes a kept-alive connection after 5 s; one older than this is not used again."""
+_CONTROL_BYTES = 4_000_000
+"""The largest answer that has no rows in it: schemas and lists of names are the longest."""
 
+_ROW_BYTES = 32_000_000
+"""Metadata and contents that all rows of an answer may have together; more are asked for in smaller numbers."""
 
-class _Line:
-    """One thread's connection, made anew when it has been idle for too long."""
-
-    def __init__(self, target: str, verify: bool | str, headers: dict[str, str]) -> None:
-        self._target = target
-        self._verify = verify
-        self._headers = headers
-        self._used = 0.0
-        self._session: requests.Session | None = None
-
-    def request(
-        self, method: str, path: str, body: bytes | Body | None, timeout: tuple[float, float]
-    ) -> requests.Response:
-        """Send one request; the body of the answer is read when this returns."""
-        try:
-            return self._fresh().request(method, self._target + path, data=body, timeout=timeout, allow_redirects=False)
-        except requests.RequestException:
-            self.close()  # what is left of the connection may hold half an answer
-            raise
-        finally:
-            self._used = time.monotonic()
-
-    def _fresh(self) -> requests.Session:
-        if self._session is not None and time.monotonic() - self._used > _IDLE_SECONDS:
-            self.close()
-        if self._session is None:
-            session = self._session = requests.Session()
-            session.headers.update(self._headers)
-            # The environment is asked once: with each request it takes a third of the request's time. `.netrc`,
-            # which would be sent as authentication, is not read at all
-            session.trust_env = False
-            session.proxies.update(get_environ_proxies(self._target))
-            session.verify = self._verify
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
-        return self._session
-
-    def close(self) -> None:
-        """Close the connection; the next request opens another."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+_NUMBER_BYTES, _DISTANCE_BYTES = 26, 4_096
+_LARGEST_DIMENSION = 65_535
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+"""How OpenSSL finds a certificate in a directory."""
 
 
 def _verification(connection: Connection) -> bool | str:
-    """Whose certificates are trusted: those asked for by option, else by the environment, else the usual."""
+    """Whose certificates are trusted: those asked for by option, else by the environment, else the usual.
+
+    Raises UsageError where they cannot be read.
+    """
     if connection.insecure:
         return False
-    bundle = connection.ca_cert or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    return str(bundle) if bundle else True
+    if connection.ca_cert:
+        return _certificates(f"--ca-cert {connection.ca_cert}", connection.ca_cert)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        bundle = os.environ.get(name)
+        if bundle:
+            path = Path(bundle)
+            if path.is_dir() and any(_HASHED.fullmatch(one.name) for one in path.iterdir()):
+                return bundle
+            return _certificates(f"{name} is {bundle}", path)
+    return True
+
+
+def _certificates(named: str, path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise UsageError(f"{named}: {'not a file' if path.exists() else 'no such file'}. It takes a PEM file.")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise UsageError(f"{named}: there is no certificate in it. It takes a PEM file.") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{named}: {getattr(error, 'strerror', None) or error}. It takes a PEM file.") from None
+    return str(path)
 
 
 class RestClient(Closing):
@@ -96,49 +83,63 @@ class RestClient(Closing):
     def __init__(self, target: str, connection: Connection) -> None:
         if target.startswith("http://") and (connection.ca_cert or connection.insecure):
             raise UsageError(f"--ca-cert and --insecure are for https; {target} is plain http.")
-        if connection.ca_cert and not connection.ca_cert.is_file():
-            raise UsageError(f"--ca-cert {connection.ca_cert}: no such file.")
-        if connection.insecure:  # asked for by name, so a warning with each connection helps nobody
-            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+        self._verify = _verification(connection) if target.startswith("https://") else True
+        if connection.insecure:
+            ignore_unverified()
         self.target = target
         self.connection = connection
         self._secrets = Secrets(connection.api_key)
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        # an answer that is not compressed cannot be a bomb
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
         if connection.api_key:
             self._headers["X-API-Key"] = connection.api_key
         self._local = threading.local()
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
+        self._proxies = proxies_for(target)
 
-    def _line(self) -> _Line:
+    def _line(self) -> Line:
         """The connection of the calling thread."""
-        found: _Line | None = getattr(self._local, "line", None)
+        found: Line | None = getattr(self._local, "line", None)
         if found is None:
-            found = self._local.line = _Line(self.target, _verification(self.connection), self._headers)
+            timeout = self.connection.connect_timeout, self.connection.timeout
+            found = self._local.line = Line(self.target, self._verify, self._headers, timeout)
             self._lines.append(found)
         return found
 
-    def call(self, path: str, body: bytes | Body | None, *, secrets: Secrets | None = None) -> Any:
-        """One request; the JSON of its answer. Raises TargetError and its kinds."""
-        secrets = secrets or self._secrets
-        timeout = (self.connection.connect_timeout, self.connection.timeout)
-        line = self._line()
+    def call(
+        self, path: str, body: bytes | Body | None, *, secrets: Secrets | None = None, largest: int = _CONTROL_BYTES
+    ) -> Any:
+        """One request; the JSON of its answer, which may have so many bytes. Raises TargetError and its kinds."""
+        line, method = self._line(), "GET" if body is None else "POST"
         try:
-            answer = line.request("GET" if body is None else "POST", path, body, timeout)
-        except requests.RequestException as error:
+            answer = line.ask(method, path, body, largest)
+        except TooMuchError:
+            raise OversizedAnswerError(
+                f"{self.target} answered {path} with more than {largest:,} bytes. Is it a CyborgDB service?",
+                cause="garbage",
+                outcome_unknown=True,
+            ) from None
+        except (*FOREIGN, zlib.error) as error:
             raise error_of_transport(self.target, error) from None
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
-            line.close()  # after an unhandled 500 the service hangs up without saying so
-        if answer.status_code != HTTPStatus.OK:
-            raise error_of_answer(self.target, answer, secrets)
+        if answer.status != HTTPStatus.OK:
+            raise error_of_answer(self.target, answer, secrets or self._secrets, is_proxied=bool(self._proxies))
         try:
             return load_json(answer.content)  # orjson alone makes a float of an integer beyond 64 bits
-        except ValueError:
+        except (ValueError, RecursionError):
             line.close()
             raise ConnectionLostError(
                 f"{self.target} answered with what is no JSON. Is it a CyborgDB service?",
                 cause="garbage",
                 outcome_unknown=True,
             ) from None
+
+    def said(self, path: str, body: bytes | None, **options: Any) -> Said:
+        """The same, of which the answer is an object."""
+        return Said(self.call(path, body, **options), f"{self.target}{path}")
 
     def index(self, name: str, key: bytes | None = None) -> RestIndex:
         """An index by name; nothing is sent yet."""
@@ -158,12 +159,13 @@ class RestClient(Closing):
         }
         index = self.index(name, key)
         body = {name: value for name, value in given.items() if value is not None}
-        self.call("/v1/indexes/create", orjson.dumps({**index.named, **body}), secrets=index.secrets)
+        said = self.said("/v1/indexes/create", orjson.dumps({**index.named, **body}), secrets=index.secrets)
+        check_done(said, index.secrets, f"{self.target}, create index {name!r},")
         return index
 
     def list_indexes(self) -> list[str]:
         """The names of all indexes; needs the root key."""
-        return list(self.call("/v1/indexes/list", None)["indexes"])
+        return self.said("/v1/indexes/list", None).texts("indexes")
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -182,12 +184,18 @@ class RestIndex(Closing):
             self.named["index_key"] = key.hex()  # lowercase: uppercase hex poisons the service's cache
         self.secrets = Secrets(client.connection.api_key, key)
         self._client = client
+        self._dimension: int | None = None
 
     def __repr__(self) -> str:
         return f"RestIndex({self.name!r} at {self._client.target})"
 
-    def _call(self, path: str, **more: Any) -> Any:
-        return self._client.call(path, orjson.dumps({**self.named, **more}), secrets=self.secrets)
+    def _call(self, path: str, *, largest: int = _CONTROL_BYTES, **more: Any) -> Said:
+        body = orjson.dumps({**self.named, **more})
+        return self._client.said(path, body, secrets=self.secrets, largest=largest)
+
+    def _do(self, path: str) -> None:
+        """A request that changes the index as a whole."""
+        check_done(self._call(path), self.secrets, f"{self._client.target}, index {self.name!r},")
 
     def upsert_binary(
         self,
@@ -200,6 +208,7 @@ class RestIndex(Closing):
         narrow, metadata = checked(ids, vectors, metadata, contents)
         if not ids:
             return
+        self._dimension = self._dimension or narrow.shape[1]
         body = Body(self.named, ids, narrow, metadata, contents)
         if len(body) > self._client.connection.max_body:
             raise TooLargeError(
@@ -217,52 +226,49 @@ class RestIndex(Closing):
 
     def describe(self) -> IndexInfo:
         """See `targets.base.Index`."""
-        found = self._call("/v1/indexes/describe")
-        return IndexInfo(
-            name=found["index_name"],
-            dimension=found["dimension"],
-            metric=found["metric"],
-            is_trained=found["is_trained"],
-            n_lists=found["n_lists"],
-            metadata_schema=found.get("metadata_schema") or {},
-            bm25=found.get("bm25"),
-        )
+        info = index_info(self._call("/v1/indexes/describe"), self.secrets)
+        self._dimension = info.dimension or None
+        return info
 
     def count(self) -> int:
         """See `targets.base.Index`."""
-        return int(self._call("/v1/vectors/num_vectors")["result"])
+        return self._call("/v1/vectors/num_vectors").count("result")
 
     def get(self, ids: Sequence[str]) -> list[StoredRow]:
         """See `targets.base.Index`. All fields are asked for: a row without any of them would be left out."""
-        include = ["vector", "metadata", "contents"]
-        found = self._call("/v1/vectors/get", ids=list(dict.fromkeys(ids)), include=include)["results"]
-        return [
-            StoredRow(
-                id=row["id"],
-                vector=np.array(row["vector"], np.float32) if row.get("vector") else None,
-                metadata=row.get("metadata") or None,
-                contents=row.get("contents") or None,
+        wanted = list(dict.fromkeys(ids))
+        largest = _ROW_BYTES + len(wanted) * _NUMBER_BYTES * (self._dimension or _LARGEST_DIMENSION)
+        try:
+            said = self._call(
+                "/v1/vectors/get", ids=wanted, include=["vector", "metadata", "contents"], largest=largest
             )
-            for row in found
-        ]
+        except OversizedAnswerError:
+            if len(wanted) == 1:
+                raise
+            half = len(wanted) // 2
+            return self.get(wanted[:half]) + self.get(wanted[half:])
+        return stored_rows(said, set(wanted))
 
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
         numbers = np.asarray(vector, np.float32).tolist()
-        found = self._call("/v1/vectors/query", query_vectors=numbers, top_k=top_k, include=["distance"])["results"]
-        return [(row["id"], float(row["distance"])) for row in found]
+        largest = _CONTROL_BYTES + max(0, top_k) * _DISTANCE_BYTES
+        said = self._call(
+            "/v1/vectors/query", query_vectors=numbers, top_k=top_k, include=["distance"], largest=largest
+        )
+        return [(row.text("id"), row.number("distance")) for row in said.objects("results")]
 
     def train(self) -> None:
         """See `targets.base.Index`. Needs the root key."""
-        self._call("/v1/indexes/train")
+        self._do("/v1/indexes/train")
 
     def is_training(self) -> bool:
         """See `targets.base.Index`. Needs the root key."""
-        return self.name in self._client.call("/v1/indexes/training-status", None)["training_indexes"]
+        return self.name in self._client.said("/v1/indexes/training-status", None).texts("training_indexes")
 
     def delete(self) -> None:
         """See `targets.base.Index`. Needs the root key."""
-        self._call("/v1/indexes/delete")
+        self._do("/v1/indexes/delete")
 
     def close(self) -> None:
         """Nothing to free: the connections are the client's."""
