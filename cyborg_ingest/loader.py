@@ -40,6 +40,7 @@ from cyborg_ingest.precision import Guess, known
 from cyborg_ingest.report import RETRY, STATUSES, RunReport, Tally, latency, row_counts
 from cyborg_ingest.resume import check_probes, done_of, keep_in_order, skipped
 from cyborg_ingest.retry import Gate, RetryPolicy
+from cyborg_ingest.scrubbing import KNOWN
 from cyborg_ingest.settings import LoadSettings
 from cyborg_ingest.stop import Stop
 from cyborg_ingest.stopping import Stopper
@@ -141,7 +142,7 @@ class _Run:
             code = error.exit_code if isinstance(error, IngestError) else ExitCode.BUG
             if code is ExitCode.USAGE and self.has_begun:
                 code = ExitCode.FAILED  # 2 says that nothing was sent
-            report = self._end(code, str(error))
+            report = self._end(code, KNOWN.scrub(str(error)))
             if isinstance(error, IngestError):
                 error.report, error.exit_code = report, code
             raise

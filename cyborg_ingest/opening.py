@@ -19,6 +19,7 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.events import Noted, Retrying, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.retry import Gate, RetryPolicy
+from cyborg_ingest.scrubbing import KNOWN
 from cyborg_ingest.targets import connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
 from cyborg_ingest.targets.hosts import is_loopback
@@ -38,6 +39,8 @@ _READABLE = (
 
 LICENCE_VARIABLE = "CYBORGDB_API_KEY"
 """The embedded engine's licence, as CyborgDB names it; never the service's key."""
+
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
         insecure=settings.insecure,
         timeout=settings.timeout,
     )
+    for secret in (connection.api_key, connection.licence, *map(os.environ.get, _SECRETS)):
+        KNOWN.add(secret)
     if embedded and settings.api_key_file:
         raise UsageError(f"--api-key-file is for a service; {settings.target} needs no API key.")
     client = connect(settings.target, connection)
@@ -85,7 +90,9 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
 def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
     """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
     given = keys.index_key(os.environ, settings.index_key_file)
-    return given or keys.find_kept_key(keys.kept_key_path(target, index))
+    found = given or keys.find_kept_key(keys.kept_key_path(target, index))
+    KNOWN.add(found)
+    return found
 
 
 def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
@@ -113,6 +120,7 @@ def create_index(
     elif key is None:
         path = keys.kept_key_path(client.target, name)
         key = keys.keep_new_key(path)
+        KNOWN.add(key)
         emit(Noted(f"A new key for index {name!r} is kept in {path}. Back it up: without it nothing can be read."))
     index = client.create(name, key, options)
     return Opened(index, index.describe(), created=True)

@@ -16,6 +16,7 @@ LAYERS = {
     "model": 0,
     "values": 0,
     "ranges": 0,
+    "scrubbing": 0,
     "settings": 1,
     "keys": 1,
     "kinds": 1,

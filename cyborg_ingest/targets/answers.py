@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import email.utils
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import orjson
 
@@ -28,6 +27,7 @@ from cyborg_ingest.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cyborg_ingest.scrubbing import Secrets
     from cyborg_ingest.targets.wire import Answer
 
 _SHOWN = 500
@@ -53,26 +53,6 @@ _MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
     ("requires an admin (root) API key", AccessError, "This needs the service's root key, not a cdbk_ token."),
     ("permission denied", AccessError, "A cdbk_ token needs the permissions read and write, on this index."),
 )  # fmt: skip
-
-
-class Secrets:
-    """Keys that no message may show, in every form that an answer could echo them in."""
-
-    def __init__(self, api_key: str | None = None, index_key: bytes | None = None) -> None:
-        forms = []
-        if api_key:
-            forms = [api_key, orjson.dumps(api_key)[1:-1].decode(), repr(api_key)[1:-1], quote(api_key, safe="")]
-        if index_key:
-            forms += [index_key.hex(), repr(index_key)[2:-1], base64.b64encode(index_key).decode().rstrip("=")]
-        longest_first = sorted(set(forms), key=len, reverse=True)  # a form may be a part of another
-        self._forms = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if forms else None
-
-    def scrub(self, text: str) -> str:
-        """The text without them, whatever their case."""
-        return self._forms.sub("***", text) if self._forms else text
-
-    def __repr__(self) -> str:
-        return "Secrets(***)"
 
 
 def error_of_answer(target: str, answer: Answer, secrets: Secrets, *, is_proxied: bool = False) -> TargetError:

@@ -20,6 +20,7 @@ from cyborg_ingest.errors import (
     CapReachedError,
     IndexBusyError,
     IndexExistsError,
+    IngestError,
     MissingExtraError,
     NoIndexError,
     RefusedError,
@@ -28,8 +29,9 @@ from cyborg_ingest.errors import (
     UsageError,
 )
 from cyborg_ingest.model import IndexInfo, StoredRow
+from cyborg_ingest.scrubbing import Secrets
 from cyborg_ingest.targets import engine_log
-from cyborg_ingest.targets.arguments import checked
+from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.values import contents_text
 
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import CreateOptions, Json
     from cyborg_ingest.targets.base import Connection
 
-_KEEP_ALIVE = "none"
+_ECHO = "Invoked with:"
+"""Behind this a binding lists the arguments of a call that it refuses: keys, vectors, everything."""
+
 _LICENCE = "CYBORGDB_API_KEY"
 
 _LOCKED = (
@@ -54,6 +58,7 @@ _MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
     ("is locked by another", IndexBusyError, _LOCKED),
     ("does not exist at the configured storage target", NoIndexError, ""),
     ("No KMS blob exists", NoIndexError, ""),
+    ("Failed to load wrapped DEK", NoIndexError, "It was deleted, or its creation was cut short."),
     ("already exists", IndexExistsError, ""),
     ("does not authenticate the stored wrap", AccessError, "This is not the key of the index."),
     ("index_key", AccessError, "An index key has 32 bytes, not all zero."),
@@ -81,18 +86,30 @@ def core() -> Any:
 
 
 @contextlib.contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    """Turn the engine's errors into ours, with its own words."""
+def _border(doing: str, secrets: Secrets) -> Iterator[None]:
+    """Turn whatever the engine raises into our errors, with its own words; keys are taken out of them."""
     try:
         yield
-    except TargetError:
+    except (IngestError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except (ValueError, TypeError, RuntimeError, OSError) as error:
-        words = str(error)
-        for mark, kind, advice in _MEANINGS:
-            if mark in words:
-                raise kind(" ".join(part for part in (f"{doing}: {words.rstrip('.')}.", advice) if part)) from None
-        raise RefusedError(f"{doing}: {words}") from None
+    except BaseException as error:  # noqa: BLE001 - a binding may raise anything, and some derive from BaseException
+        raise _error(doing, error, secrets) from None
+
+
+def _error(doing: str, error: BaseException, secrets: Secrets) -> TargetError:
+    """What an error of the engine means. By its type where that tells something, else by its words."""
+    words = secrets.scrub(str(error).partition(_ECHO)[0].strip()) or type(error).__name__
+    said = f"{doing}: {words.rstrip('.')}."
+    if isinstance(error, MemoryError):
+        return TargetError(f"{doing}: this process has no memory left. Smaller requests need less: --batch-rows.")
+    if isinstance(error, OSError):
+        return StorageError(said)
+    if not isinstance(error, ValueError | TypeError | RuntimeError):
+        return TargetError(f"{doing}: the engine failed with {type(error).__name__} ({words.rstrip('.')}).")
+    for mark, kind, advice in _MEANINGS if not isinstance(error, TypeError) else ():
+        if mark in words:
+            return kind(f"{said} {advice}".rstrip())
+    return RefusedError(said)
 
 
 class EmbeddedClient(Closing):
@@ -106,16 +123,18 @@ class EmbeddedClient(Closing):
 
     def __init__(self, target: str, connection: Connection) -> None:
         self.target = target
+        self.secrets = Secrets(connection.licence)
         self._connection = connection
         self._indexes: list[EmbeddedIndex] = []
         self._client: Any = None
         self._lock = threading.Lock()
         self._core = core()
-        self._storage = _storage(self._core, target)
+        with _border(target, self.secrets):
+            self._storage = _storage(self._core, target, self.secrets)
 
     def index(self, name: str, key: bytes | None = None) -> EmbeddedIndex:
         """An index by name; it is opened by its first use."""
-        found = EmbeddedIndex(self, name, key)
+        found = EmbeddedIndex(self, check_name(name), check_key(key))
         self._indexes.append(found)
         return found
 
@@ -126,7 +145,7 @@ class EmbeddedClient(Closing):
                 path = _path(self.target)
                 if path is not None and not create and not path.is_dir():
                     raise NoIndexError(f"There is no directory {path}, so there is no index in it.")
-                with _translated(self.target):
+                with _border(self.target, self.secrets):
                     licence = self._connection.licence or ""
                     self._client = self._core.Client(api_key=licence, storage_config=self._storage)
             return self._client
@@ -136,14 +155,14 @@ class EmbeddedClient(Closing):
 
         Raises IndexExistsError where both are there.
         """
+        check_options(name, options)
         if options.kms_name:
             raise UsageError("--kms-name needs a service: the embedded engine has no KMS.")
+        index = self.index(name, key)
         if key is None:
             raise AccessError(f"Index {name!r} needs a key of 32 bytes.")
-        if name in {"", "default"}:
-            raise UsageError(f"An index cannot be named {name!r}: the service reserves it.")
         engine = self.engine(create=True)
-        with _translated(f"{self.target}, index {name!r}"):
+        with index.border("creating it"):
             has_envelope = self._has_envelope(name)
             if not has_envelope:
                 envelope = self._core.KMSBlob(provider="none", version=1, created_at=int(time.time()))
@@ -153,7 +172,7 @@ class EmbeddedClient(Closing):
                     raise IndexExistsError(f"Index {name!r} is in {self.target} already.")
             else:
                 engine.create_index(name, key, **_create_arguments(options))
-        return self.index(name, key)
+        return index
 
     def _has_envelope(self, name: str) -> bool:
         try:
@@ -178,8 +197,8 @@ class EmbeddedClient(Closing):
         path = _path(self.target)
         if path is not None and not path.is_dir():
             return []
-        with _translated(self.target):
-            return list(self.engine().list_indexes())
+        with _border(f"{self.target}, listing its indexes", self.secrets):
+            return list(map(str, self.engine().list_indexes()))
 
     def close(self) -> None:
         """Close every index, which frees their locks."""
@@ -210,6 +229,7 @@ class EmbeddedIndex(Closing):
         self.traffic = Traffic()
         self._client = client
         self._key = key
+        client.secrets.add(key)
         self._handle: Any = None
         self._closed = False
         self._lock = threading.Lock()
@@ -232,8 +252,9 @@ class EmbeddedIndex(Closing):
                 self._handle = engine.load_index(self.name, self._key)
             return self._handle
 
-    def _doing(self) -> contextlib.AbstractContextManager[None]:
-        return _translated(f"{self._client.target}, index {self.name!r}")
+    def border(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        """Around every call of the engine: its errors become ours and say what was being done."""
+        return _border(f"{self._client.target}, index {self.name!r}, {doing}", self._client.secrets)
 
     def upsert_binary(
         self,
@@ -246,58 +267,56 @@ class EmbeddedIndex(Closing):
         narrow, metadata = checked(ids, vectors, metadata, contents)
         if not ids:
             return
-        with self._doing():
-            engine = self._engine()
-            if (metadata is None or not any(metadata)) and (contents is None or not any(contents)):
-                engine.upsert(ids, narrow, index_key=self._key)
-            else:
-                engine.upsert(_items(ids, narrow, metadata, contents), index_key=self._key)
+        is_bare = (metadata is None or not any(metadata)) and (contents is None or not any(contents))
+        rows = (ids, narrow) if is_bare else (_items(ids, narrow, metadata, contents),)
+        with self.border(f"upserting {len(ids):,} rows"):
+            self._engine().upsert(*rows, index_key=self._key)
         self.traffic.add(0)
 
     def describe(self) -> IndexInfo:
         """See `targets.base.Index`."""
-        with self._doing():
+        with self.border("describing it"):
             engine = self._engine()
             config = engine.index_config()
             return IndexInfo(
                 name=self.name,
-                dimension=engine.dimension,
-                metric=engine.metric,
-                is_trained=engine.is_trained(),
-                n_lists=engine.n_lists,
-                metadata_schema=config.get("metadata_schema") or {},
+                dimension=int(engine.dimension),
+                metric=str(engine.metric),
+                is_trained=bool(engine.is_trained()),
+                n_lists=int(engine.n_lists),
+                metadata_schema=dict(config.get("metadata_schema") or {}),
                 bm25=config.get("bm25"),
             )
 
     def count(self) -> int:
         """See `targets.base.Index`."""
-        with self._doing():
+        with self.border("counting its rows"):
             return int(self._engine().get_num_vectors(index_key=self._key))
 
     def get(self, ids: Sequence[str]) -> list[StoredRow]:
         """See `targets.base.Index`."""
-        with self._doing():
-            found = self._engine().get(list(dict.fromkeys(ids)), index_key=self._key)
-        return [
-            StoredRow(
-                id=row["id"],
-                vector=np.array(row["vector"], np.float32) if len(row.get("vector", ())) else None,
-                metadata=row.get("metadata") or None,
-                contents=_text(row.get("contents")),
-            )
-            for row in found
-        ]
+        asked = distinct_ids(ids)
+        with self.border(f"getting {len(asked):,} rows"):
+            return [
+                StoredRow(
+                    id=row["id"],
+                    vector=np.array(row["vector"], np.float32) if len(row.get("vector", ())) else None,
+                    metadata=row.get("metadata") or None,
+                    contents=_text(row.get("contents")),
+                )
+                for row in self._engine().get(asked, index_key=self._key)
+            ]
 
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
-        query = np.ascontiguousarray(vector, np.float32)
-        with self._doing():
-            found = self._engine().query(query, top_k=top_k, include=["distance"], index_key=self._key)
-        return [(row["id"], float(row["distance"])) for row in found]
+        narrow, most = checked_query(vector, top_k)
+        with self.border("querying it"):
+            found = self._engine().query(narrow, top_k=most, include=["distance"], index_key=self._key)
+            return [(row["id"], float(row["distance"])) for row in found]
 
     def train(self) -> None:
         """See `targets.base.Index`."""
-        with self._doing():
+        with self.border("training it"):
             self._engine().train(index_key=self._key)
 
     def is_training(self) -> bool:
@@ -306,7 +325,7 @@ class EmbeddedIndex(Closing):
 
     def delete(self) -> None:
         """See `targets.base.Index`."""
-        with self._doing():
+        with self.border("deleting it"):
             self._client.delete(self.name, self._engine(), self._key or b"")
         self.close()
 
@@ -349,13 +368,15 @@ def _path(target: str) -> Path | None:
     return Path(target.removeprefix("disk:")) if target.startswith("disk:") else None
 
 
-def _storage(engine: Any, target: str) -> Any:
+def _storage(engine: Any, target: str, secrets: Secrets) -> Any:
     path = _path(target)
     if path is not None:
         return engine.StorageConfig.disk(str(path))
     bucket, _, prefix = target.removeprefix("s3://").partition("/")
     environment = os.environ
     credentials = None
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        secrets.add(environment.get(name))
     if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"):
         credentials = engine.S3Credentials(
             environment["AWS_ACCESS_KEY_ID"],

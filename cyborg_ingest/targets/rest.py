@@ -11,12 +11,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
 
 from cyborg_ingest.errors import ConnectionLostError, OversizedAnswerError, TooLargeError, UsageError
-from cyborg_ingest.targets.answers import Secrets, check_count, error_of_answer
-from cyborg_ingest.targets.arguments import checked
+from cyborg_ingest.scrubbing import Secrets
+from cyborg_ingest.targets.answers import check_count, error_of_answer
+from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.targets.body import Body
 from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
@@ -27,6 +27,7 @@ from cyborg_ingest.values import load_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
@@ -143,10 +144,11 @@ class RestClient(Closing):
 
     def index(self, name: str, key: bytes | None = None) -> RestIndex:
         """An index by name; nothing is sent yet."""
-        return RestIndex(self, name, key)
+        return RestIndex(self, check_name(name), check_key(key))
 
     def create(self, name: str, key: bytes | None, options: CreateOptions) -> RestIndex:
         """Create an index. Raises IndexExistsError."""
+        check_options(name, options)
         given = {
             "dimension": options.dimension,
             "metric": options.metric,
@@ -236,7 +238,7 @@ class RestIndex(Closing):
 
     def get(self, ids: Sequence[str]) -> list[StoredRow]:
         """See `targets.base.Index`. All fields are asked for: a row without any of them would be left out."""
-        wanted = list(dict.fromkeys(ids))
+        wanted = distinct_ids(ids)
         largest = _ROW_BYTES + len(wanted) * _NUMBER_BYTES * (self._dimension or _LARGEST_DIMENSION)
         try:
             said = self._call(
@@ -251,11 +253,9 @@ class RestIndex(Closing):
 
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
-        numbers = np.asarray(vector, np.float32).tolist()
-        largest = _CONTROL_BYTES + max(0, top_k) * _DISTANCE_BYTES
-        said = self._call(
-            "/v1/vectors/query", query_vectors=numbers, top_k=top_k, include=["distance"], largest=largest
-        )
+        narrow, most = checked_query(vector, top_k)
+        asked = {"query_vectors": narrow.tolist(), "top_k": most, "include": ["distance"]}
+        said = self._call("/v1/vectors/query", **asked, largest=_CONTROL_BYTES + most * _DISTANCE_BYTES)
         return [(row.text("id"), row.number("distance")) for row in said.objects("results")]
 
     def train(self) -> None:

@@ -1,0 +1,229 @@
+"""Keys are taken out of foreign words: whatever a library, the engine or a service says, in whatever form it says it.
+
+A binding that refuses an argument prints all of them, a validator echoes what it was sent, an HTTP library the
+address. A text is read in each way that can spell bytes (hex digits, escapes, a list of numbers, base64), and where
+eight bytes or more of a key stand in a row, the run is replaced: what cut the text, or printed half of a key, hides
+nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+MASK = "***"
+
+_RUN = 8
+"""Bytes of an index key in a row that give it away; fewer are found in ordinary text."""
+
+_LONGEST = 1_000_000
+"""Characters of a text that are looked at; what is beyond is not shown either."""
+
+_STARS = re.compile(r"(?:\*{3}[\s,:\-]*){2,}")
+
+_Token = tuple[str, int, int]
+"""One byte, as the character of its number, and where in the text it is spelled."""
+
+
+class _Form(NamedTuple):
+    """A way to spell bytes. What `pattern` has as its group is a value; what it matches beside that is passed over."""
+
+    pattern: re.Pattern[str]
+    value: Callable[[str], str]
+
+    def values(self, text: str) -> str:
+        """All values of a text, as if nothing stood between them."""
+        return "".join(map(self.value, filter(None, self.pattern.findall(text))))
+
+    def runs(self, text: str) -> Iterator[list[_Token]]:
+        """The values with nothing between them but what is passed over."""
+        run: list[_Token] = []
+        end = 0
+        for found in self.pattern.finditer(text):
+            if found.start() != end and run:
+                yield run
+                run = []
+            end = found.end()
+            if found[1]:
+                run += [(value, found.start(), end) for value in self.value(found[1])]
+        yield run
+
+
+_NAMED = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "e": 27, "0": 0}
+_PAIRS = {"%2b": "+", "%2f": "/", "\\/": "/", "-": "+", "_": "/"}
+_BYTES = 256
+_NO_UTF8 = range(0xDC80, 0xDD00)
+_ESCAPE = r"[xX][0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,2}\}|[0-7]{3}|."
+
+
+def _number(digits: str) -> str:
+    return chr(int(digits) % 256)
+
+
+def _code(spelled: str) -> int:
+    """The number of a character that may be spelled as an escape."""
+    if spelled[0] != "\\" or len(spelled) == 1:
+        return ord(spelled)
+    escape = spelled.lstrip("\\") or "\\"
+    if len(escape) == 1:
+        return _NAMED.get(escape, ord(escape))
+    return int(escape, 8) if escape.isdigit() else int(escape[1:].strip("{}"), 16)
+
+
+def _byte(spelled: str) -> str:
+    """The character of one byte; Python keeps one that is no UTF-8 at U+DC80 to U+DCFF."""
+    code = _code(spelled)
+    return chr(code % 256) if code < _BYTES or code in _NO_UTF8 else "?"
+
+
+def _bytes(spelled: str) -> str:
+    """The bytes of a character in UTF-8, each as one character."""
+    code = _code(spelled)
+    return chr(code).encode("utf-8", "surrogateescape" if code in _NO_UTF8 else "replace").decode("latin-1")
+
+
+def _percent(spelled: str) -> str:
+    found = chr(int(spelled[1:], 16)) if len(spelled) > 1 else _bytes(spelled)
+    return " " if found == "+" else found  # which a form has in the place of a blank
+
+
+_BETWEEN = r"[\s:,;.\-_{}|'\"\[\]()]+"
+_DIGITS = _Form(re.compile(rf"0x(?=[0-9a-f])|\\+x|\\*u00|%|{_BETWEEN}|([0-9a-f])", re.IGNORECASE), str.lower)
+_HEX_NUMBERS = _Form(
+    re.compile(rf"{_BETWEEN}|0x(?=[0-9a-f])|([0-9a-f]{{1,2}})(?![0-9a-z])", re.IGNORECASE),
+    lambda one: chr(int(one, 16)),
+)
+_NUMBERS = _Form(re.compile(r"[\s,;:\[\](){}|]+|(-?\d{1,3})(?![0-9a-z])", re.IGNORECASE | re.ASCII), _number)
+_BASE64 = _Form(
+    re.compile(r"\\+[nr]|[\r\n]+|(%2[bf]|\\/|[a-z0-9+/_-])", re.IGNORECASE),
+    lambda sign: _PAIRS.get(sign.lower(), sign),
+)
+_PLAIN = _Form(re.compile(r"(.)", re.DOTALL), _byte)
+_PLAIN_UTF8 = _Form(re.compile(r"([^\0-\x7f]|.)", re.DOTALL), _bytes)
+_ESCAPED = _Form(re.compile(rf"(\\(?:{_ESCAPE})|.)", re.DOTALL), _byte)
+_ESCAPED_UTF8 = _Form(re.compile(rf"(\\(?:{_ESCAPE})|[^\0-\x7f]|.)", re.DOTALL), _bytes)
+_ESCAPED_TWICE = _Form(re.compile(rf"(\\{{4}}|\\{{1,3}}(?:{_ESCAPE})|.)", re.DOTALL), _byte)
+_ESCAPED_OFTEN = _Form(re.compile(rf"(\\+(?:{_ESCAPE})|.)", re.DOTALL), _byte)
+_OF_ESCAPES = (_ESCAPED, _ESCAPED_UTF8, _ESCAPED_TWICE, _ESCAPED_OFTEN)
+_PERCENT = _Form(re.compile(r"(%[0-9a-f]{2}|.)", re.DOTALL | re.IGNORECASE), _percent)
+
+
+class Secrets:
+    """Keys that no message may show, in every form that one could be told in."""
+
+    def __init__(self, api_key: str | None = None, index_key: bytes | None = None) -> None:
+        self._lock = threading.Lock()
+        self._known: frozenset[bytes] = frozenset()
+        self._parts: tuple[tuple[_Form, _Parts], ...] = ()
+        self.add(api_key)
+        self.add(index_key)
+
+    def add(self, secret: str | bytes | None) -> None:
+        """Know one more: text (a service's key, found whole) or bytes (an index's key, found in part too)."""
+        data = secret.encode(errors="surrogatepass") if isinstance(secret, str) else bytes(secret or b"")
+        if not data.strip(b"\0") or data in self._known:
+            return
+        with self._lock:
+            self._known |= {data}
+            self._parts += tuple(_spellings(data, len(data) if isinstance(secret, str) else min(_RUN, len(data))))
+
+    def scrub(self, text: str) -> str:
+        """The text without them; of an immense one, its beginning."""
+        if not self._known or not text:
+            return text
+        text = text[:_LONGEST]
+        spans: list[tuple[int, int]] = []
+        for form, values in _each_form(text, self._parts):
+            for parts in (parts for other, parts in self._parts if other is form):
+                if parts.may_be_in(values):
+                    spans += [span for run in form.runs(text) for span in parts.found(run)]
+        for start, end in reversed(list(_merged(spans))):
+            text = text[:start] + MASK + text[end:]
+        return _STARS.sub(MASK, text) if spans else text
+
+    def __repr__(self) -> str:
+        return f"Secrets({MASK})"
+
+
+class _Parts(NamedTuple):
+    """All runs of `size` values of a key; whoever has one of them has one of the `anchors`, at half of the size."""
+
+    size: int
+    runs: frozenset[str]
+    anchors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: str, size: int) -> _Parts:
+        """The parts of a key that is spelled by these values."""
+        half = (size + 1) // 2
+        runs = frozenset(values[start : start + size] for start in range(len(values) - size + 1))
+        return cls(size, runs, tuple(values[start : start + half] for start in range(0, len(values) - half + 1, half)))
+
+    def may_be_in(self, values: str) -> bool:
+        """Whether it is worth looking closer."""
+        return any(anchor in values for anchor in self.anchors)
+
+    def found(self, run: list[_Token]) -> Iterator[tuple[int, int]]:
+        """Where in the text parts of the key stand."""
+        values = "".join(value for value, _, _ in run)
+        for start in range(len(values) - self.size + 1):
+            if values[start : start + self.size] in self.runs:
+                yield run[start][1], run[start + self.size - 1][2]
+
+
+def _spellings(data: bytes, run: int) -> Iterator[tuple[_Form, _Parts]]:
+    """A secret in each form, to be found where so many of its bytes stand in a row."""
+    values = data.decode("latin-1")
+    for form in (_PLAIN, _PLAIN_UTF8, *_OF_ESCAPES):
+        yield form, _Parts.of(values, run)
+    yield _PERCENT, _Parts.of(values.replace("+", " "), run)
+    if len(data) < _RUN:  # as digits, such a short one would be found everywhere
+        return
+    yield _DIGITS, _Parts.of(data.hex(), 2 * run)
+    yield _NUMBERS, _Parts.of(values, run)
+    yield _HEX_NUMBERS, _Parts.of(values, run)
+    for spelled, size in ((data, run), (data.hex().encode(), 2 * run), (data.hex().upper().encode(), 2 * run)):
+        for shift in range(3):
+            yield _BASE64, _Parts.of(_in_base64(spelled, shift), size * 4 // 3 - 2)
+
+
+def _each_form(text: str, parts: Iterable[tuple[_Form, _Parts]]) -> Iterator[tuple[_Form, str]]:
+    """Each form once, with what the text would be in it; read with a regex alone, so that most texts cost little."""
+    for form in dict.fromkeys(form for form, _ in parts):
+        if form is _PLAIN and text.isascii():
+            yield form, text
+        elif not (
+            (form in _OF_ESCAPES and "\\" not in text)
+            or (form is _PERCENT and "%" not in text)
+            or (form is _PLAIN_UTF8 and text.isascii())
+        ):
+            yield form, form.values(text)
+
+
+def _in_base64(data: bytes, shift: int) -> str:
+    """What base64 makes of data that begins `shift` bytes behind a multiple of three; only what is its own."""
+    padded = base64.b64encode(bytes(shift) + data).decode().rstrip("=")
+    exact = (len(data) + shift) * 8 // 6
+    return padded[-(-shift * 8 // 6) : exact]
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    start = end = -1
+    for first, last in sorted(spans):
+        if first > end:
+            if end >= 0:
+                yield start, end
+            start, end = first, last
+        else:
+            end = max(end, last)
+    if end >= 0:
+        yield start, end
+
+
+KNOWN = Secrets()
+"""The keys that this process has had in its hands: nothing that it prints shows one."""
