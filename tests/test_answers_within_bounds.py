@@ -25,8 +25,9 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.manage import names
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.scrubbing import Secrets
 from cyborg_ingest.settings import TargetSettings
-from cyborg_ingest.targets.answers import Secrets, retry_after
+from cyborg_ingest.targets.answers import retry_after
 from cyborg_ingest.targets.wire import Answer
 
 if TYPE_CHECKING:

@@ -117,7 +117,7 @@ def test_closing_an_index_frees_it_for_other_processes(tmp_path: Path) -> None:
             index.upsert_binary(IDS, VECTORS)
             refused = other_process(target)
             assert refused.returncode == 1
-            assert "StorageError" in refused.stderr
+            assert "IndexBusyError" in refused.stderr
             assert "Another process has it open" in refused.stderr
         done = other_process(target)
         assert done.returncode == 0, done.stderr
