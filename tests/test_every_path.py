@@ -149,8 +149,9 @@ def test_so_it_is_when_a_load_goes_on(service: Service, tmp_path: Path, fault: F
     }  # fmt: skip
     over = Fault("over", status(401))
     with Proxy(service.port, lambda n, _body: over if n > 3 else None).running() as proxy:
-        with pytest.raises(TargetError):
+        with pytest.raises(TargetError) as caught:
             cyborg_ingest.load(path, target=proxy.url, **options)
+        assert caught.value.exit_code == 3  # the key was good when the load began
         port = int(proxy.url.rpartition(":")[2])
     again = Proxy(service.port, lambda _n, _body: None, others=lambda _path, n: fault if n % 2 else None, listen=port)
     with again.running() as proxy:

@@ -74,7 +74,7 @@ def error_of_answer(target: str, answer: Answer, secrets: Secrets, *, is_proxied
         if mark in detail and status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return kind(f"{said} {advice}".rstrip())
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return TargetError(f"{said} {secrets.scrub(_elsewhere(target, answer))}")
+        return TargetError(f"{said} {_elsewhere(target, secrets.scrub(answer.headers.get('Location', '')))}")
     return _by_status(status, said, is_own=bool(detail), is_proxied=is_proxied)
 
 
@@ -101,10 +101,10 @@ def _by_status(status: int, said: str, *, is_own: bool, is_proxied: bool) -> Tar
     return TargetError(f"{said} Is it a CyborgDB service?")
 
 
-def _elsewhere(target: str, answer: Answer) -> str:
+def _elsewhere(target: str, location: str) -> str:
     """Where a redirect leads. It is never followed: the keys would go there too."""
     try:
-        there = urlsplit(urljoin(target, answer.headers.get("Location", "")))
+        there = urlsplit(urljoin(target, location))
     except ValueError:
         there = urlsplit("")
     here, host = urlsplit(target), there.netloc.rpartition("@")[2]
