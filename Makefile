@@ -17,6 +17,8 @@ SOURCES := $(SETUP)-$(firstword $(shell cksum $(FILES) 2>/dev/null | cksum))
 
 WHEEL_DIR := .build/$(SOURCES)
 IN_TESTS := cd tests && CYBORG_INGEST_TEST_INSTALLED=1
+# The tests wait more than they compute: three at once, the tests of a file in one process, with a service of its own.
+AT_ONCE := -n 3 --dist loadfile
 comma := ,
 
 .DEFAULT_GOAL := help
@@ -29,16 +31,16 @@ demo: .venv/ready-$(SOURCES) ## load the sample data into an encrypted index on 
 	.venv/bin/python -I sample_data/demo.py
 
 test: .venv-test/ready-$(SOURCES) ## build the wheel, install it and test it
-	$(IN_TESTS) ../.venv-test/bin/python -I -m pytest -m 'not soak' $(PYTEST_ARGS)
+	$(IN_TESTS) ../.venv-test/bin/python -I -m pytest -m 'not soak' $(AT_ONCE) $(PYTEST_ARGS)
 
 soak: .venv-test/ready-$(SOURCES) ## the tests that take long
 	$(IN_TESTS) ../.venv-test/bin/python -I -m pytest -m soak $(PYTEST_ARGS)
 
 lowest: .venv-lowest/ready-$(SOURCES) ## the tests, with the oldest dependencies that pyproject.toml allows
-	$(IN_TESTS) ../.venv-lowest/bin/python -I -m pytest -m 'not soak' $(PYTEST_ARGS)
+	$(IN_TESTS) ../.venv-lowest/bin/python -I -m pytest -m 'not soak' $(AT_ONCE) $(PYTEST_ARGS)
 
 newest: .venv-newest/ready-$(SOURCES) ## the tests, with the newest pre-releases of the dependencies
-	$(IN_TESTS) ../.venv-newest/bin/python -I -m pytest -m 'not soak' $(PYTEST_ARGS)
+	$(IN_TESTS) ../.venv-newest/bin/python -I -m pytest -m 'not soak' $(AT_ONCE) $(PYTEST_ARGS)
 
 lint: .venv-lint/ready-$(SETUP) ## ruff and mypy
 	.venv-lint/bin/ruff check .
