@@ -33,7 +33,7 @@ from cyborg_ingest.findings import Checks
 from cyborg_ingest.inspection import index_findings
 from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
 from cyborg_ingest.late import missing
-from cyborg_ingest.opening import check_cap, check_index, open_client, open_index, open_or_create
+from cyborg_ingest.opening import check_cap, check_index, how_to_create, open_client, open_index, open_or_create
 from cyborg_ingest.plan import ahead
 from cyborg_ingest.planning import check_ids, describe_job, make_plan
 from cyborg_ingest.precision import Guess, known
@@ -286,10 +286,7 @@ class _Run:
         except NoIndexError as error:
             if settings.create:
                 return None
-            raise NoIndexError(f"{error} {self._how_to_create()}") from None
-
-    def _how_to_create(self) -> str:
-        return f"To create it: {self.command} --create" if self.command else "To create it, pass create=True."
+            raise NoIndexError(f"{error} {how_to_create(settings, self.command)}") from None
 
     def _before(self, client: Client, opened: Opened, plan: Plan) -> None:
         """Everything that can stop the load before the first row is sent."""

@@ -37,6 +37,8 @@ _READABLE = (
     "with --allow-plain-http."
 )
 
+_TOKEN = "cdbk_"  # noqa: S105 - how those of users begin
+
 LICENCE_VARIABLE = "CYBORGDB_API_KEY"
 """The embedded engine's licence, as CyborgDB names it; never the service's key."""
 
@@ -124,6 +126,14 @@ def create_index(
         emit(Noted(f"A new key for index {name!r} is kept in {path}. Back it up: without it nothing can be read."))
     index = client.create(name, key, options)
     return Opened(index, index.describe(), created=True)
+
+
+def how_to_create(settings: TargetSettings, command: str | None) -> str:
+    """The next step where an index is missing. A user's token can make none."""
+    api_key = keys.api_key(os.environ, settings.api_key_file)
+    if api_key and api_key.startswith(_TOKEN) and not is_embedded(settings.target or ""):
+        return "With a cdbk_ token it may also be there and not be yours; to create it takes the service's root key."
+    return f"To create it: {command} --create" if command else "To create it, pass create=True."
 
 
 def open_or_create(

@@ -412,3 +412,32 @@ def test_a_wrong_key_is_exit_code_2(filled: str, tmp_path: Path, monkeypatch: py
         assert caught.value.report is not None
         assert caught.value.report.exit_code == 2
         assert caught.value.report.rows["acknowledged"] == 0
+
+
+def token(service: Service, index: str, permissions: list[str]) -> str:
+    from conftest import ROOT_KEY  # noqa: PLC0415
+
+    made = requests.post(
+        f"{service.url}/v1/indexes/{index}/users",
+        json={"permissions": permissions, "index_key": KEY.hex()},
+        headers={"X-API-Key": ROOT_KEY},
+        timeout=30,
+    ).json()
+    return next(str(value) for value in made.values() if str(value).startswith("cdbk_"))
+
+
+def test_who_has_a_token_is_not_told_to_create(
+    secured_service: Service, filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "rows.npy", np.ones((5, 4), np.float32))
+    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
+    monkeypatch.setenv("CYBORG_INGEST_API_KEY", token(secured_service, "bordered", ["read", "write"]))
+    with pytest.raises(NoIndexError, match="takes the service's root key") as caught:
+        cyborg_ingest.load(tmp_path / "rows.npy", index="none", target=filled)
+    assert "create=True" not in str(caught.value)
+    with pytest.raises(AccessError, match="root key, not a cdbk_ token"):
+        cyborg_ingest.load(tmp_path / "rows.npy", index="none", target=filled, create=True)
+    monkeypatch.setenv("CYBORG_INGEST_API_KEY", token(secured_service, "bordered", ["read"]))
+    with pytest.raises(AccessError, match="read and write") as denied:
+        cyborg_ingest.load(tmp_path / "rows.npy", index="bordered", target=filled)
+    assert denied.value.exit_code == 2

@@ -446,4 +446,8 @@ def test_an_index_behind_a_kms_is_made_and_filled_without_a_key(kms_service: Ser
         assert all("index_key" not in json.loads(body) for body in bodies)
         with cyborg_ingest.connect(proxy.url) as client, pytest.raises(AccessError, match="kept by a KMS: give none"):
             client.index("vaulted", KEY).count()
+    with cyborg_ingest.connect(f"disk:{kms_service.data}") as client:
+        for key in (None, KEY):
+            with pytest.raises(AccessError, match="kept by a KMS .aws-kms.: only a service can open it"):
+                client.index("vaulted", key).describe()
     assert not (Path(os.environ["CYBORG_INGEST_CONFIG_DIR"]) / "keys").exists()

@@ -35,6 +35,10 @@ _UNKNOWN_OUTCOME = {408, 500, 502, 504}
 _RETRYABLE = {408, 500, 502, 503, 504}
 _UPSERTED = re.compile(r"Upserted (\d{1,15}) vectors?\b", re.ASCII)
 
+_KMS = (
+    "Its key is kept by a KMS: give none (no CYBORG_INGEST_INDEX_KEY, no --index-key-file, no key file that an earlier "
+    "index of this name has left)."
+)
 _INDEX_KEY = "Set CYBORG_INGEST_INDEX_KEY or --index-key-file to the index's own key"
 
 # Words in an answer -> the error, and the next step. Text sharpens a message here; it never decides on a retry
@@ -42,7 +46,7 @@ _MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
     ("Item limit reached", CapReachedError, "Load into another index, or give the service a licence."),
     ("KMS blob already exists", IndexExistsError, ""),
     ("already exists", IndexExistsError, ""),
-    ("do not supply index_key", AccessError, "Its key is kept by a KMS: give none."),
+    ("do not supply index_key", AccessError, _KMS),
     ("provider=none; client_kek required", AccessError, f"{_INDEX_KEY}."),
     ("Wrong encryption key", AccessError, f"{_INDEX_KEY}."),
     ("does not authenticate", AccessError, f"The index is there, and this is not its key. {_INDEX_KEY}."),

@@ -174,6 +174,10 @@ class EmbeddedClient(Closing):
                 engine.create_index(name, key, **_create_arguments(options))
         return index
 
+    def refuse_kms(self, name: str) -> None:
+        """Raise AccessError for an index whose key nobody can give."""
+        self._has_envelope(name)
+
     def _has_envelope(self, name: str) -> bool:
         try:
             envelope = self._core.get_index_kms(self._storage, name)
@@ -245,6 +249,7 @@ class EmbeddedIndex(Closing):
                 engine = self._client.engine()
                 if self.name not in engine.list_indexes():
                     raise NoIndexError(f"{self._client.target} has no index {self.name!r}.")
+                self._client.refuse_kms(self.name)
                 if self._key is None:
                     raise AccessError(
                         f"Index {self.name!r} needs its key: set CYBORG_INGEST_INDEX_KEY, or give --index-key-file."
