@@ -8,13 +8,13 @@ import os
 import sys
 import threading
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_type_hints
 
 import typer
 import typer.core
 
 from cyborg_ingest import __version__, streams
-from cyborg_ingest.errors import ExitCode, IngestError, printable
+from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.settings import (
     CreateIndexSettings,
     InspectSettings,
@@ -25,6 +25,7 @@ from cyborg_ingest.settings import (
     VerifySettings,
     declarations,
 )
+from cyborg_ingest.streams import say, say_traceback, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,8 +58,32 @@ class Command(typer.core.TyperCommand):
                 formatter.write_dl(records)
 
 
+_UsageFault = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
+"""What the parser raises at a wrong command line; where its class lives depends on Typer's release."""
+
+
+class Group(typer.core.TyperGroup):
+    """All commands. What the parser says of a wrong command line is shown like every other error."""
+
+    def main(self, *arguments: Any, **more: Any) -> Any:
+        """Parse, call, and end the process."""
+        try:
+            code = super().main(*arguments, **{**more, "standalone_mode": False})
+        except _UsageFault as error:
+            context = getattr(error, "ctx", None)
+            if context is not None:
+                say(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
+            say(f"Error: {error.format_message()}", err=True)
+            code = error.exit_code
+        except typer.Abort:
+            say("stopped", err=True)
+            code = ExitCode.INTERRUPTED
+        sys.exit(code)
+
+
 app = typer.Typer(
     name="cyborg-ingest",
+    cls=Group,
     help="Load vectors into CyborgDB from files, pipes and buckets: every row accounted for.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -111,27 +136,25 @@ def _takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[.
 
 def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]) -> ExitCode:
     """Call a command; every error ends here, in one or two lines and an exit code."""
-    import traceback  # noqa: PLC0415 - `--help` needs none of this
-
-    from cyborg_ingest.stop import Stop  # noqa: PLC0415
+    from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
     from cyborg_ingest.stopping import Stopper  # noqa: PLC0415
 
     try:
         with Stopper(Stop(), drain_seconds=0).listening():
             return ExitCode(function(**arguments) or 0)
     except IngestError as error:
-        typer.echo(printable(f"error     {error}"), err=True)
+        say(f"error     {error}", err=True)
         if arguments.get("verbose"):
-            traceback.print_exc()
+            say_traceback()
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("stopped", err=True)
+        say("stopped", err=True)
         return ExitCode.INTERRUPTED
     except typer.Exit:
         raise
     except Exception:  # noqa: BLE001 - a bug: said so, with all that helps to mend it
-        traceback.print_exc()
-        typer.echo("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
+        say_traceback()
+        say("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
         return ExitCode.BUG
 
 
@@ -176,7 +199,8 @@ def _settings(kind: type[_S], arguments: dict[str, Any]) -> _S:
 def _print_json(value: Any) -> None:
     import json  # noqa: PLC0415 - `--help` needs none of this
 
-    typer.echo(json.dumps(value, indent=2))
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.flush()
 
 
 def _at_terminal() -> bool:
@@ -191,14 +215,14 @@ def _say(event: Event) -> None:
     from cyborg_ingest.events import Noted, Retrying  # noqa: PLC0415
 
     if isinstance(event, Noted):
-        typer.echo(printable(wording.note(event)), err=True)
+        say(wording.note(event), err=True)
     elif isinstance(event, Retrying):
-        typer.echo(printable(wording.retry(event)), err=True)
+        say(wording.retry(event), err=True)
 
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(f"cyborg-ingest {__version__}")
+        say(f"cyborg-ingest {__version__}")
         raise typer.Exit
 
 
@@ -254,9 +278,9 @@ def verify(
     if json_output:
         _print_json(result)
     else:
-        typer.echo(printable(result["text"]))
+        say(result["text"])
         for one in result.get("examples", ()):
-            typer.echo(printable(f"{one['file']}, row {one['row']}, id {one['id']!r}: {', '.join(one['differs'])}"))
+            say(f"{one['file']}, row {one['row']}, id {one['id']!r}: {', '.join(one['differs'])}")
     return ExitCode.DIFFERENT if result["differences"] else ExitCode.OK
 
 
@@ -273,10 +297,7 @@ def inspect_sources(*, sources: _SOURCES, **arguments: Any) -> ExitCode:
         _print_json(found.to_dict())
     else:
         encoding = sys.stdout.encoding or "ascii"
-        text = "\n".join(
-            printable(line) for line in portrait(found, bar="\N{FULL BLOCK}" if "utf" in encoding.lower() else "#")
-        )
-        typer.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+        say(*portrait(found, bar="\N{FULL BLOCK}" if "utf" in encoding.lower() else "#"))
     return ExitCode.REJECTED if found.findings else ExitCode.OK
 
 
@@ -287,7 +308,7 @@ def create_index(name: _NAME, **arguments: Any) -> None:
     from cyborg_ingest.manage import create  # noqa: PLC0415
 
     settings = _settings(CreateIndexSettings, arguments)
-    typer.echo(create(settings, name, _say))
+    say(create(settings, name, _say))
 
 
 @index_app.command("info", cls=Command)
@@ -306,7 +327,7 @@ def index_info(
         _print_json(found)
         return
     for label, value in found.items():
-        typer.echo(f"{label:<16}{value}")
+        say(f"{label:<16}{value}")
 
 
 @index_app.command("list", cls=Command)
@@ -316,7 +337,7 @@ def list_indexes(**arguments: Any) -> None:
     from cyborg_ingest.manage import names  # noqa: PLC0415
 
     for name in names(_settings(TargetSettings, arguments), _say):
-        typer.echo(name)
+        say(name)
 
 
 @index_app.command("train", cls=Command)
@@ -325,7 +346,7 @@ def train_index(name: _NAME, **arguments: Any) -> None:
     """Train an index, so that queries on many rows are fast. Blocks until it is done."""
     from cyborg_ingest.manage import train  # noqa: PLC0415
 
-    typer.echo(train(_settings(TargetSettings, arguments), name, _say))
+    say(train(_settings(TargetSettings, arguments), name, _say))
 
 
 @index_app.command("delete", cls=Command)
@@ -346,8 +367,8 @@ def delete_index(
         if not (sys.stdin.isatty() and _at_terminal()):
             raise UsageError(f"Deleting index {name!r} needs --yes where nobody can be asked.")
         question = f"Delete index {name!r} in {found['target']} with its {found['rows']:,} rows?"
-        typer.confirm(question, abort=True, err=True)
-    typer.echo(delete(settings, name, _say))
+        typer.confirm(shown(question), abort=True, err=True)
+    say(delete(settings, name, _say))
 
 
 _GIVEN_UP = ("sender", "reader", "looker")
@@ -364,7 +385,7 @@ def main() -> None:
     except SystemExit as done:
         lost = streams.why_lost(sys.stdout)
         if lost is not None:
-            typer.echo(f"note      Not all of the result could be written to standard output: {lost}.", err=True)
+            say(f"note      Not all of the result could be written to standard output: {lost}.", err=True)
         if any(thread.name.startswith(_GIVEN_UP) for thread in threading.enumerate()):
             # what a stop has given up, a request or a silent source, would be waited for at the end of the process
             os._exit(done.code if isinstance(done.code, int) else ExitCode.BUG)

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from cyborg_ingest import wording
-from cyborg_ingest.errors import printable
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending
+from cyborg_ingest.streams import shown, undecorated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,7 @@ class Display:
         self.verbose = verbose
         self.rejections = 0
         self.tally: Tally | None = None
-        self._out = out
+        self._out = undecorated(out)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +93,7 @@ class Display:
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print some lines."""
-        self._out.write("".join(printable(text) + "\n" for text in texts))
+        self._out.write("".join(shown(text) + "\n" for text in texts))
         self._out.flush()
 
     def start(self) -> None:
@@ -157,13 +157,13 @@ class RichDisplay(Display):
 
     def __init__(self, out: TextIO, *, verbose: bool) -> None:
         super().__init__(out, verbose=verbose)
-        self._console = Console(file=out, stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(file=self._out, stderr=True, highlight=False, soft_wrap=True)
         self._bar: _Bar | None = None
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print these lines."""
-        for text in texts:
-            label, rest = text[: wording.LABEL], printable(text[wording.LABEL :])
+        for text in map(shown, texts):
+            label, rest = text[: wording.LABEL], text[wording.LABEL :]
             self._console.print(Text.assemble((label, wording.STYLES.get(label.strip(), "bold")), rest))
 
     def start(self) -> None:

@@ -54,8 +54,7 @@ VECTORS: list[tuple[Any, str]] = [
     (None, TYPE), ([1.0, 2, 3, 4], TYPE), ("abcd", TYPE), (5, TYPE), (np.float32(1), TYPE), (np.array(1.0), VALUE),
     (V[:0], VALUE), (V[None], VALUE), (np.stack([V, V]), VALUE), (V * np.nan, VALUE), (V * np.inf, VALUE),
     (V.astype("f8") * 1e300, VALUE), (V + 1j, TYPE), (V.astype(str), TYPE), (V.astype(object), TYPE),
-    (V.astype("datetime64[s]"), TYPE), (np.zeros(65_536, np.float32), VALUE), (Odd(), TYPE),
-    (memoryview(b"abcd"), TYPE),
+    (V.astype("M8[s]"), TYPE), (np.zeros(65_536, np.float32), VALUE), (Odd(), TYPE), (memoryview(b"abcd"), TYPE),
 ]  # fmt: skip
 ROWS: list[tuple[Any, str]] = [
     (None, TYPE), ([[1.0, 2, 3, 4]], TYPE), (V, VALUE), (V[None, None], VALUE), (V[None][:, :0], VALUE),
