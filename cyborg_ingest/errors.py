@@ -1,6 +1,6 @@
 """Every error that cyborg-ingest raises on purpose, in one tree; the exit code stands on the class.
 
-2 says that nothing was sent: a load that meets such an error once rows are on their way ends with 3.
+2 says that no row was taken: a load that meets such an error once some were ends with 3.
 
 ::
 

@@ -113,8 +113,6 @@ class _Run:
         self.opened: Opened | None = None
         self.journal: Journal | None = None
         self.evidence = Evidence()
-        self.has_begun = False
-        """Whether a row may have been sent."""
         self.precision: Precision | None = None
         self.guess: Guess | None = None
         self.verified: dict[str, Any] | None = None
@@ -140,8 +138,8 @@ class _Run:
             if isinstance(error, SourceChangedError):
                 self._say_what_was_taken(error)
             code = error.exit_code if isinstance(error, IngestError) else ExitCode.BUG
-            if code is ExitCode.USAGE and self.has_begun:
-                code = ExitCode.FAILED  # 2 says that nothing was sent
+            if code is ExitCode.USAGE and self.tally.sent:
+                code = ExitCode.FAILED  # 2 says that nothing was taken
             report = self._end(code, KNOWN.scrub(str(error)))
             if isinstance(error, IngestError):
                 error.report, error.exit_code = report, code
@@ -404,7 +402,7 @@ class _Run:
         self.transfer.delivery.tolerance = self.precision.tolerance if self.precision is not None else 0.0
         sender, doubts = self.transfer.sender, self.transfer.doubts
         self.emit(Sending(self.tally))
-        self.stopper.is_sending = self.has_begun = True
+        self.stopper.is_sending = True
         with contextlib.closing(self.transfer.send(self._accepted(batches))) as landed:  # drained, whoever raises
             for settled in landed:
                 self._settled(settled)

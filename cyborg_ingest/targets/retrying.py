@@ -14,6 +14,7 @@ from cyborg_ingest.errors import (
     IndexExistsError,
     NoIndexError,
     StoppedError,
+    TargetError,
     UnavailableError,
 )
 from cyborg_ingest.retry import call
@@ -142,7 +143,7 @@ class RetryingIndex(Closing):
         return self._patience.call(self.asked_once.describe)
 
     def until_made(self) -> IndexInfo:
-        """The same of an index that somebody is making; it is waited for. Raises NoIndexError where it stays away."""
+        """The same of an index that somebody is making; it is waited for. Raises TargetError where it stays away."""
         for pause in _BEING_MADE:
             try:
                 return self.describe()
@@ -152,7 +153,7 @@ class RetryingIndex(Closing):
         try:
             return self.describe()
         except NoIndexError as error:
-            raise NoIndexError(
+            raise TargetError(
                 f"{error} And yet its name is taken: its creation was cut short, or goes on still. Run the same "
                 f"command again; if that does not help, cyborg-ingest index create {self.name} --target "
                 "disk:DIRECTORY, on the service's machine and with its directory, completes it."
