@@ -18,10 +18,10 @@ class Stop:
         self.wake: Future[None] = Future()
         self.deadline: float | None = None
         self._asked = threading.Event()
-        self._lock = threading.RLock()  # a signal may come while its own thread is here
+        self._lock = threading.Lock()
 
     def ask(self, drain_seconds: float) -> None:
-        """Stop reading, and wait at most so long for what is in flight."""
+        """Stop reading, and wait at most so long for what is in flight. Not to be called by a signal's handler."""
         with self._lock:
             if self.deadline is None:
                 self.deadline = time.monotonic() + drain_seconds

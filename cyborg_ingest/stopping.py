@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import ExitCode, StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from cyborg_ingest.stop import Stop
 
 _EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 10.0
 """How long a run may take to end in good order once its drain is over."""
+
+_LAST_WORDS = (
+    b"error     stopped by a signal, while something was waited for that cannot be interrupted. Run it again.\n"
+)
 
 _MARGIN_SECONDS = 0.25
 
@@ -45,7 +49,7 @@ class Stopper:
         handlers = dict.fromkeys(_EXIT_CODES, self._handle) | {signal.SIGALRM: self._overdue}
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
-            with _watched(self._drain_seconds + _GRACE_SECONDS):
+            with _watched(self._asked_for, self._drain_seconds + _GRACE_SECONDS):
                 yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -57,10 +61,13 @@ class Stopper:
         self.exit_code = _EXIT_CODES[signal.Signals(number)]
         if self._seen > 1:
             os._exit(self.exit_code)
-        self._stop.ask(self._drain_seconds)
         if not self.is_sending:
             raise self.error()
         signal.setitimer(signal.ITIMER_REAL, self._drain_seconds + _MARGIN_SECONDS)
+
+    def _asked_for(self) -> None:
+        """Called by a thread of its own: the main thread may hold, where it is interrupted, a lock that this takes."""
+        self._stop.ask(self._drain_seconds)
 
     def _overdue(self, _number: int, _frame: FrameType | None) -> None:
         if self.is_sending:
@@ -72,15 +79,15 @@ class Stopper:
 
 
 @contextlib.contextmanager
-def _watched(seconds: float) -> Iterator[None]:
-    """End the process so long after a signal, or with the second one, whatever the main thread waits for.
+def _watched(on_signal: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Say that a signal came; end the process so long after it, or with the second one, if it has not ended by itself.
 
     A handler of Python's runs only between two steps of Python; a library's own code may wait for a silent host.
     """
     listener, speaker = socket.socketpair()
     speaker.setblocking(False)
     before = signal.set_wakeup_fd(speaker.fileno(), warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(listener, seconds), name="signals", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(listener, on_signal, seconds), name="signals", daemon=True)
     watcher.start()
     try:
         yield
@@ -91,17 +98,20 @@ def _watched(seconds: float) -> Iterator[None]:
         listener.close()
 
 
-def _watch(listener: socket.socket, seconds: float) -> None:
+def _watch(listener: socket.socket, on_signal: Callable[[], None], seconds: float) -> None:
     code, deadline = None, None
     while True:
         listener.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
         try:
             heard = listener.recv(1)
         except TimeoutError:
+            with contextlib.suppress(OSError):
+                os.write(2, _LAST_WORDS)
             os._exit(code or ExitCode.TERMINATED)
         if not heard:
             return
         if heard[0] in _EXIT_CODES:
+            on_signal()
             is_first, code = code is None, int(_EXIT_CODES[signal.Signals(heard[0])])
             # the handler is given a moment to do the same
             deadline = time.monotonic() + (seconds if is_first else _MARGIN_SECONDS)

@@ -29,8 +29,10 @@ from cyborg_ingest.targets.rest import RestIndex
 
 def wait(is_native=False):
     print("waiting", file=sys.stderr, flush=True)
-    if is_native:
-        ctypes.CDLL(None).sleep(600)
+    if is_native:  # a lock that is taken twice: no signal interrupts that
+        library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+        library.pthread_mutex_lock(mutex)
+        library.pthread_mutex_lock(mutex)
     time.sleep(600)
 
 calls = 0
@@ -165,6 +167,7 @@ def test_a_signal_ends_a_comparison(load: list[object]) -> None:
 def test_a_signal_ends_a_wait_in_the_code_of_a_library_where_no_handler_is_run(load: list[object]) -> None:
     code, _, said = stopped("native", load)
     assert code == 143, said
+    assert "in the midst of a wait" in said
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,8 @@ def stopped_by(number: signal.Signals) -> Callable[[Place], tuple[int, dict[str,
             assert process.stderr is not None
             assert any(line == "sent\n" for line in process.stderr)
             process.send_signal(number)
-            out, _ = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=60)
+        assert out, err
         return process.returncode, json.loads(out)
 
     return stopped
@@ -187,7 +188,7 @@ def test_a_code_is_what_the_table_says(
 ) -> None:
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
     found, report = act(Place(tmp_path))
-    assert found == report["exit_code"] == code
+    assert found == report["exit_code"] == code, report["error"]
     assert report["retry"] == ADVICE[code]
     rows = report["rows"]
     assert rows["read"] == rows["acknowledged"] + rows["rejected"] + rows["skipped"] + rows["unsent"]
