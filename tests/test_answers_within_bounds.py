@@ -21,6 +21,7 @@ from cyborg_ingest.errors import (
     OversizedAnswerError,
     TargetError,
     ThrottledError,
+    TooLargeError,
     UnavailableError,
 )
 from cyborg_ingest.manage import names
@@ -163,6 +164,39 @@ def test_rows_that_are_too_many_bytes_together_are_asked_for_in_smaller_numbers(
         index._dimension = 1
         assert [len(row.contents) for row in index.get(["a", "b", "c"])] == [20_000_000] * 3
     assert asked == [3, 1, 2, 1, 1]
+
+
+def test_ids_that_are_too_many_for_a_gateway_are_asked_for_in_smaller_numbers() -> None:
+    seen: list[tuple[str, bytes]] = []
+
+    def write(connection: socket.socket, _path: str) -> None:
+        ids = json.loads(seen[-1][1][seen[-1][1].index(b"{") :])["ids"]
+        body = json.dumps({"results": [{"id": one, "vector": [1.0]} for one in ids]}).encode()
+        connection.sendall(answer(body) if len(ids) < 3 else answer(b"too large", 413))
+
+    with answering(write, seen) as url, cyborg_ingest.connect(url) as client:
+        assert [row.id for row in client.index("some", KEY).get(list("abcdefgh"))] == list("abcdefgh")
+    with answering(_once(answer(b"", 413))) as url, pytest.raises(TooLargeError):
+        ask(url, "get")
+
+
+def test_a_training_that_outlasts_the_time_out_is_waited_for_and_not_begun_again() -> None:
+    asked: list[str] = []
+    info = {"index_name": "some", "dimension": 4, "metric": "cosine", "n_lists": 1}
+
+    def write(connection: socket.socket, path: str) -> None:
+        asked.append(path.rpartition("/")[2])
+        times = asked.count("training-status")
+        if asked[-1] == "train":
+            time.sleep(3)  # longer than the client waits
+        body = {**info, "is_trained": times > 2, "training_indexes": ["some"] if times < 3 else []}
+        connection.sendall(answer(json.dumps(body).encode()))
+
+    with answering(write) as url:
+        with cyborg_ingest.connect(url, timeout=1.5, retries=5, retry_max_wait=0.01) as client:
+            client.index("some", KEY).train()
+    assert asked.count("train") == 1
+    assert asked.count("training-status") >= 3
 
 
 def test_an_answer_that_is_compressed_all_the_same_is_read() -> None:

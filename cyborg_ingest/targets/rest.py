@@ -244,8 +244,8 @@ class RestIndex(Closing):
             said = self._call(
                 "/v1/vectors/get", ids=wanted, include=["vector", "metadata", "contents"], largest=largest
             )
-        except OversizedAnswerError:
-            if len(wanted) == 1:
+        except (OversizedAnswerError, TooLargeError):
+            if len(wanted) <= 1:
                 raise
             half = len(wanted) // 2
             return self.get(wanted[:half]) + self.get(wanted[half:])
