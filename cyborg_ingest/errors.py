@@ -13,6 +13,7 @@
     │   │   └── EmptySourceError  2    no row in it
     │   ├── MappingError          2    which column is what cannot be decided, or does not fit
     │   ├── KeyFileError          2    a key is missing, unreadable or malformed
+    │   ├── UntrustedError        2    a folder or file of ours that somebody else made, or can write to
     │   └── MissingExtraError     2    an optional package is not installed
     ├── SourceError               3    a source is damaged: it broke off while it was read
     │   └── SourceChangedError    3    a source is not the one that was planned, or that was read before
@@ -123,6 +124,10 @@ class MappingError(UsageError):
 
 class KeyFileError(UsageError):
     """A key is missing, cannot be read, or is no key."""
+
+
+class UntrustedError(UsageError):
+    """A folder or file of ours is a link, belongs to another user, or is open to others; the message mends it."""
 
 
 class MissingExtraError(UsageError):

@@ -3,8 +3,9 @@
 Lines are appended after the acknowledgement and flushed, not fsynced: a lost tail only sends rows again. The file is
 compacted when it is opened; `ledger` says what its lines mean. The folder of a job holds::
 
-    lock  job.json  journal.jsonl  rejected.jsonl  report.json
+    lock  job.json  journal.jsonl  runs/<UTC time>-<number>/ {rejected.jsonl  report.json}
 
+Nothing in the folder of an earlier run is touched. Before runs had folders, their two files were in that of the job.
 A Part is known by its uri, number and fingerprint, so that a file that changed is loaded from its start.
 """
 
@@ -12,122 +13,107 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
-import re
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
-
-from cyborg_ingest.errors import ExitCode, JobBusyError, StateError, UsageError
+from cyborg_ingest.errors import ExitCode, StateError, UsageError
+from cyborg_ingest.jobs import is_run, new_run, open_job, take_lock
 from cyborg_ingest.ledger import PartKey, PartState, State, apply, key_of, line_of, part_record, records_of, replay
 from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.rejected import RejectedFile, private
+from cyborg_ingest.rejected import RejectedFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
     from typing_extensions import Self
 
     from cyborg_ingest.model import Batch, Json, Part, Rejection
-
-STATE_DIR_VARIABLE = "CYBORG_INGEST_STATE_DIR"
+    from cyborg_ingest.private import Folder
 
 ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
 """After these a job is over, and the same command starts anew."""
 
+_JOURNAL = "journal.jsonl"
 _LASTING = ("precision",)
 """Facts that are true of the index whichever run it is."""
-
-
-def state_directory(given: Path | None) -> Path:
-    """Where jobs are kept."""
-    configured = os.environ.get(STATE_DIR_VARIABLE)
-    return given or (Path(configured) if configured else platformdirs.user_state_path("cyborg-ingest"))
-
-
-def job_folder(directory: Path, description: Json) -> Path:
-    """The folder of the job that is described: target, index, sources as typed, mapping."""
-    text = json.dumps(description, sort_keys=True)
-    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", str(description.get("index", "")))[:40].strip("-")
-    return directory / "jobs" / f"{name or 'job'}-{digest}"
 
 
 class Journal:
     """One job's folder, locked. Threads may share it.
 
     Raises StateError where the folder cannot be written or another process works on this job, UsageError where a later
-    release wrote it.
+    release wrote it, and UntrustedError where somebody else may have.
     """
 
     def __init__(self, folder: Path, description: Json, *, restart: bool = False) -> None:
-        self.folder = folder
-        self.rejected = RejectedFile(folder / "rejected.jsonl")
+        self.folder = folder.absolute()
+        self._path = self.folder / _JOURNAL
         self._numbers: dict[PartKey, int] = {}
         self._doubted: dict[PartKey, RangeSet] = {}
-        self._file = -1
+        self._file = self._lock = -1
         self._guard = threading.RLock()
-        with _translated(folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.chmod(0o700)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            self._take_lock()
-            self._open(description, restart=restart)
-        except BaseException:
-            self.close()
-            raise
+        with contextlib.ExitStack() as opened, _translated(self.folder):
+            self._own = opened.enter_context(open_job(self.folder))
+            opened.callback(self._close_files)
+            self._lock = self._own.open("lock", os.O_RDWR | os.O_CREAT)
+            take_lock(self._lock, self.folder / "lock")
+            self._open(description, opened, restart=restart)
+            self._opened = opened.pop_all()
 
-    def _take_lock(self) -> None:
-        import fcntl  # noqa: PLC0415 - not on Windows, where only `--help` and the client are of use
-
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise JobBusyError(
-                f"Another process is running this job (it holds {self.folder / 'lock'}). Wait for it to end."
-            ) from None
-
-    def _open(self, description: Json, *, restart: bool) -> None:
-        with _translated(self.folder):
-            path = self._path
-            state = State()
-            if path.exists():
-                # to be forgotten, whatever it says, but for what is true of the index itself
-                with contextlib.suppress(*([UsageError] if restart else [])):
-                    state = replay(path.read_bytes().split(b"\n"))
-            self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
-            lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
-            self.state = state if self.resumed else State(facts=lasting)
-            _write(self.folder / "job.json", json.dumps(description, indent=2).encode())
-            self._forget_unwritten()
-            self._compact()
+    def _open(self, description: Json, opened: contextlib.ExitStack, *, restart: bool) -> None:
+        data, state = self._own.read(_JOURNAL), State()
+        if data is not None:
+            # to be forgotten, whatever it says, but for what is true of the index itself
+            with contextlib.suppress(*([UsageError] if restart else [])):
+                state = replay(data.split(b"\n"))
+        self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
+        lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
+        self.state = state if self.resumed else State(facts=lasting)
+        self._own.replace("job.json", json.dumps(description, indent=2).encode())
+        runs = opened.enter_context(self._own.below("runs"))
+        self._run = opened.enter_context(new_run(runs))
+        self.rejected = RejectedFile(self._run)
+        self._take_over_rejected(runs)
+        self.state.facts["run"] = self._run.path.name
+        self._compact()
 
     @property
-    def _path(self) -> Path:
-        return self.folder / "journal.jsonl"
+    def run_folder(self) -> Path:
+        """What this run leaves behind."""
+        return self._run.path
 
-    def _forget_unwritten(self) -> None:
+    def _take_over_rejected(self, runs: Folder) -> None:
         """A rejected row that is not in the file any more is nowhere: read on from there, and reject it again."""
-        missing = self.rejected.reconcile(self.state.rejected_rows())
+        missing = known = self.state.rejected_rows()
+        if known:
+            with contextlib.suppress(FileNotFoundError), self._earlier(runs) as earlier:
+                missing = self.rejected.take_over(earlier, known)
         if missing:
             for key, part in self.state.parts.items():
                 lost = [place for place, (row, _) in part.rejected.items() if (key[0], row) in missing]
                 if lost:
                     part.forget(min(lost))
 
+    def _earlier(self, runs: Folder) -> contextlib.AbstractContextManager[Folder]:
+        """The folder in which the last run of this load left its rejected rows. Raises FileNotFoundError."""
+        name = self.state.facts.get("run")
+        if name is None:
+            return contextlib.nullcontext(self._own)
+        if not is_run(name):
+            raise FileNotFoundError
+        return runs.below(name, make=False)
+
     def _compact(self) -> None:
         """Write the fewest lines that say the same."""
         self._numbers.clear()
         records = records_of(self.state, self._numbers)
-        _write(self._path, b"".join(map(line_of, records)))
+        self._own.replace(_JOURNAL, b"".join(map(line_of, records)))
         if self._file >= 0:
             os.close(self._file)
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._file = self._own.open(_JOURNAL, os.O_WRONLY | os.O_APPEND)
 
     def keep(self, upto: dict[PartKey, int | None]) -> None:
         """Forget all but these Parts, and of these all rows from the one that is given on (None: nothing)."""
@@ -138,7 +124,7 @@ class Journal:
                 row = upto[key]
                 if row is not None:
                     part.forget(row)
-            self.rejected.reconcile(self.state.rejected_rows())
+            self.rejected.keep(self.state.rejected_rows())
             self._compact()
 
     def part(self, part: Part) -> PartState:
@@ -236,15 +222,34 @@ class Journal:
     def reject(self, rejections: Iterable[Rejection], *, full: bool) -> None:
         """Append rows to `rejected.jsonl`; before they are acknowledged."""
         with self._guard, _translated(self.folder):
+            self._check_there()
             self.rejected.append(rejections, full=full)
+
+    def check_kept(self) -> None:
+        """Raise StateError where rows are rejected, and the file that has them is gone."""
+        with self._guard:
+            if self.state.rejects() and not (self._run.is_there() and self.rejected.is_there()):
+                raise StateError(
+                    f"{self.rejected.path} is gone, and with it the rows that were rejected. Those that were sent are "
+                    "safe; run the same command again to have the others rejected anew."
+                )
 
     def end(self, code: ExitCode, report: Json) -> None:
         """Note how the run ended, and keep its report."""
         with self._guard:
             with _translated(self.folder):
+                self._check_there()
                 self.rejected.sync()
-                _write(self.folder / "report.json", json.dumps(report, indent=2).encode())
+                self._run.replace("report.json", json.dumps(report, indent=2).encode())
             self._append([{"end": int(code)}])
+
+    def _check_there(self) -> None:
+        """Raise StateError where the folder was removed or moved: what is noted in it then helps nobody."""
+        if not (self._path.exists() and self._run.is_there()):
+            raise StateError(
+                f"The state directory {self.run_folder} was removed while the load ran, so what the target "
+                "acknowledges cannot be noted any more. Rows that were sent are safe; run the same command again."
+            )
 
     def _number(self, part: Part) -> list[Json]:
         """The record that introduces a Part, the first time it is named."""
@@ -258,6 +263,7 @@ class Journal:
     def _append(self, records: Iterable[Json]) -> None:
         data = b"".join(map(line_of, records))
         with _translated(self.folder):
+            self._check_there()
             written = os.write(self._file, data)
             if written != len(data):
                 with contextlib.suppress(OSError):  # or the next line would be glued to this one
@@ -266,6 +272,9 @@ class Journal:
 
     def close(self) -> None:
         """Free the lock."""
+        self._opened.close()
+
+    def _close_files(self) -> None:
         for handle in (self._file, self._lock):
             if handle >= 0:
                 os.close(handle)
@@ -276,16 +285,6 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace a file whole, or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    with open(temporary, "wb", opener=private) as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(path)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import platformdirs
 
 from cyborg_ingest.errors import KeyFileError, UsageError
+from cyborg_ingest.private import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,8 @@ INDEX_KEY_VARIABLE = "CYBORG_INGEST_INDEX_KEY"
 API_KEY_VARIABLE = "CYBORG_INGEST_API_KEY"
 CONFIG_DIR_VARIABLE = "CYBORG_INGEST_CONFIG_DIR"
 
+_KEYS = "keys"
+_ELSEWHERE = f"let {CONFIG_DIR_VARIABLE} name another directory"
 _LONGEST_NAME = 120
 
 
@@ -104,7 +107,7 @@ def kept_key_path(target: str, index: str) -> Path:
     """Where the key of an index that was created without one is kept."""
     configured = os.environ.get(CONFIG_DIR_VARIABLE)
     directory = Path(configured) if configured else platformdirs.user_config_path("cyborg-ingest")
-    return directory / "keys" / _file_name(target) / f"{_file_name(index)}.key"
+    return directory / _KEYS / _file_name(target) / f"{_file_name(index)}.key"
 
 
 def _file_name(text: str) -> str:
@@ -117,34 +120,27 @@ def _file_name(text: str) -> str:
 
 
 def find_kept_key(path: Path) -> bytes | None:
-    """The key kept at a path; None if there is none. Raises KeyFileError."""
+    """The key kept at a path; None if there is none. Raises KeyFileError, UntrustedError."""
     try:
-        data = path.read_bytes()
+        with _folder(path, make=False) as folder:
+            data = folder.read(path.name, is_secret=True)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise KeyFileError(f"The kept key {path} cannot be read: {error.strerror}.") from None
-    return _parsed(data, f"The kept key {path}")
+    return None if data is None else _parsed(data, f"The kept key {path}")
 
 
 def keep_new_key(path: Path) -> bytes:
     """Make a key and keep it: on disk before it is used, readable by its owner alone, never overwritten.
 
-    Where one is kept already, also by a process that was faster, that one is returned.
+    Where one is kept already, also by a process that was faster, that one is returned. Raises KeyFileError,
+    UntrustedError.
     """
     key = secrets.token_bytes(KEY_BYTES)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as out:
-            out.write(key.hex().encode() + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)  # whole or not at all, and never over another
-        temporary.unlink()
-        _sync_directory(path.parent)
+        with _folder(path, make=True) as folder, contextlib.suppress(FileExistsError):
+            folder.keep(path.name, key.hex().encode() + b"\n")
     except OSError as error:
         raise KeyFileError(
             f"A new key cannot be kept in {path}: {error.strerror}. The index was not created."
@@ -152,9 +148,9 @@ def keep_new_key(path: Path) -> bytes:
     return find_kept_key(path) or key
 
 
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _folder(path: Path, *, make: bool) -> Folder:
+    """The folder of a kept key. All from the configuration directory down to it are checked."""
+    if path.parent.parent.name != _KEYS:
+        return Folder.root(path.parent, _ELSEWHERE, make=make)
+    with Folder.root(path.parents[2], _ELSEWHERE, make=make) as root, root.below(_KEYS, make=make) as all_keys:
+        return all_keys.below(path.parent.name, make=make)

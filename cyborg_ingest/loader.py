@@ -31,7 +31,8 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending, ignore
 from cyborg_ingest.findings import Checks
 from cyborg_ingest.inspection import index_findings
-from cyborg_ingest.journal import ENDED, Journal, job_folder, state_directory
+from cyborg_ingest.jobs import job_folder, state_directory
+from cyborg_ingest.journal import ENDED, Journal
 from cyborg_ingest.late import missing
 from cyborg_ingest.opening import check_cap, check_index, how_to_create, open_client, open_index, open_or_create
 from cyborg_ingest.plan import ahead
@@ -189,6 +190,8 @@ class _Run:
                     self._send(self.opened, cut(self._watched(read), self._dimension(dimension), cutting))
                 self._after(client, self.opened, plan)
             plan.check()
+            if self.journal is not None:
+                self.journal.check_kept()
         self._refuse_nothing(plan)
         self._refuse_too_many()
         return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
@@ -526,8 +529,11 @@ class _Run:
             code = ExitCode.REJECTED
         report = self._report(code, error)
         if self.journal is not None:
-            with contextlib.suppress(StateError):  # the disk may be what failed; the report is shown all the same
+            try:
                 self.journal.end(code, report.to_dict())
+            except StateError as lost:  # the disk may be what failed; the report is shown all the same
+                if error is None:
+                    self.emit(Noted(f"This report is not kept. {lost}"))
             self.journal.close()
         self.emit(Ended(report))
         return report
@@ -536,7 +542,8 @@ class _Run:
         tally, seconds = self.tally, self.tally.seconds
         rows = row_counts(tally)
         traffic = self.opened.index.traffic if self.opened else None
-        resumable = self.journal is not None and code not in ENDED
+        journal = self.journal
+        resumable = journal is not None and code not in ENDED
         status = "dry_run" if self.settings.dry_run and error is None else STATUSES[code]
         return RunReport(
             status=status,
@@ -561,7 +568,9 @@ class _Run:
             verify=self.verified,
             resume_command=self.command if resumable else None,
             not_read=self.not_read,
-            rejected_file=str(self.journal.rejected_file) if self.journal and tally.rejects and not error else None,
+            run_id=journal.run_folder.name if journal else None,
+            run_folder=str(journal.run_folder) if journal else None,
+            rejected_file=str(journal.rejected_file) if journal and journal.rejected.is_there() else None,
             findings=self.findings,
             error=error,
         )

@@ -1,16 +1,23 @@
-"""`rejected.jsonl`: the rows that a job did not load, in the form that `upsert` reads."""
+"""`rejected.jsonl`: the rows that a load did not send, in the form that `upsert` reads.
+
+Each run of a load has its own. A run that goes on begins with the rows of the one before it, whose file stays as it
+is: somebody may be mending it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from cyborg_ingest.model import Rejection
+    from cyborg_ingest.private import Folder
+
+NAME = "rejected.jsonl"
 
 
 class RejectedFile:
@@ -19,41 +26,57 @@ class RejectedFile:
     All methods raise OSError.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self.path = folder.path / NAME
 
-    def reconcile(self, known: set[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Keep one line for each of the rows (file, row) that are known to be rejected; those that have none.
+    def take_over(self, earlier: Folder, known: set[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Copy one line for each of the rows (file, row) that are known to be rejected; those that have none.
 
         A crash may lie between a line and the journal, or have torn the last line.
         """
-        if not self.path.exists():
-            return set(known)
         missing = set(known)
-        temporary = self.path.with_suffix(".new")
-        with self.path.open("rb") as old, open(temporary, "wb", opener=private) as new:
+        try:
+            handle = earlier.open(NAME)
+        except FileNotFoundError:
+            return missing
+        with (
+            os.fdopen(handle, "rb") as old,
+            self._folder.replacing(NAME) as new,
+            os.fdopen(os.dup(new), "wb") as out,
+        ):
             for line in old:
                 place = _place(line)
                 if place in missing:
                     missing.discard(place)
-                    new.write(line if line.endswith(b"\n") else line + b"\n")
-            new.flush()
-            os.fsync(new.fileno())
-        temporary.replace(self.path)
+                    out.write(line if line.endswith(b"\n") else line + b"\n")
         return missing
+
+    def keep(self, known: set[tuple[str, int]]) -> None:
+        """Drop the lines of all other rows."""
+        if known or self.is_there():
+            self.take_over(self._folder, known)
+
+    def is_there(self) -> bool:
+        """Whether there is such a file."""
+        return os.path.lexists(self.path)
 
     def append(self, rejections: Iterable[Rejection], *, full: bool) -> None:
         """Add rows; without `full` nothing of them but their ids."""
         lines = b"".join(_line(one, full=full) for one in rejections)
         if lines:
-            with open(self.path, "ab", opener=private) as out:
+            handle = self._folder.open(NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            with os.fdopen(handle, "ab") as out:
                 out.write(lines)
 
     def sync(self) -> None:
         """See that it would outlast a power cut."""
-        if self.path.exists():
-            with self.path.open("rb") as written:
-                os.fsync(written.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            handle = self._folder.open(NAME)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def _place(line: bytes) -> tuple[str, int] | None:
@@ -77,8 +100,3 @@ def _line(rejection: Rejection, *, full: bool) -> bytes:
         row["id"] = rejection.id
     # the stdlib writes NaN as NaN, so that the row is seen as it was
     return json.dumps({**row, "_rejected": mark}, ensure_ascii=False, default=str).encode(errors="replace") + b"\n"
-
-
-def private(path: str, flags: int) -> int:
-    """Open a file that only its owner may read: the rows in it are plain text."""
-    return os.open(path, flags, 0o600)

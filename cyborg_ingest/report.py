@@ -209,7 +209,12 @@ class RunReport:
     resume_command: str | None
     not_read: list[dict[str, Any]] = field(default_factory=list)
     """What was found in folders and by patterns and is not read, by reason: `sources.NotRead`."""
+    run_id: str | None = None
+    """The name of the run's own folder, in `runs` of the folder of its job; None where no journal is kept."""
+    run_folder: str | None = None
+    """Where this report and the rejected rows of the load are kept."""
     rejected_file: str | None = None
+    """All rows that are rejected so far, those of earlier runs of the load among them."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run found wrong, as `inspect` would; empty for a load, which goes by `rejects`."""
     error: str | None = None

@@ -427,7 +427,10 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
         panel=_SAFETY,
     )
     state_dir: Path | None = option(
-        None, "--state-dir", "Where journals, rejected rows and reports are kept.", panel=_SAFETY
+        None,
+        "--state-dir",
+        "Where journals are kept, and of each run its report and its rejected rows (in jobs/JOB/runs/RUN).",
+        panel=_SAFETY,
     )
     drain_timeout: float = option(
         20.0,

@@ -23,9 +23,7 @@ _EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TER
 _GRACE_SECONDS = 10.0
 """How long a run may take to end in good order once its drain is over."""
 
-_LAST_WORDS = (
-    b"error     stopped by a signal, while something was waited for that cannot be interrupted. Run it again.\n"
-)
+_LAST_WORDS = b"error     stopped by a signal, in the midst of a wait that cannot be interrupted. Run it again.\n"
 
 _MARGIN_SECONDS = 0.25
 

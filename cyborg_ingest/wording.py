@@ -202,8 +202,10 @@ def summary(report: RunReport) -> list[str]:
         lines += labelled("index", f"{report.index} in {report.target}: {before:,} rows before, {after:,} after")
     if report.verify:
         lines += labelled("verified", report.verify["text"])
-    if report.rejected_file:
+    if report.rejected_file and report.exit_code in _ENDED:
         lines += labelled("rejected", f"the rows are in {report.rejected_file}: mend them there, then upsert that file")
+    elif report.rejected_file:
+        lines += labelled("rejected", f"the rows so far are in {report.rejected_file}; the next run keeps them too")
     if report.resume_command:
         lines += labelled("go on", report.resume_command)
     return lines

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings import LoadSettings, VerifySettings
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_STATE = ("journal.jsonl", "rejected.jsonl", "report.json", "job.json", "runs/run/rejected.jsonl")
+_STATE = ("journal.jsonl", "job.json", "runs/run/rejected.jsonl", "runs/run/report.json")
 
 _FileId = tuple[int, int]
 
@@ -82,7 +82,7 @@ def key_outputs(path: Path) -> list[Output]:
 
 def state_outputs(folder: Path) -> list[Output]:
     """The files that a job keeps in its folder."""
-    names = dict.fromkeys([*_STATE, *(one.name for one in _entries(folder))])
+    names = dict.fromkeys([*_STATE, *(str(one.relative_to(folder)) for one in _entries(folder))])
     return [
         Output(f"{folder / name}, where this job keeps its state,", folder / name, "Give another --state-dir.")
         for name in names
@@ -91,7 +91,7 @@ def state_outputs(folder: Path) -> list[Output]:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return [one for one in folder.iterdir() if one.is_file()]
+        return [one for one in (*folder.iterdir(), *folder.glob("runs/*/*")) if one.is_file()]
     except OSError:
         return []
 

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cyborg_ingest.errors import ExitCode, StateError
-from cyborg_ingest.journal import Journal, job_folder
+from cyborg_ingest.jobs import job_folder
+from cyborg_ingest.journal import Journal
 from cyborg_ingest.ledger import key_of, replay
 from cyborg_ingest.model import Batch, Part, Reason, Rejection
 from cyborg_ingest.probes import PROBES, probe_of
@@ -101,7 +102,7 @@ def test_exit_codes_decide_whether_a_job_is_over(tmp_path: Path, code: ExitCode,
     with Journal(tmp_path, DESCRIPTION) as journal:
         journal.acknowledged(batch(0, 10))
         journal.end(code, {"status": "x"})
-    assert json.loads((tmp_path / "report.json").read_text()) == {"status": "x"}
+    assert json.loads((journal.run_folder / "report.json").read_text()) == {"status": "x"}
     with Journal(tmp_path, DESCRIPTION) as journal:
         assert journal.resumed is resumed
         assert bool(len(journal.part(part()).done)) is resumed
@@ -129,7 +130,7 @@ def test_rejected_rows_stay_rejected_and_one_that_no_record_knows_is_dropped(tmp
         journal.reject([rejection(12)], full=True)  # and here the process is killed
     with Journal(tmp_path, DESCRIPTION) as journal:
         assert journal.state.rejects() == {"vector_zero": 1}
-    (line,) = (tmp_path / "rejected.jsonl").read_text().splitlines()
+    (line,) = (journal.run_folder / "rejected.jsonl").read_text().splitlines()
     assert json.loads(line) == {
         "id": "0-3",
         "vector": [0],
@@ -140,7 +141,7 @@ def test_rejected_rows_stay_rejected_and_one_that_no_record_knows_is_dropped(tmp
 def test_rejected_rows_can_be_kept_as_ids_only(tmp_path: Path) -> None:
     with Journal(tmp_path, DESCRIPTION) as journal:
         journal.reject([rejection(3)], full=False)
-    found = json.loads((tmp_path / "rejected.jsonl").read_text())
+    found = json.loads((journal.run_folder / "rejected.jsonl").read_text())
     assert set(found) == {"id", "_rejected"}
 
 
@@ -200,8 +201,10 @@ def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
         journal.reject([rejection(1)], full=True)
         journal.end(ExitCode.OK, {})
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for path in folder.iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    names = {path.name for path in folder.rglob("*")}
+    assert {"journal.jsonl", "job.json", "lock", "runs", "rejected.jsonl", "report.json"} <= names
+    for path in folder.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
 @pytest.fixture
