@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cyborg_ingest.model import Chunk, Json
+    from cyborg_ingest.model import Chunk, ColumnMap, Json
 
 
 _ENVELOPE = 400
@@ -219,7 +219,7 @@ def _record(chunk: Chunk, place: int) -> Json:
     """The row in the JSONL form that `upsert` reads, as far as it can be read."""
     for fault in chunk.faults:
         if fault.offset == place and fault.record is not None:
-            return fault.record
+            return _dressed(fault.record, chunk.columns)
     row, names, ignored = chunk.batch.slice(place, 1), chunk.columns, columns.Faults()
     found: Json = {}
     if names.id:
@@ -232,17 +232,44 @@ def _record(chunk: Chunk, place: int) -> Json:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def _dressed(record: Json, names: ColumnMap) -> Json:
+    """A row as its reader gives it, with the metadata as it would be loaded."""
+    metadata = _dressed_metadata(record.get("metadata"), names)
+    return record if metadata is None else {**record, "metadata": metadata}
+
+
+def _dressed_metadata(own: Any, names: ColumnMap) -> Any:
+    """With the constants, and its fields by their new names: but as they are, where two would have the same."""
+    constants, renames = dict(names.constants), dict(names.renames)
+    if own is not None and not isinstance(own, dict):
+        return [own, constants] if constants else own
+    renamed = {renames.get(name, name): value for name, value in (own or {}).items()}
+    found = {**(renamed if len(renamed) == len(own or {}) else own or {}), **constants}
+    return found if own is not None or constants else None
+
+
 def _readable_metadata(chunk: Chunk, place: int) -> Any:
-    names, row = chunk.columns, chunk.rows(place, place + 1)
-    text = None
+    names, row, faults = chunk.columns, replace(chunk.rows(place, place + 1), faults=()), columns.Faults()
+    text = row.batch.column(names.metadata).to_pylist()[0] if names.metadata else None
     try:
-        text = row.batch.column(names.metadata).to_pylist()[0] if names.metadata else None
-        found = _metadata(replace(row, faults=()), {}, typed.Notes())
-        if isinstance(text, str) and not (found and found[0]):
-            return load_json(text.encode())
-        return with_plain_dates(found[0]) if found else None
+        found = _own_metadata(row, faults, typed.Notes())
     except ValueError:
-        return text if isinstance(text, str) else None
+        found = None
+    own = with_plain_dates(found[0]) if found else None
+    if isinstance(text, str) and (faults or found is None):
+        own = _with_unusable(text, own)
+    return _dressed_metadata(own, names)
+
+
+def _with_unusable(text: str, more: Json | None) -> Any:
+    """Metadata that is text as far as it is JSON; where it is no object, beside the fields that would go into it."""
+    try:
+        own = load_json(text.encode())
+    except ValueError:
+        own = text
+    if isinstance(own, dict):
+        return {**own, **(more or {})}
+    return [own, more] if more else own
 
 
 def _json_contents(value: str | bytes | None) -> Any:

@@ -428,6 +428,8 @@ class _Run:
         batch = settled.batch
         self._guess(batch, "rows that were just sent", is_own=True)
         self.evidence.landed(batch)
+        if self.settings.reject_content == "ids":
+            settled = replace(settled, rejections=tuple(one.without_content() for one in settled.rejections))
         said = self.transfer.delivery.contradictions
         if said and self.journal is not None and "contradiction" not in self._facts():
             self.journal.know(contradiction=said[0])
@@ -447,6 +449,8 @@ class _Run:
                 continue
             if self.count["before"] and self.tally.first_read is None:
                 self._guess(batch, "rows that were there before", is_own=False)
+            if self.settings.reject_content == "ids" and batch.rejections:
+                batch = batch.without_content()  # noqa: PLW2901 - from here on nobody sees more
             self.tally.read(batch)
             self._note_texts(batch)
             for rejection in batch.rejections:

@@ -37,6 +37,24 @@ class Reason(str, enum.Enum):
     REFUSED = "refused"
 
 
+_IN_GENERAL = {
+    Reason.UNPARSABLE: "the row cannot be parsed",
+    Reason.ID_MISSING: "there is no id",
+    Reason.ID_INVALID: "the id cannot be used",
+    Reason.VECTOR_MISSING: "there is no vector",
+    Reason.VECTOR_INVALID: "the vector is no list of numbers",
+    Reason.VECTOR_DIMENSION: "the vector has another dimension",
+    Reason.VECTOR_NOT_FINITE: "the vector holds null, NaN or an infinite number",
+    Reason.VECTOR_OVERFLOW: "the vector holds a number beyond float32",
+    Reason.VECTOR_ZERO: "the vector is zero",
+    Reason.METADATA_INVALID: "the metadata cannot be stored",
+    Reason.METADATA_NOT_FINITE: "the metadata holds NaN or an infinite number",
+    Reason.CONTENTS_INVALID: "the contents are neither text nor bytes",
+    Reason.TOO_LARGE: "the row is too large for a request",
+    Reason.REFUSED: "the target refuses the row",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A piece of a source that is read, and later resumed, by itself.
@@ -128,6 +146,10 @@ class Rejection:
     line: int | None = None
     record: Json | None = None
     """The row in the JSONL form that `upsert` reads, as far as it could be read."""
+
+    def without_content(self) -> Rejection:
+        """What may be said of it where nothing that is in the row may be seen, but its id."""
+        return replace(self, detail=_IN_GENERAL[self.reason], record=None)
 
     def __str__(self) -> str:
         place = f"line {self.line}" if self.line is not None else f"row {self.row}"
@@ -252,6 +274,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def without_content(self) -> Batch:
+        """The same, with nothing of its rejected rows but their ids."""
+        return replace(self, rejections=tuple(one.without_content() for one in self.rejections))
 
     def halves(self) -> tuple[Batch, Batch]:
         """It as two, each with half of its rows; together they cover the same rows of the Part."""

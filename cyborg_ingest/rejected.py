@@ -88,6 +88,9 @@ def _place(line: bytes) -> tuple[str, int] | None:
 
 
 def _line(rejection: Rejection, *, full: bool) -> bytes:
+    """A row has the fields that `upsert` knows, whatever its own were called; a line that is none is in the mark."""
+    if not full:
+        rejection = rejection.without_content()
     mark = {
         "file": rejection.uri,
         "row": rejection.row,
@@ -95,7 +98,9 @@ def _line(rejection: Rejection, *, full: bool) -> bytes:
         "reason": rejection.reason.value,
         "detail": rejection.detail,
     }
-    row = dict(rejection.record or {}) if full else {}
+    row = dict(rejection.record or {})
+    if "_line" in row:
+        mark["text"] = row.pop("_line")
     if "id" not in row and rejection.id is not None:
         row["id"] = rejection.id
     # the stdlib writes NaN as NaN, so that the row is seen as it was

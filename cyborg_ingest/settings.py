@@ -402,7 +402,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     reject_content: str = option(
         "full",
         "--reject-content",
-        "What rejected.jsonl holds of a row: all of it, or its id alone.",
+        "What rejected.jsonl, messages and the report hold of a rejected row: all of it, or its id and why, alone.",
         panel=_SAFETY,
         choices=REJECT_CONTENTS,
     )

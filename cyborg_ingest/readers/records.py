@@ -332,9 +332,27 @@ class _Columns:
             return None
 
     def _record(self, place: int) -> Json | None:
-        """The row as it stands on its line."""
-        row = parse_object(self.texts[place])
-        return {name: value for name, value in row.items() if name != REJECTED_KEY} if isinstance(row, dict) else None
+        """The row by JSONL's own names, with what it holds as it stands on its line."""
+        row, names = parse_object(self.texts[place]), self.names
+        if not isinstance(row, dict):
+            return None
+        found = {
+            "id": value_at(row, names.id) if names.id else None,
+            "vector": value_at(row, names.vector)
+            if names.vector
+            else [value_at(row, name) for name in names.vector_columns],
+            "metadata": self._readable_metadata(row),
+            "contents": value_at(row, names.contents) if names.contents else None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _readable_metadata(self, row: Json) -> Any:
+        """The metadata; where it is no object, what it is, beside the fields that would be put into it."""
+        try:
+            return self._metadata(row)
+        except ValueError:
+            own, more = value_at(row, self.names.metadata or ""), self._fields(row)
+            return [own, more] if more else own
 
     def _vector(self, place: int, row: Json) -> list[float] | None:
         value = value_at(row, self.names.vector)
@@ -356,14 +374,15 @@ class _Columns:
             found = load_json(found.encode()) if found.strip() else None
         if found is not None and not isinstance(found, dict):
             raise ValueError(f"the metadata is {kind_of(found)}, not an object")
-        if names.takes_all:
-            return {**(found or {}), **{name: row[name] for name in row if name not in self._roles}}
-        if names.metadata_columns:
-            return {
-                **(found or {}),
-                **{name: value_at(row, name) for name in names.metadata_columns if has_value(row, name)},
-            }
+        if names.takes_all or names.metadata_columns:
+            return {**(found or {}), **self._fields(row)}
         return found
+
+    def _fields(self, row: Json) -> Json:
+        """The fields that become some of the metadata."""
+        if self.names.takes_all:
+            return {name: row[name] for name in row if name not in self._roles}
+        return {name: value_at(row, name) for name in self.names.metadata_columns if has_value(row, name)}
 
     def vector_array(self) -> pa.Array:
         """All vectors: those that are numbers in memory at once, the others from lists."""
