@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
-from cyborg_ingest.errors import UsageError
+from cyborg_ingest.errors import ArgumentTypeError, UsageError
 
 ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
 
@@ -73,11 +74,42 @@ def declarations(settings: type[Any]) -> dict[str, Declaration]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Settings:
-    """The base: checks choices and bounds, whoever fills it. Raises UsageError."""
+    """The base: checks types, choices and bounds, whoever fills it. Raises UsageError, ArgumentTypeError."""
 
     def __post_init__(self) -> None:
+        for name, kinds in _kinds(type(self)).items():
+            object.__setattr__(self, name, _of_kind(name, kinds, getattr(self, name)))
         for name, declared in declarations(type(self)).items():
             _check(declared, getattr(self, name))
+
+
+def _kinds(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
+    """The types that each field may have."""
+    return {
+        name: get_args(kind) if NoneType in get_args(kind) else (kind,)
+        for name, kind in get_type_hints(settings).items()
+    }
+
+
+def _of_kind(name: str, kinds: tuple[Any, ...], value: Any) -> Any:
+    """The value, if it is of a type that the field may have: a program may pass anything. Raises ArgumentTypeError.
+
+    A path may be text, a whole number may stand for a float and for a text of digits.
+    """
+    kind, is_bool = kinds[0], isinstance(value, bool)
+    if value is None and NoneType in kinds:
+        return value
+    if kind == tuple[str, ...] and isinstance(value, tuple | list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    if kind is str and isinstance(value, int) and not is_bool and name == "max_errors":
+        return str(value)
+    is_one = isinstance(kind, type) and isinstance(value, kind) and is_bool is (kind is bool)
+    if is_one or (kind is float and isinstance(value, int) and not is_bool):
+        return value
+    wanted = "a list of texts" if kind == tuple[str, ...] else kind.__name__
+    raise ArgumentTypeError(f"{name} is {type(value).__name__}, not {wanted}")
 
 
 def _check(declared: Declaration, value: Any) -> None:
