@@ -37,7 +37,7 @@ ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
 """After these a job is over, and the same command starts anew."""
 
 _JOURNAL = "journal.jsonl"
-_LASTING = ("precision",)
+_LASTING = ("precision", "sole")
 """Facts that are true of the index whichever run it is."""
 
 

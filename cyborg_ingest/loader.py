@@ -29,12 +29,20 @@ from cyborg_ingest.errors import (
     UsageError,
 )
 from cyborg_ingest.events import Ended, Noted, Planned, Retrying, RowRejected, Sending, ignore
-from cyborg_ingest.findings import Checks
+from cyborg_ingest.findings import Checks, Finding
 from cyborg_ingest.inspection import index_findings
 from cyborg_ingest.jobs import job_folder, state_directory
 from cyborg_ingest.journal import ENDED, Journal
 from cyborg_ingest.late import missing
-from cyborg_ingest.opening import check_cap, check_index, how_to_create, open_client, open_index, open_or_create
+from cyborg_ingest.opening import (
+    check_cap,
+    check_index,
+    how_to_create,
+    open_client,
+    open_index,
+    open_or_create,
+    refusals,
+)
 from cyborg_ingest.plan import ahead
 from cyborg_ingest.planning import check_ids, describe_job, make_plan
 from cyborg_ingest.precision import Guess, known
@@ -291,7 +299,8 @@ class _Run:
 
     def _before(self, client: Client, opened: Opened, plan: Plan) -> None:
         """Everything that can stop the load before the first row is sent."""
-        check_index(opened, client, self.settings, plan.dimension or self.dimension, self.emit)
+        is_own, dimension = bool(self._facts().get("sole")), plan.dimension or self.dimension
+        check_index(opened, client, self.settings, dimension, self.emit, is_own=is_own)
         before = opened.index.count()
         self.count["before"] = before
         self._look_at_precision(opened)
@@ -382,6 +391,11 @@ class _Run:
         if self.opened is not None:
             info, count = self.opened.info, self.opened.index.count()
             findings += index_findings(client, info, count, plan.dimension, checks.rows)
+            for kind, text, option in refusals(self.opened, client, self.settings):
+                if kind == "sole_writer":  # a dry run keeps no journal, which would know
+                    self.emit(Noted(f"{text} {option} The job that made the index need not."))
+                else:
+                    findings += (Finding(kind, text, option),)
         self.findings = [one.to_dict() for one in findings]
         rejected, allowed = self.tally.total("rejected"), self.settings.allowed_errors(checks.rows)
         if rejected > allowed:

@@ -26,6 +26,8 @@ from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cyborg_ingest.events import Emit
     from cyborg_ingest.model import IndexInfo
     from cyborg_ingest.settings import CreateSettings, LoadSettings, TargetSettings
@@ -154,30 +156,46 @@ def open_or_create(
     return Opened(index, index.until_made(), created=False)
 
 
-def check_index(opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit) -> None:
-    """Refuse a load that does not fit the index. Raises MappingError, UsageError."""
+def check_index(
+    opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit, *, is_own: bool = False
+) -> None:
+    """Refuse a load that does not fit the index. Raises MappingError, UsageError.
+
+    `is_own`: an earlier run of the job made it.
+    """
     info = opened.info
-    if client.target.startswith("s3://") and not opened.created and not create.sole_writer:
-        raise UsageError(
-            f"{client.target} has no lock, and two processes that write to one index lose rows silently. If this is "
-            f"the only one that writes to index {info.name!r}, say so with --sole-writer."
-        )
     if dimension and info.dimension and dimension != info.dimension:
         raise MappingError(
             f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}. "
             "Name another index, or another --vector-column."
         )
-    if create.metric and create.metric != info.metric:
-        raise UsageError(
-            f"Index {info.name!r} is there already with metric {info.metric}, and --metric says {create.metric}. "
-            "The metric of an index cannot be changed: drop the option, or name another index."
-        )
+    for _, text, option in refusals(opened, client, create, is_own=is_own):
+        raise UsageError(f"{text} {option}")
     if create.storage_precision and not opened.created:
         emit(
             Noted(
                 f"Index {info.name!r} is there already: --storage-precision does not change it, and is taken to be "
                 "what it stores."
             )
+        )
+
+
+def refusals(
+    opened: Opened, client: Client, create: LoadSettings, *, is_own: bool = False
+) -> Iterator[tuple[str, str, str]]:
+    """What of its options keeps a load from an index that is there: a code, what it is, and the option for it."""
+    info = opened.info
+    if client.target.startswith("s3://") and not (opened.created or is_own or create.sole_writer):
+        yield (
+            "sole_writer",
+            f"{client.target} has no lock, and two processes that write to one index lose rows silently.",
+            f"If this is the only one that writes to index {info.name!r}, say so with --sole-writer.",
+        )
+    if create.metric and create.metric != info.metric:
+        yield (
+            "index_metric",
+            f"Index {info.name!r} is there already with metric {info.metric}, and --metric says {create.metric}.",
+            "The metric of an index cannot be changed: drop the option, or name another index.",
         )
 
 

@@ -54,7 +54,7 @@ _LOCKED = (
 )
 
 # What the engine says -> the error, and what to do. The first that fits counts; anything else may be a row's fault
-_MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
+_MEANINGS: tuple[tuple[str, type[TargetError | UsageError], str], ...] = (
     ("is locked by another", IndexBusyError, _LOCKED),
     ("does not exist at the configured storage target", NoIndexError, ""),
     ("No KMS blob exists", NoIndexError, ""),
@@ -66,8 +66,13 @@ _MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
     ("permission denied", AccessError, ""),
     ("check your API key", AccessError, f"{_LICENCE} is not a valid licence; without it the free tier works."),
     ("Item limit reached", CapReachedError, f"Load into another index, or set {_LICENCE} to a licence."),
+    ("S3 endpoint must", UsageError, "AWS_ENDPOINT_URL is the address of a bucket's store: http(s)://HOST:PORT."),
+    ("NoSuchBucket", StorageError, "Create the bucket, or name another."),
+    ("(http 403)", AccessError, "The store refuses: look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."),
+    ("(http -1)", StorageError, "The store does not answer: look at AWS_ENDPOINT_URL, AWS_REGION and the network."),
+    ("competing writer", StorageError, "Another process writes to it: a bucket has no lock, so only one may."),
+    ("[IoError]: s3", StorageError, "Look at the bucket, AWS_REGION and the credentials' rights."),
     ("IoError", StorageError, "Look at the disk's free space and permissions."),
-    ("NoSuchBucket", StorageError, "Create the bucket first."),
     ("Corruption", StorageError, ""),
 )  # fmt: skip
 
@@ -96,7 +101,7 @@ def _border(doing: str, secrets: Secrets) -> Iterator[None]:
         raise _error(doing, error, secrets) from None
 
 
-def _error(doing: str, error: BaseException, secrets: Secrets) -> TargetError:
+def _error(doing: str, error: BaseException, secrets: Secrets) -> IngestError:
     """What an error of the engine means. By its type where that tells something, else by its words."""
     words = secrets.scrub(str(error).partition(_ECHO)[0].strip()) or type(error).__name__
     said = f"{doing}: {words.rstrip('.')}."
