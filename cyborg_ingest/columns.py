@@ -133,7 +133,8 @@ def with_one_vector(chunk: Chunk) -> Chunk:
     if not names:
         return chunk
     vector = _vector_of_columns(chunk.batch, names)
-    kept = [name for name in chunk.batch.schema.names if name not in {*names, chunk.columns.vector}]
+    used = {*names, chunk.columns.vector}
+    kept = [name for name in chunk.batch.schema.names if name not in used]
     arrays = [*map(chunk.batch.column, kept), vector]
     free = free_name("vector", kept)
     return replace(

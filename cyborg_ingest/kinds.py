@@ -22,6 +22,14 @@ def storage_type(kind: pa.DataType) -> pa.DataType:
             return kind
 
 
+def depth(kind: pa.DataType) -> int:
+    """How deep lists, structs and maps are nested in a type; 0 for none."""
+    found, level = 0, [storage_type(kind)]
+    while level := [storage_type(one.field(number).type) for one in level for number in range(one.num_fields)]:
+        found += 1
+    return found
+
+
 def is_uuid(kind: pa.DataType) -> bool:
     """Whether the type itself says that these 16 bytes are a UUID: bytes alone may be anything."""
     while pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):

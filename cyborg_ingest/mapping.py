@@ -7,6 +7,7 @@ import difflib
 import fnmatch
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from cyborg_ingest.kinds import is_bytes, is_list, is_text, storage_type, unfit_
 from cyborg_ingest.model import ColumnMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
 ID_NAMES = ("id", "_id", "doc_id", "uuid", "key", "ids")
 VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb", "vectors")
@@ -143,8 +145,9 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
         _check_part(uri, field_of(schema, _existing(uri, schema, name, "--id-template")))
     for name in choice.tested:
         _existing(uri, schema, name, "--where")
-    used = {column_of(schema.names, name) for name in (*chosen, *columns) if name}
-    left_out = tuple(name for name in schema.names if name not in used | {REJECTED_KEY})
+    there = frozenset(schema.names)
+    used = {column_of(there, name) for name in (*chosen, *columns) if name} | {REJECTED_KEY}
+    left_out = tuple(name for name in schema.names if name not in used)
     filled = [role for role, name in ((_METADATA, metadata), (_CONTENTS, contents)) if name]
     refused += tuple(_left_without_role(schema, left_out, [_ID, _VECTOR, *filled]))
     _check_names(uri, choice, columns)
@@ -175,13 +178,13 @@ def _check_part(uri: str, field: pa.Field) -> None:
 def _check_names(uri: str, choice: ColumnChoice, columns: tuple[str, ...]) -> None:
     """Refuse new names that would hide a field."""
     renames = dict(choice.renames)
-    stored = [renames.get(name, name) for name in columns]
-    twice = next((name for place, name in enumerate(stored) if name in stored[:place]), None)
+    stored = Counter(renames.get(name, name) for name in columns)
+    twice = next((name for name, count in stored.items() if count > 1), None)
     if twice is not None:
         raise MappingError(f"{uri}: with --rename two columns of the metadata have the name {twice!r}.")
 
 
-def column_of(names: Collection[str], name: str) -> str:
+def column_of(names: AbstractSet[str], name: str) -> str:
     """The column that a name stands for, or that a path leads into."""
     return name if name in names else name.partition(".")[0]
 
@@ -191,7 +194,7 @@ def field_of(schema: pa.Schema, name: str) -> pa.Field:
 
     Raises KeyError.
     """
-    if name in schema.names or "." not in name:
+    if "." not in name or schema.get_field_index(name) >= 0:
         return schema.field(name)
     head, *steps = name.split(".")
     found = schema.field(head)

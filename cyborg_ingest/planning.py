@@ -117,7 +117,7 @@ def _sidecars(settings: SourceSettings) -> Sidecars:
         for path in (settings.ids, settings.metadata, settings.contents)
     )
     dialect = parse_dialect(settings.delimiter, settings.header, settings.column_types, settings.null_values)
-    return Sidecars(ids, settings.id_prefix or "", metadata, contents, dialect)
+    return Sidecars(ids, settings.id_prefix or "", metadata, contents, dialect, settings.max_row_bytes)
 
 
 def _filter(condition: str | None) -> Filter | None:

@@ -30,6 +30,8 @@ MOST_SECONDS = 86_400.0
 """A day: the longest that any option lets one thing be waited for."""
 
 
+MAX_ROW_BYTES = 16_000_000
+
 _ERRORS = re.compile(r"\d+|\d+(\.\d+)?%")
 
 
@@ -299,6 +301,16 @@ class SourceSettings(Settings):
         "docs/formats.md.",
         panel=_ROWS,
         metavar="CONDITION",
+    )
+    max_row_bytes: int = option(
+        MAX_ROW_BYTES,
+        "--max-row-bytes",
+        "The largest row: a larger one is rejected. What a format lets be decoded in one piece only (a page, a record "
+        "batch, a chunk) may be 32 times as large.",
+        panel=_SAFETY,
+        minimum=1000,
+        maximum=1_000_000_000,
+        metavar="N",
     )
     skip: int = option(0, "--skip", "Leave out this many rows at the beginning.", panel=_ROWS, minimum=0, metavar="N")
     limit: int | None = option(None, "--limit", "Stop after this many rows.", panel=_ROWS, minimum=1, metavar="N")

@@ -85,8 +85,9 @@ class Shape:
     def apply(self, chunk: Chunk) -> Chunk:
         """The chunk with every column that its mapping names, its ids, and which of its rows are chosen."""
         batch = chunk.batch
+        there = set(batch.schema.names)
         for name in chunk.columns.read:
-            if name not in batch.schema.names:
+            if name not in there:
                 batch = batch.append_column(name, self._column(batch, name))
         shaped = replace(chunk, batch=batch)
         if self.template is not None:

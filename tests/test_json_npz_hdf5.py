@@ -29,7 +29,7 @@ from cyborg_ingest.errors import FormatError, IngestError, MappingError, Missing
 from cyborg_ingest.plan import Done
 from cyborg_ingest.planning import make_plan
 from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers import base, jsonarray
+from cyborg_ingest.readers import base, jsonarray, records
 from cyborg_ingest.settings import SourceSettings
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def test_a_string_may_be_long_and_of_nothing_but_escapes(
 
 
 def test_an_array_is_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonarray, "CHUNK_BYTES", 100_000)
+    monkeypatch.setattr(records, "CHUNK_BYTES", 100_000)
     with (tmp_path / "rows.json").open("w") as out:
         out.write("[" + " " * 5_000_000)
         for row in range(20_000):
@@ -235,11 +235,14 @@ def test_an_object_over_several_lines_is_no_jsonl_and_the_error_says_what_would_
 
 
 def test_an_element_without_an_end_is_not_gathered_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonarray, "_LONGEST_ELEMENT", 1000)
     monkeypatch.setattr(jsonarray, "_BLOCK_BYTES", 100)
-    path = saved(tmp_path, f'[{GOOD}, {{"id": "{"x" * 3000}"}}]')
-    with pytest.raises(SourceError, match="row 1 is longer than 1,000 bytes"):
-        batches(path)
+    path = saved(tmp_path, f'[{GOOD}, {{"id": "{"x" * 3000}"}}, {GOOD}]')
+    found = batches(path, max_row_bytes=1000)
+    assert [[one.reason.value, one.row] for batch in found for one in batch.rejections] == [["too_large", 1]]
+    assert [int(row) for batch in found for row in batch.rows] == [0, 2]
+    saved(tmp_path, f'[{GOOD}, {{"id": "{"x" * 3000}"}}')
+    with pytest.raises(SourceError, match="its array is not closed"):
+        batches(path, max_row_bytes=1000)
 
 
 def test_files_about_a_data_set_are_none_of_its_rows(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from cyborg_ingest.kinds import is_text
 from cyborg_ingest.mapping import column_of
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.readers.base import PART_BYTES, Layout, check_names
+from cyborg_ingest.readers.bounds import bounded
 from cyborg_ingest.readers.ends import NOT_READ, arrow_blocks, footer_of
+from cyborg_ingest.readers.messages import CheckedMessages, FileUnits
 
 if TYPE_CHECKING:
     import io
@@ -54,28 +56,28 @@ class ArrowReader:
         """See `base.Reader`."""
         return head.startswith((MAGIC, CONTINUATION))
 
-    def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:
         """See `base.Reader`."""
-        is_file = _is_file(uri)
+        is_file, unit = _is_file(uri), sidecars.unit_bytes
         with _translated(uri, FormatError, "it is a damaged Arrow file"):
-            schema = _schema(uri, is_file=is_file)
+            schema = _schema(uri, unit, is_file=is_file)
             size = sources.size(uri)
-            if not len(schema) and _stream_estimate(uri, schema, size) is None:  # as pandas writes an empty frame
+            if not len(schema) and _stream_estimate(uri, schema, size, unit) is None:  # as pandas writes an empty frame
                 return Layout(uri, self.name, schema, (), 0, 0, size)
             check_names(uri, schema)
             if is_file and sources.is_seekable(uri):
                 _check_whole(uri, size)
-                parts, estimate = self._file_parts(uri, schema, size)
+                parts, estimate = self._file_parts(uri, schema, size, unit)
                 rows = sum(part.rows or 0 for part in parts) if all(part.rows is not None for part in parts) else None
                 return Layout(uri, self.name, schema, parts, rows, estimate, size)
-            about = _stream_estimate(uri, schema, size) if sources.is_seekable(uri) else 0
+            about = _stream_estimate(uri, schema, size, unit) if sources.is_seekable(uri) else 0
         part = Part(uri, self.name, 0, 0, 0, None, 0, size)
         rows = 0 if about is None else None
         return Layout(uri, self.name, schema, (part,), rows, about or 0, size, is_seekable=False)
 
-    def _file_parts(self, uri: str, schema: pa.Schema, size: int) -> tuple[tuple[Part, ...], int]:
+    def _file_parts(self, uri: str, schema: pa.Schema, size: int, unit: int) -> tuple[tuple[Part, ...], int]:
         """Ranges of record batches, taken to be of one size; and about how many rows they have."""
-        with _random(uri, schema, [_narrowest(schema)]) as reader:
+        with _random(uri, schema, [_narrowest(schema)], unit) as reader:
             count = reader.num_record_batches
             first = reader.get_batch(0).num_rows if count else 0
             if not first and not any(reader.get_batch(number).num_rows for number in range(1, count)):
@@ -93,17 +95,19 @@ class ArrowReader:
         self,
         part: Part,
         columns: ColumnMap,
-        sidecars: Sidecars,  # noqa: ARG002 - only what has no names needs them
+        sidecars: Sidecars,
         *,
         rows: int,
         start: int = 0,
     ) -> Iterator[Chunk]:
         """See `base.Reader`."""
+        yield from bounded(self._chunks(part, columns, rows, start, sidecars.unit_bytes), sidecars.max_row_bytes)
+
+    def _chunks(self, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
         with _translated(part.uri, SourceError, "it cannot be read further"):
-            is_random = bool(part.stop)
-            before = self._rows_before(part)
+            before = self._rows_before(part, unit)
             row = 0
-            for batch, begin, end in _batches(part, columns.read) if is_random else _streamed(part, columns.read):
+            for batch, begin, end in (_batches if part.stop else _streamed)(part, columns.read, unit):
                 _check(batch)
                 for place in range(max(0, start - row), len(batch), rows):
                     piece = batch.slice(place, rows)
@@ -114,31 +118,31 @@ class ArrowReader:
                 raise SourceError(f"{part.uri}: it has {row} rows now and had {part.rows}. Is it being written?")
             self._bases[part.uri, part.fingerprint, part.stop] = before + row
 
-    def _rows_before(self, part: Part) -> int:
+    def _rows_before(self, part: Part, unit: int) -> int:
         if not part.start:
             return 0
         key = part.uri, part.fingerprint, part.start
         if key not in self._bases:
-            schema = _schema(part.uri, is_file=True)
-            with _random(part.uri, schema, [_narrowest(schema)]) as reader:
+            schema = _schema(part.uri, unit, is_file=True)
+            with _random(part.uri, schema, [_narrowest(schema)], unit) as reader:
                 self._bases[key] = sum(reader.get_batch(number).num_rows for number in range(part.start))
         return self._bases[key]
 
 
-def _batches(part: Part, names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int, int]]:
+def _batches(part: Part, names: Sequence[str], unit: int) -> Iterator[tuple[pa.RecordBatch, int, int]]:
     """The Part's record batches of a file, each with where it begins and ends in the Part's bytes."""
-    schema = _schema(part.uri, is_file=True)
-    with _random(part.uri, schema, names) as reader:
+    schema = _schema(part.uri, unit, is_file=True)
+    with _random(part.uri, schema, names, unit) as reader:
         for number in range(part.start, part.stop):
             begin, end = (part.size * (one - part.start) // (part.stop - part.start) for one in (number, number + 1))
             yield reader.get_batch(number), begin, end
 
 
-def _streamed(part: Part, names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int, int]]:
+def _streamed(part: Part, names: Sequence[str], unit: int) -> Iterator[tuple[pa.RecordBatch, int, int]]:
     """All record batches of a stream, the same way."""
     is_file = _is_file(part.uri)
-    schema = _schema(part.uri, is_file=is_file)
-    with _forward(part.uri, schema, names, is_file=is_file) as (reader, file):
+    schema = _schema(part.uri, unit, is_file=is_file)
+    with _forward(part.uri, schema, names, unit, is_file=is_file) as (reader, file):
         begin = 0
         for batch in reader:
             yield batch, begin, file.position
@@ -146,7 +150,7 @@ def _streamed(part: Part, names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch
         _check_end(part.uri, file, is_file=is_file)
 
 
-def _check_end(uri: str, file: _Blocks, *, is_file: bool) -> None:
+def _check_end(uri: str, file: CheckedMessages, *, is_file: bool) -> None:
     """A stream's end is believed only where nothing else follows; a file's only with the magic at its end."""
     last = b""
     while block := bytes(file.read(_BLOCK_BYTES)):
@@ -165,10 +169,12 @@ def _check_whole(uri: str, size: int) -> None:
     with sources.opened(uri) as file:
         footer, begin = footer_of(file, size, len(MAGIC))
     try:
-        blocks = arrow_blocks(footer)
+        dictionaries, batches = arrow_blocks(footer)
     except NOT_READ:  # by us, though Arrow has read it
         return
-    end = blocks[-1][1] if blocks else 2 * len(footer)  # without batches there is the schema alone, as in the footer
+    end = (
+        max(one.end for one in (*dictionaries, *batches)) if batches or dictionaries else 2 * len(footer)
+    )  # without batches there is the schema alone, as in the footer
     if begin > end + _PADDING:
         raise FormatError(
             f"{uri}: it holds {begin - end:,} bytes that its footer does not name. If several files were put together "
@@ -221,46 +227,64 @@ def _narrowest(schema: pa.Schema) -> str:
     return str(min(schema, key=width).name)
 
 
-def _stream_estimate(uri: str, schema: pa.Schema, size: int) -> int | None:
+def _stream_estimate(uri: str, schema: pa.Schema, size: int, unit: int) -> int | None:
     """About how many rows a stream has, by its first batch that has any; None where it has none."""
     is_file = _is_file(uri)
     names = [_narrowest(schema)] if len(schema) else []
-    with _forward(uri, schema, names, is_file=is_file) as (reader, file):
+    with _forward(uri, schema, names, unit, is_file=is_file) as (reader, file):
         first = next((batch for batch in reader if batch.num_rows), None)
         return None if first is None else first.num_rows * size // max(1, file.position)
 
 
-def _schema(uri: str, *, is_file: bool) -> pa.Schema:
+def _schema(uri: str, unit: int, *, is_file: bool) -> pa.Schema:
     if is_file and sources.is_seekable(uri):
         with _native(uri) as file:
             schema = pa.ipc.open_file(file).schema
     else:
-        with _forward(uri, None, (), is_file=is_file) as (reader, _file):
+        with _forward(uri, None, (), unit, is_file=is_file) as (reader, _file):
             schema = reader.schema
     return schema
 
 
 @contextlib.contextmanager
-def _random(uri: str, schema: pa.Schema, names: Sequence[str]) -> Iterator[Any]:
+def _random(uri: str, schema: pa.Schema, names: Sequence[str], unit: int) -> Iterator[_Random]:
     """A file's reader of these columns."""
-    with _native(uri) as file:
-        yield pa.ipc.open_file(file, options=_options(schema, names))
+    with _native(uri) as file, sources.opened(uri) as looked_at:
+        there = frozenset(schema.names)
+        wanted = {column_of(there, name) for name in names}
+        units = FileUnits(uri, looked_at, sources.size(uri), schema, wanted, unit)
+        units.check_dictionaries()
+        yield _Random(pa.ipc.open_file(file, options=_options(schema, names)), units)
+
+
+class _Random:
+    """The record batches of a file, none of which is decoded that is too much at once."""
+
+    def __init__(self, reader: Any, units: FileUnits) -> None:
+        self._reader, self._units = reader, units
+        self.num_record_batches: int = reader.num_record_batches
+
+    def get_batch(self, number: int) -> pa.RecordBatch:
+        self._units.check(number)
+        return self._reader.get_batch(number)
 
 
 @contextlib.contextmanager
 def _forward(
-    uri: str, schema: pa.Schema | None, names: Sequence[str], *, is_file: bool
-) -> Iterator[tuple[Any, _Blocks]]:
+    uri: str, schema: pa.Schema | None, names: Sequence[str], unit: int, *, is_file: bool
+) -> Iterator[tuple[Any, CheckedMessages]]:
     """A stream's reader of these columns, and the bytes it reads from."""
     with sources.streamed(uri) as opened:
-        file = _Blocks(opened)
+        blocks = _Blocks(opened)
         if is_file:
-            file.read(_PADDED_MAGIC)
+            blocks.read(_PADDED_MAGIC)
+        file = CheckedMessages(uri, blocks, unit)
         yield pa.ipc.open_stream(pa.PythonFile(file, "r"), options=_options(schema, names)), file
 
 
 def _options(schema: pa.Schema | None, names: Sequence[str]) -> pa.ipc.IpcReadOptions:
-    wanted = dict.fromkeys(column_of(schema.names, name) for name in names) if schema is not None else {}
+    there = frozenset(schema.names if schema is not None else ())
+    wanted = dict.fromkeys(column_of(there, name) for name in names) if schema is not None else {}
     places = {name: schema.get_field_index(name) for name in wanted} if schema is not None else {}
     missing = next((name for name, place in places.items() if place < 0), None)
     if missing is not None:

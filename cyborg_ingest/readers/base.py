@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.kinds import storage_type
+from cyborg_ingest.kinds import depth, storage_type
 from cyborg_ingest.mapping import EXAMPLE, ORIGIN
 from cyborg_ingest.model import Part
+from cyborg_ingest.settings import MAX_ROW_BYTES
+from cyborg_ingest.values import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +31,9 @@ PART_BYTES = 64_000_000
 
 _MOST_PARTS = 10_000
 """A header may claim any number of rows."""
+
+_ROWS_A_UNIT = 32
+"""Of the largest size: half a gigabyte, by itself."""
 
 LARGEST_DIMENSION = 65_535
 """The engine's limit: a header that claims more is not believed, and no room is made for it."""
@@ -54,7 +59,7 @@ class Sidecars:
 
     Of bare vectors the files that hold what is not with them: ids, metadata, contents, row by row. `id_prefix` goes
     before the row number where there is no file of ids; `{file}` in it stands for the source's name without its
-    suffix. Of delimited files their `dialect`.
+    suffix. Of delimited files their `dialect`. A row of more than `max_row_bytes` is not decoded.
     """
 
     ids: Path | None = None
@@ -62,6 +67,12 @@ class Sidecars:
     metadata: Path | None = None
     contents: Path | None = None
     dialect: Dialect = Dialect()
+    max_row_bytes: int = MAX_ROW_BYTES
+
+    @property
+    def unit_bytes(self) -> int:
+        """The most that is decoded at once where a format does not let less be: a page, a record batch, a chunk."""
+        return _ROWS_A_UNIT * self.max_row_bytes
 
     @property
     def files(self) -> list[Path]:
@@ -181,6 +192,11 @@ def check_names(uri: str, schema: pa.Schema) -> None:
     """
     if not len(schema):
         raise FormatError(f"{uri}: it has no columns.")
+    deep = next((place for place, kind in enumerate(schema.types) if kind.num_fields and depth(kind) > MAX_DEPTH), None)
+    if deep is not None:
+        raise FormatError(
+            f"{uri}: column {deep} is nested deeper than {MAX_DEPTH} levels. Write it without that column."
+        )
     try:
         names = [_read_names(field) for field in schema]
     except UnicodeDecodeError:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from cyborg_ingest.model import Chunk, Fault, Part, Reason, free_name
 from cyborg_ingest.readers.arrays import list_array, text_array
+from cyborg_ingest.readers.bounds import too_large
 from cyborg_ingest.readers.cells import (
     FITS,
     SAID_FITS,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cyborg_ingest.model import ColumnMap, Json
-    from cyborg_ingest.readers.base import Dialect
+    from cyborg_ingest.readers.base import Sidecars
+    from cyborg_ingest.readers.cellrows import Row
     from cyborg_ingest.readers.scan import Form
 
 _KEPT_TEXT = 10_000
@@ -42,14 +44,15 @@ class CellColumns:
     """The columns of some rows, each with its cells and the line it begins on; and the faults in them."""
 
     def __init__(
-        self, schema: pa.Schema, names: ColumnMap, form: Form, dialect: Dialect, rows: Sequence[tuple[list[str], int]]
+        self, schema: pa.Schema, names: ColumnMap, form: Form, sidecars: Sidecars, rows: Sequence[Row]
     ) -> None:
         self._names = names
         self._form = form
         self._rows = rows
         self._faults: dict[int, Fault] = {}
         self._parse = number_parser()
-        self._said = {name for name, _ in dialect.types}
+        self._said = {name for name, _ in sidecars.dialect.types}
+        self._limit = sidecars.max_row_bytes
         types = {name: Kind(kind) for name, kind in names.types}
         kinds = {name: types.get(name) or kind_of_type(schema.field(name).type) for name in names.read}
         self._seen = {**kinds, **{name: Kind(kind) for name, kind in names.seen}}
@@ -73,7 +76,7 @@ class CellColumns:
         for name, _ in self._names.tested:
             tested.append((name, free_name(name, arrays)))
             arrays[tested[-1][1]] = self._as_seen(name, self._texts(name, unusable))
-        lines = np.array([line for _, line in self._rows], np.int64)
+        lines = np.array([line for _, line, _ in self._rows], np.int64)
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
         names = replace(self._names, id_parts=tuple(parts), tested=tuple(tested))
         return Chunk(part, row, row, batch, names, tuple(self._faults.values()), lines, size)
@@ -88,28 +91,30 @@ class CellColumns:
     def _find_no_rows(self) -> None:
         """Note what has another number of cells, and what repeats the header."""
         width, first = len(self._form.names), self._form.names[0]
-        for place, (cells, _) in enumerate(self._rows):
-            if len(cells) != width:
-                self._refuse_row(place, f"it has {len(cells)} cells, the header has {width}")
+        for place, (cells, _, is_cut) in enumerate(self._rows):
+            if is_cut:
+                self._refuse_row(place, too_large(None, self._limit), Reason.TOO_LARGE)
+            elif len(cells) != width:
+                has = f"{len(cells)}" if len(cells) <= width else f"{len(cells)} or more"
+                self._refuse_row(place, f"it has {has} cells, the header has {width}")
             elif cells[0] == first and self._form.is_header(cells):
                 self._refuse_row(
                     place, "it repeats the header, as where files were put together: load them by themselves, or "
                     "remove the line"
                 )  # fmt: skip
 
-    def _refuse_row(self, place: int, detail: str) -> None:
-        self._faults[place] = Fault(
-            place, Reason.UNPARSABLE, detail, {"_line": _as_text(self._rows[place][0], self._form.delimiter)}
-        )
+    def _refuse_row(self, place: int, detail: str, reason: Reason = Reason.UNPARSABLE) -> None:
+        text = _as_text(self._rows[place].cells, self._form.delimiter)
+        self._faults[place] = Fault(place, reason, detail, {"_line": text})
 
     def _texts(self, name: str, unusable: set[int]) -> list[str | None]:
         """The cells of a column; None where there is nothing."""
-        at, nulls = self._form.names.index(name), self._form.nulls
+        at, nulls = self._form.places[name], self._form.nulls
         if not unusable and not nulls:
-            return [cells[at] or None for cells, _ in self._rows]
+            return [cells[at] or None for cells, _, _ in self._rows]
         return [
             None if place in unusable or cells[at] in nulls else cells[at] or None
-            for place, (cells, _) in enumerate(self._rows)
+            for place, (cells, _, _) in enumerate(self._rows)
         ]
 
     def _array(self, name: str, texts: list[str | None]) -> pa.Array:

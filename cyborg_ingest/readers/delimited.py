@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _SCANNED_ROWS = 2000
 _KEPT_EXAMPLE = 40
+_MOST_COLUMNS = 200_000
 
 
 class DelimitedReader:
@@ -54,7 +55,7 @@ class DelimitedReader:
         """See `base.Reader`. The types are those of the first 100 rows, until `typed` has looked at all."""
         size = sources.size(uri)
         with sources.reading(uri), sources.streamed(uri) as file:
-            table = _Table(uri, file, self._delimiter, sidecars.dialect, FormatError)
+            table = _Table(uri, file, self._delimiter, sidecars, FormatError)
             rows = None if table.sampled or table.take(1) else 0  # a header alone
         estimate = round(size * table.sampled / table.position) if sources.is_seekable(uri) else 0
         part = Part(uri, self.name, 0, 0, 0, None, 0, size)
@@ -66,7 +67,7 @@ class DelimitedReader:
         loose = (*columns.metadata_columns, *(name for name, _ in columns.tested))
         own = {field.name for field in layout.schema if ORIGIN not in (field.metadata or {})}
         wanted = [name for name in dict.fromkeys(loose) if name in own and name not in said]
-        found, is_whole = self._scanned(layout.uri, wanted, sidecars.dialect) if wanted else ({}, True)
+        found, is_whole = self._scanned(layout.uri, wanted, sidecars) if wanted else ({}, True)
         kinds = {name: column.kind for name, column in found.items()}
         fields = [_typed(field, found[field.name]) if field.name in found else field for field in layout.schema]
         notes = tuple(words_on(layout.uri, layout.schema, found, is_whole=is_whole))
@@ -75,14 +76,14 @@ class DelimitedReader:
         seen = {name: column.kind_without_markers.value for name, column in found.items()}
         return typed, replace(columns, types=tuple(types.items()), seen=tuple(seen.items()))
 
-    def _scanned(self, uri: str, wanted: list[str], dialect: Dialect) -> tuple[dict[str, Column], bool]:
+    def _scanned(self, uri: str, wanted: list[str], sidecars: Sidecars) -> tuple[dict[str, Column], bool]:
         """What the wanted columns are by all of their cells; and whether all were seen: a pipe has no second look."""
         found = {name: Column() for name in wanted}
         with sources.reading(uri), sources.beginning(uri) as file:
             try:
-                table = _Table(uri, file, self._delimiter, dialect, FormatError)
+                table = _Table(uri, file, self._delimiter, sidecars, FormatError)
                 while rows := table.take(_SCANNED_ROWS):
-                    look_at(found, table.form, [row.cells for row in rows])
+                    look_at(found, table.form, [row.cells for row in rows if not row.cut])
             except sources.BeginningEndedError:
                 return found, False
         return found, True
@@ -90,11 +91,11 @@ class DelimitedReader:
     def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
         """See `base.Reader`."""
         with sources.reading(part.uri), sources.streamed(part.uri) as file:
-            table = _Table(part.uri, file, self._delimiter, sidecars.dialect, SourceError)
+            table = _Table(part.uri, file, self._delimiter, sidecars, SourceError)
             row = 0
             while found := table.take(rows):
                 if row + len(found) > start:
-                    chunk = CellColumns(table.schema, columns, table.form, sidecars.dialect, found)
+                    chunk = CellColumns(table.schema, columns, table.form, sidecars, found)
                     yield chunk.chunk(part, row, table.position).rows(start - row, len(found))
                 row += len(found)
 
@@ -114,22 +115,27 @@ class _Table:
         uri: str,
         file: io.BufferedReader,
         delimiter: str,
-        dialect: Dialect,
+        sidecars: Sidecars,
         kind: type[FormatError | SourceError],
     ) -> None:
+        dialect, limit = sidecars.dialect, sidecars.max_row_bytes
         delimiter = dialect.delimiter or delimiter
-        self._rows = CellRows(uri, file, delimiter, kind)
+        self._rows = CellRows(uri, file, delimiter, kind, limit)
         first = next(iter(self._rows.read(1, CHUNK_BYTES)), None)
         if first is None:
             raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+        if first.cut or len(first.cells) > _MOST_COLUMNS:
+            most = f"the {limit:,} bytes that --max-row-bytes allows" if first.cut else f"{_MOST_COLUMNS:,} columns"
+            raise FormatError(f"{uri}: its first line is longer than {most}. Is it a table, a row a line?")
         has_header = dialect.has_header is not False
         if has_header:
             check_header(uri, first.cells, delimiter, is_said=dialect.has_header is True)
         names = first.cells if has_header else made_names(len(first.cells))
         self.form = Form(tuple(names), delimiter, has_header, frozenset(dialect.nulls))
+        self._rows.most_cells = len(names)
         self._ahead = [*([] if has_header else [first]), *self._rows.read(SAMPLED_ROWS, CHUNK_BYTES)]
         self.sampled = len(self._ahead)
-        self.schema = _schema(uri, self.form, [row.cells for row in self._ahead], dialect)
+        self.schema = _schema(uri, self.form, [row.cells for row in self._ahead if not row.cut], dialect)
 
     @property
     def position(self) -> int:
@@ -147,7 +153,7 @@ class _Table:
 def _schema(uri: str, form: Form, rows: Sequence[list[str]], dialect: Dialect) -> pa.Schema:
     """The columns, with the types that the first rows or the user give them; text with an example of it."""
     said = dict(dialect.types)
-    unknown = next((name for name in said if name not in form.names), None)
+    unknown = next((name for name in said if name not in form.places), None)
     if unknown is not None:
         raise MappingError(
             f"{uri}: --column-types names {unknown!r}, which is not there. Columns: {', '.join(form.names)}."

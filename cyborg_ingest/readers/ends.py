@@ -7,6 +7,7 @@ they read one, or the one's rows by the other's footer.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class _Compact:
         self._data = data
         self._at = 0
 
+    @property
+    def read_bytes(self) -> int:
+        """The bytes that were read so far."""
+        return self._at
+
     def struct(self) -> dict[int, Any]:
         found: dict[int, Any] = {}
         number = 0
@@ -78,7 +84,7 @@ class _Compact:
 
     def _byte(self) -> int:
         self._at += 1
-        return self._data[self._at - 1]
+        return self._data[self._at - 1]  # behind the last one is IndexError
 
     def _unsigned(self) -> int:
         found = shift = 0
@@ -124,30 +130,87 @@ def _of_column(column: dict[int, Any]) -> Iterator[int]:
         yield column[14] + column.get(15, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a Parquet column: bytes in the file with its head, bytes once it is unpacked, values in it."""
+
+    bytes: int
+    size: int
+    values: int
+
+
+def page_head(data: bytes) -> Page:
+    """What stands at the begin of a page. Raises NOT_READ; IndexError where more of it is needed."""
+    thrift = _Compact(data)
+    fields = thrift.struct()
+    kinds = [fields[number] for number in (5, 7, 8) if number in fields]  # a page of data, a dictionary, the newer data
+    return Page(thrift.read_bytes + fields[3], fields[2], kinds[0].get(1, 0) if kinds else 0)
+
+
 # Arrow: a table of flatbuffers
 
 
-def arrow_blocks(footer: bytes) -> list[tuple[int, int]]:
-    """Where each message of an Arrow file begins and ends, by its footer, sorted. Raises NOT_READ."""
-    table = _int(footer, 0)
-    fields = table - _int(footer, table)  # the places of a table's fields stand in one of its own
-    found = []
-    for number in (2, 3):  # dictionaries, record batches
-        offset = _short(footer, fields + 4 + 2 * number) if 4 + 2 * number < _short(footer, fields) else 0
-        if offset:
-            vector = table + offset + _int(footer, table + offset)
-            for place in range(_int(footer, vector)):
-                begin, metadata, body = struct.unpack_from("<qi4xq", footer, vector + 4 + 24 * place)
-                found.append((begin, begin + metadata + body))
-    return sorted(found)
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A message of an Arrow file: where it begins, the bytes of its head and of its body."""
+
+    begin: int
+    head: int
+    body: int
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.begin + self.head + self.body
 
 
-def _int(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<i", data, at)[0])
+def arrow_blocks(footer: bytes) -> tuple[list[Block], list[Block]]:
+    """The dictionaries and the record batches of an Arrow file, by its footer. Raises NOT_READ."""
+    root = FlatTable.root(footer)
+    dictionaries, batches = ([Block(*one) for one in root.structs(number, "<qi4xq")] for number in (2, 3))
+    return dictionaries, batches
 
 
-def _short(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<H", data, at)[0])
+@dataclass(frozen=True, slots=True)
+class FlatTable:
+    """A table of a flatbuffer; its fields are known by their numbers. All methods raise NOT_READ."""
+
+    data: bytes
+    at: int
+
+    @classmethod
+    def root(cls, data: bytes) -> FlatTable:
+        """The table that it begins with."""
+        return cls(data, _int(data, 0))
+
+    def _field(self, number: int) -> int:
+        """Where a field stands; 0 for one that is left out."""
+        fields = self.at - _int(self.data, self.at)  # the places of a table's fields stand in one of its own
+        place = 4 + 2 * number
+        offset = _short(self.data, fields + place) if place < _short(self.data, fields) else 0
+        return self.at + offset if offset else 0
+
+    def number(self, field: int, form: str) -> int:
+        """A number, 0 where it is left out."""
+        at = self._field(field)
+        return int(struct.unpack_from(f"<{form}", self.data, at)[0]) if at else 0
+
+    def table(self, field: int) -> FlatTable | None:
+        """Another table."""
+        at = self._field(field)
+        return FlatTable(self.data, at + _int(self.data, at)) if at else None
+
+    def structs(self, field: int, form: str) -> list[tuple[Any, ...]]:
+        """A vector of structs or numbers."""
+        at = self._field(field)
+        if not at:
+            return []
+        vector = at + _int(self.data, at)
+        size = struct.calcsize(form)
+        count = _int(self.data, vector)
+        if not 0 <= count * size <= len(self.data):
+            raise ValueError("longer than the buffer")
+        return [struct.unpack_from(form, self.data, vector + 4 + size * place) for place in range(count)]
 
 
 def footer_of(file: BinaryIO, size: int, magic_bytes: int) -> tuple[bytes, int]:
@@ -161,3 +224,11 @@ def footer_of(file: BinaryIO, size: int, magic_bytes: int) -> tuple[bytes, int]:
         return tail[stop - length : stop], begin
     file.seek(max(0, begin))
     return file.read(length), begin
+
+
+def _int(data: bytes, at: int) -> int:
+    return int(struct.unpack_from("<i", data, at)[0])
+
+
+def _short(data: bytes, at: int) -> int:
+    return int(struct.unpack_from("<H", data, at)[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,11 @@ _MAGIC = b"\x89HDF\r\n\x1a\n"
 _VECTOR = "train"
 _POINTER_BYTES = 16
 _SUPERBLOCK_BYTES = 96
-_LARGEST_CHUNK = 1 << 30
 _CACHE_BYTES = 1 << 26
 """Of each dataset: or a compressed piece of it would be unpacked anew for each batch."""
+_TEXT_BYTES = 16_000_000
+_TEXTS = 64
+"""So much text, and so many texts, are read at once where each may have any size."""
 
 BROKEN = (OSError, ValueError, KeyError, RuntimeError, TypeError, OverflowError, MemoryError)
 """What h5py raises of a damaged file: which of them says little, since most of it is the C library's."""
@@ -52,12 +55,15 @@ class Hdf5Reader:
         with _opened(uri, FormatError) as file:
             size = sources.size(uri)
             _check_whole(uri, size)
-            arrays = [one for name in _names(file) if (one := _described(file, name, size)) is not None]
+            arrays = [one for name in _names(file) if (one := _described(file, name, size, sidecars)) is not None]
             return layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True, vector=_VECTOR)
 
     def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
         """See `base.Reader`."""
         with _opened(part.uri, SourceError) as file:
+            chunks_of = [_chunk_bytes(file[name]) for name in columns.read if name in file]
+        cache = max([_CACHE_BYTES, *chunks_of]) if sum(chunks_of) <= sidecars.unit_bytes else _CACHE_BYTES
+        with _opened(part.uri, SourceError, cache) as file:
             opened = {name: _Dataset(name, file[name]) for name in columns.read if name in file}
             yield from chunks(part, columns, opened, sidecars, rows=rows, start=start)
 
@@ -85,7 +91,7 @@ def _h5py() -> Any:
 
 
 @contextlib.contextmanager
-def _opened(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Any]:
+def _opened(uri: str, kind: type[FormatError | SourceError], cache: int = _CACHE_BYTES) -> Iterator[Any]:
     """The file, opened without a lock: it is only read. Raises MissingExtraError, and `kind` where it is damaged."""
     h5py = _h5py()
     try:
@@ -93,7 +99,7 @@ def _opened(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Any]:
             place = sources.native(uri)
             if not isinstance(place, str):  # h5py closes none that it has not opened
                 stack.enter_context(place)
-            yield stack.enter_context(h5py.File(place, "r", locking=False, rdcc_nbytes=_CACHE_BYTES))
+            yield stack.enter_context(h5py.File(place, "r", locking=False, rdcc_nbytes=cache))
     except BROKEN as error:
         words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise kind(
@@ -113,7 +119,7 @@ def _names(file: Any) -> Iterator[str]:
             yield from (f"{name}/{path}" for path in inside)
 
 
-def _described(file: Any, name: str, size: int) -> Array | None:
+def _described(file: Any, name: str, size: int, sidecars: Sidecars) -> Array | None:
     """A dataset by its header; None for what is none, as a group."""
     h5py = _h5py()
     if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
@@ -130,19 +136,26 @@ def _described(file: Any, name: str, size: int) -> Array | None:
         row_bytes = _POINTER_BYTES if dtype.hasobject else dtype.itemsize
         found = Array(name, shape, pa.large_string(), row_bytes)
     else:
-        found = described(name, shape, dtype)
-    why = "" if found.type is None else _why_not(dataset, found, size)
+        found = described(name, shape, dtype, sidecars.max_row_bytes)
+    why = "" if found.type is None else _why_not(dataset, found, size, sidecars.unit_bytes)
     return replace(found, type=None, why=why) if why else found
 
 
-def _why_not(dataset: Any, array: Array, size: int) -> str:
+def _chunk_bytes(dataset: Any) -> int:
+    """The bytes of a piece that is unpacked at once; 0 where there are none."""
+    return math.prod(int(one) for one in dataset.chunks or (0,)) * int(dataset.dtype.itemsize)
+
+
+def _why_not(dataset: Any, array: Array, size: int, unit: int) -> str:
     """Why a dataset cannot be read though its type and shape could be; else nothing."""
     if dataset.external or dataset.is_virtual:
         return "has its numbers in another file"
-    if dataset.chunks is not None:
-        chunk = int(np.prod([int(one) for one in dataset.chunks], dtype=object)) * dataset.dtype.itemsize
-        if chunk > _LARGEST_CHUNK:
-            return f"is stored in pieces of {chunk:,} bytes; {_LARGEST_CHUNK:,} are possible. Cut it with h5repack"
+    chunk = _chunk_bytes(dataset)
+    if chunk > unit:
+        return (
+            f"is stored in pieces of {chunk:,} bytes; {unit:,} are possible. Cut it with h5repack, or raise "
+            "--max-row-bytes (a 32nd of that)"
+        )
     stored = dataset.id.get_storage_size()
     claimed = array.shape[0] * array.row_bytes
     if claimed and not stored:
@@ -155,7 +168,25 @@ def _why_not(dataset: Any, array: Array, size: int) -> str:
 class _Dataset:
     def __init__(self, name: str, dataset: Any) -> None:
         self._name, self._dataset = name, dataset
+        self._ahead: list[Any] = []
 
     def read(self, start: int, stop: int) -> pa.Array:
         """See `named.Rows`."""
+        if self._dataset.dtype.hasobject:
+            self.reach(start, stop)
+            found = np.concatenate(self._ahead)
+            self._ahead = []
+            return to_arrow(self._name, found[: stop - start])
         return to_arrow(self._name, self._dataset[start:stop])
+
+    def reach(self, start: int, stop: int) -> int:
+        """See `named.Rows`. Texts may have any size, and are read ahead to know it."""
+        if not self._dataset.dtype.hasobject:
+            return stop
+        row, size, several = start + sum(map(len, self._ahead)), 0, 1
+        while row < stop and size < _TEXT_BYTES:
+            self._ahead.append(self._dataset[row : min(stop, row + several)])
+            lengths = [len(one) for one in self._ahead[-1]]
+            row, size = row + len(lengths), size + sum(lengths)
+            several = max(1, min(_TEXTS, 2 * several, (_TEXT_BYTES - size) // max(1, *lengths)))
+        return row

@@ -10,7 +10,8 @@ from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.model import Part
 from cyborg_ingest.readers.base import Layout
 from cyborg_ingest.readers.lines import BOM, check_encoding
-from cyborg_ingest.readers.records import CHUNK_BYTES, Records, chunk_of, sampled, schema_of
+from cyborg_ingest.readers.records import Gathered, Records, TooLarge, chunk_of, kept, sampled, schema_of
+from cyborg_ingest.settings import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
     from cyborg_ingest.readers.base import Sidecars
 
 _BLOCK_BYTES = 1 << 20
-_LONGEST_ELEMENT = 256_000_000
+_BEGIN_BYTES = 20_000
+"""What is kept of a row that is too large."""
 _ESCAPE_BYTES = 2
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _SCALAR = re.compile(rb'[^ \t\r\n,:"{}\[\]]*')
 # Both always match, if only nothing, and repeat a bounded number of times: they neither backtrack far nor keep
 # much, whatever the text is.
-_NESTED = re.compile(rb'[^"{}\[\]]*(?:"[^"\\]*(?:\\.[^"\\]*){0,100}"[^"{}\[\]]*){0,1000}', re.DOTALL)
+_FLAT = rb'[^"{}\[\]]*'
+_NESTED = re.compile(
+    _FLAT + rb'(?:(?:"[^"\\]*(?:\\.[^"\\]*){0,100}"|\{' + _FLAT + rb"\}|\[" + _FLAT + rb"\])" + _FLAT + rb"){0,1000}",
+    re.DOTALL,
+)
 _IN_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,1000}', re.DOTALL)
 
 
@@ -42,11 +48,11 @@ class JsonArrayReader:
         """See `base.Reader`."""
         return head.removeprefix(BOM).lstrip().startswith(b"[")
 
-    def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:
         """See `base.Reader`. The columns are the fields of the first 100 elements."""
         with sources.reading(uri), sources.streamed(uri) as file:
             check_encoding(uri, file.peek(4))
-            sample = sampled(elements(file, uri))
+            sample = sampled(elements(file, uri, sidecars.max_row_bytes))
         if not sample.rows:
             raise FormatError(f"{uri}: its array is empty.")
         if not sample.objects:
@@ -64,7 +70,7 @@ class JsonArrayReader:
         self,
         part: Part,
         columns: ColumnMap,
-        sidecars: Sidecars,  # noqa: ARG002 - only what has no names needs them
+        sidecars: Sidecars,
         *,
         rows: int,
         start: int = 0,
@@ -72,30 +78,29 @@ class JsonArrayReader:
         """See `base.Reader`."""
         with sources.reading(part.uri), sources.streamed(part.uri) as file:
             row = 0
-            for group in _groups(file, part.uri, rows):
+            for group in _groups(file, part.uri, rows, sidecars.max_row_bytes):
                 if row + len(group.texts) > start:
                     yield chunk_of(part, columns, group, row, 0).rows(start - row, len(group.texts))
                 row += len(group.texts)
 
 
-def _groups(file: BinaryIO, uri: str, rows: int) -> Iterator[Records]:
-    texts: list[bytes] = []
-    size = position = 0
-    for text, position in elements(file, uri):
-        texts.append(text)
-        size += len(text)
-        if len(texts) >= rows or size >= CHUNK_BYTES:
-            yield Records(texts, None, position)
-            texts, size = [], 0
-    yield Records(texts, None, position)
+def _groups(file: BinaryIO, uri: str, rows: int, limit: int) -> Iterator[Records]:
+    found, position = Gathered(rows), 0
+    for text, position in elements(file, uri, limit):
+        found.add(text)
+        if found.is_full:
+            yield Records(found.texts, None, position)
+            found = Gathered(rows)
+    yield Records(found.texts, None, position)
 
 
-def elements(file: BinaryIO, uri: str) -> Iterator[tuple[bytes, int]]:
+def elements(file: BinaryIO, uri: str, limit: int = MAX_ROW_BYTES) -> Iterator[tuple[bytes, int]]:
     """The text of each element of the array, and the place behind it. Whether it is JSON is not looked at.
 
-    Raises FormatError where no array begins, SourceError where the text is damaged between elements or ends early.
+    Of one that is too large it is the begin. Raises FormatError where no array begins, SourceError where the text is
+    damaged between elements or ends early.
     """
-    text = _Text(file, uri)
+    text = _Text(file, uri, limit)
     text.begin()
     is_open = not text.passes(b"]")
     while is_open:
@@ -110,11 +115,13 @@ def elements(file: BinaryIO, uri: str) -> Iterator[tuple[bytes, int]]:
 class _Text:
     """A window on the text, moved forward over it."""
 
-    def __init__(self, file: BinaryIO, uri: str) -> None:
+    def __init__(self, file: BinaryIO, uri: str, limit: int) -> None:
         self.row = 0
         """The number of the next element."""
         self._file = file
         self._uri = uri
+        self._limit = limit
+        self._large = b""  # how an element begins of which no more is kept
         self._data = b""
         self._before = 0  # bytes of the file before the window
         self._kept = 0  # where in the window that begins which is still needed
@@ -154,10 +161,12 @@ class _Text:
             self._string()
         else:
             self._skip(_SCALAR)
-        if self._at == self._kept:
+        if self._at == self._kept and not self._large:
             raise self.broken(f"row {self.row:,} is missing")
         self.row += 1
-        return self._data[self._kept : self._at], self._before + self._at
+        found, self._large = self._large, b""
+        text = kept(self._data[self._kept : self._at], self._limit)
+        return TooLarge.of(found, self._limit) if found else text, self._before + self._at
 
     def broken(self, what: str) -> SourceError:
         """The error of a text that ends here, or goes on as no array does."""
@@ -170,7 +179,8 @@ class _Text:
         )
 
     def _nested(self) -> None:
-        depth = 0
+        self._at += 1
+        depth = 1
         while True:
             self._skip(_NESTED)
             sign = self._peek()
@@ -209,17 +219,15 @@ class _Text:
         return self._data[self._at : self._at + 1]
 
     def _more(self) -> bool:
-        kept = self._data[self._kept :]
-        if len(kept) > _LONGEST_ELEMENT:
-            raise SourceError(
-                f"{self._uri}: row {self.row:,} is longer than {_LONGEST_ELEMENT:,} bytes. Is it an array of objects, "
-                "one a row?"
-            )
-        block = self._file.read(max(_BLOCK_BYTES, len(kept)))  # or a long element would be copied for each block
+        if len(self._data) - self._kept > self._limit or self._large:
+            self._large = self._large or self._data[self._kept :][:_BEGIN_BYTES]
+            self._kept = self._at
+        rest = self._data[self._kept :]
+        block = self._file.read(max(_BLOCK_BYTES, len(rest)))  # or a long element would be copied for each block
         self._before += self._kept
         self._at -= self._kept
         self._kept = 0
-        self._data = kept + block
+        self._data = rest + block
         return bool(block)
 
 

@@ -96,6 +96,7 @@ def _batches(found: Any, names: Sequence[str], rows: int) -> Iterator[pa.RecordB
     if isinstance(found, pa.RecordBatch):
         return iter([found])
     if hasattr(found, "to_batches"):  # a Dataset: what is not needed is not read
-        wanted = {column_of(found.schema.names, name) for name in names}
+        there = frozenset(found.schema.names)
+        wanted = {column_of(there, name) for name in names}
         return iter(found.to_batches(columns=sorted(wanted), batch_size=rows))
     return iter(pa.RecordBatchReader.from_stream(found))

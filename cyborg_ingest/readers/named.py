@@ -15,6 +15,7 @@ from cyborg_ingest.model import Chunk
 from cyborg_ingest.readers.arrays import number_array, text_array, vector_array
 from cyborg_ingest.readers.bare import id_prefix
 from cyborg_ingest.readers.base import LARGEST_DIMENSION, ORIGIN, Arrays, Layout, row_parts
+from cyborg_ingest.readers.bounds import bounded
 from cyborg_ingest.readers.sidecars import row_numbers
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.readers.base import Sidecars
 
 _CHUNK_BYTES = 16_000_000
-_LARGEST_ROW = 256_000_000
 _LARGEST_NUMBER = 8
 _MATRIX = 2
 _LISTED = 10
@@ -55,13 +55,13 @@ def row_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:1] if shape[1:] == (1,) and name.lower() in _ONE_A_ROW else shape
 
 
-def described(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An array by its shape and type; nothing of it is read."""
+def described(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], limit: int) -> Array:
+    """An array by its shape and type; nothing of it is read. Its rows have at most `limit` bytes."""
     shape = row_shape(name, shape)
     row_bytes = dtype.itemsize * (shape[1] if len(shape) == _MATRIX else 1)
     kind, why = _row_type(shape, dtype)
-    if kind is not None and row_bytes > _LARGEST_ROW:
-        kind, why = None, f"has rows of {row_bytes:,} bytes; {_LARGEST_ROW:,} are possible"
+    if kind is not None and row_bytes > limit:
+        kind, why = None, f"has rows of {row_bytes:,} bytes, more than the {limit:,} that --max-row-bytes allows"
     return Array(name, shape, kind, row_bytes, len(shape) == _MATRIX and _is_number(dtype), why)
 
 
@@ -164,7 +164,8 @@ def resolve(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, Colum
             f"{layout.uri}: {vector!r} has {rows:,} rows and {other!r} has {arrays.columns[other][0]:,}: row by "
             "row they do not belong together. Name another column, as with --id-column or --vector-column."
         )
-    left_out = (*(one for one in layout.schema.names if one not in names.read), *arrays.unreadable)
+    read = set(names.read)
+    left_out = (*(one for one in layout.schema.names if one not in read), *arrays.unreadable)
     row_bytes = sum(arrays.columns.get(one, (rows, 0))[1] for one in names.read)
     parts = row_parts(layout.uri, layout.format, rows, row_bytes, is_seekable=layout.is_seekable)
     return replace(layout, parts=parts, rows=rows, rows_estimate=rows), replace(names, left_out=left_out)
@@ -219,6 +220,10 @@ class Rows(Protocol):
         """Rows [start, stop), which begin where the last ones ended or behind it."""
         ...
 
+    def reach(self, start: int, stop: int) -> int:
+        """How far, at most to `stop`, rows can be read at once from `start` on, if they may be of any size."""
+        ...
+
 
 def chunks(
     part: Part, columns: ColumnMap, opened: Mapping[str, Rows], sidecars: Sidecars, *, rows: int, start: int
@@ -226,11 +231,15 @@ def chunks(
     """The Part's rows from row `start` of it on, from columns that are open; ids that are none of these are numbers."""
     total = part.stop - part.start
     step = max(1, min(rows, _CHUNK_BYTES * total // max(1, part.size)))
-    for row in range(start, total, step):
+    row = start
+    while row < total:
         first, stop = part.start + row, part.start + min(total, row + step)
+        for one in opened.values():
+            stop = one.reach(first, stop)
         arrays = {name: one.read(first, stop) for name, one in opened.items()}
         if columns.id is not None and columns.id not in opened:
             arrays[columns.id] = row_numbers(id_prefix(part.uri, sidecars), first, stop)
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
         done = part.size * (stop - part.start) // total
-        yield Chunk(part, row, first, batch, columns, size=done)
+        yield from bounded([Chunk(part, row, first, batch, columns, size=done)], sidecars.max_row_bytes)
+        row += stop - first

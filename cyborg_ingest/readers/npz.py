@@ -73,7 +73,10 @@ class NpzReader:
         with _translated(uri, FormatError), sources.opened(uri) as file, zipfile.ZipFile(file) as archive:
             _check_count(file, archive)
             _check_gaps(uri, file, archive)
-            arrays = [_described(uri, archive, name, info) for name, info in _members(uri, archive).items()]
+            arrays = [
+                _described(uri, archive, name, info, sidecars.max_row_bytes)
+                for name, info in _members(uri, archive).items()
+            ]
             return layout_of(uri, self.name, arrays, sidecars, sources.size(uri), is_seekable=False)
 
     def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
@@ -159,9 +162,9 @@ def _header(uri: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header
     return parse_header(f"{uri}: {info.filename}", io.BufferedReader(head))
 
 
-def _described(uri: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Array:
+def _described(uri: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo, limit: int) -> Array:
     header = _header(uri, archive, info)
-    found = described(name, header.shape, header.dtype)
+    found = described(name, header.shape, header.dtype, limit)
     expected = header.data + math.prod(header.shape) * header.dtype.itemsize
     if found.type is not None and (info.file_size != expected or any(size < 0 for size in header.shape)):
         raise FormatError(
@@ -199,6 +202,10 @@ class _Member:
             if len(data)
             else np.empty(shape, self._header.dtype),
         )
+
+    def reach(self, start: int, stop: int) -> int:  # noqa: ARG002 - all rows have one size
+        """See `named.Rows`."""
+        return stop
 
     def _pass(self, size: int) -> None:
         while size:

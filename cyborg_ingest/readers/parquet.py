@@ -17,7 +17,9 @@ from cyborg_ingest.mapping import field_of
 from cyborg_ingest.model import Chunk, ColumnMap, Part
 from cyborg_ingest.readers import int96
 from cyborg_ingest.readers.base import Layout, check_names
+from cyborg_ingest.readers.bounds import bounded
 from cyborg_ingest.readers.ends import NOT_READ, ParquetFooter, footer_of
+from cyborg_ingest.readers.pages import Limit, limit_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +70,7 @@ class ParquetReader:
         self,
         part: Part,
         columns: ColumnMap,
-        sidecars: Sidecars,  # noqa: ARG002 - only what has no names needs them
+        sidecars: Sidecars,
         *,
         rows: int,
         start: int = 0,
@@ -76,7 +78,8 @@ class ParquetReader:
         """See `base.Reader`."""
         with opened(part.uri) as file:
             try:
-                yield from _chunks(file, part, columns, list(columns.read), rows, start)
+                found = _chunks(file, part, columns, rows, start, sidecars.unit_bytes)
+                yield from bounded(found, sidecars.max_row_bytes)
             except BROKEN as error:
                 raise SourceError(
                     f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
@@ -118,12 +121,10 @@ class _Statistics:
         return bounds(kind, low, high, nulls, group.num_rows)
 
 
-def _chunks(
-    file: pq.ParquetFile, part: Part, columns: ColumnMap, names: list[str], rows: int, start: int
-) -> Iterator[Chunk]:
+def _chunks(file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
     row, size = 0, part.size
     # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
-    for batch in batches_of(part.uri, file, rows, [part.number], names):
+    for batch in batches_of(part.uri, file, rows, [part.number], list(columns.read), unit=unit):
         end = row + len(batch)
         if end > start:
             kept = batch.slice(max(0, start - row))
@@ -141,34 +142,44 @@ def schema_of(file: pq.ParquetFile) -> pa.Schema:
 
 
 def batches_of(
-    uri: str, file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str]
+    uri: str, file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str], *, unit: int
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of some row groups, at most `rows` at once, in the types of `schema_of`, each date as it was written."""
-    schema: pa.Schema | None = None
-    batches = _by_group(file, rows, groups, names)
+    """Rows of some row groups, at most `rows` at once, in the types of `schema_of`, each date as it was written.
+
+    Text stays a dictionary where it would take too much once it is decoded. Raises SourceError where the least that
+    can be decoded at once has more than `unit` bytes.
+    """
+    raw: pa.Schema | None = None
     doubtful = int96.to_compare(file, names)
-    for batch in _compared(uri, batches, rows, groups, doubtful) if doubtful else batches:
-        schema = schema or _with_uuids(file, batch.schema, names)
-        if schema.equals(batch.schema):
-            yield batch
-        else:
-            arrays = [array.view(field.type) for array, field in zip(batch.columns, schema, strict=True)]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+    for group in groups:  # Arrow cannot put together what two of them hold of some nested types
+        limit = limit_of(uri, file, group, names, rows, unit)
+        batches = _of_group(uri, file, group, names, limit)
+        for batch in _compared(uri, batches, group, doubtful, limit.rows) if doubtful else batches:
+            if raw is None or raw != batch.schema:
+                raw, schema = batch.schema, _with_uuids(file, batch.schema, names)
+            if schema.equals(raw):
+                yield batch
+            else:
+                arrays = [array.view(field.type) for array, field in zip(batch.columns, schema, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _by_group(file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Group by group: Arrow cannot put together what two of them hold of some nested types."""
-    for group in groups:
-        yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=names, use_threads=False)
+def _of_group(
+    uri: str, file: pq.ParquetFile, group: int, names: Sequence[str], limit: Limit
+) -> Iterator[pa.RecordBatch]:
+    with contextlib.ExitStack() as stack:
+        if limit.dictionaries:
+            file = stack.enter_context(opened(uri, dictionaries=limit.dictionaries))
+        yield from file.iter_batches(batch_size=limit.rows, row_groups=[group], columns=names, use_threads=False)
 
 
 def _compared(
-    uri: str, batches: Iterator[pa.RecordBatch], rows: int, groups: Sequence[int], names: Sequence[str]
+    uri: str, batches: Iterator[pa.RecordBatch], group: int, names: Sequence[str], rows: int
 ) -> Iterator[pa.RecordBatch]:
     """The batches, with those columns by what they are in nanoseconds too."""
     with opened(uri, int96_unit="ns") as other:
         written = int96.written_types(other)
-        for batch, more in zip(batches, _by_group(other, rows, groups, names), strict=True):
+        for batch, more in zip(batches, _of_group(uri, other, group, names, Limit(rows)), strict=True):
             nanoseconds = dict(zip(more.schema.names, more.columns, strict=True))
             arrays = [
                 int96.compared(array, nanoseconds[name], written.get(name)) if name in nanoseconds else array
@@ -224,15 +235,19 @@ def _typed(kind: pa.DataType, are_uuids: Iterator[bool]) -> pa.DataType:
 
 
 @contextlib.contextmanager
-def opened(uri: str, *, int96_unit: str = int96.UNIT) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, its footer read. Raises FormatError."""
+def opened(uri: str, *, int96_unit: str = int96.UNIT, dictionaries: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, its footer read; columns of text that stay dictionaries, by their paths. Raises FormatError."""
     if not sources.is_seekable(uri):
         raise FormatError(
             f"{uri}: Parquet is read from its end, which no stream shows first. Save it, decompressed, in a file."
         )
     try:
         file = pq.ParquetFile(
-            sources.native(uri), buffer_size=_PAGE_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit=int96_unit
+            sources.native(uri),
+            read_dictionary=list(dictionaries) or None,
+            buffer_size=_PAGE_BUFFER,
+            pre_buffer=False,
+            coerce_int96_timestamp_unit=int96_unit,
         )
         file.schema_arrow.names  # noqa: B018 - names that are no text are found here
     except BROKEN as error:

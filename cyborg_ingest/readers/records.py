@@ -15,6 +15,7 @@ from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, MIXED, REJECTE
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.readers.arrays import list_array, number_array, text_array
 from cyborg_ingest.readers.base import EXAMPLE, ORIGIN
+from cyborg_ingest.readers.bounds import too_large
 from cyborg_ingest.readers.fields import contents, contents_array, filled_array, identity, kind_of, mixed_array, part
 from cyborg_ingest.readers.numbers import number_parser
 from cyborg_ingest.values import load_json
@@ -27,8 +28,13 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 16_000_000
 """The text of a chunk, at most."""
+_CHUNK_MEMORY = 64_000_000
+"""And what it takes once it is parsed."""
 SAMPLED_ROWS = 100
 """So many rows tell which fields there are."""
+_OBJECT_BYTES, _ARRAY_BYTES = 240, 64
+"""What Python needs for an object and for an array, at most, beside what is in them."""
+_MOST_GROWTH = 1 + _OBJECT_BYTES
 _KEPT_TEXT = 10_000
 _SHOWN = 40
 _SAMPLED_TEXT = 1 << 20
@@ -45,6 +51,28 @@ class Records:
     lines: list[int] | None
     size: int
     last_line: int = 0
+
+
+class Gathered:
+    """Rows that become one chunk: until so many, or so much of them, are there."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self.texts: list[bytes] = []
+        self.lines: list[int] = []
+        self._size = self._memory = 0
+
+    def add(self, text: bytes, line: int = 0) -> None:
+        """One more."""
+        self.texts.append(text)
+        self.lines.append(line)
+        self._size += len(text)
+        self._memory += in_memory(text)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they are enough for a chunk."""
+        return len(self.texts) >= self._rows or self._size >= CHUNK_BYTES or self._memory >= _CHUNK_MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +96,37 @@ class Sample:
         return round(size * packing * self.rows / self.read) if self.read else 0
 
 
+class TooLarge(bytes):
+    """How a row begins that is larger than allowed; the rest of it was read past, and is kept nowhere."""
+
+    limit = 0
+
+    @classmethod
+    def of(cls, text: bytes, limit: int) -> TooLarge:
+        """The text, cut."""
+        found = cls(text[:_KEPT_TEXT])
+        found.limit = limit
+        return found
+
+
+def in_memory(text: bytes) -> int:
+    """About what a row of JSON takes once it is parsed; of the many objects and arrays it may be, the most."""
+    return len(text) + _OBJECT_BYTES * text.count(b"{") + _ARRAY_BYTES * text.count(b"[")
+
+
+def kept(text: bytes, limit: int) -> bytes:
+    """A row's text, or where it is larger than allowed only how it begins."""
+    is_large = len(text) * _MOST_GROWTH > limit and in_memory(text) > limit
+    return TooLarge.of(text, limit) if is_large else text
+
+
 def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
-    """The first 100 rows, or 16 MB of them, from texts each with the place behind it."""
+    """The first 100 rows, or some MB of them, from texts each with the place behind it."""
     objects: list[Json] = []
-    problem, rows, read, kept, is_whole = (0, ""), 0, 0, b"", True
-    for place, (text, read) in enumerate(texts):
+    problem, rows, read, kept, is_whole, size = (0, ""), 0, 0, b"", True, 0
+    for place, (text, read) in enumerate(texts):  # noqa: B007 - the last one's is used below
         kept = kept or text[:_SAMPLED_TEXT]
+        size += in_memory(text)
         if text.strip():
             rows += 1
             found = parse_object(text)
@@ -81,7 +134,7 @@ def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
                 objects.append(found)
             elif not problem[1]:
                 problem = place, found
-        if rows >= SAMPLED_ROWS or read >= CHUNK_BYTES:
+        if rows >= SAMPLED_ROWS or size >= CHUNK_BYTES:
             is_whole = False
             break
     return Sample(objects, problem, rows, read, kept, is_whole)
@@ -89,6 +142,8 @@ def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
 
 def parse_object(text: bytes) -> Json | str:
     """The object on a line, or why there is none."""
+    if isinstance(text, TooLarge):
+        return too_large(None, text.limit)
     try:
         value = load_json(text)
     except ValueError as error:
@@ -234,7 +289,8 @@ class _Columns:
         self.texts.append(text)
         if isinstance(row, str):
             line = text.decode(errors="replace")[:_KEPT_TEXT]
-            self.faults.append(Fault(place, Reason.UNPARSABLE, row, {"_line": line}))
+            reason = Reason.TOO_LARGE if isinstance(text, TooLarge) else Reason.UNPARSABLE
+            self.faults.append(Fault(place, reason, row, {"_line": line}))
             row = {}
         names = self.names
         if not names.takes_all and not row.keys() <= self._planned:
@@ -315,7 +371,7 @@ class _Columns:
 
         Then the object has a mark in its place: most of a line are numbers, and nothing reads those faster.
         """
-        found = _numbers_apart(text, self._key)
+        found = None if isinstance(text, TooLarge) else _numbers_apart(text, self._key)
         numbers = None if found is None else self._parse(found[1])
         if found is not None and numbers is not None:
             row = parse_object(found[0])

@@ -5,6 +5,7 @@ A sample would decide wrongly: 0 in a thousand rows and then 0.5, or an empty co
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def _fitting(kinds: Sequence[Kind], texts: list[str]) -> list[Kind]:
     return [kind for kind in kinds if all_fit(kind, texts)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Form:
     """How a delimited file is written: its columns, its delimiter, whether its first line names them."""
 
@@ -72,6 +73,11 @@ class Form:
     delimiter: str
     has_header: bool
     nulls: frozenset[str] = frozenset()
+
+    @functools.cached_property
+    def places(self) -> dict[str, int]:
+        """Where each column stands."""
+        return {name: place for place, name in enumerate(self.names)}
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Whether a row repeats the names of the columns, as where files were put together."""
@@ -86,7 +92,7 @@ def look_at(columns: Mapping[str, Column], form: Form, rows: Sequence[Sequence[s
     width, first = len(form.names), form.names[0]
     whole = [row for row in rows if len(row) == width and not (row[0] == first and form.is_header(row))]
     for name, column in columns.items():
-        place = form.names.index(name)
+        place = form.places[name]
         texts = [row[place] for row in whole]
         column.add(texts if not form.nulls else [text for text in texts if text not in form.nulls])
 

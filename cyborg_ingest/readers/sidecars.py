@@ -55,10 +55,14 @@ def open_sidecars(sidecars: Sidecars) -> Iterator[list[Sidecar]]:
     """The sidecars that are given, in the order id, metadata, contents. Raises FormatError."""
     given = {"id": sidecars.ids, "metadata": sidecars.metadata, "contents": sidecars.contents}
     with contextlib.ExitStack() as stack:
-        yield [_open(role, Path(path).expanduser(), stack) for role, path in given.items() if path is not None]
+        yield [
+            _open(role, Path(path).expanduser(), stack, sidecars.unit_bytes)
+            for role, path in given.items()
+            if path is not None
+        ]
 
 
-def _open(role: str, path: Path, stack: contextlib.ExitStack) -> Sidecar:
+def _open(role: str, path: Path, stack: contextlib.ExitStack, unit: int) -> Sidecar:
     option, suffix = _OPTIONS[role], path.suffix.lower()
     if not path.is_file():
         raise SourceNotFoundError(f"{option} {path}: no such file.")
@@ -67,7 +71,7 @@ def _open(role: str, path: Path, stack: contextlib.ExitStack) -> Sidecar:
     if suffix in _NPY:
         return NpyIds(path)
     if suffix in _PARQUET:
-        return ParquetSidecar(role, path, stack)
+        return ParquetSidecar(role, path, stack, unit)
     return LineSidecar(role, path, is_json=suffix in _LINES)
 
 
@@ -176,8 +180,8 @@ class NpyIds:
 class ParquetSidecar:
     """A column of a Parquet file; for metadata several become one struct."""
 
-    def __init__(self, role: str, path: Path, stack: contextlib.ExitStack) -> None:
-        self.role, self.path = role, path
+    def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, unit: int) -> None:
+        self.role, self.path, self._unit = role, path, unit
         self._file: pq.ParquetFile = stack.enter_context(opened(str(path)))
         check_whole(str(path))
         self.rows = self._file.metadata.num_rows
@@ -201,7 +205,7 @@ class ParquetSidecar:
             else:
                 first += rows
         self._at, self._rest = first, None
-        self._batches = batches_of(str(self.path), self._file, _SIDECAR_ROWS, groups, self._columns)
+        self._batches = batches_of(str(self.path), self._file, _SIDECAR_ROWS, groups, self._columns, unit=self._unit)
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`. Reading on where the last call ended costs nothing extra."""
