@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import hypothesis
 import numpy as np
 import pytest
 from cyborgdb import Client as SdkClient
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 KEY = bytes(range(32))
 BUCKET = "bucket"
 ROOT_KEY = "root-" + "5ecret" * 4
+
+# how long an example takes depends on what else the machine does
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 # an engine of the embedded kind never sees a network, and a test never sees the user's own settings
 for _name in [name for name in os.environ if name.startswith(("CYBORG", "AWS_"))]:
