@@ -22,7 +22,7 @@ AT_ONCE := -n 3 --dist loadfile
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint lowest newest bench clean python
+.PHONY: help demo test soak lint lowest newest mutants bench clean python
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -48,12 +48,17 @@ lint: .venv-lint/ready-$(SETUP) ## ruff and mypy
 	.venv-lint/bin/mypy --strict cyborg_ingest
 	.venv-lint/bin/mypy tests
 
+N ?= 300
+SEED ?= 1
+mutants: .venv-test/ready-$(SOURCES) ## change the modules that decide about rows, and see whether a test notices: N=300 SEED=1 ONLY=
+	CYBORG_INGEST_TEST_INSTALLED=1 .venv-test/bin/python -E -s scripts/mutants.py -n $(N) --seed $(SEED) --only '$(ONLY)'
+
 bench: .venv-test/ready-$(SOURCES) ## measure: some 30 minutes on a quiet machine, and 6 GB of disk
 	.venv-test/bin/python -I benchmarks/data.py .bench
 	for each in startup client rest embedded defaults; do .venv-test/bin/python benchmarks/$$each.py || exit 1; done
 
 clean: ## remove all that was made here
-	rm -rf .bench .build .venv .venv-test .venv-lowest .venv-newest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .bench .build .mutants .venv .venv-test .venv-lowest .venv-newest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:
