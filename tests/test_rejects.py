@@ -124,8 +124,9 @@ def test_the_first_refused_row_stops_a_load_that_allows_none(service: Service, t
 
 def test_a_row_alone_is_not_blamed_while_the_target_takes_no_other(service: Service, tmp_path: Path) -> None:
     path = poisoned(tmp_path, 3, {0, 1, 2}, {})
+    make(service, "bad-alone", DIMENSION)
     with Proxy(service.port, refuse_poison(400)).running() as proxy, pytest.raises(RefusedError) as caught:
-        cyborg_ingest.load(path, index="bad-400", target=proxy.url, max_errors="10")
+        cyborg_ingest.load(path, index="bad-alone", target=proxy.url, max_errors="10")
     assert caught.value.report is not None
     assert caught.value.report.rows["rejected"] == 0
 
@@ -159,8 +160,9 @@ def test_a_large_batch_is_cut_so_that_no_request_is_larger_than_allowed(service:
     path = tmp_path / "rows.jsonl"
     rows = [{"id": f"r{row}", "vector": [row, 1], "contents": '"\n' * (row % 50)} for row in range(500)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    make(service, "large-batch", 2)
     with Proxy(service.port, lambda _upsert, _body: None).running() as proxy:
-        cyborg_ingest.load(path, index="large", target=proxy.url, batch_bytes=5000)
+        cyborg_ingest.load(path, index="large-batch", target=proxy.url, batch_bytes=5000)
         assert 4000 < proxy.largest <= 5000
         assert proxy.upserts > 10
 
