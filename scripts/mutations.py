@@ -237,7 +237,8 @@ def _of_constant(node: ast.Constant) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
-    if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
+    is_symmetric = isinstance(node.func, ast.Name) and node.func.id in {"min", "max"}
+    if len(node.args) > 1 and not is_symmetric and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
         first, second, *rest = node.args
         if ast.dump(first) != ast.dump(second):
             yield "arguments", _changed(node, args=[second, first, *rest])
