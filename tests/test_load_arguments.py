@@ -15,7 +15,7 @@ from cyborg_ingest.settings import InspectSettings, LoadSettings, VerifySettings
 
 NAN = float("nan")
 ODD: list[Any] = [5, 2.5, NAN, True, "text", b"bytes", ["a"], [1], {"a": 1}, object(), Path("x"), np.int64(3)]
-TAKEN = {  # by name of the annotation -> what of ODD it takes, beside None where it says so
+TAKEN: dict[str, set[Any]] = {  # by name of the annotation -> what of ODD it takes, beside None where it says so
     "str": {"text"}, "int": {5}, "float": {5, 2.5}, "bool": {True}, "Path": {"text", Path("x")},
 }  # fmt: skip
 
