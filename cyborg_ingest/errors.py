@@ -42,6 +42,7 @@
 from __future__ import annotations
 
 import enum
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,15 @@ def _escaped(one: str) -> str:
     number = ord(one)
     is_byte = 0xDC80 <= number <= 0xDCFF  # noqa: PLR2004 - how Python keeps a byte that is no UTF-8
     return f"\\x{number - 0xDC00:02x}" if is_byte else one.encode("unicode_escape").decode("ascii")
+
+
+_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?/{0,3})[^/?#]*@|(?<=//)[^/?#@\s]*:[^/?#@\s]*@")
+_VALUES = re.compile(r"(?<=[?&;#])([^=&;#\s]+)=[^&;#\s]*")
+
+
+def masked(address: str) -> str:
+    """An address without the secrets that may be in it: user and password, and what stands behind `?name=`."""
+    return _VALUES.sub(r"\1=***", _USER.sub(lambda found: f"{found[1] or ''}***@", address))
 
 
 class ExitCode(enum.IntEnum):

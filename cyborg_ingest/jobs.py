@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from cyborg_ingest import keys
 from cyborg_ingest.errors import JobBusyError, StateError
 from cyborg_ingest.private import Folder
 
@@ -29,8 +30,8 @@ _ELSEWHERE = "name another directory with --state-dir"
 
 def state_directory(given: Path | None) -> Path:
     """Where jobs are kept."""
-    configured = os.environ.get(STATE_DIR_VARIABLE)
-    return given or (Path(configured) if configured else platformdirs.user_state_path("cyborg-ingest"))
+    configured = keys.given(os.environ, STATE_DIR_VARIABLE)
+    return given or (Path(configured) if configured else keys.at_home(platformdirs.user_state_path, STATE_DIR_VARIABLE))
 
 
 def job_folder(directory: Path, description: Json) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import contextlib
 import hashlib
 import os
@@ -16,9 +17,10 @@ import platformdirs
 
 from cyborg_ingest.errors import KeyFileError, UsageError
 from cyborg_ingest.private import Folder
+from cyborg_ingest.smallfiles import read_small
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 KEY_BYTES = 32
 INDEX_KEY_VARIABLE = "CYBORG_INGEST_INDEX_KEY"
@@ -28,6 +30,7 @@ CONFIG_DIR_VARIABLE = "CYBORG_INGEST_CONFIG_DIR"
 _KEYS = "keys"
 _ELSEWHERE = f"let {CONFIG_DIR_VARIABLE} name another directory"
 _LONGEST_NAME = 120
+_LARGEST = 65_536
 
 
 def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
@@ -35,7 +38,7 @@ def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
 
     Raises KeyFileError, which never shows the key, and UsageError where both are given.
     """
-    text = environ.get(INDEX_KEY_VARIABLE)
+    text = given(environ, INDEX_KEY_VARIABLE)
     if text and file:
         raise UsageError(f"Both {INDEX_KEY_VARIABLE} and --index-key-file are given. Drop one.")
     if file:
@@ -48,8 +51,16 @@ def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
     return _usable(key, INDEX_KEY_VARIABLE)
 
 
+def given(environ: Mapping[str, str], name: str) -> str | None:
+    """A variable's value; None where it is not set. Raises UsageError where it is empty: that is not absent."""
+    text = environ.get(name)
+    if text is not None and not text.strip():
+        raise UsageError(f"{name} is set, and empty. Give it a value, or unset it.")
+    return text
+
+
 def _parsed(data: bytes, source: str) -> bytes:
-    text = data.strip()
+    text = _plain(data)
     key = data if len(data) == KEY_BYTES else _from_hex(text) or _from_base64(text)
     if key is None:
         raise KeyFileError(f"{source} is no key: it takes 32 raw bytes, 64 hex digits, or base64 of 32 bytes.")
@@ -62,9 +73,16 @@ def _usable(key: bytes, source: str) -> bytes:
     return key
 
 
+def _plain(data: bytes) -> bytes:
+    """Text without what editors put around it: a byte order mark, UTF-16, blanks at the ends."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace").strip().encode(errors="replace")
+    return data.removeprefix(codecs.BOM_UTF8).strip()
+
+
 def _from_hex(text: bytes) -> bytes | None:
     with contextlib.suppress(ValueError):
-        key = binascii.unhexlify(text)
+        key = binascii.unhexlify(text[2:] if text[:2] in {b"0x", b"0X"} else text)
         return key if len(key) == KEY_BYTES else None
     return None
 
@@ -79,13 +97,13 @@ def _from_base64(text: bytes) -> bytes | None:
 
 def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
     """The service's API key, from the environment or a file; None if neither is given. Raises KeyFileError."""
-    text = environ.get(API_KEY_VARIABLE)
+    text = given(environ, API_KEY_VARIABLE)
     if text and file:
         raise UsageError(f"Both {API_KEY_VARIABLE} and --api-key-file are given. Drop one.")
     source = f"--api-key-file {file}" if file else API_KEY_VARIABLE
     if file:
         try:
-            text = _read(file, "--api-key-file").decode()
+            text = _plain(_read(file, "--api-key-file")).decode()
         except UnicodeDecodeError:
             raise KeyFileError(f"{source} is no text.") from None
         if not text.strip():
@@ -98,16 +116,28 @@ def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
 
 def _read(file: Path, option: str) -> bytes:
     try:
-        return file.read_bytes()
+        return read_small(file, _LARGEST)
     except OSError as error:
         raise KeyFileError(f"{option} {file}: {error.strerror}.") from None
+    except ValueError as error:
+        raise KeyFileError(f"{option}: {error}.") from None
 
 
 def kept_key_path(target: str, index: str) -> Path:
     """Where the key of an index that was created without one is kept."""
-    configured = os.environ.get(CONFIG_DIR_VARIABLE)
-    directory = Path(configured) if configured else platformdirs.user_config_path("cyborg-ingest")
+    configured = given(os.environ, CONFIG_DIR_VARIABLE)
+    directory = Path(configured) if configured else at_home(platformdirs.user_config_path, CONFIG_DIR_VARIABLE)
     return directory / _KEYS / _file_name(target) / f"{_file_name(index)}.key"
+
+
+def at_home(place: Callable[[str], Path], variable: str) -> Path:
+    """A directory of ours below the user's own. Raises UsageError where the user has none."""
+    found = None
+    with contextlib.suppress(RuntimeError):  # so say newer versions of platformdirs; older ones leave the ~
+        found = place("cyborg-ingest")
+    if found is None or not found.is_absolute():
+        raise UsageError(f"There is no home directory to keep anything in. Set HOME, or {variable}.")
+    return found
 
 
 def _file_name(text: str) -> str:

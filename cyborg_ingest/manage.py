@@ -9,12 +9,16 @@ from cyborg_ingest.errors import UsageError
 from cyborg_ingest.events import ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.opening import create_index, open_client, open_index
+from cyborg_ingest.smallfiles import read_small
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.events import Emit
     from cyborg_ingest.settings import CreateIndexSettings, TargetSettings
+
+
+_LARGEST_SCHEMA = 10_000_000
 
 
 def create(settings: CreateIndexSettings, name: str, emit: Emit) -> str:
@@ -40,8 +44,8 @@ def _schema(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        found = json.loads(read_small(path, _LARGEST_SCHEMA))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"--metadata-schema {path}: {error}. It takes a JSON file.") from None
     if not isinstance(found, dict) or not all(isinstance(policy, dict) for policy in found.values()):
         raise UsageError(

@@ -20,7 +20,7 @@ from cyborg_ingest.events import Noted, Retrying, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.retry import Gate, RetryPolicy
 from cyborg_ingest.scrubbing import KNOWN
-from cyborg_ingest.targets import connect, is_embedded
+from cyborg_ingest.targets import as_spelled, connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
 from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
@@ -95,6 +95,9 @@ def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
     """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
     given = keys.index_key(os.environ, settings.index_key_file)
     found = given or keys.find_kept_key(keys.kept_key_path(target, index))
+    earlier = as_spelled(settings.target or target)  # earlier versions told a directory's spellings apart
+    if found is None and earlier != target:
+        found = keys.find_kept_key(keys.kept_key_path(earlier, index))
     KNOWN.add(found)
     return found
 

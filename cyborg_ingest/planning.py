@@ -113,7 +113,7 @@ def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: Colu
 
 def _sidecars(settings: SourceSettings) -> Sidecars:
     ids, metadata, contents = (
-        None if path is None else Path(path).expanduser()
+        None if path is None else Path(places_of.local_path(str(path)))
         for path in (settings.ids, settings.metadata, settings.contents)
     )
     dialect = parse_dialect(settings.delimiter, settings.header, settings.column_types, settings.null_values)
@@ -382,7 +382,7 @@ def _as_typed(source: str) -> str:
 
 
 def _absolute(path: Any) -> str | None:
-    return None if path is None else str(Path(path).expanduser().absolute())
+    return None if path is None else str(Path(places_of.local_path(str(path))).absolute())
 
 
 def _dimension(sources: tuple[Source, ...]) -> int | None:

@@ -32,7 +32,7 @@ MOST_SECONDS = 86_400.0
 
 MAX_ROW_BYTES = 16_000_000
 
-_ERRORS = re.compile(r"\d+|\d+(\.\d+)?%")
+_ERRORS = re.compile(r"\d{1,18}|\d{1,3}(\.\d{1,15})?%", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ LAYERS = {
     "scrubbing": 0,
     "settings": 1,
     "private": 0,
+    "smallfiles": 0,
     "keys": 1,
     "kinds": 1,
     "mapping": 1,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from cyborg_ingest.errors import SourceChangedError, SourceError, UsageError
+from cyborg_ingest.errors import SourceChangedError, SourceError, UsageError, masked
 from cyborg_ingest.sources import compression
 from cyborg_ingest.sources.base import (
     BeginningEndedError,
@@ -312,6 +312,6 @@ def _new_store(scheme: str, uri: str) -> Store:
 
         return ObjectStore(scheme)
     raise UsageError(
-        f"{uri}: the scheme {scheme!r} is not known. Sources are paths, - for standard input, "
+        f"{masked(uri)}: the scheme {scheme!r} is not known. Sources are paths, - for standard input, "
         f"and {', '.join(f'{one}://' for one in sorted(_OBJECT_STORES))}."
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import SourceNotFoundError
+from cyborg_ingest.smallfiles import read_small
 from cyborg_ingest.sources.local import local_path
 
 if TYPE_CHECKING:
@@ -39,14 +39,10 @@ def listed(source: str, within: tuple[Path, ...] = ()) -> Iterator[str]:
 
 def _text(source: str, path: Path) -> str:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SourceNotFoundError(f"{source}: the list is no regular file.")
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_small(path, _LARGEST)
     except (OSError, ValueError) as error:
-        raise SourceNotFoundError(f"{source}: the list cannot be read ({error}).") from None
-    if len(data) > _LARGEST:
-        raise SourceNotFoundError(f"{source}: the list has more than {_LARGEST:,} bytes. Is it a list?")
+        words = getattr(error, "strerror", None) or error
+        raise SourceNotFoundError(f"{source}: the list cannot be read ({words}).") from None
     if data.startswith(_WIDE):
         return data.decode("utf-16", "replace")
     return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cyborg_ingest.errors import UsageError
+from cyborg_ingest.errors import UsageError, masked
 from cyborg_ingest.targets import hosts
 
 if TYPE_CHECKING:
     from cyborg_ingest.targets.base import Client, Connection
 
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:\d{1,5}", re.ASCII)
 _FORMS = (
     "A target is http://HOST:PORT or https://HOST:PORT (a service), disk:PATH or s3://BUCKET/PREFIX (the engine in "
     "this process)."
@@ -25,9 +28,10 @@ def is_embedded(target: str) -> bool:
         return False
     if scheme in {"disk", "s3"} and ":" in target:
         return True
-    hint = f" Did you mean http://{target}?" if urlsplit(f"//{target}").port else ""
-    hint = hint or (f" Did you mean disk:{target}?" if target.startswith((".", "/", "~")) else "")
-    raise UsageError(f"Target {target!r} has no scheme that is known.{hint} {_FORMS}")
+    shown = masked(target)
+    hint = f" Did you mean http://{shown}?" if _HOST_AND_PORT.fullmatch(target) else ""
+    hint = hint or (f" Did you mean disk:{shown}?" if target.startswith((".", "/", "~")) else "")
+    raise UsageError(f"Target {shown!r} has no scheme that is known.{hint} {_FORMS}")
 
 
 def connect(target: str, connection: Connection) -> Client:
@@ -52,16 +56,16 @@ def _service(target: str) -> str:
         parts = urlsplit(target)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise UsageError(f"Target is no address: {error}. {_FORMS}") from None
+        raise UsageError(f"Target {masked(target)!r} is no address: {masked(str(error))}. {_FORMS}") from None
     if parts.username or parts.password:
         raise UsageError("The target holds a user or password. Keys come from CYBORG_INGEST_API_KEY or --api-key-file.")
     if not host:
-        raise UsageError(f"Target {target!r} names no host. {_FORMS}")
+        raise UsageError(f"Target {masked(target)!r} names no host. {_FORMS}")
     fault = "port 0 is none" if port == 0 else hosts.fault_of(host)
     if fault:
-        raise UsageError(f"Target {target!r} cannot be reached: {fault}.")
+        raise UsageError(f"Target {masked(target)!r} cannot be reached: {fault}.")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise UsageError(f"Target {target!r} has more than host and port; the paths are the service's own.")
+        raise UsageError(f"Target {masked(target)!r} has more than host and port; the paths are the service's own.")
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
 
@@ -72,9 +76,25 @@ def _place(target: str) -> str:
     if scheme.lower() == "s3":
         bucket, _, prefix = place.removeprefix("//").partition("/")
         if not place.startswith("//") or not bucket:
-            raise UsageError(f"Target {target!r} names no bucket. {_FORMS}")
+            raise UsageError(f"Target {masked(target)!r} names no bucket. {_FORMS}")
+        if "@" in bucket or "?" in place:
+            raise UsageError(
+                f"Target {masked(target)!r} holds credentials or options. A bucket's keys come from "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
         return f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")
     path = place.removeprefix("//") if place.startswith("//") else place
     if not path:
         raise UsageError(f"Target {target!r} names no directory. {_FORMS}")
-    return f"disk:{Path(path).expanduser().absolute()}"
+    found = os.path.realpath(os.path.expanduser(path))  # noqa: PTH111 - a Path raises another error for ~nobody
+    if path.startswith("~") and os.path.expanduser(path) == path:  # noqa: PTH111 - the same
+        raise UsageError(f"Target {target!r}: there is no such user, or no home directory. Name the whole path.")
+    return f"disk:{found}"
+
+
+def as_spelled(target: str) -> str:
+    """A directory as it was spelled, links and all; any other target as it is."""
+    scheme, _, place = target.partition(":")
+    if scheme.lower() != "disk":
+        return target
+    return f"disk:{Path(os.path.expanduser(place.removeprefix('//'))).absolute()}"  # noqa: PTH111 - as in `_place`
