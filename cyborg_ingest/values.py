@@ -57,12 +57,12 @@ def epoch_milliseconds(value: datetime.date) -> int:
     return (value - _EPOCH) // _MILLISECOND
 
 
-def load_json(text: bytes) -> Any:
+def load_json(text: bytes, *, deepest: int = MAX_DEPTH) -> Any:
     """Parse one JSON value, every number as it was; NaN and infinities are kept, for the caller to name.
 
-    Raises ValueError (json.JSONDecodeError, UnicodeDecodeError) where it is no JSON.
+    Raises ValueError (json.JSONDecodeError, UnicodeDecodeError) where it is no JSON, or nested too deeply.
     """
-    return _parse(text)[0]
+    return _parse(text, deepest)[0]
 
 
 def load_object(text: bytes) -> Json:
@@ -78,30 +78,30 @@ def load_object(text: bytes) -> Json:
     return value
 
 
-def _parse(text: bytes) -> tuple[Any, bool]:
+def _parse(text: bytes, deepest: int = MAX_DEPTH) -> tuple[Any, bool]:
     """The value, and whether it is sure to hold no NaN and no infinity."""
     if _LONG_NUMBER not in text.translate(_ZEROS):
         try:
-            return _not_deep(orjson.loads(text), text), True
+            return _not_deep(orjson.loads(text), text, deepest), True
         except orjson.JSONDecodeError:
             pass  # NaN, 1e400 and lone surrogates are for the caller to name: the stdlib reads them
     try:
-        return _not_deep(json.loads(text), text), False
+        return _not_deep(json.loads(text), text, deepest), False
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
 
 
-def _not_deep(value: Any, text: bytes) -> Any:
+def _not_deep(value: Any, text: bytes, deepest: int) -> Any:
     """The value that a text holds. Raises ValueError where it is nested too deeply."""
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH:  # or it cannot be
-        check_depth(value)
+    if text.count(b"[") + text.count(b"{") > deepest:  # or it cannot be
+        check_depth(value, deepest)
     return value
 
 
-def check_depth(value: Any) -> None:
+def check_depth(value: Any, deepest: int = MAX_DEPTH) -> None:
     """Raise ValueError for what is nested too deeply; whatever it is, the stack does not grow."""
     level = [value] if isinstance(value, _NESTING) else []
-    for _ in range(MAX_DEPTH):
+    for _ in range(deepest):
         level = [
             item
             for one in level
@@ -274,7 +274,11 @@ def canonical(metadata: Json | None, contents: str | bytes | None) -> bytes:
 
     1, 1.0 and true differ; the order of fields, {} and nothing, "" and nothing do not.
     """
-    return dump_object({"contents": contents_text(contents), "metadata": _sorted(metadata or {})})
+    try:
+        ordered = _sorted(metadata or {})
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    return dump_object({"contents": contents_text(contents), "metadata": ordered})
 
 
 def _sorted(value: Any) -> Any:

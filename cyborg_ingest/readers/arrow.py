@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import ColumnMap
     from cyborg_ingest.readers.base import Sidecars
 
-BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)
+BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
 """What pyarrow raises of a damaged file: a KeyError of a lost dictionary, a MemoryError of an absurd length."""
 
 MAGIC = b"ARROW1"

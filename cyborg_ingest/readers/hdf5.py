@@ -31,7 +31,7 @@ _TEXT_BYTES = 16_000_000
 _TEXTS = 64
 """So much text, and so many texts, are read at once where each may have any size."""
 
-BROKEN = (OSError, ValueError, KeyError, RuntimeError, TypeError, OverflowError, MemoryError)
+BROKEN = (OSError, ValueError, LookupError, RuntimeError, TypeError, OverflowError, MemoryError)
 """What h5py raises of a damaged file: which of them says little, since most of it is the C library's."""
 
 

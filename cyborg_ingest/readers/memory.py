@@ -11,6 +11,7 @@ from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.mapping import column_of
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.readers.base import Layout, check_names
+from cyborg_ingest.readers.bounds import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ class MemoryReader:
         found = sources.held(uri)
         try:
             schema = _schema(found)
-        except (pa.ArrowException, TypeError, ValueError) as error:
+        except (pa.ArrowException, OSError, TypeError, ValueError, MemoryError, OverflowError) as error:
             raise FormatError(f"{uri}: Arrow cannot read it: {error}.") from None
         check_names(uri, schema)
         _refuse_overflowing(uri, found, schema)
@@ -47,12 +48,15 @@ class MemoryReader:
         self,
         part: Part,
         columns: ColumnMap,
-        sidecars: Sidecars,  # noqa: ARG002 - only what has no names needs them
+        sidecars: Sidecars,
         *,
         rows: int,
         start: int = 0,
     ) -> Iterator[Chunk]:
-        """See `base.Reader`."""
+        """See `base.Reader`. What is in memory is so as it was given; what it becomes here is cut by bytes."""
+        yield from bounded(self._chunks(part, columns, rows, start), sidecars.max_row_bytes)
+
+    def _chunks(self, part: Part, columns: ColumnMap, rows: int, start: int) -> Iterator[Chunk]:
         row = 0
         try:
             for batch in _batches(sources.held(part.uri), columns.read, rows):
@@ -62,7 +66,7 @@ class MemoryReader:
                     if row > start:
                         kept = piece.slice(max(0, start - row + len(piece)))
                         yield Chunk(part, row - len(kept), row - len(kept), kept, columns)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, TypeError, ValueError, MemoryError, OverflowError) as error:
             raise SourceError(f"{part.uri}: row {row:,} cannot be read: {error}.") from None
 
 

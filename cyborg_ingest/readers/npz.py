@@ -46,8 +46,8 @@ _END = b"PK\x05\x06"
 _BY_COLUMN = "is stored column by column, so its rows do not follow on each other. Save it with np.ascontiguousarray"
 
 BROKEN = (
-    zipfile.BadZipFile, zlib.error, lzma_error(), struct.error, EOFError, OSError, ValueError, RuntimeError,
-    OverflowError,
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma_error(), struct.error, EOFError, OSError, ValueError,
+    RuntimeError, OverflowError, LookupError, MemoryError,
 )  # fmt: skip
 """What zipfile raises of a damaged archive; of an encrypted one, and of compression it does not know, RuntimeError."""
 

@@ -26,7 +26,7 @@ def number_parser() -> Callable[[bytes], Buffer | None]:
     def parse(text: bytes) -> Buffer | None:
         try:
             return parser.parse(text).as_buffer(of_type="d")
-        except (ValueError, TypeError, RuntimeError):
+        except (ValueError, TypeError, RuntimeError, MemoryError, OverflowError):
             return None
 
     return parse

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.pruning import Bounds
     from cyborg_ingest.readers.base import BoundsOf, Sidecars
 
-BROKEN = (pa.ArrowException, OSError, ValueError)
+BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
 """What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
 
 MAGIC = b"PAR1"

@@ -26,6 +26,7 @@ _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18(....)", re.DOTALL)
 """A frame of zstd or LZ4 that holds no data, and its size: pzstd begins with one."""
 _HEAD_BYTES = 4096
 _BLOCK = 1 << 18
+_BROKEN = (OSError, EOFError, ValueError, MemoryError, OverflowError, zlib.error)
 _NUMBER_BYTES = (1, 4)
 _LARGEST_DIMENSION = 65_535
 
@@ -136,7 +137,7 @@ class _Decompressed(io.RawIOBase):
             data = self._inside.read(len(view))
         except SourceError:
             raise
-        except (OSError, EOFError, ValueError, zlib.error, lzma_error()) as error:
+        except _broken() as error:
             words = str(error).rstrip(".") or type(error).__name__
             raise SourceError(
                 f"{self._uri}: its {self._kind} data are damaged or were cut short ({words}). Copy it again."
@@ -148,6 +149,13 @@ class _Decompressed(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """What decompressors raise, pyarrow's among them."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    return (*_BROKEN, pa.ArrowException, lzma_error())
 
 
 def lzma_error() -> type[Exception]:

@@ -22,7 +22,7 @@ from cyborg_ingest.targets.body import Body
 from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
 from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
-from cyborg_ingest.values import load_json
+from cyborg_ingest.values import MAX_DEPTH, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
     from cyborg_ingest.targets.base import Connection
 
+_AROUND_ROWS = 8
+"""Levels of an answer in which a row's metadata lies, with room to spare."""
 _CONTROL_BYTES = 4_000_000
 """The largest answer that has no rows in it: schemas and lists of names are the longest."""
 
@@ -129,7 +131,8 @@ class RestClient(Closing):
         if answer.status != HTTPStatus.OK:
             raise error_of_answer(self.target, answer, secrets or self._secrets, is_proxied=bool(self._proxies))
         try:
-            return load_json(answer.content)  # orjson alone makes a float of an integer beyond 64 bits
+            # not orjson alone, which makes a float of an integer beyond 64 bits; an answer lies around the rows in it
+            return load_json(answer.content, deepest=MAX_DEPTH + _AROUND_ROWS)
         except (ValueError, RecursionError):
             line.close()
             raise ConnectionLostError(
