@@ -5,8 +5,8 @@
 
 No file is changed: a forked process imports the changed module and runs the tests that enter the changed function, the
 quickest first, until one fails. Which tests enter which functions is found once (kept in .mutants/, by the content of
-the test file and the package). A hang counts as noticed. Changes that no test can notice are listed, each with its
-reason, in tests/mutants-equivalent.txt; they are not counted.
+the test file and the package). A hang counts as noticed if the same tests end in time without the change. Changes that no
+test can notice are listed, each with its reason, in tests/mutants-equivalent.txt; they are not counted.
 """
 
 from __future__ import annotations
@@ -365,18 +365,29 @@ def varied(tests: list[Test]) -> Iterator[Test]:
 
 
 def try_all(chosen: list[Mutant], tests: list[Test], jobs: int) -> Iterator[tuple[Mutant, str]]:
-    """Each change, and what became of it: noticed, hangs, survived, or no test."""
+    """Each change, and what became of it: noticed, hangs, survived, undecided, or no test."""
     left = [(one, concerned(one, tests)) for one in chosen]
     yield from ((mutant, "no test") for mutant, some in left if not some)
     for begin, end in zip((0, *STAGES), (*STAGES, None), strict=True):
         trials = [Trial(mutant, some[begin:end]) for mutant, some in left if some[begin:end]]
         over = {mutant for mutant, some in left if some and (end is None or not some[end:])}
         left = []
+        late = []
         for trial, code, _ in pool(trials, Trial.run, lambda one: one.limit, jobs):
-            if code != 0 or trial.mutant in over:
-                yield trial.mutant, "hangs" if code is None else "survived" if code == 0 else "noticed"  # type: ignore[misc]
+            if code is None:
+                late.append(trial)
+            elif code != 0 or trial.mutant in over:
+                yield trial.mutant, "noticed" if code else "survived"  # type: ignore[misc]
             else:
                 left.append((trial.mutant, concerned(trial.mutant, tests)))  # type: ignore[arg-type]
+        yield from hanging(late, jobs)
+
+
+def hanging(late: list[Trial], jobs: int) -> Iterator[tuple[Mutant, str]]:
+    """Of changes whose tests were too late, those whose tests end in time without it; a machine may be busy."""
+    again = {id(trial.tests): trial.mutant for trial in late}
+    for trial, code, _ in pool([Trial(None, one.tests) for one in late], Trial.run, lambda one: one.limit, jobs):
+        yield again[id(trial.tests)], "hangs" if code == 0 else "undecided"  # type: ignore[misc]
 
 
 # the whole
@@ -412,20 +423,21 @@ def report(results: list[tuple[Mutant, str]]) -> float:
     modules: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant, outcome in results:
         modules[mutant.module][outcome] += 1
-    outcomes = ("noticed", "hangs", "survived", "no test")
+    outcomes = ("noticed", "hangs", "survived", "no test", "undecided")
     print(f"\n{'module':24}" + "".join(f"{one:>10}" for one in outcomes))
     for name, counts in sorted(modules.items()):
         print(f"{name:24}" + "".join(f"{counts[one] or '':>10}" for one in outcomes))
     total = Counter(outcome for _, outcome in results)
     print(f"{'all':24}" + "".join(f"{total[one]:>10}" for one in outcomes))
-    share = 100 * (total["noticed"] + total["hangs"]) / max(1, len(results))
-    print(f"\n{share:.1f} % of {len(results)} changes are noticed")
+    decided = total.total() - total["undecided"]
+    share = 100 * (total["noticed"] + total["hangs"]) / max(1, decided)
+    print(f"\n{share:.1f} % of {decided} changes are noticed")
     return share
 
 
 def main() -> int:
     """Exit code 1 if less than `--least` percent are noticed."""
-    parser = argparse.ArgumentParser(description="see above")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-n", type=int, default=300, help="how many changes are tried")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the same seed, the same changes")
     parser.add_argument("--only", default="", help="modules, apart by commas")
@@ -445,9 +457,9 @@ def main() -> int:
     results = []
     for mutant, outcome in try_all(chosen, tests, given.jobs):
         results.append((mutant, outcome))
-        if outcome in {"survived", "no test"}:
+        if outcome in {"survived", "no test", "undecided"}:
             print(
-                f"{outcome:8} {mutant.module.replace('.', '/')}.py:{mutant.line} {mutant.kind} | {mutant.key}",
+                f"{outcome:9} {mutant.module.replace('.', '/')}.py:{mutant.line} {mutant.kind} | {mutant.key}",
                 flush=True,
             )
     return int(report(results) < given.least)
