@@ -514,10 +514,11 @@ class _Run:
         after = opened.index.count()
         self.count["after"] = after
         if client.is_embedded and after > AUTO_TRAIN_ROWS and not opened.index.describe().is_trained:
+            command = shlex.join(["cyborg-ingest", "index", "train", opened.info.name, "--target", client.target])
             self.emit(
                 Noted(
                     f"The index has more than {AUTO_TRAIN_ROWS:,} rows and is not trained, so queries scan all of "
-                    f"it. Train it: cyborg-ingest index train {opened.info.name} --target {client.target}"
+                    f"it. Train it: {command}"
                 )
             )
         self.present = present(opened.index, self.tally.rejected_ids)

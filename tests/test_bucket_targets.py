@@ -87,7 +87,7 @@ FAILURES: dict[str, tuple[str, dict[str, str], int, str]] = {
     "no bucket": ("s3://no-such-bucket/x", {}, 3, "Create the bucket, or name another"),
     "nobody there": (TARGET, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 3, "look at AWS_ENDPOINT_URL"),
     "no address": (TARGET, {"AWS_ENDPOINT_URL": "nonsense"}, 2, "AWS_ENDPOINT_URL is the address"),
-    "no credentials": (TARGET, {"AWS_ACCESS_KEY_ID": ""}, 3, "AWS_SECRET_ACCESS_KEY"),
+    "no credentials": (TARGET, {"AWS_ACCESS_KEY_ID": ""}, 2, "AWS_SECRET_ACCESS_KEY"),
 }
 
 

@@ -6,6 +6,7 @@ work when it is repeated.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -155,7 +156,7 @@ class RetryingIndex(Closing):
         except NoIndexError as error:
             raise TargetError(
                 f"{error} And yet its name is taken: its creation was cut short, or goes on still. Run the same "
-                f"command again; if that does not help, cyborg-ingest index create {self.name} --target "
+                f"command again; if that does not help, cyborg-ingest index create {shlex.quote(self.name)} --target "
                 "disk:DIRECTORY, on the service's machine and with its directory, completes it."
             ) from None
 
