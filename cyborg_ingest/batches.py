@@ -9,6 +9,7 @@ import numpy as np
 import pybase64
 
 from cyborg_ingest import columns, typed
+from cyborg_ingest.kinds import is_text, storage_type
 from cyborg_ingest.model import Batch, Reason, Rejection
 from cyborg_ingest.values import JsonList, dump_contents, dump_ids, dump_objects, load_json, with_plain_dates
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
+    import pyarrow as pa
 
     from cyborg_ingest.model import Chunk, ColumnMap, Json
 
@@ -250,7 +252,7 @@ def _dressed_metadata(own: Any, names: ColumnMap) -> Any:
 
 def _readable_metadata(chunk: Chunk, place: int) -> Any:
     names, row, faults = chunk.columns, replace(chunk.rows(place, place + 1), faults=()), columns.Faults()
-    text = row.batch.column(names.metadata).to_pylist()[0] if names.metadata else None
+    text = _text_of(row.batch.column(names.metadata)) if names.metadata else None
     try:
         found = _own_metadata(row, faults, typed.Notes())
     except ValueError:
@@ -259,6 +261,17 @@ def _readable_metadata(chunk: Chunk, place: int) -> Any:
     if isinstance(text, str) and (faults or found is None):
         own = _with_unusable(text, own)
     return _dressed_metadata(own, names)
+
+
+def _text_of(column: pa.Array) -> str | None:
+    """The text of a row's metadata; none where it is of another type, or no UTF-8."""
+    if not is_text(storage_type(column.type)):
+        return None
+    try:
+        text: str | None = typed.plain(column).to_pylist()[0]
+    except UnicodeDecodeError:
+        return None
+    return text
 
 
 def _with_unusable(text: str, more: Json | None) -> Any:

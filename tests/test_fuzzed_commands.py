@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import fuzzing
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.feather import write_feather
 
 import cyborg_ingest
 from cyborg_ingest.errors import IngestError
@@ -57,6 +60,28 @@ def test_a_damaged_file_ends_with_an_exit_code_and_no_traceback(folder: Path) ->
 @pytest.mark.parametrize("seed", range(0, MANY, AT_ONCE))
 def test_5000_damaged_files_end_with_an_exit_code_and_no_traceback(folder: Path, seed: int) -> None:
     assert complaints(folder, seed, AT_ONCE) == []
+
+
+# What the damaged files have found
+
+
+@pytest.mark.parametrize("form", ["a field of an object", "an object as text", "a dictionary of texts"])
+def test_metadata_that_are_no_utf8_are_their_rows_fault(form: str, tmp_path: Path) -> None:
+    texts = pa.array([b'{"a": "\xc3"}', b'{"a": "b"}']).view(pa.string())
+    metadata = {
+        "a field of an object": lambda: pa.StructArray.from_arrays([texts], ["text"]),
+        "an object as text": lambda: texts,
+        "a dictionary of texts": lambda: pa.DictionaryArray.from_arrays(pa.array([0, 1]), texts),
+    }[form]()
+    table = pa.table({"id": ["bad", "good"], "vector": [[1.0, 2.0], [3.0, 4.0]], "metadata": metadata})
+    writers = {"parquet": pq.write_table, "arrow": write_feather}
+    if form == "a dictionary of texts":  # of which Arrow itself refuses to read any from Parquet
+        del writers["parquet"]
+    for suffix, write in writers.items():
+        path = tmp_path / f"rows.{suffix}"
+        write(table, path)
+        report = cyborg_ingest.load(path, index=suffix, target=f"disk:{tmp_path / suffix}", create=True, max_errors="1")
+        assert (report.exit_code, report.rejects, report.rows["acknowledged"]) == (1, {"metadata_invalid": 1}, 1)
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
