@@ -45,7 +45,7 @@ def write_corpus(folder: Path) -> None:
 
     folder.mkdir(parents=True)
     ids, vectors = rows()
-    objects = [
+    objects: list[dict[str, Any]] = [
         {"id": one, "vector": [float(item) for item in vector], "metadata": {"n": number, "t": "é" * (number % 5)}}
         for number, (one, vector) in enumerate(zip(ids, vectors, strict=True))
     ]
@@ -155,8 +155,8 @@ def child(arguments: list[str], said: Path) -> int:
             os._exit(code if isinstance(code, int) else 70)
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        done, status = os.waitpid(process, os.WNOHANG)
-        if done:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.005)
     os.kill(process, signal.SIGKILL)

@@ -106,9 +106,7 @@ def test_pyarrow_on_its_own_files(error: Exception, name: str, corpus: Path, mon
 @pytest.mark.parametrize("error", named(OF_ARROW))
 def test_pyarrow_on_what_load_is_given(error: Exception) -> None:
     def failing() -> Iterator[pa.RecordBatch]:
-        if error:
-            raise error
-        yield pa.RecordBatch()
+        yield from raising(error)()
 
     schema = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32(), 2))])
     with sources.holding([pa.RecordBatchReader.from_batches(schema, failing())]) as (name,):
