@@ -423,10 +423,8 @@ def test_a_row_over_several_lines_is_named_by_its_first(tmp_path: Path) -> None:
         (b"id,vector,id\n", "two columns are named 'id'"),
         (b'id,vector\na,[1]\nb,"[2]\nc,[3]\n', "line 3: the row that begins there"),
         (b'id,vector\na,"[1]"x\n', "line 2: the row that begins there"),
-        (b'id,vector\na,[1]\n\nb,"' + b"x" * 17_000_000 + b'"\n', "line 4: .*field larger than field limit"),
         (b"id,vector\na,[1]\n\xff,[2]\n", "line 3: its byte 1 is not UTF-8"),
         ("id,vector\na,[1]\n".encode("utf-16"), "it is UTF-16 or UTF-32"),
-        (b"id,vector\n" + b"x" * 65_000_000, "line 2: it is longer than"),
     ],
 )
 def test_what_is_no_csv_is_named_by_its_line(tmp_path: Path, data: bytes, words: str) -> None:
@@ -437,6 +435,18 @@ def test_what_is_no_csv_is_named_by_its_line(tmp_path: Path, data: bytes, words:
     with pytest.raises((FormatError, SourceError), match=words):
         batches(tmp_path / "rows.csv", dimension=1)
     assert standard.field_size_limit() == limit
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [(b'\nb,"' + b"x" * 17_000_000 + b'"\n', 4), (b"x" * 65_000_000 + b"\n", 3)],
+    ids=["in quotes, behind an empty line", "without a comma"],
+)
+def test_a_row_that_is_too_large_is_rejected_by_its_line_and_no_other(tmp_path: Path, rows: bytes, line: int) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"id,vector\na,[1]\n" + rows + b"c,[2]\n")
+    found = batches(tmp_path / "rows.csv", dimension=1)
+    assert [name for one in found for name in one.ids] == ["a", "c"]
+    assert [(one.reason, one.line) for several in found for one in several.rejections] == [(Reason.TOO_LARGE, line)]
 
 
 @given(

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
     from conftest import Engine
 
 WAITING = """
-import ctypes, sys, time
+import ctypes, sys, threading, time
 from cyborg_ingest import cli
 from cyborg_ingest.errors import RefusedError, TargetError
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 from cyborg_ingest.targets.rest import RestIndex
 
-def wait(is_native=False):
+def say():
     print("waiting", file=sys.stderr, flush=True)
-    if is_native:  # a lock that is taken twice: no signal interrupts that
-        library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
-        library.pthread_mutex_lock(mutex)
-        library.pthread_mutex_lock(mutex)
+
+def wait():
+    say()
     time.sleep(600)
+
+def wait_in_a_library():  # for a lock that is taken twice: no signal interrupts that
+    library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+    library.pthread_mutex_lock(mutex)
+    threading.Timer(1, say).start()
+    library.pthread_mutex_lock(mutex)
 
 calls = 0
 def replaced(name, act):
@@ -62,11 +67,11 @@ def hang_while_the_row_at_fault_is_looked_for(number, ids, *rest):
 
 def tell(number, ids, *rest):
     if number == 2:
-        print("waiting", file=sys.stderr, flush=True)
+        say()
 
 what = sys.argv[1]
 if what == "native":
-    EmbeddedIndex.count = lambda self: wait(is_native=True)
+    EmbeddedIndex.count = lambda self: wait_in_a_library()
 elif what == "get":
     replaced("get", answer_nothing)
 elif what:

@@ -103,4 +103,4 @@ def test_a_journal_is_lines_of_json_behind_their_sums(tmp_path: Path) -> None:
         journal.acknowledged(batch(0, 10))
     lines = (tmp_path / "journal.jsonl").read_bytes().splitlines()
     records: list[Any] = [json.loads(line[9:]) for line in lines]
-    assert [next(iter(one)) for one in records] == ["begin", "part", "ack"]
+    assert [next(iter(one)) for one in records] == ["begin", "facts", "part", "ack"]

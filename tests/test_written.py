@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import stat
 import subprocess
 import sys
@@ -99,7 +100,11 @@ def test_nor_is_anything_else_that_is_read(target: str, tmp_path: Path, what: st
     (folder / "contents.txt").write_text("a\n" * ROWS)
     (folder / "list.txt").write_text(str(folder / "rows.npy"))
     (folder / "key").write_text(KEY.hex())
-    (folder / "ca.pem").write_text("no certificate")
+    if what == "certificate":
+        from test_border import certificate  # noqa: PLC0415
+
+        (tmp_path / "made").mkdir()
+        (folder / "ca.pem").write_text(pathlib.Path(certificate(tmp_path / "made")[0]).read_text())
     (folder / "rows.jsonl").write_text(lines())
     arguments: dict[str, list[Any]] = {
         "list": [f"@{folder / 'list.txt'}", "--differences", folder / "list.txt"],
