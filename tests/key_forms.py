@@ -20,7 +20,8 @@ FORMS: dict[str, Callable[[bytes], str]] = {
     "hex with colons": lambda key: key.hex(":"),
     "hex with blanks": lambda key: key.hex(" ", 4),
     "repr": repr,
-    "ascii of a text": lambda key: ascii(key.decode("utf-8", "surrogateescape")),
+    # but for bytes that happen to be a character of UTF-8, of which two or three may stay at an end
+    "ascii of a text": lambda key: ascii("".join(chr(one if one < 128 else 0xDC00 + one) for one in key)),
     "a bytearray": lambda key: repr(bytearray(key)),
     "repr of repr": lambda key: repr(repr(key)),
     "a memoryview's list": lambda key: repr(memoryview(key).tolist()),
