@@ -70,13 +70,13 @@ def _escaped(one: str) -> str:
     return f"\\x{number - 0xDC00:02x}" if is_byte else one.encode("unicode_escape").decode("ascii")
 
 
-_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?/{0,3})[^/?#]*@|(?<=//)[^/?#@\s]*:[^/?#@\s]*@")
+_USER = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?/{0,3})(?:[^/?#]*|[^@]*:.*)@", re.DOTALL)
 _VALUES = re.compile(r"(?<=[?&;#])([^=&;#\s]+)=[^&;#\s]*")
 
 
 def masked(address: str) -> str:
     """An address without the secrets that may be in it: user and password, and what stands behind `?name=`."""
-    return _VALUES.sub(r"\1=***", _USER.sub(lambda found: f"{found[1] or ''}***@", address))
+    return _VALUES.sub(r"\1=***", _USER.sub(r"\1***@", address))
 
 
 class ExitCode(enum.IntEnum):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _STATE = ("journal.jsonl", "job.json", "runs/run/rejected.jsonl", "runs/run/report.json")
 
+_STREAMS = ("/dev", "/dev/fd", "/proc/self/fd")
+
 _FileId = tuple[int, int]
 
 
@@ -182,9 +184,10 @@ def whole(output: Output) -> Iterator[Callable[[str], object]]:
     Raises UsageError where it cannot be made, StateError where it cannot be written.
     """
     path = output.path
-    if str(path).startswith("/dev/") or (_is(path.exists) and not _is(path.is_file)):  # a pipe cannot be put in place
+    is_stream = str(path.parent) in _STREAMS  # what it leads to is open already, and may be a file
+    if is_stream or (_is(path.exists) and not _is(path.is_file)):  # a pipe cannot be put in place
         with _written(output, UsageError):
-            file = path.open("w", encoding="utf-8")
+            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC), "w", encoding="utf-8")
         with file:
             yield _writer(output, file.write)
         return

@@ -8,6 +8,8 @@ import os
 import shlex
 import stat
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,7 @@ from conftest import KEY
 from test_journal import DESCRIPTION, batch, rejection
 
 import cyborg_ingest
-from cyborg_ingest import jobs, keys
+from cyborg_ingest import jobs, keys, written
 from cyborg_ingest.errors import ExitCode, StateError, UntrustedError
 from cyborg_ingest.jobs import job_folder
 from cyborg_ingest.journal import Journal
@@ -25,7 +27,6 @@ from cyborg_ingest.settings import LoadSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SOMEBODY = 12345
 
@@ -273,3 +274,20 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
             folder.keep("one", b"second")
         assert folder.read("one") == b"first"
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_differences_in_a_folder_of_a_device_tree_are_private_and_whole_too() -> None:
+    """What lies below /dev is not a device for that: it would be open to whatever the umask allows."""
+    shared = Path("/dev/shm")  # noqa: S108 - what is tried
+    if not os.access(shared, os.W_OK):
+        pytest.skip("no /dev/shm on this system")
+    before = os.umask(0)
+    try:
+        with tempfile.TemporaryDirectory(dir=shared) as folder:
+            path = Path(folder, "found.jsonl")
+            with written.whole(written.Output("--differences", path, "")) as write:
+                write("one\n")
+                assert not path.exists()
+            assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("one\n", 0o600)
+    finally:
+        os.umask(before)

@@ -128,7 +128,7 @@ def test_a_target_that_is_none_is_a_wrong_option(target: str) -> None:
         "s3://AKIA:hunter2@bucket", "s3://hunter2@bucket/p", "s3://bucket/p?secret_key=hunter2", "htp://user:hunter2@host:80",
         "user:hunter2@host:8000", "http:user:hunter2@host", "http://user:hunter2@host", "http://hunter2@host",
         "http://host/?key=hunter2", "http://host:80?a=1&sig=hunter2", "https//user:hunter2@host", "http://u:hunter2@host:x",
-        "gs:u:hunter2@bucket",
+        "gs:u:hunter2@bucket", "http://u:a/hunter2@host", "http://u:hunter2 x@host", "htp://u:a?hunter2@host",
     ],
 )  # fmt: skip
 def test_a_secret_in_a_target_is_not_shown(target: str) -> None:

@@ -51,7 +51,7 @@ def connect(target: str, connection: Connection) -> Client:
 def _service(target: str) -> str:
     """The address of a service, checked: what is shown and logged must hold no secret."""
     if any(one.isspace() or not one.isprintable() for one in target):  # some of them would be left out in silence
-        raise UsageError(f"Target {target!r} holds blanks or control characters. {_FORMS}")
+        raise UsageError(f"Target {masked(target)!r} holds blanks or control characters. {_FORMS}")
     try:
         parts = urlsplit(target)
         host, port = parts.hostname, parts.port
