@@ -451,7 +451,7 @@ def test_a_key_that_does_not_open_is_a_finding(engine: Engine, tmp_path: Path, m
 
 def test_a_target_that_is_gone_is_a_finding_and_none_is_an_error(tmp_path: Path) -> None:
     source = jsonl(tmp_path / "a.jsonl", good(5))
-    (finding,) = look(source, index="i", target="http://127.0.0.1:9").findings
+    (finding,) = look(source, index="i", target="http://127.0.0.1:9", retries=0).findings
     assert finding.kind == "index_unreachable"
     assert shown(source, "--index", "i") == (2, "")
 

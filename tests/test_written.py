@@ -285,7 +285,8 @@ def test_the_differences_appear_whole_and_for_their_owner_alone(target: str, tmp
     (tmp_path / "cut.npy").write_bytes(b"no array")
     broken = tmp_path / "broken.jsonl"
     broken.write_text(lines())
-    assert verify("http://127.0.0.1:1", broken, "--differences", output)[0] == 3
+    code, text = verify("http://127.0.0.1:1", broken, "--differences", output, "--retries", 0)
+    assert code == 3, text
     assert (output.read_text(), list(output.parent.iterdir())) == ("those of an earlier run\n", [output])
 
 
