@@ -165,8 +165,7 @@ def first_dimension(chunk: Chunk) -> int | None:
 
 def only_dimension(chunk: Chunk) -> int | None:
     """The length of all vectors that are asked for, null and empty ones left out; None if they differ."""
-    lengths = _lengths(plain(chunk.batch.column(chunk.columns.vector)))
-    some = lengths[lengths > 0 if chunk.chosen is None else (lengths > 0) & chunk.chosen]
+    some = _lengths_asked_for(chunk.batch.column(chunk.columns.vector), chunk.chosen)
     return int(some[0]) if len(some) and (some == some[0]).all() else None
 
 
@@ -174,9 +173,14 @@ def _first_dimension(array: pa.Array, chosen: npt.NDArray[np.bool_] | None = Non
     kind = storage_type(array.type)
     if pt.is_fixed_size_list(kind):
         return int(kind.list_size) or None
-    lengths = _lengths(plain(array))
-    some = lengths[lengths > 0 if chosen is None else (lengths > 0) & chosen]
+    some = _lengths_asked_for(array, chosen)
     return int(some[0]) if len(some) else None
+
+
+def _lengths_asked_for(array: pa.Array, chosen: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
+    """Those of the vectors that are asked for, neither null nor empty."""
+    lengths = _lengths(plain(array))
+    return lengths[lengths > 0 if chosen is None else (lengths > 0) & chosen]
 
 
 def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:

@@ -185,10 +185,8 @@ class _Run:
             if self.journal is not None and self.journal.resumed:
                 self.changes = keep_in_order(self.journal, plan)
             dimension, found, chunks = _first_look(plan, cutting, done_of(self.journal), self._part_ended)
-            if (
-                self.journal is None or not self.journal.resumed
-            ):  # of a load that goes on, it may be the bad rows' alone
-                self.dimension = found
+            is_fresh = self.journal is None or not self.journal.resumed
+            self.dimension = found if is_fresh else None  # of a load that goes on, it may be the bad rows' alone
             self.opened = self._open(client, dimension)
             if self.opened is None or settings.dry_run:
                 return self._check_only(client, plan, cutting, dimension, chunks)
