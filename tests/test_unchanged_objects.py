@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,10 @@ from conftest import BUCKET
 from generations import ROWS, WRITERS, Place, ids, names_in
 
 import cyborg_ingest
-from cyborg_ingest.errors import ExitCode, SourceChangedError
+from cyborg_ingest.errors import ExitCode, SourceChangedError, SourceError
 from cyborg_ingest.events import Planned
 from cyborg_ingest.loader import run
 from cyborg_ingest.settings import LoadSettings, VerifySettings
-from cyborg_ingest.sources.objects import ObjectStore
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 from cyborg_ingest.verifier import verify
 
@@ -145,19 +145,54 @@ def test_a_verify_of_objects_that_change_is_never_all_equal(place: Place, object
         verify(VerifySettings(sources=(uri,), index=place.index, target=place.engine.target, mode="full"))
 
 
-def test_looking_costs_four_requests_for_a_small_object_and_one_more_for_each_piece_of_a_large_one(
-    place: Place, objects: Bucket
+def asked(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
+    """How the store was asked for an object so far, by its own log."""
+    said = [re.search(rf"(HEAD|GET) /{BUCKET}/{name} ", one.getMessage()) for one in caplog.records]
+    caplog.clear()
+    return [one[1] for one in said if one]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet", "rows.npy", "rows.jsonl.gz", "rows.arrow", "rows.npz"])
+def test_a_small_object_is_looked_at_read_and_looked_at_again(
+    place: Place, objects: Bucket, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[str] = []
-    real = ObjectStore.version
+    uri = objects.put(name, 1, 100)
+    caplog.clear()
+    cyborg_ingest.load(uri, **place.options())
+    first, *rest = asked(caplog, name)
+    assert (first, rest) == ("HEAD", ["HEAD", "GET", "HEAD"])  # at first, to tell an object from a prefix
 
-    def version(self: Any, uri: str) -> Any:
-        asked.append(uri)
-        return real(self, uri)
 
-    place.monkeypatch.setattr(ObjectStore, "version", version)
-    cyborg_ingest.load(objects.put("rows.jsonl", 1, 100), **place.options())
-    assert len(asked) == 4  # before and after the header is read, behind the rows, and at the end
-    asked.clear()
-    cyborg_ingest.load(objects.put("rows.parquet", 1), **place.options())
-    assert len(asked) <= 3 + 2 * ROWS // 300
+def test_a_large_object_is_looked_at_again_for_each_of_its_pieces(
+    place: Place, objects: Bucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.monkeypatch.setattr("cyborg_ingest.sources.objects.LARGEST_SMALL", 1000)
+    uri = objects.put("rows.parquet", 1)
+    caplog.clear()
+    cyborg_ingest.load(uri, **place.options())
+    assert asked(caplog, "rows.parquet").count("HEAD") <= 3 + 2 * ROWS // 300
+
+
+def test_small_objects_that_are_put_anew_are_never_taken_for_those_that_are_kept(place: Place, objects: Bucket) -> None:
+    for generation in (1, 2, 3):
+        uri = objects.put("rows.jsonl", generation, 100)
+        report = cyborg_ingest.load(uri, **{**place.options(), "checkpoint": False})
+        assert report.rows["acknowledged"] == 100
+        told = verify(VerifySettings(sources=(uri,), index=place.index, target=place.engine.target, mode="full"))
+        assert (told["checked"], told["differences"]) == (100, 0), told
+
+
+def test_what_a_store_does_not_permit_is_asked_for_once(
+    place: Place, objects: Bucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = objects.put("rows.jsonl", 1, 10)
+    forbidden = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"}
+    objects.client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Statement": [forbidden]}))
+    caplog.clear()
+    try:
+        with pytest.raises(SourceError, match=re.escape(uri)) as error:
+            cyborg_ingest.load(uri, **place.options())
+    finally:
+        objects.client.delete_bucket_policy(Bucket=BUCKET)
+    assert asked(caplog, "rows.jsonl") == ["HEAD", "HEAD", "GET"]
+    assert "ACCESS_DENIED" in str(error.value)

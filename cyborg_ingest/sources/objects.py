@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import random
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,6 +20,8 @@ from cyborg_ingest.errors import FormatError, SourceChangedError, SourceError, S
 from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
 from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
 from cyborg_ingest.sources.patterns import Pattern, is_pattern
+from cyborg_ingest.sources.small import LARGEST as LARGEST_SMALL
+from cyborg_ingest.sources.small import SmallObjects
 from cyborg_ingest.sources.tree import EVERYTHING, Entry, Tree, select
 from cyborg_ingest.sources.versions import ABSENT, Version
 
@@ -42,6 +45,9 @@ class ObjectStore:
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
         self._systems: dict[str, Any] = {}
+        self._connections: dict[str, tuple[Any, str]] = {}
+        """Of each object whose version was asked for, what reads it, and the etag that was told then."""
+        self._small = SmallObjects()
         self._unproved: set[str] = set()
         """Objects of which something was read since their version was asked for."""
 
@@ -127,24 +133,50 @@ class ObjectStore:
         return Folder(path, present, inside, read, is_whole=False)
 
     def open(self, uri: str) -> io.BufferedReader:
-        """See `base.Store`. Reads are ranged, and a read that breaks is tried again."""
+        """See `base.Store`. Reads are ranged, and a read that breaks is tried again; a small object is read whole."""
         system, path = self._system(uri)
-        opened = _Object(uri, lambda: system.open_input_file(path), lambda: self._unproved.add(uri))
-        return io.BufferedReader(opened, _BLOCK)
+        opened = _Object(
+            uri, lambda: system.open_input_file(path), lambda: self._unproved.add(uri), self._connections.get(uri)
+        )
+        if opened.size > LARGEST_SMALL:
+            return io.BufferedReader(opened, _BLOCK)
+        with opened:
+            data = self._small.get(uri, opened.tag)
+            if data is None:
+                data = opened.read(opened.size) or b""
+                self._keep(uri, opened.tag, data)
+        return io.BufferedReader(io.BytesIO(data))
+
+    def _keep(self, uri: str, tag: str | None, data: bytes) -> None:
+        """An etag that is the digest of the bytes proves that they are of the version that has it."""
+        if tag is not None:
+            self._small.put(uri, tag, data)
+            if hashlib.md5(data, usedforsecurity=False).hexdigest() == tag:
+                self._unproved.discard(uri)
 
     def size(self, uri: str) -> int:
         """See `base.Store`."""
+        if uri in self._connections:
+            return int(self._connections[uri][0].size())
         system, path = self._system(uri)
         return system.get_file_info(path).size or 0
 
     def version(self, uri: str) -> Version:
-        """See `base.Store`: the etag, or where the store has none the time. It is one request."""
+        """See `base.Store`: the etag, or where the store has none the time. It is one request.
+
+        And one more for a small object, the first time: whoever looks at it will read it.
+        """
         system, path = self._system(uri)
         self._unproved.discard(uri)
+        self._connections.pop(uri, None)
         try:
-            with _Object(uri, lambda: system.open_input_file(path)) as found:
-                info = None if found.tag else system.get_file_info(path)
-                return Version(found.size, info.mtime_ns or 0 if info else 0, tag=found.tag or "")
+            found = _Object(uri, lambda: system.open_input_file(path))
+            info = None if found.tag else system.get_file_info(path)
+            if found.tag:
+                self._connections[uri] = found.connection, found.tag
+                if found.size <= LARGEST_SMALL and self._small.wants(uri, found.tag, found.size):
+                    self.open(uri).close()
+            return Version(found.size, info.mtime_ns or 0 if info else 0, tag=found.tag or "")
         except ObjectGoneError:
             return ABSENT
         except (OSError, pa.ArrowException) as error:
@@ -272,6 +304,14 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
+_IS_FINAL = re.compile(
+    "ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN_ID|UNRECOGNIZED_CLIENT"
+    "|NO_SUCH_BUCKET|(?:HTTP status|http_status_code=|Code: ) ?40[0-57]",
+    re.IGNORECASE,
+)
+"""What a store says again however often it is asked."""
+
+
 def _words(error: BaseException) -> str:
     """The store's words in one line."""
     return " ".join(str(error).split())[:400].rstrip(".") + "."
@@ -285,16 +325,24 @@ class _Object(io.RawIOBase):
     """An object that is read in ranges: one that breaks is opened again, and goes on where it was.
 
     `on_read` hears of every range. The requests for them do not say which version they are for (Arrow has no
-    If-Match): whoever uses their bytes asks for the object's version behind them.
+    If-Match): whoever uses their bytes asks for the object's version behind them. `connected` is what an earlier
+    look at it has left, which spares a request.
     """
 
-    def __init__(self, uri: str, connect: Callable[[], Any], on_read: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        connect: Callable[[], Any],
+        on_read: Callable[[], None] = lambda: None,
+        connected: tuple[Any, str] | None = None,
+    ) -> None:
         self._uri = uri
         self._connect = connect
         self._on_read = on_read
         self._position = 0
-        self._file: Any = None
-        self.tag: str | None = None
+        self._file: Any
+        self.tag: str | None
+        self._file, self.tag = connected or (None, None)
         self.size = int(self._tried(lambda file: file.size()))
 
     def readable(self) -> bool:
@@ -329,7 +377,7 @@ class _Object(io.RawIOBase):
                 raise ObjectGoneError(f"{self._uri}: the object is gone.") from None
             except (OSError, pa.ArrowException) as error:
                 self._file = None
-                if number == _TRIES - 1:
+                if number == _TRIES - 1 or _IS_FINAL.search(str(error)):
                     raise SourceError(f"{self._uri} cannot be read: {_words(error)}") from None
                 time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.2 * 2**number)))  # noqa: S311 - jitter
         raise AssertionError
@@ -345,7 +393,7 @@ class _Object(io.RawIOBase):
             self.tag = tag
         return self._file
 
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        super().close()
+    @property
+    def connection(self) -> Any:
+        """What reads it; several may use one, so nobody closes it."""
+        return self._opened()
