@@ -90,7 +90,8 @@ def load(sources: Sequence[Any] | Any, *, index: str, **options: Any) -> RunRepo
     RecordBatchReaders, objects with `__arrow_c_stream__` (of polars, duckdb, pandas). `options` are the fields of
     `LoadSettings`: target, create, metric, batch_rows and so on. A load of objects has no journal, unless
     `max_errors` needs one for the rows that are rejected: what is not in a file cannot be gone on with. Raises
-    IngestError, whose `report` says what was acknowledged until then.
+    IngestError, whose `report` says what was acknowledged until then. So does that of a KeyboardInterrupt, which
+    waits for what is in flight, at most `drain_timeout` seconds, and of any other exception.
     """
     several = list(sources) if isinstance(sources, list | tuple) else [sources]
     with places.holding(several) as names:
@@ -133,7 +134,7 @@ class _Run:
         self.as_text: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
         """Fields that the user's word was taken for, as rows were seen to have them."""
-        self.stop = Stop()
+        self.stop = Stop(settings.drain_timeout)
         self.gate = Gate(self.stop)
         self.stopper = Stopper(self.stop, settings.drain_timeout)
         self._lock = threading.Lock()
@@ -146,12 +147,13 @@ class _Run:
         except BaseException as error:
             if isinstance(error, SourceChangedError):
                 self._say_what_was_taken(error)
-            code = error.exit_code if isinstance(error, IngestError) else ExitCode.BUG
+            code = error.exit_code if isinstance(error, IngestError) else _code_of_foreign(error)
             if code is ExitCode.USAGE and self.tally.sent:
                 code = ExitCode.FAILED  # 2 says that nothing was taken
-            report = self._end(code, KNOWN.scrub(str(error)))
+            report = self._end(code, KNOWN.scrub(str(error) or type(error).__name__))
             if isinstance(error, IngestError):
-                error.report, error.exit_code = report, code
+                error.exit_code = code
+            error.report = report  # type: ignore[attr-defined]  # whatever ended the load, its caller learns how far it got
             raise
         return self._end(code, None)
 
@@ -624,6 +626,10 @@ def _first_look(
     if first.part.uri in raw:
         check_ids(raw[first.part.uri], first)
     return plan.dimension or first_dimension(first), only_dimension(first), chain([*passed, first], chunks)
+
+
+def _code_of_foreign(error: BaseException) -> ExitCode:
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.BUG
 
 
 def _now() -> datetime.datetime:

@@ -99,13 +99,16 @@ class Sender:
 
         After an error, of the sources or of the target, what is in flight is still awaited and yielded; then
         the error is raised. After a stop likewise, but no longer than its deadline: `in_flight` says then
-        what was given up.
+        what was given up. A KeyboardInterrupt, where nobody listens to signals, asks for a stop.
         """
         error: BaseException | None = None
         runner = self._runner or Threads(self._workers)
         try:
             try:
                 yield from self._pull(runner, batches)
+            except KeyboardInterrupt as interrupt:
+                self._stop.ask()
+                error = interrupt
             except Exception as failure:  # noqa: BLE001 - raised again below, after the acks that are due
                 error = failure
             yield from self._drain(runner)
@@ -113,7 +116,7 @@ class Sender:
             runner.end(wait=not (self._flying and self._stop.is_asked()))
         if error is None and self._refused:
             error = self._refused[0][1]
-        if error is not None and not self._stop.is_asked():
+        if error is not None and (isinstance(error, KeyboardInterrupt) or not self._stop.is_asked()):
             raise error
 
     def _pull(self, runner: Runner, batches: Iterator[Batch]) -> Iterator[Settled]:

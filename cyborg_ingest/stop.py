@@ -14,17 +14,18 @@ class Stop:
     several things at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, drain_seconds: float = 30.0) -> None:
+        self._drain_seconds = drain_seconds
         self.wake: Future[None] = Future()
         self.deadline: float | None = None
         self._asked = threading.Event()
         self._lock = threading.Lock()
 
-    def ask(self, drain_seconds: float) -> None:
+    def ask(self, drain_seconds: float | None = None) -> None:
         """Stop reading, and wait at most so long for what is in flight. Not to be called by a signal's handler."""
         with self._lock:
             if self.deadline is None:
-                self.deadline = time.monotonic() + drain_seconds
+                self.deadline = time.monotonic() + (self._drain_seconds if drain_seconds is None else drain_seconds)
                 self._asked.set()
                 self.wake.set_result(None)
 
