@@ -364,7 +364,7 @@ def delete_index(
     settings = _settings(TargetSettings, arguments)
     found = info(settings, name, _say)
     if not yes:
-        if not (sys.stdin.isatty() and _at_terminal()):
+        if not (sys.stdin and sys.stdin.isatty() and _at_terminal()):
             raise UsageError(f"Deleting index {name!r} needs --yes where nobody can be asked.")
         question = f"Delete index {name!r} in {found['target']} with its {found['rows']:,} rows?"
         typer.confirm(shown(question), abort=True, err=True)

@@ -299,8 +299,9 @@ def test_a_detail_of_any_shape_is_said_or_passed_over() -> None:
     for shape in shapes:
         for body in (json.dumps({"detail": shape}), json.dumps([shape]), json.dumps(shape)):
             with answering(_once(answer(body.encode(), 422))) as url:
-                with pytest.raises(TargetError, match="HTTP 422"):
+                with pytest.raises(TargetError, match="HTTP 422") as caught:
                     ask(url, "count")
+                assert "None: " not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["k3y", "a'b\\c\"d", "ab%/cd", "Mixed-Case"])

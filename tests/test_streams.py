@@ -99,3 +99,38 @@ def test_a_slow_reader_of_a_stream_that_does_not_block_gets_all_of_it(load: str,
     wrapped = load.replace('"$PYTHON"', f'"$PYTHON" -c "{nonblocking}" "$PYTHON"', 1)
     done = shell(f"{wrapped} --json | (sleep 2; cat)", tmp_path)
     assert json.loads(done.stdout)["rows"]["acknowledged"] == ROWS
+
+
+ENDED = {
+    "--help": 0,
+    "--version": 0,
+    "upsert --help": 0,
+    "upsert rows.npy": 2,
+    "upsert rows.npy --index x --target disk:data --batch-rows 0": 2,
+    "upsert rows.npy --index y --target disk:data": 2,
+    "upsert bad.npy --index x --target disk:data": 4,
+    "upsert bad.npy --index x --target disk:data --max-errors 1 --json": 1,
+    "upsert bad.npy --index x --target disk:data --dry-run --json": 1,
+    "verify rows.npy --index x --target disk:data --json": 0,
+    "verify other.npy --index x --target disk:data --mode full": 5,
+    "verify missing.npy --index x --target disk:data": 2,
+    "inspect rows.npy": 0,
+    "inspect rows.npy --json": 0,
+    "index list --target disk:data": 0,
+    "index info x --target disk:data --json": 0,
+    "index info y --target disk:data": 2,
+    "index delete x --target disk:data": 2,
+}
+"""Commands of all kinds, behind a load of rows.npy, and how each ends whoever listens."""
+
+
+@pytest.mark.parametrize("ending", [">/dev/full 2>&1", "<&- >&- 2>&-", "2>&1 | true"])
+def test_every_command_ends_the_same_whoever_listens(load: str, tmp_path: Path, ending: str) -> None:
+    good = np.load(tmp_path / "rows.npy")
+    np.save(tmp_path / "bad.npy", np.where(good == 6, np.nan, good))
+    np.save(tmp_path / "other.npy", good + 1)
+    lines = [f"{COMMAND} {one} {ending}; echo ${{PIPESTATUS[0]}} >&3" for one in ENDED]
+    script = "\n".join(["exec 3>&1", f"{load} >/dev/null 2>&1", *lines])
+    done = shell(script, tmp_path, CYBORG_INGEST_INDEX_KEY_FILE="key")
+    assert dict(zip(ENDED, map(int, done.stdout.split()), strict=True)) == ENDED
+    assert done.stderr == ""

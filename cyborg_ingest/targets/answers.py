@@ -136,9 +136,9 @@ def _detail(answer: Answer) -> str:
 def _complaints(detail: list[Any]) -> Iterator[str]:
     for one in detail[:5]:
         if isinstance(one, dict):
-            steps = one.get("loc")
-            place = ".".join(map(str, steps)) if isinstance(steps, list) else str(steps)
-            yield f"{place}: {one.get('msg') or one.get('type')}"
+            steps, said = one.get("loc"), one.get("msg") or one.get("type")
+            place = ".".join(map(str, steps)) if isinstance(steps, list) else steps
+            yield ": ".join(str(part) for part in (place, said) if part)
 
 
 def check_count(target: str, message: Any, rows: int) -> None:
