@@ -43,6 +43,8 @@ class RangeSet:
 
     def within(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, stop) that are in the set, in order."""
+        if start >= stop:
+            return
         for number in range(bisect_right(self._stops, start), len(self._starts)):
             if self._starts[number] >= stop:
                 break
