@@ -196,11 +196,11 @@ class ParquetSidecar:
         self._rewind(0)
 
     def _rewind(self, row: int) -> None:
-        """Begin again with the row group that holds a row."""
+        """Begin again with the row group that holds a row; all behind it follow, however small they are."""
         groups, first = [], 0
         for number in range(self._file.metadata.num_row_groups):
             rows = self._file.metadata.row_group(number).num_rows
-            if first + rows > row:
+            if groups or first + rows > row:
                 groups.append(number)
             else:
                 first += rows
