@@ -114,8 +114,6 @@ class Sender:
             yield from self._drain(runner)
         finally:
             runner.end(wait=not (self._flying and self._stop.is_asked()))
-        if error is None and self._refused:
-            error = self._refused[0][1]
         if error is not None and (isinstance(error, KeyboardInterrupt) or not self._stop.is_asked()):
             raise error
 
