@@ -1,0 +1,88 @@
+"""How many rows of a Parquet file are decoded at once follows from what they take, not from how few bytes hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cyborg_ingest.errors import SourceError
+from cyborg_ingest.readers import pages
+from cyborg_ingest.readers.pages import Limit, limit_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = 1000
+UNIT = 1 << 20
+LONG = "x" * 100_000
+
+
+def limit(path: Path, columns: dict[str, Any], rows: int = ROWS, unit: int = UNIT, **options: Any) -> Limit:
+    pq.write_table(pa.table(columns), path, **options)
+    file = pq.ParquetFile(path)
+    with file:
+        return limit_of(str(path), file, 0, list(columns), rows, unit)
+
+
+def test_rows_that_take_little_are_read_as_many_at_once_as_asked(tmp_path: Path) -> None:
+    columns = {"id": [str(row) for row in range(ROWS)], "n": range(ROWS)}
+    assert limit(tmp_path / "x", columns) == Limit(ROWS)
+    assert limit(tmp_path / "x", columns, rows=10) == Limit(10)
+
+
+@pytest.mark.parametrize("width", [8, 1000, 4000])
+def test_vectors_are_read_in_pieces_of_what_a_chunk_may_take(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "CHUNK_BYTES", 1_000_000)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(100 * width, np.float32)), width)
+    assert limit(tmp_path / "x", {"vector": vectors}).rows == min(ROWS, 1_000_000 // (4 * width))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pa.array,
+        lambda texts: pa.array([[text] for text in texts]),
+        lambda texts: pa.array([{"a": 1, "b": text} for text in texts]),
+        lambda texts: pa.array([{"b": [{"c": text}]} for text in texts]),
+        lambda texts: pa.array([[("k", text)] for text in texts], pa.map_(pa.string(), pa.string())),
+        lambda texts: pa.array([[(text, "v")] for text in texts], pa.map_(pa.string(), pa.string())),
+    ],
+    ids=["text", "list", "struct", "struct of lists of structs", "values of a map", "keys of a map"],
+)
+def test_a_long_text_that_many_rows_share_stays_in_its_dictionary_until_rows_are_cut(wrap: Any, tmp_path: Path) -> None:
+    """1,000 rows of 100 kB are 100 MB decoded, and the file has 100 kB."""
+    path = tmp_path / "x"
+    found = limit(path, {"a": wrap([LONG] * ROWS), "n": range(ROWS)})
+    assert path.stat().st_size < 300_000
+    assert len(found.dictionaries) == 1
+    assert limit(path, {"a": wrap(["x" * 1000] * ROWS), "n": range(ROWS)}).dictionaries == []
+    assert limit(path, {"a": wrap([LONG] * ROWS)}, rows=10).dictionaries == []
+
+
+def test_the_first_row_says_nothing_of_how_long_the_texts_are(tmp_path: Path) -> None:
+    texts = ["short"] * (ROWS // 2) + [LONG] * (ROWS - ROWS // 2) * 2
+    assert limit(tmp_path / "x", {"a": texts}, rows=len(texts)).dictionaries == ["a"]
+
+
+def test_a_page_of_more_than_may_be_decoded_at_once_is_refused_by_its_column_and_size(tmp_path: Path) -> None:
+    texts = ["".join(chr(33 + (row * place) % 90) for place in range(50)) * 100 for row in range(100)]
+    columns = {"n": range(100), "a": texts}
+    with pytest.raises(SourceError) as caught:
+        limit(tmp_path / "x", columns, unit=100_000, use_dictionary=False, row_group_size=100)
+    assert str(caught.value).startswith(f"{tmp_path / 'x'}: row group 0, column 'a': one page of it has ")
+    assert "and 100,000 are possible" in str(caught.value)
+    small = limit(tmp_path / "x", columns, unit=100_000, use_dictionary=False, data_page_size=5000, write_batch_size=5)
+    assert 1 <= small.rows <= 100
+
+
+def test_a_dictionary_of_more_than_may_be_decoded_at_once_is_refused(tmp_path: Path) -> None:
+    columns = {"a": [LONG] * ROWS}
+    with pytest.raises(SourceError, match=r"one page of it has 100,004 bytes"):
+        limit(tmp_path / "x", columns, unit=100_003)
+    assert limit(tmp_path / "x", columns, unit=100_004) == Limit(1)
