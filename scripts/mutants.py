@@ -3,46 +3,43 @@
     make mutants N=300 SEED=1          a sample of 300 changes, the same for the same seed and source
     make mutants ONLY=delivery,ranges  of these modules alone
 
-No file is changed: a forked process imports the changed module and runs the tests that enter the changed function, the
-quickest first, until one fails. Which tests enter which functions is found once (kept in .mutants/, by the content of
-the test file and the package). A hang counts as noticed if the same tests end in time without the change. Changes that no
-test can notice are listed, each with its reason, in tests/mutants-equivalent.txt; they are not counted.
+No file is changed: a forked process imports the changed module and runs the tests that enter the changed block, the
+quickest first, until one fails. A hang counts as noticed if the same tests end in time without the change. Which tests
+enter which blocks is found once, and kept in .mutants/.
+
+The tests are those that run in this process and pass within seconds. Others (soak tests, those of a command in a
+process of its own, of a service) are left out, so more may be noticed than is said, but not less. A part of what is
+noticed is tried without its change, as a check: the tests have to pass then.
+
+Changes that no test can notice are listed, each with its reason, in tests/mutants-equivalent.txt; they are not counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import hashlib
-import importlib.machinery
-import importlib.util
+import importlib
 import json
-import os
 import random
 import resource
-import shutil
 import signal
 import sys
-import tempfile
-import threading
 import time
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
-from mutations import functions, mutants, mutated
+from forks import pool
+from mutations import mutants, mutated
+from reach import KEPT, PACKAGE, PYTEST, ROOT, TESTS, Rewritten, Steady, collect, digest, module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from mutations import Mutant
+    from reach import Test
 
-ROOT = Path(__file__).resolve().parent.parent
-TESTS = ROOT / "tests"
-KEPT = ROOT / ".mutants"
 EQUIVALENT = TESTS / "mutants-equivalent.txt"
 
 MODULES = [
@@ -85,221 +82,23 @@ MODULES = [
     "targets.arguments",
 ]
 
-STAGES = (30, 150)
+STAGES = (20, 100)
 """So many of the tests that say most are run first, and so many then; most changes are noticed by then."""
-MOST_SECONDS = 60.0
+MOST_SECONDS = 45.0
 """Of tests, by their own durations, that are run for one change."""
-SERVICE_SECONDS = 6.0
-"""What a test costs that needs a service of its own process, once."""
-MEMORY = 12 << 30
-
-PACKAGE = Path(importlib.util.find_spec("cyborg_ingest").submodule_search_locations[0])  # type: ignore[union-attr, index]
-PYTEST = ["-q", "-p", "no:cacheprovider", "-m", "not soak", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-
-
-@dataclass
-class Test:
-    """A test: its time in seconds, whether it needs a service, and the functions of the package that it enters."""
-
-    name: str
-    seconds: float
-    needs_service: bool
-    enters: set[str]
-
-    @property
-    def file(self) -> str:
-        """Where it stands."""
-        return self.name.partition("::")[0]
-
-    @property
-    def rank(self) -> float:
-        """Small for a test that is quick and about little."""
-        return self.seconds + len(self.enters) / 500 + (SERVICE_SECONDS if self.needs_service else 0)
+CHECKED = 15
+"""One in so many of the changes that are noticed is tried without the change."""
 
 
 def sources() -> dict[str, Path]:
     """The modules of MODULES, by their dotted names."""
-    found = {}
-    for name in MODULES:
-        for path in sorted(PACKAGE.glob(name.replace(".", "/") + ".py")):
-            found[".".join(path.relative_to(PACKAGE).with_suffix("").parts)] = path
-    return found
+    return {module_of(path): path for name in MODULES for path in sorted(PACKAGE.glob(name.replace(".", "/") + ".py"))}
 
 
 def equivalent() -> set[str]:
     """The keys of changes that no test can notice."""
-    lines = EQUIVALENT.read_text("utf-8").splitlines() if EQUIVALENT.exists() else []
+    lines = EQUIVALENT.read_text("utf-8").splitlines()
     return {line.partition(" | ")[0].strip() for line in lines if line.strip() and not line.startswith("#")}
-
-
-# which tests enter which functions
-
-
-@dataclass
-class Watcher:
-    """A plugin of pytest that notes which functions of the package each test enters, and how long it takes."""
-
-    names: dict[str, dict[int, str]]
-    found: dict[str, list[Any]] = field(default_factory=dict)
-    _seen: set[Any] = field(default_factory=set)
-
-    def _enter(self, frame: FrameType, _event: str, _argument: object) -> None:
-        self._seen.add(frame.f_code)
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Watch a test, its fixtures included."""
-        self._seen.clear()
-        started = time.perf_counter()
-        threading.settrace(self._enter)
-        sys.settrace(self._enter)
-        yield
-        sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
-        enters = {name for code in list(self._seen) if (name := self._name(code))}
-        fixtures = getattr(item, "fixturenames", ())
-        is_rest = "[rest" in item.nodeid or "service" in str(fixtures)
-        self.found[item.nodeid] = [round(time.perf_counter() - started, 3), is_rest, sorted(enters)]
-
-    def _name(self, code: Any) -> str | None:
-        lines = self.names.get(code.co_filename)
-        return lines.get(code.co_firstlineno) if lines else None
-
-
-def all_functions() -> dict[str, dict[int, str]]:
-    """For each file of the package: the first line of each function -> "module function"."""
-    found = {}
-    for path in PACKAGE.rglob("*.py"):
-        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        names = functions(path.read_text("utf-8"))
-        found[str(path)] = {line: f"{module} {name}" for line, name in names.items()}
-    return found
-
-
-def collect(jobs: int, *, keep: bool) -> list[Test]:
-    """All tests, each with what it enters; those of test files that have changed are run."""
-    KEPT.mkdir(exist_ok=True)
-    names, common = all_functions(), digest([*PACKAGE.rglob("*.py"), *set(TESTS.glob("*.py")) - set(test_files())])
-    missing = [path for path in test_files() if not _is_kept(path, common, keep=keep)]
-
-    def run(path: Path) -> int:
-        watcher = Watcher(names)
-        code = pytest.main([*PYTEST, str(path)], plugins=[Steady(), watcher])
-        kept = {"key": [common, digest([path])], "tests": watcher.found}
-        (KEPT / f"{path.stem}.json").write_text(json.dumps(kept), "utf-8")
-        return int(code)
-
-    for path, code, seconds in pool(missing, run, lambda _: 600.0, jobs):
-        print(f"looked at {path.name} in {seconds:.0f} s" + (f", which ends with {code}" if code else ""), flush=True)
-    return [
-        Test(name, seconds, needs_service, set(enters))
-        for path in test_files()
-        if (KEPT / f"{path.stem}.json").exists()
-        for name, (seconds, needs_service, enters) in json.loads((KEPT / f"{path.stem}.json").read_text())[
-            "tests"
-        ].items()
-    ]
-
-
-def test_files() -> list[Path]:
-    """The files with tests."""
-    return sorted(TESTS.glob("test_*.py"))
-
-
-def digest(paths: list[Path]) -> str:
-    """Of the content of files."""
-    found = hashlib.sha256()
-    for path in sorted(paths):
-        found.update(path.read_bytes())
-    return found.hexdigest()[:16]
-
-
-def _is_kept(path: Path, common: str, *, keep: bool) -> bool:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        package, own = json.loads((KEPT / f"{path.stem}.json").read_text("utf-8"))["key"]
-        return (keep or package == common) and own == digest([path])
-    return False
-
-
-# processes
-
-
-def pool(
-    tasks: list[Any], run: Callable[[Any], int], limit: Callable[[Any], float], jobs: int
-) -> Iterator[tuple[Any, int | None, float]]:
-    """Run each task in a forked process, `jobs` at once; yield it with its exit code (None: too late) and seconds."""
-    waiting, running = list(tasks), {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            task = waiting.pop(0)
-            running[fork(run, task)] = (task, time.monotonic())
-        time.sleep(0.02)
-        for process, (task, started) in list(running.items()):
-            ended, status = os.waitpid(process, os.WNOHANG)
-            seconds = time.monotonic() - started
-            is_late = not ended and seconds > limit(task)
-            if is_late:
-                os.killpg(process, signal.SIGKILL)
-                os.waitpid(process, 0)
-            if ended or is_late:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process, signal.SIGKILL)  # what it has started and left behind
-                del running[process]
-                yield task, None if is_late else os.waitstatus_to_exitcode(status), seconds
-
-
-def fork(run: Callable[[Any], int], task: Any) -> int:
-    """Run a task in a process group and a folder of its own, without a word."""
-    process = os.fork()
-    if process:
-        with contextlib.suppress(OSError):
-            os.setpgid(process, process)
-        return process
-    code = 70
-    try:
-        os.setpgid(0, 0)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(nothing, stream)
-        folder = tempfile.mkdtemp(prefix="mutant-")
-        os.chdir(folder)
-        os.environ["TMPDIR"] = tempfile.tempdir = folder
-        code = run(task)
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os._exit(code)
-
-
-# one change
-
-
-class Changed(importlib.machinery.SourceFileLoader):
-    """Loads a module with a change. It is also the finder of it."""
-
-    def __init__(self, mutant: Mutant, path: Path) -> None:
-        super().__init__(f"cyborg_ingest.{mutant.module}", str(path))
-        self._mutant = mutant
-
-    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        """The module, if it is the one that is changed."""
-        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
-
-    def get_code(self, fullname: str) -> Any:
-        """The changed code."""
-        _ = fullname
-        return compile(mutated(Path(self.path).read_text("utf-8"), self._mutant), self.path, "exec", dont_inherit=True)
-
-
-class Steady:
-    """A plugin of pytest: what hypothesis tries is the same each time, however slow the machine is."""
-
-    def pytest_configure(self) -> None:
-        """Hypothesis may only be imported once pytest is ready to rewrite it."""
-        import hypothesis  # noqa: PLC0415 - see above
-
-        hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None)
-        hypothesis.settings.load_profile("steady")
 
 
 @dataclass
@@ -317,33 +116,46 @@ class Chosen:
 
 @dataclass
 class Trial:
-    """Some tests that are to notice a change, or none."""
+    """The tests from `begin` to `end` of those that are to notice a change; `is_check`: run without it."""
 
-    mutant: Mutant | None
+    mutant: Mutant
     tests: list[Test]
+    begin: int
+    end: int
+    is_check: bool = False
+    is_late: bool = False
 
     def run(self) -> int:
-        """Run the tests with the change; an exit code of pytest."""
-        if self.mutant is not None:
-            sys.meta_path.insert(0, Changed(self.mutant, sources()[self.mutant.module]))  # type: ignore[arg-type]
-        files = list(dict.fromkeys(str(ROOT / one.file) for one in self.tests))
-        chosen = Chosen([one.name for one in self.tests])
-        code = pytest.main([*PYTEST, "-x", *files], plugins=[Steady(), chosen])
-        return int(code)
+        """Run the tests; an exit code of pytest."""
+        computing = 30 + int(self.limit / 10)
+        resource.setrlimit(resource.RLIMIT_CPU, (computing, computing + 1))
+        if not self.is_check:
+            path = sources()[self.mutant.module]
+            sys.meta_path.insert(0, Rewritten(path, lambda source: mutated(source, self.mutant)))
+        tests = self.tests[self.begin : self.end]
+        files = list(dict.fromkeys(str(ROOT / one.file) for one in tests))
+        return int(pytest.main([*PYTEST, "-x", *files], plugins=[Steady(), Chosen([one.name for one in tests])]))
 
     @property
     def limit(self) -> float:
-        """Seconds after which it hangs."""
-        return 90 + 10 * sum(one.seconds for one in self.tests)
+        """Seconds by the clock after which it hangs; a tenth, and some, if it computes all the while."""
+        return 300 + 20 * sum(one.seconds for one in self.tests[self.begin : self.end])
+
+    def next(self) -> Trial | None:
+        """The next of its tests, if there are more."""
+        ends = [one for one in (*STAGES, len(self.tests)) if one > self.end]
+        return Trial(self.mutant, self.tests, self.end, ends[0]) if self.end < len(self.tests) else None
 
 
 def concerned(mutant: Mutant, tests: list[Test]) -> list[Test]:
-    """Tests that enter the changed function, those first that say most; of a module's own lines, any function of it."""
-    name = f"{mutant.module} {mutant.function}"
-    fitting = [one for one in tests if name in one.enters]
-    if not fitting:
-        fitting = [one for one in tests if any(each.startswith(f"{mutant.module} ") for each in one.enters)]
-    found, seconds = [], 0.0
+    """Tests that enter the changed block, those first that say most; of what an import runs, any block of the module."""
+    name, prefix = f"{mutant.module} {mutant.block}", f"{mutant.module} "
+    if mutant.block:
+        fitting = [one for one in tests if name in one.enters]
+    else:
+        fitting = [one for one in tests if any(each.startswith(prefix) for each in one.enters)]
+    found: list[Test] = []
+    seconds = 0.0
     for test in varied(fitting):
         seconds += test.seconds
         if seconds > MOST_SECONDS and found:
@@ -353,49 +165,81 @@ def concerned(mutant: Mutant, tests: list[Test]) -> list[Test]:
 
 
 def varied(tests: list[Test]) -> Iterator[Test]:
-    """Tests by their rank; but many cases of one test, or many tests of one file, say less than as many others."""
+    """Tests that are quick and about little first; but many cases of one test, or many of one file, say less."""
     cases, files = Counter[str](), Counter[str]()
     ranked = []
-    for test in sorted(tests, key=lambda one: one.rank):
+    for rank, test in sorted(((one.seconds + len(one.enters) / 1000, one) for one in tests), key=lambda one: one[0]):
         case = test.name.partition("[")[0]
-        ranked.append((test.rank + 0.1 * cases[case] + 0.02 * files[test.file], test.name, test))
+        ranked.append((rank + 0.1 * cases[case] + 0.02 * files[test.file], test.name, test))
         cases[case] += 1
         files[test.file] += 1
     return (test for _, _, test in sorted(ranked, key=lambda one: one[:2]))
 
 
 def try_all(chosen: list[Mutant], tests: list[Test], jobs: int) -> Iterator[tuple[Mutant, str]]:
-    """Each change, and what became of it: noticed, hangs, survived, undecided, or no test."""
-    left = [(one, concerned(one, tests)) for one in chosen]
-    yield from ((mutant, "no test") for mutant, some in left if not some)
-    for begin, end in zip((0, *STAGES), (*STAGES, None), strict=True):
-        trials = [Trial(mutant, some[begin:end]) for mutant, some in left if some[begin:end]]
-        over = {mutant for mutant, some in left if some and (end is None or not some[end:])}
-        left = []
-        late = []
-        for trial, code, _ in pool(trials, Trial.run, lambda one: one.limit, jobs):
-            if code is None:
-                late.append(trial)
-            elif code != 0 or trial.mutant in over:
-                yield trial.mutant, "noticed" if code else "survived"  # type: ignore[misc]
+    """Each change, and what became of it: noticed, hangs, survived, no test, or unsure."""
+    waiting: deque[Trial] = deque()
+    for mutant in chosen:
+        some = concerned(mutant, tests)
+        if some:
+            waiting.append(Trial(mutant, some, 0, STAGES[0]))
+        else:
+            yield mutant, "no test"
+    noticed = 0
+    for trial, code, _ in pool(waiting, Trial.run, lambda one: one.limit, jobs):
+        more = trial.next()
+        if trial.is_check:
+            yield trial.mutant, "unsure" if code != 0 else "hangs" if trial.is_late else "noticed"
+        elif code == 0 and more:
+            waiting.appendleft(more)
+        elif code == 0:
+            yield trial.mutant, "survived"
+        else:
+            noticed += 1
+            is_late = code in {None, -signal.SIGXCPU}
+            if is_late or noticed % CHECKED == 1:
+                waiting.appendleft(replace(trial, is_check=True, is_late=is_late))
             else:
-                left.append((trial.mutant, concerned(trial.mutant, tests)))  # type: ignore[arg-type]
-        yield from hanging(late, jobs)
+                yield trial.mutant, "noticed"
 
 
-def hanging(late: list[Trial], jobs: int) -> Iterator[tuple[Mutant, str]]:
-    """Of changes whose tests were too late, those whose tests end in time without it; a machine may be busy."""
-    again = {id(trial.tests): trial.mutant for trial in late}
-    for trial, code, _ in pool([Trial(None, one.tests) for one in late], Trial.run, lambda one: one.limit, jobs):
-        yield again[id(trial.tests)], "hangs" if code == 0 else "undecided"  # type: ignore[misc]
+class Outcomes:
+    """What earlier runs have found, as long as the package is the same; with `keep`, the changed module.
 
+    Only what was noticed: for the rest there may be a test now.
+    """
 
-# the whole
+    def __init__(self, *, keep: bool) -> None:
+        self._path = KEPT / "outcomes.jsonl"
+        self._keys = {module: [digest([path]), digest([*PACKAGE.rglob("*.py")])] for module, path in sources().items()}
+        lines = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
+        self.found: dict[str, str] = {
+            name: outcome
+            for module, key, name, outcome in map(json.loads, lines)
+            if module in self._keys and (key[0] == self._keys[module][0] if keep else key == self._keys[module])
+        }
+
+    def add(self, mutant: Mutant, outcome: str) -> None:
+        """Note what was found of a change."""
+        if outcome in {"noticed", "hangs"}:
+            KEPT.mkdir(exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as kept:
+                kept.write(json.dumps([mutant.module, self._keys[mutant.module], mutant.key, outcome]) + "\n")
 
 
 def preload() -> None:
     """Import what all tests need, so that each process has it; nothing of the package."""
-    for name in ("numpy", "pyarrow.parquet", "pyarrow.compute", "orjson", "boto3", "moto.server", "requests"):
+    for name in (
+        "numpy",
+        "pandas",
+        "pyarrow.parquet",
+        "orjson",
+        "boto3",
+        "moto.server",
+        "requests",
+        "cyborgdb",
+        "h5py",
+    ):
         importlib.import_module(name)
     if any(name.startswith("cyborg_ingest") for name in sys.modules):
         raise RuntimeError("the package is imported: changes would not be seen")
@@ -403,40 +247,35 @@ def preload() -> None:
 
 def sample(number: int, seed: int, only: str) -> list[Mutant]:
     """So many of all changes, those that are equivalent left out."""
-    judged = equivalent()
-    names = [name for name in only.split(",") if name]
+    judged, names = equivalent(), [name for name in only.split(",") if name]
     every = [
         one
         for module, path in sources().items()
         if not names or module in names or module.partition(".")[0] in names
         for one in mutants(module, path.read_text("utf-8"))
-        if one.key not in judged
     ]
-    print(
-        f"{len(every):,} changes of {len(sources())} modules, {len(judged)} judged equivalent; seed {seed}", flush=True
-    )
-    return random.Random(seed).sample(every, min(number, len(every)))  # noqa: S311 - a sample that can be repeated
+    counted = [one for one in every if one.key not in judged]
+    print(f"{len(every):,} changes, {len(every) - len(counted)} of them judged equivalent; seed {seed}", flush=True)
+    return random.Random(seed).sample(counted, min(number, len(counted)))  # noqa: S311 - chance that can be repeated
 
 
-def report(results: list[tuple[Mutant, str]]) -> float:
+def report(results: list[tuple[Mutant, str]], wanted: int) -> float:
     """Print a table; the share that was noticed, in percent."""
     modules: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant, outcome in results:
         modules[mutant.module][outcome] += 1
-    outcomes = ("noticed", "hangs", "survived", "no test", "undecided")
-    print(f"\n{'module':24}" + "".join(f"{one:>10}" for one in outcomes))
-    for name, counts in sorted(modules.items()):
-        print(f"{name:24}" + "".join(f"{counts[one] or '':>10}" for one in outcomes))
+    outcomes = ("noticed", "hangs", "survived", "no test", "unsure")
     total = Counter(outcome for _, outcome in results)
-    print(f"{'all':24}" + "".join(f"{total[one]:>10}" for one in outcomes))
-    decided = total.total() - total["undecided"]
-    share = 100 * (total["noticed"] + total["hangs"]) / max(1, decided)
-    print(f"\n{share:.1f} % of {decided} changes are noticed")
+    print(f"\n{'module':24}{'changes':>10}" + "".join(f"{one:>10}" for one in outcomes))
+    for name, counts in [*sorted(modules.items()), ("all", total)]:
+        print(f"{name:24}{counts.total():>10}" + "".join(f"{counts[one] or '':>10}" for one in outcomes))
+    share = 100 * (total["noticed"] + total["hangs"]) / max(1, len(results))
+    print(f"\n{share:.1f} % of {len(results)} changes are noticed; {wanted - len(results)} more were not tried")
     return share
 
 
 def main() -> int:
-    """Exit code 1 if less than `--least` percent are noticed."""
+    """Exit code 1 if less than `--least` percent are noticed, or not all were tried."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-n", type=int, default=300, help="how many changes are tried")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the same seed, the same changes")
@@ -444,25 +283,29 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--least", type=float, default=95.0, help="percent that have to be noticed")
     parser.add_argument(
-        "--keep", action="store_true", help="trust what is kept of tests, though the package has changed"
+        "--seconds", type=float, default=60.0, help="of computing, for each test file, to see its tests"
     )
+    parser.add_argument("--keep", action="store_true", help="what tests enter is known, though the package has changed")
+    parser.add_argument("--services", action="store_true", help="run tests that need a service too: it takes longer")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     preload()
     chosen = sample(given.n, given.seed, given.only)
-    tests = collect(given.jobs, keep=given.keep)
-    quick = sorted(tests, key=lambda one: one.rank)[:400]
-    for _, code, _ in pool([Trial(None, quick)], Trial.run, lambda one: one.limit, 1):
-        if code != 0:
-            raise SystemExit(f"without a change the tests end with {code}: mend that first")
-    results = []
-    for mutant, outcome in try_all(chosen, tests, given.jobs):
-        results.append((mutant, outcome))
-        if outcome in {"survived", "no test", "undecided"}:
-            print(
-                f"{outcome:9} {mutant.module.replace('.', '/')}.py:{mutant.line} {mutant.kind} | {mutant.key}",
-                flush=True,
-            )
-    return int(report(results) < given.least)
+    known = Outcomes(keep=given.keep)
+    results = [(one, known.found[one.key]) for one in chosen if one.key in known.found]
+    left = [one for one in chosen if one.key not in known.found]
+    print(f"{len(results)} of {len(chosen)} are known to be noticed from an earlier run", flush=True)
+    try:
+        tests = collect(given.jobs, given.seconds, keep=given.keep, with_services=given.services)
+        print(f"{len(tests):,} tests pass; they take {sum(one.seconds for one in tests):,.0f} s", flush=True)
+        for mutant, outcome in try_all(left, tests, given.jobs):
+            results.append((mutant, outcome))
+            known.add(mutant, outcome)
+            place = f"{mutant.module.replace('.', '/')}.py:{mutant.line}"
+            print(f"{len(results):4} {outcome:9} {place} {mutant.kind} | {mutant.key}", flush=True)
+    except KeyboardInterrupt:
+        print("stopped")
+    return int(report(results, len(chosen)) < given.least or len(results) < len(chosen))
 
 
 if __name__ == "__main__":

@@ -38,14 +38,20 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _UNTOUCHED = {"decorator_list", "annotation", "returns", "type_comment", "type_params"}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+PROBE = "__entered__"
+"""What a probed module calls; who imports it puts it among the builtins."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the `variant`-th of what stands at the `place`-th node of a module, as `_places` walks it."""
+    """One change: the `variant`-th of what stands at the `place`-th node of a module, as `_places` walks it.
+
+    `block` is the innermost list of statements of a function that holds it; none for what an import runs.
+    """
 
     module: str
     function: str
+    block: str
     line: int
     kind: str
     change: str
@@ -65,6 +71,7 @@ class _Place:
     index: int | None
     node: ast.AST
     function: str
+    block: str
 
     def put(self, node: ast.AST) -> None:
         ast.copy_location(node, self.node)
@@ -75,14 +82,24 @@ class _Place:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def functions(source: str) -> dict[int, str]:
-    """The functions of a module by the first line of their code, their decorators included."""
-    found = {}
-    for place in _places(ast.parse(source)):
-        if isinstance(place.node, _FUNCTIONS):
-            first = min([place.node.lineno, *(one.lineno for one in place.node.decorator_list)])
-            found[first] = f"{place.function}.{place.node.name}".lstrip(".")
-    return found
+def probed(source: str, module: str) -> ast.Module:
+    """The module as one that tells `PROBE` of each block it enters, by the block's name: see `Mutant.block`."""
+    tree = ast.parse(source)
+    for parent, name, block in list(_blocks(tree)):
+        call = ast.Expr(ast.Call(ast.Name(PROBE, ast.Load()), [ast.Constant(f"{module} {block}")], []))
+        body = getattr(parent, name)
+        first = int(isinstance(parent, _FUNCTIONS) and ast.get_docstring(parent, clean=False) is not None)
+        body.insert(first, ast.fix_missing_locations(ast.copy_location(call, body[0])))
+    return tree
+
+
+def _blocks(tree: ast.Module) -> Iterator[tuple[Any, str, str]]:
+    """Each list of statements inside functions: the node and field that hold it, and its name."""
+    seen = set()
+    for place in _places(tree):
+        if place.block and isinstance(place.node, ast.stmt) and (id(place.parent), place.field) not in seen:
+            seen.add((id(place.parent), place.field))
+            yield place.parent, place.field, place.block
 
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
@@ -95,7 +112,7 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
             times = same[place.function + change]
             change += f" (#{times})" if times > 1 else ""
             line = getattr(place.node, "lineno", 0)
-            yield Mutant(module, place.function or "(module)", line, kind, change, number, variant)
+            yield Mutant(module, place.function or "(module)", place.block, line, kind, change, number, variant)
 
 
 def mutated(source: str, mutant: Mutant) -> ast.Module:
@@ -113,7 +130,7 @@ def _text(node: ast.AST) -> str:
     return lines[0] + (f" ... {lines[-1].strip()}" if len(lines) > 1 else "")
 
 
-def _places(tree: ast.AST, function: str = "") -> Iterator[_Place]:
+def _places(tree: ast.AST, function: str = "", block: str = "", way: str = "") -> Iterator[_Place]:
     """Each node that is run, with where it stands. Types and decorators are left alone."""
     for field, value in ast.iter_fields(tree):
         if field in _UNTOUCHED:
@@ -121,9 +138,24 @@ def _places(tree: ast.AST, function: str = "") -> Iterator[_Place]:
         for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(node, ast.AST) or _is_passed_over(node):
                 continue
-            yield _Place(tree, field, index, node, function)
+            inside, deeper = block, way
+            if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                inside = _list_of(tree, field, function, block, way) if isinstance(node, ast.stmt) else block
+                deeper = f"{inside if isinstance(node, ast.stmt) else way}/{index}"
+            is_handler = isinstance(node, ast.ExceptHandler) and inside
+            yield _Place(tree, field, index, node, function, f"{deeper}body" if is_handler else inside)
             inner = f"{function}.{node.name}" if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) else function
-            yield from _places(node, inner.lstrip("."))
+            yield from _places(node, inner.lstrip("."), inside, deeper)
+
+
+def _list_of(parent: ast.AST, field: str, function: str, block: str, way: str) -> str:
+    """The name of the list of statements that is this field: that of its function, then the way to it from there.
+
+    What stands in no function is run when the module is imported: no block.
+    """
+    if isinstance(parent, _FUNCTIONS):
+        return function
+    return way + field if block and not isinstance(parent, ast.ClassDef) else ""
 
 
 def _is_passed_over(node: ast.AST) -> bool:
