@@ -22,6 +22,8 @@ LAYERS = {
     "smallfiles": 0,
     "keys": 1,
     "kinds": 1,
+    "roles": 1,
+    "suggestions": 1,
     "mapping": 1,
     "typed": 1,
     "columns": 1,

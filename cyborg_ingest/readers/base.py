@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.kinds import depth, storage_type
-from cyborg_ingest.mapping import EXAMPLE, ORIGIN
 from cyborg_ingest.model import Part
+from cyborg_ingest.roles import EXAMPLE, ORIGIN
 from cyborg_ingest.settings import MAX_ROW_BYTES
 from cyborg_ingest.values import MAX_DEPTH
 

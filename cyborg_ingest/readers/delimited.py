@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, MappingError, SourceError
-from cyborg_ingest.mapping import MIXED, VECTOR_NAMES
+from cyborg_ingest.mapping import MIXED
 from cyborg_ingest.model import Part
 from cyborg_ingest.readers.base import EXAMPLE, ORIGIN, Layout, check_names
 from cyborg_ingest.readers.cellcolumns import CellColumns
@@ -23,6 +23,7 @@ from cyborg_ingest.readers.cells import ARROW, Kind, kind_of
 from cyborg_ingest.readers.headers import check_header, made_names
 from cyborg_ingest.readers.records import CHUNK_BYTES, SAMPLED_ROWS
 from cyborg_ingest.readers.scan import Column, Form, look_at, words_on
+from cyborg_ingest.roles import VECTOR_NAMES
 
 if TYPE_CHECKING:
     import io

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from cyborg_ingest import mapping
+from cyborg_ingest import mapping, roles
 from cyborg_ingest.errors import FormatError, MappingError
 from cyborg_ingest.kinds import is_list
 from cyborg_ingest.model import Chunk
@@ -30,7 +30,7 @@ _CHUNK_BYTES = 16_000_000
 _LARGEST_NUMBER = 8
 _MATRIX = 2
 _LISTED = 10
-_ONE_A_ROW = {*mapping.ID_NAMES, *mapping.METADATA_NAMES, *mapping.CONTENTS_NAMES}
+_ONE_A_ROW = {*roles.ID_NAMES, *roles.METADATA_NAMES, *roles.CONTENTS_NAMES}
 _LAST_CHARACTER = 0x10FFFF
 _NO_CHARACTER = 0xD800
 
@@ -119,8 +119,8 @@ def layout_of(
     """
     columns = {one.name: one for one in arrays if one.type is not None}
     fields = [pa.field(one.name, one.type) for one in columns.values()]
-    is_numbered = not any(one.name.lower() in mapping.ID_NAMES for one in arrays)
-    free = next((one for one in mapping.ID_NAMES if one not in columns), None)
+    is_numbered = not any(one.name.lower() in roles.ID_NAMES for one in arrays)
+    free = next((one for one in roles.ID_NAMES if one not in columns), None)
     if is_numbered and free is not None:
         fields.append(pa.field(free, pa.string(), metadata={ORIGIN: f"{id_prefix(uri, sidecars)}row number"}))
     unreadable = {one.name: one.why for one in arrays if one.type is None}
@@ -141,7 +141,7 @@ def _quoted(unreadable: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _likely_vector(arrays: list[Array]) -> str | None:
     """The one array that has the name of vectors, or where none has, the one that has their shape."""
     matrices = [one for one in arrays if one.is_matrix]
-    likely = [one for one in matrices if one.name.lower() in mapping.VECTOR_NAMES] or matrices
+    likely = [one for one in matrices if one.name.lower() in roles.VECTOR_NAMES] or matrices
     return likely[0].name if len(likely) == 1 else None
 
 
@@ -180,7 +180,7 @@ def _offered(layout: Layout, rows: int | None, choice: mapping.ColumnChoice) -> 
 
     def is_offered(field: pa.Field) -> bool:
         fits = rows is None or columns.get(field.name, (rows, 0))[0] == rows
-        is_role = field.name.lower() in wanted or (finds_ids and field.name.lower() in mapping.ID_NAMES)
+        is_role = field.name.lower() in wanted or (finds_ids and field.name.lower() in roles.ID_NAMES)
         return fits or field.name in named or is_role
 
     return pa.schema([field for field in layout.schema if is_offered(field)])
@@ -192,10 +192,10 @@ def _refuse_unreadable(uri: str, arrays: Arrays, vector: str | None, choice: map
     for name, why in arrays.unreadable.items():
         if name in named:
             raise FormatError(f"{uri}: {name!r} {why}.")
-        if choice.id is None and not choice.makes_ids and name.lower() in mapping.ID_NAMES:
+        if choice.id is None and not choice.makes_ids and name.lower() in roles.ID_NAMES:
             raise FormatError(f"{uri}: {name!r} {why}; or name other ids with --id-column.")
-        is_other = (vector or "").lower() not in mapping.VECTOR_NAMES
-        if choice.vector is None and is_other and name.lower() in mapping.VECTOR_NAMES:
+        is_other = (vector or "").lower() not in roles.VECTOR_NAMES
+        if choice.vector is None and is_other and name.lower() in roles.VECTOR_NAMES:
             raise FormatError(f"{uri}: {name!r} {why}; or name other vectors with --vector-column.")
         if name.lower() in {"metadata", "contents"} and getattr(choice, name.lower()) is None:
             raise FormatError(f"{uri}: {name!r} {why}; or load none with --{name.lower()}-column ''.")
@@ -203,10 +203,10 @@ def _refuse_unreadable(uri: str, arrays: Arrays, vector: str | None, choice: map
 
 def _refuse_other_vector(layout: Layout, vector: str | None, choice: mapping.ColumnChoice) -> None:
     """Refuse to take another array where the one that has the name of vectors holds none. Raises MappingError."""
-    if vector is None or choice.vector is not None or vector.lower() in mapping.VECTOR_NAMES:
+    if vector is None or choice.vector is not None or vector.lower() in roles.VECTOR_NAMES:
         return
     for field in layout.schema:
-        if field.name.lower() in mapping.VECTOR_NAMES and not is_list(field.type):
+        if field.name.lower() in roles.VECTOR_NAMES and not is_list(field.type):
             raise MappingError(
                 f"{layout.uri}: {field.name!r} holds one {field.type} a row and no vectors. Decide with "
                 f"--vector-column {vector}."

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cyborg_ingest.mapping import CONTENTS_NAMES, METADATA_NAMES, MIXED, REJECTED_KEY, fitting
+from cyborg_ingest.mapping import MIXED, REJECTED_KEY
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.readers.arrays import list_array, number_array, text_array
 from cyborg_ingest.readers.base import EXAMPLE, ORIGIN
 from cyborg_ingest.readers.bounds import too_large
 from cyborg_ingest.readers.fields import contents, contents_array, filled_array, identity, kind_of, mixed_array, part
 from cyborg_ingest.readers.numbers import number_parser
+from cyborg_ingest.roles import CONTENTS_NAMES, METADATA_NAMES, fitting
 from cyborg_ingest.values import load_json
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from cyborg_ingest import kinds, mapping, sources
+from cyborg_ingest import kinds, roles, sources
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.readers.arrays import text_array
@@ -118,8 +118,8 @@ class LineSidecar:
         try:
             value = load_json(line)
             if self.role == "id":
-                return identity(_named(value, mapping.ID_NAMES))
-            return contents(_named(value, mapping.CONTENTS_NAMES))
+                return identity(_named(value, roles.ID_NAMES))
+            return contents(_named(value, roles.CONTENTS_NAMES))
         except ValueError as error:
             reason = Reason.ID_INVALID if self.role == "id" else Reason.CONTENTS_INVALID
             faults.append(Fault(place, reason, f"{self.path.name}: {error}"))
@@ -242,7 +242,7 @@ def _is_object(kind: pa.DataType) -> bool:
 
 def _columns_for(role: str, path: Path, schema: pa.Schema) -> list[str]:
     names = list(schema.names)
-    wanted = {"id": mapping.ID_NAMES, "metadata": mapping.METADATA_NAMES, "contents": mapping.CONTENTS_NAMES}[role]
+    wanted = {"id": roles.ID_NAMES, "metadata": roles.METADATA_NAMES, "contents": roles.CONTENTS_NAMES}[role]
     found = [name for name in names if name.lower() in wanted]
     if role == "metadata":
         objects = [name for name in found if _is_object(schema.field(name).type)]
