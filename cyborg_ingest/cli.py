@@ -17,6 +17,7 @@ from cyborg_ingest import __version__, streams
 from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.settings import (
     CreateIndexSettings,
+    CreateSettings,
     InspectSettings,
     LoadSettings,
     OutputSettings,
@@ -191,9 +192,14 @@ def _settings(kind: type[_S], arguments: dict[str, Any]) -> _S:
             values[name] = tuple(value)
         if hints[name] == tuple[str, ...] and isinstance(value, str):
             values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
-    if values.get("target", "") is None and _at_terminal():
-        values["target"] = DEFAULT_TARGET
+    if issubclass(kind, TargetSettings) and _at_terminal():
+        values["target"] = DEFAULT_TARGET if values["target"] is None else values["target"]
+        values |= {"at_terminal": True} if issubclass(kind, CreateSettings) else {}
     return kind(**values)
+
+
+def _command_line() -> list[str]:
+    return ["cyborg-ingest", *sys.argv[1:]]
 
 
 def _print_json(value: Any) -> None:
@@ -253,7 +259,7 @@ def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
 
     try:
         with make_display(output.progress, verbose=output.verbose) as display:
-            report = run(settings, emit, command=["cyborg-ingest", *sys.argv[1:]])
+            report = run(settings, emit, command=_command_line())
     finally:  # whatever ended it, a bug included
         if output.json:
             for one in reports:
@@ -308,7 +314,7 @@ def create_index(name: _NAME, **arguments: Any) -> None:
     from cyborg_ingest.manage import create  # noqa: PLC0415
 
     settings = _settings(CreateIndexSettings, arguments)
-    say(create(settings, name, _say))
+    say(create(settings, name, _say, command=_command_line()))
 
 
 @index_app.command("info", cls=Command)

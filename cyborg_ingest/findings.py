@@ -19,7 +19,7 @@ class Finding:
     """Something to be decided before a load. `file`, `row` (from 0) and `line` (from 1) are those of the first case.
 
     `kind` is a Reason's word, or one of duplicate_id, mapping, index_missing, index_key, index_unreachable,
-    index_dimension, index_metric and cap.
+    index_dimension, index_metric, key_place and cap.
     """
 
     kind: str

@@ -29,6 +29,7 @@ CONFIG_DIR_VARIABLE = "CYBORG_INGEST_CONFIG_DIR"
 
 _KEYS = "keys"
 _ELSEWHERE = f"let {CONFIG_DIR_VARIABLE} name another directory"
+_ANOTHER = "name another file with --key-out"
 _LONGEST_NAME = 120
 _LARGEST = 65_536
 
@@ -149,38 +150,53 @@ def _file_name(text: str) -> str:
     return name or "%"
 
 
-def find_kept_key(path: Path) -> bytes | None:
-    """The key kept at a path; None if there is none. Raises KeyFileError, UntrustedError."""
+def is_place_named() -> bool:
+    """Whether the user says where keys are kept, be it by the directory. Raises UsageError."""
+    return given(os.environ, CONFIG_DIR_VARIABLE) is not None
+
+
+def suggested_name(index: str) -> str:
+    """A name for a file with the key of an index."""
+    return f"{_file_name(index)}.key"
+
+
+def find_kept_key(path: Path, *, is_named: bool = False) -> bytes | None:
+    """The key kept at a path; None if there is none. `is_named`: by --key-out. Raises KeyFileError, UntrustedError."""
+    what = f"--key-out {path}" if is_named else f"The kept key {path}"
     try:
-        with _folder(path, make=False) as folder:
+        with _folder(path, make=False, is_named=is_named) as folder:
             data = folder.read(path.name, is_secret=True)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise KeyFileError(f"The kept key {path} cannot be read: {error.strerror}.") from None
-    return None if data is None else _parsed(data, f"The kept key {path}")
+        raise KeyFileError(f"{what} cannot be read: {error.strerror}.") from None
+    return None if data is None else _parsed(data, what)
 
 
-def keep_new_key(path: Path) -> bytes:
+def keep_new_key(path: Path, *, is_named: bool = False, key: bytes | None = None) -> bytes:
     """Make a key and keep it: on disk before it is used, readable by its owner alone, never overwritten.
 
-    Where one is kept already, also by a process that was faster, that one is returned. Raises KeyFileError,
-    UntrustedError.
+    Where one is kept already, also by a process that was faster, that one is returned. `is_named`: by --key-out, in a
+    folder that has to be there. `key` is kept instead of a new one. Raises KeyFileError, UntrustedError.
     """
-    key = secrets.token_bytes(KEY_BYTES)
+    key = key or secrets.token_bytes(KEY_BYTES)
     try:
-        with _folder(path, make=True) as folder, contextlib.suppress(FileExistsError):
+        with (
+            _folder(path, make=not is_named, is_named=is_named) as folder,
+            contextlib.suppress(FileExistsError),
+        ):
             folder.keep(path.name, key.hex().encode() + b"\n")
     except OSError as error:
         raise KeyFileError(
             f"A new key cannot be kept in {path}: {error.strerror}. The index was not created."
+            + (" Name a file in a directory that is there, with --key-out." if is_named else "")
         ) from None
-    return find_kept_key(path) or key
+    return find_kept_key(path, is_named=is_named) or key
 
 
-def _folder(path: Path, *, make: bool) -> Folder:
-    """The folder of a kept key. All from the configuration directory down to it are checked."""
-    if path.parent.parent.name != _KEYS:
-        return Folder.root(path.parent, _ELSEWHERE, make=make)
+def _folder(path: Path, *, make: bool, is_named: bool) -> Folder:
+    """The folder of a kept key. Of ours, all from the configuration directory down to it are checked."""
+    if is_named or path.parent.parent.name != _KEYS:
+        return Folder.root(path.parent, _ANOTHER if is_named else _ELSEWHERE, make=make)
     with Folder.root(path.parents[2], _ELSEWHERE, make=make) as root, root.below(_KEYS, make=make) as all_keys:
         return all_keys.below(path.parent.name, make=make)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest import keys
 from cyborg_ingest import sources as places
 from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.columns import first_dimension, only_dimension
@@ -33,6 +32,7 @@ from cyborg_ingest.findings import Checks, Finding
 from cyborg_ingest.inspection import index_findings
 from cyborg_ingest.jobs import job_folder, state_directory
 from cyborg_ingest.journal import ENDED, Journal
+from cyborg_ingest.keyring import as_options, find_key, key_places, refusal
 from cyborg_ingest.late import missing
 from cyborg_ingest.opening import (
     check_cap,
@@ -268,10 +268,10 @@ class _Run:
         description = describe_job(client.target, settings.index, settings.sources, settings)
         folder = job_folder(state_directory(settings.state_dir), description)
         is_kept = settings.checkpoint and not settings.dry_run
-        key = keys.kept_key_path(client.target, settings.index)
+        key = key_places(settings, client.target, settings.index)[0]
         outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]
         outputs += key_outputs(key) if settings.create else ()
-        refuse_overwriting(outputs, plan, settings, client.target, key)
+        refuse_overwriting(outputs, plan, settings, client.target, key.path)
         return Journal(folder, description, restart=settings.restart) if is_kept else None
 
     def _part_ended(self, part: Part, rows: int) -> None:
@@ -289,7 +289,7 @@ class _Run:
         """The index; None where a dry run would have created it."""
         settings = self.settings
         if settings.create and not settings.dry_run:
-            return open_or_create(client, settings, settings, settings.index, dimension, self.emit)
+            return open_or_create(client, settings, settings.index, dimension, self.emit, self.command)
         try:
             return open_index(client, settings, settings.index)
         except NoIndexError as error:
@@ -396,6 +396,8 @@ class _Run:
                     self.emit(Noted(f"{text} {option} The job that made the index need not."))
                 else:
                     findings += (Finding(kind, text, option),)
+        elif (refused := self._key_refused(client)) is not None:
+            findings += (Finding("key_place", *refused),)
         self.findings = [one.to_dict() for one in findings]
         rejected, allowed = self.tally.total("rejected"), self.settings.allowed_errors(checks.rows)
         if rejected > allowed:
@@ -403,6 +405,13 @@ class _Run:
                 Noted(f"A load would stop: {rejected:,} rows are bad, and --max-errors is {self.settings.max_errors}.")
             )
         return ExitCode.REJECTED if findings else ExitCode.OK
+
+    def _key_refused(self, client: Client) -> tuple[str, str] | None:
+        """What would keep the load from making the index that is missing."""
+        settings = self.settings
+        if find_key(settings, client.target, settings.index) is not None:
+            return None
+        return refusal(settings, settings.index, self.command)
 
     def _send(self, opened: Opened, batches: Iterable[Batch]) -> None:
         """Send what is read. What lands is noted before anything else is read."""
@@ -514,7 +523,8 @@ class _Run:
         after = opened.index.count()
         self.count["after"] = after
         if client.is_embedded and after > AUTO_TRAIN_ROWS and not opened.index.describe().is_trained:
-            command = shlex.join(["cyborg-ingest", "index", "train", opened.info.name, "--target", client.target])
+            words = ["cyborg-ingest", "index", "train", opened.info.name, "--target", client.target]
+            command = shlex.join([*words, *as_options(self.settings)])
             self.emit(
                 Noted(
                     f"The index has more than {AUTO_TRAIN_ROWS:,} rows and is not trained, so queries scan all of "
@@ -584,6 +594,7 @@ class _Run:
             rejected_ids_present=self.present,
             duplicates_seen=tally.duplicates,
             index_count=dict(self.count),
+            key_file=str(self.opened.key_file) if self.opened and self.opened.key_file else None,
             verify=self.verified,
             resume_command=self.command if resumable else None,
             not_read=self.not_read,

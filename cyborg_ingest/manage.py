@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import UsageError
@@ -12,6 +13,7 @@ from cyborg_ingest.opening import create_index, open_client, open_index
 from cyborg_ingest.smallfiles import read_small
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cyborg_ingest.events import Emit
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 _LARGEST_SCHEMA = 10_000_000
 
 
-def create(settings: CreateIndexSettings, name: str, emit: Emit) -> str:
-    """Create an index and say what it is. Raises IndexExistsError."""
+def create(settings: CreateIndexSettings, name: str, emit: Emit, *, command: Sequence[str] = ()) -> str:
+    """Create an index and say what it is. `command` is the command line. Raises IndexExistsError."""
     options = CreateOptions(
         dimension=settings.dimension,
         metric=settings.metric,
@@ -34,7 +36,7 @@ def create(settings: CreateIndexSettings, name: str, emit: Emit) -> str:
         bm25_b=settings.bm25_b,
     )
     with open_client(settings, emit) as client:
-        opened = create_index(client, settings, name, options, emit)
+        opened = create_index(client, settings, name, options, emit, shlex.join(command) or None)
         with opened.index:
             dimension = opened.info.dimension or "set by the first row"
             return f"Created index {name!r} in {client.target}: dimension {dimension}, metric {opened.info.metric}."

@@ -17,18 +17,21 @@ from cyborg_ingest.errors import (
     UsageError,
 )
 from cyborg_ingest.events import Noted, Retrying, ignore
+from cyborg_ingest.keyring import find_key, make_key, where_kept
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.retry import Gate, RetryPolicy
 from cyborg_ingest.scrubbing import KNOWN
-from cyborg_ingest.targets import as_spelled, connect, is_embedded
+from cyborg_ingest.targets import connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
 from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cyborg_ingest.events import Emit
+    from cyborg_ingest.keyring import Place
     from cyborg_ingest.model import IndexInfo
     from cyborg_ingest.settings import CreateSettings, LoadSettings, TargetSettings
     from cyborg_ingest.targets.base import Client
@@ -54,6 +57,8 @@ class Opened:
     index: RetryingIndex
     info: IndexInfo
     created: bool
+    key_file: Path | None = None
+    """Where the key is kept that was made for it."""
 
 
 def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None = None) -> RetryingClient:
@@ -91,17 +96,6 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
     return RetryingClient(client, patience)
 
 
-def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
-    """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
-    given = keys.index_key(os.environ, settings.index_key_file)
-    found = given or keys.find_kept_key(keys.kept_key_path(target, index))
-    earlier = as_spelled(settings.target or target)  # earlier versions told a directory's spellings apart
-    if found is None and earlier != target:
-        found = keys.find_kept_key(keys.kept_key_path(earlier, index))
-    KNOWN.add(found)
-    return found
-
-
 def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
     """An index that exists. Raises NoIndexError, AccessError."""
     key = find_key(settings, client.target, name)
@@ -117,20 +111,27 @@ def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> O
 
 
 def create_index(
-    client: RetryingClient, settings: TargetSettings, name: str, options: CreateOptions, emit: Emit
+    client: RetryingClient,
+    settings: CreateSettings,
+    name: str,
+    options: CreateOptions,
+    emit: Emit,
+    command: str | None = None,
 ) -> Opened:
-    """Create an index. Its key is on disk before the index exists. Raises IndexExistsError."""
-    key = find_key(settings, client.target, name)
-    if options.kms_name:
-        if key is not None:
-            raise UsageError("--kms-name lets the service keep the key, and an index key is given too: drop one.")
-    elif key is None:
-        path = keys.kept_key_path(client.target, name)
-        key = keys.keep_new_key(path)
-        KNOWN.add(key)
-        emit(Noted(f"A new key for index {name!r} is kept in {path}. Back it up: without it nothing can be read."))
+    """Create an index. Its key is on disk before the index exists. Raises IndexExistsError, UsageError.
+
+    `command` is the command line, where there is one.
+    """
+    key: bytes | None = None
+    place: Place | None = None
+    if not options.kms_name:
+        key, place = make_key(settings, client.target, name, command)
+    elif (key := find_key(settings, client.target, name)) is not None:
+        raise UsageError("--kms-name lets the service keep the key, and an index key is given too: drop one.")
+    if place is not None:
+        emit(Noted(where_kept(place, name)))
     index = client.create(name, key, options)
-    return Opened(index, index.describe(), created=True)
+    return Opened(index, index.describe(), created=True, key_file=place and place.path)
 
 
 def how_to_create(settings: TargetSettings, command: str | None) -> str:
@@ -143,18 +144,21 @@ def how_to_create(settings: TargetSettings, command: str | None) -> str:
 
 def open_or_create(
     client: RetryingClient,
-    settings: TargetSettings,
-    create: CreateSettings,
+    settings: CreateSettings,
     name: str,
     dimension: int | None,
     emit: Emit,
+    command: str | None = None,
 ) -> Opened:
     """The index if it is there, else a new one of this dimension; also if another process makes it at this moment."""
     with contextlib.suppress(NoIndexError):
-        return open_index(client, settings, name)
-    options = CreateOptions(dimension, create.metric, create.storage_precision, create.kms_name)
+        opened = open_index(client, settings, name)
+        if settings.key_out and not settings.key_out.exists():
+            emit(Noted(f"Index {name!r} is there already, so no key is made and {settings.key_out} is not written."))
+        return opened
+    options = CreateOptions(dimension, settings.metric, settings.storage_precision, settings.kms_name)
     with contextlib.suppress(IndexExistsError):
-        return create_index(client, settings, name, options, emit)
+        return create_index(client, settings, name, options, emit, command)
     index = client.index(name, find_key(settings, client.target, name))
     return Opened(index, index.until_made(), created=False)
 

@@ -207,6 +207,8 @@ class RunReport:
     index_count: dict[str, int | None]
     verify: dict[str, Any] | None
     resume_command: str | None
+    key_file: str | None = None
+    """Where the key is kept that this run has made for a new index."""
     not_read: list[dict[str, Any]] = field(default_factory=list)
     """What was found in folders and by patterns and is not read, by reason: `sources.NotRead`."""
     run_id: str | None = None

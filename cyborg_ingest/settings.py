@@ -5,6 +5,7 @@ alike. What is secret is never an option's value, only a file's name.
 """
 
 import math
+import os
 import re
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -103,8 +104,8 @@ def _of_kind(name: str, kinds: tuple[Any, ...], value: Any) -> Any:
         return value
     if kind == tuple[str, ...] and isinstance(value, tuple | list) and all(isinstance(one, str) for one in value):
         return tuple(value)
-    if kind is Path and isinstance(value, str):
-        return Path(value).expanduser()
+    if kind is Path and isinstance(value, str | Path):
+        return Path(os.path.expanduser(value))  # noqa: PTH111 - a Path raises another error for ~nobody
     if kind is str and isinstance(value, int) and not is_bool and name == "max_errors":
         return str(value)
     is_one = isinstance(kind, type) and isinstance(value, kind) and is_bool is (kind is bool)
@@ -325,8 +326,8 @@ class SourceSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CreateSettings(Settings):
-    """How an index is made. `None` leaves it to the engine."""
+class CreateSettings(TargetSettings):
+    """How an index is made, and where. `None` leaves it to the engine."""
 
     metric: str | None = option(
         None,
@@ -349,10 +350,27 @@ class CreateSettings(Settings):
         panel=_CREATE,
         metavar="NAME",
     )
+    key_out: Path | None = option(
+        None,
+        "--key-out",
+        "Keep the new index's key in this file, and take it from there if it holds one; nothing is overwritten. "
+        "Without a terminal, and without another key, it must be given (or CYBORG_INGEST_CONFIG_DIR be set, below "
+        "which keys are kept).",
+        panel=_CREATE,
+    )
+    at_terminal: bool = False
+    """Whether somebody reads where a new key is kept, so that nothing needs to say where: the command sets it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kms_name and self.key_out:
+            raise UsageError(
+                "--kms-name lets the service keep the key, and --key-out is for one that is made: drop one."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CreateIndexSettings(CreateSettings, TargetSettings):
+class CreateIndexSettings(CreateSettings):
     """`index create`: all that the create calls of the engines take."""
 
     dimension: int | None = option(

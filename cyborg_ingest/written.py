@@ -24,6 +24,7 @@ from cyborg_ingest.sources.tree import EVERYTHING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from cyborg_ingest.keyring import Place
     from cyborg_ingest.plan import Plan
     from cyborg_ingest.settings import LoadSettings, VerifySettings
 
@@ -76,10 +77,14 @@ def engine_outputs(target: str) -> list[Output]:
     return [Output(f"{target}, where the engine keeps its files,", file, "Give another --target, or no --format.")]
 
 
-def key_outputs(path: Path) -> list[Output]:
+def key_outputs(place: Place) -> list[Output]:
     """The file that a new key is kept in, unless there is one."""
+    if _is(place.path.exists):
+        return []
+    if place.is_named:
+        return [Output(f"--key-out {place.path}", place.path, "Name another file.")]
     advice = "Let CYBORG_INGEST_CONFIG_DIR name another directory."
-    return [] if _is(path.exists) else [Output(f"{path}, where a new key is kept,", path, advice)]
+    return [Output(f"{place.path}, where a new key is kept,", place.path, advice)]
 
 
 def state_outputs(folder: Path) -> list[Output]:

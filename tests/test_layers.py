@@ -57,6 +57,7 @@ LAYERS = {
     "jobs": 2,
     "ledger": 2,
     "rejected": 2,
+    "keyring": 3,
     "opening": 3,
     "loader": 3,
     "verifier": 3,

@@ -57,10 +57,12 @@ def test_its_commands_run_and_print_what_it_shows(page: str, tmp_path: Path) -> 
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("CYBORG", "XDG_", "FORCE_COLOR"))
     }
+    # without a terminal a key is made where one is told, which is where a terminal's user has it
+    environment |= {"HOME": str(tmp_path), "CYBORG_INGEST_CONFIG_DIR": str(tmp_path / ".config" / "cyborg-ingest")}
     for example in examples(page):
         command = example.command.replace("cyborg-ingest", f"{sys.executable} -m cyborg_ingest", 1)
         done = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, env={**environment, "HOME": str(tmp_path)},
+            ["bash", "-c", command], cwd=tmp_path, env=environment,
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == example.code, done.stderr
