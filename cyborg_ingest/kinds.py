@@ -37,6 +37,12 @@ def is_uuid(kind: pa.DataType) -> bool:
     return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid"
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """A number a row, of any width."""
+    kind = storage_type(kind)
+    return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind))
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Strings of any Arrow width."""
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))

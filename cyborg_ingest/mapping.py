@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fnmatch
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from cyborg_ingest.errors import MappingError
-from cyborg_ingest.kinds import storage_type, unfit_inside
+from cyborg_ingest.kinds import is_number, storage_type, unfit_inside
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.roles import CONTENTS, ID, METADATA, ROLES, VECTOR, fits_id
-from cyborg_ingest.suggestions import columns_of, likely_columns, nothing_fits, unfit, way_out
+from cyborg_ingest.suggestions import likely_columns, not_there, nothing_fits, tried, unfit, way_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,15 +57,16 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
 
     Raises MappingError where a column is missing, has the wrong type, or two would do.
     """
-    taken: set[str] = set(choice.metadata_columns)
+    chosen_by_user = (choice.id, choice.vector, choice.metadata, choice.contents)
+    taken = {*choice.metadata_columns, *(name for name in chosen_by_user if name)}
     several = _vector_columns(uri, schema, choice.vector)
     vector = "" if several else _column(uri, schema, VECTOR, choice.vector, taken)
     if vector is None:
-        raise MappingError(nothing_fits(uri, schema, VECTOR))
+        raise MappingError(nothing_fits(uri, schema, VECTOR, taken))
     taken |= {vector, *several}
     identity = None if choice.makes_ids else _column(uri, schema, ID, choice.id, taken)
     if identity is None and not choice.makes_ids:
-        raise MappingError(nothing_fits(uri, schema, ID))
+        raise MappingError(nothing_fits(uri, schema, ID, taken))
     taken.add(identity or "")
     contents = _column(uri, schema, CONTENTS, choice.contents, taken)
     taken.add(contents or "")
@@ -74,7 +75,8 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     chosen = (vector, identity, contents, metadata, *several)
     columns, refused = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
     if metadata:
-        _refuse_unfit(uri, field_of(schema, metadata).type, metadata)
+        inside = "load none of it with --metadata-column '', and its other fields by name with --metadata-columns"
+        _refuse_unfit(uri, field_of(schema, metadata).type, metadata, inside)
     for name in choice.id_parts:
         _check_part(uri, field_of(schema, _existing(uri, schema, name, "--id-template")))
     for name in choice.tested:
@@ -157,10 +159,10 @@ def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str
         matching = [one for one in schema.names if fnmatch.fnmatchcase(one, name)] if name not in schema.names else []
         found += matching or [_existing(uri, schema, name, VECTOR.option)]
     for place, name in enumerate(found):
-        kind = storage_type(field_of(schema, name).type)
+        kind = field_of(schema, name).type
         if name in found[:place]:
             raise MappingError(f"{uri}: --vector-column {given} names {name!r} twice. Name each column once.")
-        if not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)):
+        if not is_number(kind):
             raise MappingError(
                 f"{uri}: --vector-column {given} takes in {name!r}, which is {kind}, no number. Name it more closely."
             )
@@ -171,7 +173,7 @@ def _column(uri: str, schema: pa.Schema, role: Role, given: str | None, taken: I
     if given == "" and role.is_optional:
         return None
     if given is not None:
-        kind = field_of(schema, _existing(uri, schema, given, role.option)).type
+        kind = field_of(schema, _existing(uri, schema, given, role.option, taken)).type
         if not role.fits(kind):
             raise MappingError(
                 f"{uri}: column {given!r} is {kind}, and {role.name} takes {role.types}. "
@@ -181,23 +183,21 @@ def _column(uri: str, schema: pa.Schema, role: Role, given: str | None, taken: I
     named = [field for field in schema if field.name.lower() in role.names and field.name not in taken]
     unusable = next((one for one in named if one.name.lower() == role.name and not role.fits(one.type)), None)
     if unusable is not None and not (role.is_optional and ALL_COLUMNS in taken):
-        likely = likely_columns(schema, role) if role is VECTOR else []
-        advice = f"Try {role.option} {likely[0]}." if likely else way_out(unusable.name, role)
+        likely = likely_columns(schema, role, taken) if role in {VECTOR, ID} else []
+        advice = tried(likely[0], role) if likely else way_out(unusable, role, schema.names)
         raise MappingError(f"{uri}: {unfit(unusable, role)} {advice}")
     found = [field.name for field in named if role.fits(field.type)]
     if len(found) > 1:
-        options = " or ".join(f"{role.option} {name}" for name in found)
+        options = " or ".join(f"{role.option} {shlex.quote(name)}" for name in found)
         raise MappingError(f"{uri}: more than one column could be the {role.name}. Decide with {options}.")
     return found[0] if found else None
 
 
-def _existing(uri: str, schema: pa.Schema, name: str, option: str) -> str:
+def _existing(uri: str, schema: pa.Schema, name: str, option: str, taken: Iterable[str] = ()) -> str:
     with contextlib.suppress(KeyError):
         field_of(schema, name)
         return name
-    close = difflib.get_close_matches(name, schema.names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise MappingError(f"{uri}: {option} names {name!r}, which is not there.{hint} {columns_of(schema)}")
+    raise MappingError(not_there(uri, schema, name, option, taken))
 
 
 def _metadata_columns(
@@ -215,7 +215,7 @@ def _metadata_columns(
         _existing(uri, schema, name, "--metadata-columns")
         if name in chosen:
             raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
-        _refuse_unfit(uri, field_of(schema, name).type, name)
+        _refuse_unfit(uri, field_of(schema, name).type, name, "do not name it with --metadata-columns")
     return given, ()
 
 
@@ -229,7 +229,7 @@ def _left_without_role(
                 yield name, f"{name!r} is {schema.field(name).type}, and {role.name} takes {role.types}"
 
 
-def _refuse_unfit(uri: str, kind: pa.DataType, name: str) -> None:
+def _refuse_unfit(uri: str, kind: pa.DataType, name: str, otherwise: str) -> None:
     found = unfit_inside(kind, name)
     if found is not None:
-        raise MappingError(f"{uri}: column {found[0]!r} {found[1]} or text, or leave it out with --metadata-columns.")
+        raise MappingError(f"{uri}: column {found[0]!r} {found[1]} or text, or {otherwise}.")

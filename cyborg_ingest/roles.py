@@ -65,7 +65,7 @@ def fits_contents(kind: pa.DataType) -> bool:
     return bool(is_text(kind) or (is_bytes(kind) and not pt.is_fixed_size_binary(kind)) or pt.is_null(kind))
 
 
-_VECTOR_TYPES = "a list of numbers, or several columns of numbers as x,y,z or 'v*'"
+_VECTOR_TYPES = "a list of numbers, or several columns of numbers"
 ID = Role("id", "--id-column", ID_NAMES, fits_id, "strings, integers or UUIDs")
 VECTOR = Role("vector", "--vector-column", VECTOR_NAMES, fits_vector, _VECTOR_TYPES)
 METADATA = Role("metadata", "--metadata-column", METADATA_NAMES, fits_metadata, "a struct, a map or JSON strings", True)

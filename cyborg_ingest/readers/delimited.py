@@ -24,6 +24,7 @@ from cyborg_ingest.readers.headers import check_header, made_names
 from cyborg_ingest.readers.records import CHUNK_BYTES, SAMPLED_ROWS
 from cyborg_ingest.readers.scan import Column, Form, look_at, words_on
 from cyborg_ingest.roles import VECTOR_NAMES
+from cyborg_ingest.suggestions import columns_of
 
 if TYPE_CHECKING:
     import io
@@ -156,9 +157,7 @@ def _schema(uri: str, form: Form, rows: Sequence[list[str]], dialect: Dialect) -
     said = dict(dialect.types)
     unknown = next((name for name in said if name not in form.places), None)
     if unknown is not None:
-        raise MappingError(
-            f"{uri}: --column-types names {unknown!r}, which is not there. Columns: {', '.join(form.names)}."
-        )
+        raise MappingError(f"{uri}: --column-types names {unknown!r}, which is not there. {columns_of(form.names)}")
     whole = [cells for cells in rows if len(cells) == len(form.names) and not form.is_header(cells)]
     columns = zip(*whole, strict=True) if whole else itertools.repeat((), len(form.names))
     fields = []
