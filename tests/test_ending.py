@@ -385,6 +385,7 @@ def test_a_count_has_to_lie_between_what_must_and_what_can_be_there(
 ) -> None:
     found = check_count(before, after, ids, Count(ids, ids))
     assert (found["differences"] == 0) == is_possible
+    assert ("some were there already" in found["text"]) == (is_possible and after < before + ids)
     too_few = after < max(before, ids)
     assert (shortage(before, after, Count(ids, ids)) is not None) == too_few
 
