@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_ty
 import typer
 import typer.core
 
-from cyborg_ingest import __version__, streams
+from cyborg_ingest import __version__, environment, streams
 from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.settings import (
     CreateIndexSettings,
@@ -72,14 +72,25 @@ class Group(typer.core.TyperGroup):
             code = super().main(*arguments, **{**more, "standalone_mode": False})
         except _UsageFault as error:
             context = getattr(error, "ctx", None)
+            for text in environment.misspelled(os.environ):
+                say(f"note      {text}", err=True)
             if context is not None:
                 say(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
-            say(f"Error: {error.format_message()}", err=True)
+            say(f"Error: {_lost_variable() or error.format_message()}", err=True)
             code = error.exit_code
         except typer.Abort:
             say("stopped", err=True)
             code = ExitCode.INTERRUPTED
         sys.exit(code)
+
+
+def _lost_variable() -> str | None:
+    """What is said of an empty variable: the parser takes it for an absent one, and misses the option."""
+    try:
+        environment.refuse_empty(os.environ)
+    except IngestError as error:
+        return str(error)
+    return None
 
 
 app = typer.Typer(
@@ -96,7 +107,7 @@ app.add_typer(index_app)
 
 _S = TypeVar("_S", bound=Settings)
 _INDEX = Annotated[
-    str, typer.Option("--index", metavar="NAME", envvar="CYBORG_INGEST_INDEX", help="Name of the index.")
+    str, typer.Option("--index", metavar="NAME", envvar=environment.INDEX_VARIABLE, help="Name of the index.")
 ]
 _NAME = Annotated[str, typer.Argument(metavar="NAME", help="Name of the index.")]
 _SOURCES = Annotated[
@@ -122,7 +133,7 @@ def _takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[.
 
         @functools.wraps(function)
         def command(**arguments: Any) -> None:
-            code = _guarded(function, arguments)
+            code = _guarded(function, arguments, has_display=OutputSettings in groups)
             if code:
                 raise typer.Exit(code)
 
@@ -135,12 +146,18 @@ def _takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[.
     return decorate
 
 
-def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]) -> ExitCode:
-    """Call a command; every error ends here, in one or two lines and an exit code."""
+def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any], *, has_display: bool) -> ExitCode:
+    """Call a command; every error ends here, in one or two lines and an exit code.
+
+    `has_display`: the command says itself what is wrong with the environment.
+    """
     from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
     from cyborg_ingest.stopping import Stopper  # noqa: PLC0415
 
     try:
+        environment.refuse_empty(os.environ)
+        for text in () if has_display else environment.misspelled(os.environ):
+            say(f"note      {text}", err=True)
         with Stopper(Stop(), drain_seconds=0).listening():
             return ExitCode(function(**arguments) or 0)
     except IngestError as error:
@@ -174,7 +191,8 @@ def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
         kind = Literal[declared.choices]
     if declared.metavar:
         extra["metavar"] = declared.metavar
-    if declared.repeats:
+    if declared.repeats:  # the parser would split the variable's value at blanks: see `_settings`
+        extra |= {"envvar": None, "help": f"{declared.help} [env var: {declared.env}, one a line]"}
         return Annotated[list[str], typer.Option(declared.flag, show_default=False, **extra)], []
     if kind == tuple[str, ...]:  # a comma-separated list, as text until `_settings`
         return Annotated[str, typer.Option(declared.flag, show_default=False, **extra)], ""
@@ -185,11 +203,11 @@ def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
 
 def _settings(kind: type[_S], arguments: dict[str, Any]) -> _S:
     """The settings object of a command's arguments. Raises UsageError."""
-    hints = get_type_hints(kind)
+    hints, declared = get_type_hints(kind), declarations(kind)
     values = {item.name: arguments[item.name] for item in fields(kind) if item.name in arguments}
     for name, value in values.items():
         if isinstance(value, list):
-            values[name] = tuple(value)
+            values[name] = tuple(value) or environment.one_a_line(os.environ.get(declared[name].env or "", ""))
         if hints[name] == tuple[str, ...] and isinstance(value, str):
             values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
     if issubclass(kind, TargetSettings) and _at_terminal():
@@ -246,7 +264,7 @@ def _main(
 def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
     from cyborg_ingest.display import make_display  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.events import Ended  # noqa: PLC0415
+    from cyborg_ingest.events import Ended, Noted  # noqa: PLC0415
     from cyborg_ingest.loader import run  # noqa: PLC0415
 
     output = _settings(OutputSettings, arguments)
@@ -259,6 +277,8 @@ def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
 
     try:
         with make_display(output.progress, verbose=output.verbose) as display:
+            for text in environment.misspelled(os.environ):
+                display(Noted(text))
             report = run(settings, emit, command=_command_line())
     finally:  # whatever ended it, a bug included
         if output.json:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.events import Event
     from cyborg_ingest.plan import Plan, Source
-    from cyborg_ingest.report import RunReport, Tally
+    from cyborg_ingest.report import RunReport, SourceTally, Tally
     from cyborg_ingest.sources import NotRead
 
 LABEL = 10
@@ -139,12 +139,17 @@ def done_rows(tally: Tally) -> int:
 
 
 def expected_rows(tally: Tally) -> int:
-    """Rows in all: exact where known, else estimated, and never fewer than are there."""
-    return max(
-        sum(one.estimate if one.total is None else one.total for one in tally.sources.values()),
-        tally.total("read"),
-        1,
-    )
+    """Rows in all: exact where known, else estimated, and of no source fewer than are there.
+
+    What an earlier run has loaded of a stream is there too, before this run has read that far.
+    """
+    found = (_expected(one) for one in tally.sources.values())
+    return max(1, sum(found))
+
+
+def _expected(source: SourceTally) -> int:
+    done = source.acknowledged + source.rejected + source.skipped
+    return max(source.estimate if source.total is None else source.total, source.asked, done)
 
 
 def rates(tally: Tally) -> str:
@@ -178,8 +183,15 @@ def progress_facts(tally: Tally) -> dict[str, Any]:
         "in_flight": tally.in_flight,
         "rows_per_second": round(tally.total("acknowledged") / seconds, 1) if seconds else 0.0,
         "bytes_per_second": round(tally.raw_bytes / seconds, 1) if seconds else 0.0,
-        "seconds_left": round(seconds * (expected - done) / done, 1) if done else None,
+        "seconds_left": _seconds_left(tally, done, expected),
     }
+
+
+def _seconds_left(tally: Tally, done: int, expected: int) -> float | None:
+    """By the pace of this run, which has not loaded what earlier ones have; None where nobody knows."""
+    own = done - sum(one.skipped + one.rejected_before for one in tally.sources.values())
+    is_open = done >= expected and any(one.total is None for one in tally.sources.values())
+    return None if own <= 0 or is_open else round(tally.seconds * (expected - done) / own, 1)
 
 
 def summary(report: RunReport) -> list[str]:

@@ -21,6 +21,7 @@ LAYERS = {
     "private": 0,
     "smallfiles": 0,
     "keys": 1,
+    "environment": 1,
     "kinds": 1,
     "roles": 1,
     "suggestions": 1,
