@@ -13,7 +13,7 @@ from cyborg_ingest.probes import contradicted
 from cyborg_ingest.ranges import RangeSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cyborg_ingest.events import Emit
     from cyborg_ingest.journal import Journal
@@ -115,7 +115,7 @@ def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
             settled, passed = known.settled, known.passed_rows
             chosen = len(settled) - passed
             asked = chosen if left is None else min(chosen, left)
-            end = _end_of(settled, asked + passed)
+            end = _end_of(settled, known.passed, asked)
             rejected = [reason for row, (_, reason) in known.rejected.items() if row < end]
             one.skipped += asked - len(rejected)
             one.rejected += len(rejected)
@@ -124,14 +124,20 @@ def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
             left = None if left is None else left - asked
 
 
-def _end_of(done: RangeSet, rows: int) -> int:
-    """The row before which so many are done."""
+def _end_of(done: RangeSet, passed: Sequence[tuple[int, int, int]], asked: int) -> int:
+    """The row before which so many are done that were asked for.
+
+    Where it lies in a range of which some rows were passed over, nobody knows which: as many as can be.
+    """
+    left = asked + sum(count for start, stop, count in passed if start == stop)  # version 1: of the whole Part
+    mixed = RangeSet([(start, stop) for start, stop, _ in passed])
+    whole = [(*gap, 0) for start, stop in done for gap in mixed.missing(start, stop)]
     end = 0
-    for start, stop in done:
-        if rows <= 0:
+    for start, stop, count in sorted([*whole, *(one for one in passed if one[0] < one[1])]):
+        if left <= 0:
             break
-        end = min(stop, start + rows)
-        rows -= stop - start
+        end = min(stop, start + left + count)
+        left -= stop - start - count
     return end
 
 

@@ -95,6 +95,25 @@ def test_rows_that_nobody_asked_for_are_neither(
         assert (one.skipped, one.rejected, one.rejected_before) == (*counts, counts[1])
 
 
+@pytest.mark.parametrize(
+    ("limit", "counts"), [(None, (11, 2)), (4, (4, 0)), (6, (5, 1)), (9, (8, 1)), (12, (11, 1)), (13, (11, 2))]
+)
+def test_rows_that_nobody_asked_for_behind_the_limit_make_it_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None, counts: tuple[int, int]
+) -> None:
+    """Ten rows with row 5 rejected, then ten that were passed over; of three of the second Part row 4 is bad."""
+    plan = planned(tmp_path, monkeypatch, limit=limit)
+    first, second = plan.sources[0].layout.parts
+    with Journal(tmp_path / "job", DESCRIPTION) as journal:
+        settle(journal, first, 0, 10, 5)
+        settle(journal, first, 10, 20, passed=10)
+        settle(journal, second, 2, 5, 4)
+        tally = Tally.of(plan)
+        skipped(journal, plan, tally)
+        (one,) = tally.sources.values()
+        assert (one.skipped, one.rejected, one.rejected_before) == (*counts, counts[1])
+
+
 def test_what_is_done_is_known_again_when_the_journal_is_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
