@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from cyborg_ingest.kinds import is_bytes, is_text, is_uuid, storage_type
+from cyborg_ingest.kinds import is_bytes, is_text, is_uuid, numpy_dtype, storage_type
 from cyborg_ingest.model import Reason, free_name
 from cyborg_ingest.typed import Notes, null_places, objects, plain, plain_structs, uuids
 from cyborg_ingest.values import NotFiniteError, dump_object, load_object
@@ -288,7 +288,7 @@ def check_metadata(found: list[Json | None], faults: Faults) -> None:
 
 
 def _numbers(array: pa.Array) -> npt.NDArray[Any]:
-    """Numbers without nulls, as they lie in memory. `to_numpy` would import pandas where it is installed."""
-    kind = np.dtype(array.type.to_pandas_dtype())
+    """Numbers without nulls, as they lie in memory."""
+    kind = numpy_dtype(array.type)
     data = array.buffers()[1]
     return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize) if len(array) else np.empty(0, kind)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
@@ -41,6 +42,14 @@ def is_number(kind: pa.DataType) -> bool:
     """A number a row, of any width."""
     kind = storage_type(kind)
     return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind))
+
+
+def numpy_dtype(kind: pa.DataType) -> np.dtype[Any]:
+    """NumPy's type of integers, floats or booleans. Arrow's `to_pandas_dtype` imports pandas, in older releases."""
+    if pt.is_boolean(kind):
+        return np.dtype(np.bool_)
+    code = "f" if pt.is_floating(kind) else "u" if pt.is_unsigned_integer(kind) else "i"
+    return np.dtype(f"{code}{kind.bit_width // 8}")
 
 
 def is_text(kind: pa.DataType) -> bool:

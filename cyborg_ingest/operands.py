@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from cyborg_ingest.conditions import BOOLEAN, NUMBER, TEXT, TIME
-from cyborg_ingest.kinds import is_bytes, is_text, storage_type
+from cyborg_ingest.kinds import is_bytes, is_text, numpy_dtype, storage_type
 from cyborg_ingest.typed import plain
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def bits(array: pa.Array) -> Mask:
 
 def numbers(array: pa.Array) -> npt.NDArray[Any]:
     """Numbers as they lie in memory; whatever stands under a null."""
-    kind, data = np.dtype(array.type.to_pandas_dtype()), array.buffers()[1]
+    kind, data = numpy_dtype(array.type), array.buffers()[1]
     if data is None or not len(array):
         return np.zeros(len(array), kind)
     return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.types as pt
 
 from cyborg_ingest.conditions import TIME, And, Column, Compare, IsNull, Not, Or, Value
-from cyborg_ingest.kinds import is_text, storage_type
+from cyborg_ingest.kinds import is_text, numpy_dtype, storage_type
 from cyborg_ingest.operands import Operand, kinds_of, less, text_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _bound(kind: pa.DataType, value: Any, *, up: bool) -> Operand | None:
     elif pt.is_integer(kind) and type(value) is int:
         items = np.array([value], np.uint64 if pt.is_unsigned_integer(kind) else np.int64)
     elif pt.is_floating(kind) and isinstance(value, float) and not math.isnan(value):
-        items = np.array([value], kind.to_pandas_dtype())
+        items = np.array([value], numpy_dtype(kind))
     elif pt.is_decimal(kind) and isinstance(value, Decimal):
         items = np.array([value], object)
     elif is_text(kind) and isinstance(value, str):

@@ -12,7 +12,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest import columns
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.kinds import storage_type
+from cyborg_ingest.kinds import numpy_dtype, storage_type
 from cyborg_ingest.model import Fault, Reason, free_name
 from cyborg_ingest.readers.arrays import text_array
 from cyborg_ingest.readers.bare import stem
@@ -118,7 +118,7 @@ def _known(item: Any, text: Any) -> str | None:
 
 def _floats(array: pa.Array) -> list[str | None]:
     """The shortest text that is read as the same number of the same width; NaN and infinities are none."""
-    kind = np.dtype(array.type.to_pandas_dtype())
+    kind = numpy_dtype(array.type)
     items = array.to_pylist()
     return [None if one is None or not math.isfinite(one) else str(kind.type(one)) for one in items]
 

@@ -132,7 +132,11 @@ def test_every_list_of_every_number_is_a_vector(tmp_path: Path, stream: bool, ki
 
 def test_text_of_every_width_and_dictionary_is_read(tmp_path: Path) -> None:
     for kind in (pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.large_string())):
-        rows = table().set_column(0, "id", pa.array(IDS).cast(kind)).set_column(3, "contents", pa.array(CONTENTS, kind))
+        rows = (
+            table()
+            .set_column(0, "id", pa.array(IDS).cast(kind))
+            .set_column(3, "contents", pa.array(CONTENTS).cast(kind))
+        )
         assert loaded(write_arrow(tmp_path / "rows.arrow", rows), **COLUMNS) == EXPECTED
 
 

@@ -70,9 +70,11 @@ def views(size: int) -> pa.Array:
     """Text of which every row is the same piece of one buffer."""
     found = np.zeros(ROWS, [("size", "<i4"), ("begin", "S4"), ("buffer", "<i4"), ("place", "<i4")])
     found["size"], found["begin"] = size, b"xxxx"
-    return pa.Array.from_buffers(
-        pa.string_view(), ROWS, [None, pa.py_buffer(found.tobytes()), pa.py_buffer(b"x" * size)]
-    )
+    buffers = [None, pa.py_buffer(found.tobytes()), pa.py_buffer(b"x" * size)]
+    try:
+        return pa.Array.from_buffers(pa.string_view(), ROWS, buffers)
+    except ValueError as error:  # the oldest release that is supported has no way to put them together
+        pytest.skip(str(error))
 
 
 def list_views(size: int) -> pa.Array:

@@ -123,6 +123,13 @@ def test_what_is_nested_less_deeply_is_taken_as_it_is(depth: int) -> None:
     assert load_json(b"[" * depth + b"]" * depth) == json.loads("[" * depth + "]" * depth)
 
 
+def is_read_by_arrow(path: Path) -> bool:
+    try:
+        return pq.ParquetFile(path).metadata.num_rows == 1
+    except (OSError, pa.ArrowException):
+        return False
+
+
 @pytest.mark.parametrize("depth", [120, 250, 900])
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
 def test_a_type_that_is_nested_too_deeply_is_refused_before_a_row_is_read(
@@ -142,5 +149,8 @@ def test_a_type_that_is_nested_too_deeply_is_refused_before_a_row_is_read(
                 out.write_table(table)
         except pa.ArrowInvalid:  # it writes no such thing; the schema is there, without a batch
             pass
+    if suffix == "parquet" and depth < MAX_DEPTH and is_read_by_arrow(path):  # a release without a limit of its own
+        assert make_plan((str(path),), SourceSettings()).rows == 1
+        return
     with pytest.raises(FormatError, match=r"nested|depth|Verification|cut short"):
         make_plan((str(path),), SourceSettings())

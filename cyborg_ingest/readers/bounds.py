@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from cyborg_ingest.kinds import numpy_dtype
 from cyborg_ingest.model import Fault, Reason
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _of_values(array: pa.Array) -> Sizes:
 def _integers(array: pa.Array, buffer: int, kind: pa.DataType, more: int = 0) -> npt.NDArray[Any]:
     """The integers of one of its buffers that belong to its rows, and so many more: its own values, or offsets."""
     data = array.buffers()[buffer]
-    dtype = np.dtype(kind.to_pandas_dtype())
+    dtype = numpy_dtype(kind)
     if data is None or not len(array):
         return np.zeros(len(array) + more, dtype)
     return np.frombuffer(data, dtype, len(array) + more, array.offset * dtype.itemsize)

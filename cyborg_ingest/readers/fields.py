@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pybase64
 
+from cyborg_ingest.kinds import numpy_dtype
 from cyborg_ingest.readers.arrays import number_array, text_array
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _child(code: int, kind: pa.DataType, codes: npt.NDArray[np.int8], values: li
     own = values if is_own.all() else [one if own else None for own, one in zip(is_own.tolist(), values, strict=True)]
     if code == _TEXT:
         return text_array([None if text is None else text.encode("utf-8", "surrogatepass") for text in own])
-    return pa.array(own, kind) if code == _LARGE else filled_array(own, kind.to_pandas_dtype())
+    return pa.array(own, kind) if code == _LARGE else filled_array(own, numpy_dtype(kind))
 
 
 _NULL, _TEXT, _WHOLE, _FLOAT, _TRUTH, _LARGE, _OTHER = range(7)

@@ -197,7 +197,8 @@ class ParquetSidecar:
 
     def _rewind(self, row: int) -> None:
         """Begin again with the row group that holds a row; all behind it follow, however small they are."""
-        groups, first = [], 0
+        groups: list[int] = []
+        first = 0
         for number in range(self._file.metadata.num_row_groups):
             rows = self._file.metadata.row_group(number).num_rows
             if groups or first + rows > row:
