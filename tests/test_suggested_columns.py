@@ -111,7 +111,8 @@ def _arrays(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _npz(table: dict[str, Any]) -> Path:
-    np.savez("rows.npz", **{name: np.array(values) for name, values in table.items()})
+    arrays: dict[str, Any] = {name: np.array(values) for name, values in table.items()}
+    np.savez("rows.npz", **arrays)
     return Path("rows.npz")
 
 
