@@ -51,7 +51,7 @@ lint: .venv-lint/ready-$(SETUP) ## ruff and mypy
 N ?= 300
 SEED ?= 1
 mutants: .venv-test/ready-$(SOURCES) ## change the modules that decide about rows, and see whether a test notices: N=300 SEED=1 ONLY=
-	CYBORG_INGEST_TEST_INSTALLED=1 .venv-test/bin/python -E -s scripts/mutants.py -n $(N) --seed $(SEED) --only '$(ONLY)'
+	CYBORG_INGEST_TEST_INSTALLED=1 .venv-test/bin/python -E -s scripts/mutants.py -n $(N) --seed $(SEED) --only '$(ONLY)' $(MUTANTS_ARGS)
 
 bench: .venv-test/ready-$(SOURCES) ## measure: some 30 minutes on a quiet machine, and 6 GB of disk
 	.venv-test/bin/python -I benchmarks/data.py .bench

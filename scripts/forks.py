@@ -19,7 +19,8 @@ Task = TypeVar("Task")
 
 MEMORY = 8 << 30
 """Bytes of address space of a process; a change may well make a loop without end that keeps all it makes."""
-_LOST = 70
+LOST = 70
+"""The exit code of a process in which the task itself fails."""
 
 
 def pool(
@@ -75,7 +76,7 @@ def _fork(run: Callable[[Task], int], task: Task, folder: str) -> int:
         with contextlib.suppress(OSError):
             os.setpgid(process, process)
         return process
-    code = _LOST
+    code = LOST
     try:
         os.setpgid(0, 0)
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,10 +2,12 @@
 
     make mutants N=300 SEED=1          a sample of 300 changes, the same for the same seed and source
     make mutants ONLY=delivery,ranges  of these modules alone
+    make mutants MUTANTS_ARGS='...'    see `scripts/mutants.py --help`: for less time, fewer --seconds and --most
 
 No file is changed: a forked process imports the changed module and runs the tests that enter the changed block, the
 quickest first, until one fails. A hang counts as noticed if the same tests end in time without the change. Which tests
-enter which blocks is found once, and kept in .mutants/.
+enter which blocks is found once, and kept in .mutants/ as long as the package and the test file are the same; so is
+what was noticed. A run that is stopped prints what it has, and the same command goes on.
 
 The tests are those that run in this process and pass within seconds. Others (soak tests, those of a command in a
 process of its own, of a service) are left out, so more may be noticed than is said, but not less. A part of what is
@@ -18,20 +20,22 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import json
-import resource
+import os
 import signal
 import sys
 import time
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from forks import pool
-from mutations import mutants, mutated
-from reach import KEPT, PACKAGE, PYTEST, ROOT, TESTS, Rewritten, Steady, collect, digest, module_of
+from forks import LOST, pool
+from mutations import mutants
+from outcomes import Outcomes
+from reach import PACKAGE, TESTS, collect, module_of
+from trials import STAGES, Trial, collected, is_swappable, preload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from mutations import Mutant
     from reach import Test
 
+_OUT = os.fdopen(os.dup(1), "w")
 EQUIVALENT = TESTS / "mutants-equivalent.txt"
 
 MODULES = [
@@ -82,12 +87,10 @@ MODULES = [
     "targets.arguments",
 ]
 
-STAGES = (20, 100)
-"""So many of the tests that say most are run first, and so many then; most changes are noticed by then."""
-MOST_SECONDS = 45.0
-"""Of tests, by their own durations, that are run for one change."""
 CHECKED = 15
 """One in so many of the changes that are noticed is tried without the change."""
+_UNSURE = {LOST, int(pytest.ExitCode.NO_TESTS_COLLECTED)}
+Run = Callable[[Trial], int]
 
 
 def sources() -> dict[str, Path]:
@@ -101,54 +104,11 @@ def equivalent() -> set[str]:
     return {line.partition(" | ")[0].strip() for line in lines if line.strip() and not line.startswith("#")}
 
 
-@dataclass
-class Chosen:
-    """A plugin of pytest that runs these tests alone, in this order."""
+def concerned(mutant: Mutant, tests: list[Test], most: float) -> list[Test]:
+    """Tests that enter the changed block, those first that say most, as many as take `most` seconds.
 
-    names: list[str]
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Pick and order."""
-        order = {name: place for place, name in enumerate(self.names)}
-        items[:] = sorted((one for one in items if one.nodeid in order), key=lambda one: order[one.nodeid])
-
-
-@dataclass
-class Trial:
-    """The tests from `begin` to `end` of those that are to notice a change; `is_check`: run without it."""
-
-    mutant: Mutant
-    tests: list[Test]
-    begin: int
-    end: int
-    is_check: bool = False
-    is_late: bool = False
-
-    def run(self) -> int:
-        """Run the tests; an exit code of pytest."""
-        computing = 30 + int(self.limit / 10)
-        resource.setrlimit(resource.RLIMIT_CPU, (computing, computing + 1))
-        if not self.is_check:
-            path = sources()[self.mutant.module]
-            sys.meta_path.insert(0, Rewritten(path, lambda source: mutated(source, self.mutant)))
-        tests = self.tests[self.begin : self.end]
-        files = list(dict.fromkeys(str(ROOT / one.file) for one in tests))
-        return int(pytest.main([*PYTEST, "-x", *files], plugins=[Steady(), Chosen([one.name for one in tests])]))
-
-    @property
-    def limit(self) -> float:
-        """Seconds by the clock after which it hangs; a tenth, and some, if it computes all the while."""
-        return 300 + 20 * sum(one.seconds for one in self.tests[self.begin : self.end])
-
-    def next(self) -> Trial | None:
-        """The next of its tests, if there are more."""
-        ends = [one for one in (*STAGES, len(self.tests)) if one > self.end]
-        return Trial(self.mutant, self.tests, self.end, ends[0]) if self.end < len(self.tests) else None
-
-
-def concerned(mutant: Mutant, tests: list[Test]) -> list[Test]:
-    """Tests that enter the changed block, those first that say most; of what an import runs, any block of the module."""
+    Of what an import runs: those that enter any block of the module.
+    """
     name, prefix = f"{mutant.module} {mutant.block}", f"{mutant.module} "
     if mutant.block:
         fitting = [one for one in tests if name in one.enters]
@@ -158,7 +118,7 @@ def concerned(mutant: Mutant, tests: list[Test]) -> list[Test]:
     seconds = 0.0
     for test in varied(fitting):
         seconds += test.seconds
-        if seconds > MOST_SECONDS and found:
+        if seconds > most and found:
             break
         found.append(test)
     return found
@@ -176,19 +136,14 @@ def varied(tests: list[Test]) -> Iterator[Test]:
     return (test for _, _, test in sorted(ranked, key=lambda one: one[:2]))
 
 
-def try_all(chosen: list[Mutant], tests: list[Test], jobs: int) -> Iterator[tuple[Mutant, str]]:
-    """Each change, and what became of it: noticed, hangs, survived, no test, or unsure."""
-    waiting: deque[Trial] = deque()
-    for mutant in chosen:
-        some = concerned(mutant, tests)
-        if some:
-            waiting.append(Trial(mutant, some, 0, STAGES[0]))
-        else:
-            yield mutant, "no test"
-    noticed = 0
-    for trial, code, _ in pool(waiting, Trial.run, lambda one: one.limit, jobs):
+def try_all(trials: list[Trial], run: Run, jobs: int) -> Iterator[tuple[Mutant, str]]:
+    """Each change, and what became of it: noticed, hangs, survived, or unsure."""
+    waiting, noticed = deque(trials), 0
+    for trial, code, _ in pool(waiting, run, lambda one: one.limit, jobs):
         more = trial.next()
-        if trial.is_check:
+        if code in _UNSURE:
+            yield trial.mutant, "unsure"
+        elif trial.is_check:
             yield trial.mutant, "unsure" if code != 0 else "hangs" if trial.is_late else "noticed"
         elif code == 0 and more:
             waiting.appendleft(more)
@@ -203,46 +158,70 @@ def try_all(chosen: list[Mutant], tests: list[Test], jobs: int) -> Iterator[tupl
                 yield trial.mutant, "noticed"
 
 
-class Outcomes:
-    """What earlier runs have found, as long as the package is the same; with `keep`, the changed module.
+class Work:
+    """The trials of one run, and what came of them."""
 
-    Only what was noticed: for the rest there may be a test now.
-    """
+    def __init__(self, known: Outcomes, jobs: int) -> None:
+        self.results: list[tuple[Mutant, str]] = []
+        self._known, self._jobs = known, jobs
 
-    def __init__(self, *, keep: bool) -> None:
-        self._path = KEPT / "outcomes.jsonl"
-        self._keys = {module: [digest([path]), digest([*PACKAGE.rglob("*.py")])] for module, path in sources().items()}
-        lines = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
-        self.found: dict[str, str] = {
-            name: outcome
-            for module, key, name, outcome in map(json.loads, lines)
-            if module in self._keys and (key[0] == self._keys[module][0] if keep else key == self._keys[module])
-        }
+    def without_known(self, chosen: list[Mutant]) -> list[Mutant]:
+        """Take over what is known from an earlier run; the others."""
+        found = self._known.found
+        self.results += [(one, found[one.key]) for one in chosen if one.key in found]
+        say(f"{len(self.results)} of {len(chosen)} are known to be noticed from an earlier run")
+        return [one for one in chosen if one.key not in found]
 
-    def add(self, mutant: Mutant, outcome: str) -> None:
-        """Note what was found of a change."""
-        if outcome in {"noticed", "hangs"}:
-            KEPT.mkdir(exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as kept:
-                kept.write(json.dumps([mutant.module, self._keys[mutant.module], mutant.key, outcome]) + "\n")
+    def try_all(self, concerned: list[tuple[Mutant, list[Test]]]) -> None:
+        """Try each change with the tests that it concerns."""
+        for mutant, some in concerned:
+            if not some:
+                self._note(mutant, "no test")
+        trials = [Trial(mutant, some, 0, STAGES[0]) for mutant, some in concerned if some]
+        swaps = {one.mutant: is_swappable(one.mutant) for one in trials}
+        inside = [one for one in trials if swaps[one.mutant]]
+        mutants_by_key = {one.mutant.key: one.mutant for one in inside}
+        for key, outcome in self._in_place(inside) if inside else ():
+            self._note(mutants_by_key[key], outcome)
+        for mutant, outcome in try_all([one for one in trials if not swaps[one.mutant]], Trial.by_import, self._jobs):
+            self._note(mutant, outcome)
+
+    def _in_place(self, trials: list[Trial]) -> Iterator[tuple[str, str]]:
+        """What came of each, by its key: from a process that imports the package, as this one must not."""
+        reader, writer = os.pipe()
+        process = os.fork()
+        if not process:
+            try:
+                self._tell(trials, writer)
+            finally:
+                os._exit(0)
+        os.close(writer)
+        try:
+            with os.fdopen(reader) as told:
+                yield from map(json.loads, told)
+        finally:
+            os.kill(process, signal.SIGTERM)
+            os.waitpid(process, 0)
+
+    def _tell(self, trials: list[Trial], writer: int) -> None:
+        tests = {test.name: test for one in trials for test in one.tests}
+
+        def work(*at: Any) -> None:
+            for mutant, outcome in try_all(trials, lambda one: one.in_place(*at), self._jobs):
+                os.write(writer, json.dumps([mutant.key, outcome]).encode() + b"\n")
+
+        collected([*tests.values()], work)
+
+    def _note(self, mutant: Mutant, outcome: str) -> None:
+        self.results.append((mutant, outcome))
+        self._known.add(mutant, outcome)
+        place = f"{mutant.module.replace('.', '/')}.py:{mutant.line}"
+        say(f"{len(self.results):4} {outcome:9} {place} {mutant.kind} | {mutant.key}")
 
 
-def preload() -> None:
-    """Import what all tests need, so that each process has it; nothing of the package."""
-    for name in (
-        "numpy",
-        "pandas",
-        "pyarrow.parquet",
-        "orjson",
-        "boto3",
-        "moto.server",
-        "requests",
-        "cyborgdb",
-        "h5py",
-    ):
-        importlib.import_module(name)
-    if any(name.startswith("cyborg_ingest") for name in sys.modules):
-        raise RuntimeError("the package is imported: changes would not be seen")
+def say(text: str) -> None:
+    """Print a line, also where pytest has the standard streams."""
+    print(text, file=_OUT, flush=True)
 
 
 def sample(number: int, seed: int, only: str) -> list[Mutant]:
@@ -258,7 +237,7 @@ def sample(number: int, seed: int, only: str) -> list[Mutant]:
         for one in mutants(module, path.read_text("utf-8"))
     ]
     counted = [one for one in every if one.key not in judged]
-    print(f"{len(every):,} changes, {len(every) - len(counted)} of them judged equivalent; seed {seed}", flush=True)
+    say(f"{len(every):,} changes, {len(every) - len(counted)} of them judged equivalent; seed {seed}")
     return sorted(counted, key=lambda one: hashlib.sha256(f"{seed} {one.key}".encode()).digest())[:number]
 
 
@@ -269,11 +248,11 @@ def report(results: list[tuple[Mutant, str]], wanted: int) -> float:
         modules[mutant.module][outcome] += 1
     outcomes = ("noticed", "hangs", "survived", "no test", "unsure")
     total = Counter(outcome for _, outcome in results)
-    print(f"\n{'module':24}{'changes':>10}" + "".join(f"{one:>10}" for one in outcomes))
+    say(f"\n{'module':24}{'changes':>10}" + "".join(f"{one:>10}" for one in outcomes))
     for name, counts in [*sorted(modules.items()), ("all", total)]:
-        print(f"{name:24}{counts.total():>10}" + "".join(f"{counts[one] or '':>10}" for one in outcomes))
+        say(f"{name:24}{counts.total():>10}" + "".join(f"{counts[one] or '':>10}" for one in outcomes))
     share = 100 * (total["noticed"] + total["hangs"]) / max(1, len(results))
-    print(f"\n{share:.1f} % of {len(results)} changes are noticed; {wanted - len(results)} more were not tried")
+    say(f"\n{share:.1f} % of {len(results)} changes are noticed; {wanted - len(results)} more were not tried")
     return share
 
 
@@ -288,27 +267,22 @@ def main() -> int:
     parser.add_argument(
         "--seconds", type=float, default=60.0, help="of computing, for each test file, to see its tests"
     )
+    parser.add_argument("--most", type=float, default=45.0, help="seconds of tests that are run for one change")
     parser.add_argument("--keep", action="store_true", help="what tests enter is known, though the package has changed")
     parser.add_argument("--services", action="store_true", help="run tests that need a service too: it takes longer")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     preload()
     chosen = sample(given.n, given.seed, given.only)
-    known = Outcomes(keep=given.keep)
-    results = [(one, known.found[one.key]) for one in chosen if one.key in known.found]
-    left = [one for one in chosen if one.key not in known.found]
-    print(f"{len(results)} of {len(chosen)} are known to be noticed from an earlier run", flush=True)
+    work = Work(Outcomes(sources(), keep=given.keep), given.jobs)
+    left = work.without_known(chosen)
     try:
         tests = collect(given.jobs, given.seconds, keep=given.keep, with_services=given.services)
-        print(f"{len(tests):,} tests pass; they take {sum(one.seconds for one in tests):,.0f} s", flush=True)
-        for mutant, outcome in try_all(left, tests, given.jobs):
-            results.append((mutant, outcome))
-            known.add(mutant, outcome)
-            place = f"{mutant.module.replace('.', '/')}.py:{mutant.line}"
-            print(f"{len(results):4} {outcome:9} {place} {mutant.kind} | {mutant.key}", flush=True)
+        say(f"{len(tests):,} tests pass; they take {sum(one.seconds for one in tests):,.0f} s")
+        work.try_all([(one, concerned(one, tests, given.most)) for one in left])
     except KeyboardInterrupt:
-        print("stopped")
-    return int(report(results, len(chosen)) < given.least or len(results) < len(chosen))
+        say("stopped")
+    return int(report(work.results, len(chosen)) < given.least or len(work.results) < len(chosen))
 
 
 if __name__ == "__main__":
