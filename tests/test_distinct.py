@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest.distinct import Count, Distinct, hashes_of
+from cyborg_ingest.distinct import _SIGMAS, Count, Distinct, hashes_of
 
 
 @settings(deadline=None)
@@ -41,3 +43,12 @@ def test_half_of_the_ids_missing_is_beyond_the_error() -> None:
     for start in range(0, 1_000_000, 50_000):
         distinct.add(hashes_of([f"row-{row}" for row in range(start, start + 50_000)]))
     assert 900_000 < distinct.count().least <= 1_000_000 <= distinct.count().most < 1_100_000
+
+
+def test_the_error_is_that_of_a_share_that_was_drawn_at_random() -> None:
+    """Of 1,600 numbers 400 end in two zero bits: 400 / p, with the deviation of a binomial, sqrt(400 (1 - p)) / p."""
+    distinct = Distinct(400)
+    for _ in range(2):
+        distinct.add(np.arange(1600, dtype=np.uint64))
+    deviation = math.sqrt(400 * 0.75) / 0.25
+    assert distinct.count() == Count(math.floor(1600 - _SIGMAS * deviation), math.ceil(1600 + _SIGMAS * deviation))

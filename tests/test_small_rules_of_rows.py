@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from cyborg_ingest.errors import ArgumentError
+from cyborg_ingest.ledger import PartState
 from cyborg_ingest.model import Mark
 from cyborg_ingest.plan import Done
 from cyborg_ingest.ranges import RangeSet
@@ -35,6 +36,19 @@ def test_settled_rows_of_a_stream_lie_in_the_fewest_bytes_that_a_mark_behind_the
 
 def test_a_settled_row_behind_the_last_mark_needs_no_bytes() -> None:
     assert Done(RangeSet([(0, 5), (7, 9)]), None, marks={5: Mark(50, "a")}).bytes_before(9) == 50
+
+
+@pytest.mark.parametrize(
+    ("settled", "marked", "is_marked"),
+    [([], [], True), ([], [5], True), ([(0, 5)], [], False), ([(0, 5)], [5], True), ([(0, 5)], [4], False),
+     ([(0, 5), (7, 9)], [5], False), ([(0, 5), (7, 9)], [9], True), ([(0, 5), (7, 9)], [20], True)],
+)  # fmt: skip
+def test_rows_of_a_stream_can_be_told_again_where_a_mark_lies_behind_all_that_are_settled(
+    settled: list[tuple[int, int]], marked: list[int], is_marked: bool
+) -> None:
+    marks = {place: Mark(place, "digest") for place in marked}
+    assert PartState(done=RangeSet(settled), marks=marks).is_marked is is_marked
+    assert PartState(held=RangeSet(settled), marks=marks).is_marked is is_marked
 
 
 def test_the_dimension_is_bounded_and_the_number_of_rows_is_not() -> None:
