@@ -130,3 +130,24 @@ def test_of_what_is_compressed_the_size_is_that_of_what_was(codec: Any) -> None:
     for names, columns in ((["a"], 1), (["a", "b"], 2)):
         size = decoded_size(message, batch.schema, names, lambda at, size: body[at : at + size])
         assert size == rows * 8 * columns
+
+
+def test_the_buffers_of_views_are_counted_as_their_message_says() -> None:
+    """Short texts stand in their views; a long one in a buffer of its own. The format pads each buffer to 8 bytes."""
+    short, long = pa.array(["a", "b"], pa.string_view()), pa.array(["x" * 1000, "b"], pa.string_view())
+    batch = pa.record_batch({"short": short, "long": long, "n": [1, 2]})
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, batch.schema) as stream:
+        stream.write_batch(batch)
+    reader = pa.ipc.MessageReader.open_stream(out.getvalue())
+    reader.read_next_message()
+    message = message_of(reader.read_next_message().metadata.to_pybytes())
+    assert message.variadic == (len(short.buffers()) - 2, len(long.buffers()) - 2)
+
+    def size(*names: str) -> int:
+        return decoded_size(message, batch.schema, names, lambda *_: b"")
+
+    assert size("short") == 2 * 16
+    assert size("long") == 2 * 16 + 1000
+    assert size("n") == 2 * 8
+    assert size("short", "n") == 2 * 16 + 2 * 8
