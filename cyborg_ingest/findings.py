@@ -48,7 +48,7 @@ _WORDS = {
     Reason.VECTOR_OVERFLOW: ("Numbers beyond float32", _GO_ON),
     Reason.VECTOR_ZERO: ("A vector of zeros", _GO_ON),
     Reason.METADATA_INVALID: ("Metadata that cannot be loaded", f"--metadata-column takes another column; {_GO_ON}"),
-    Reason.METADATA_NOT_FINITE: ("NaN or infinity in the metadata", f"--metadata-columns leaves it out; {_GO_ON}"),
+    Reason.METADATA_NOT_FINITE: ("NaN or infinity in the metadata", f"--metadata-column '' loads none; {_GO_ON}"),
     Reason.CONTENTS_INVALID: ("Contents that are no text", f"--contents-column takes another column; {_GO_ON}"),
 }
 _SEVERAL_IDS = "--id-column takes the ids from another column, --id-prefix tells files without ids apart"

@@ -211,12 +211,12 @@ def _check_rows(found: tuple[Source, ...], empty: dict[str, FormatError | None],
 def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
     """Refuse options that the sources cannot honour."""
     given = {"--ids": sidecars.ids, "--metadata": sidecars.metadata, "--contents": sidecars.contents}
-    files = [option for option, value in given.items() if value]
-    if files and not all(reader.is_bare for reader in readers):
+    options = [option for option, value in given.items() if value]
+    if options and not all(reader.is_bare for reader in readers):
         bare = ", ".join(name for name, reader in READERS.items() if reader.is_bare)
-        raise UsageError(f"{files[0]} is for {bare} sources; the other formats hold their own columns.")
-    if files and len(readers) > 1:
-        raise UsageError(f"{files[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
+        raise UsageError(f"{options[0]} is for {bare} sources; the other formats hold their own columns.")
+    if options and len(readers) > 1:
+        raise UsageError(f"{options[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
     if sidecars.ids and sidecars.id_prefix:
         raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
 

@@ -30,7 +30,7 @@ _NUMBERED = re.compile(r"(.*?)\d+", re.DOTALL)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _ID_WORDS = {"id", "ids", "uuid", "guid", "key", "pk", "sku", "isbn", "doi", "code", "hash"}
 _ID_ENDS = ("id", "uuid", "key")
-_TEMPLATE = "--id-template '{file}-{row}'"
+_MADE = "make ids of the file's name and row numbers: --id-template '{file}-{row}'"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
 
 
@@ -118,7 +118,7 @@ def way_out(field: pa.Field, role: Role, names: Iterable[str] = ()) -> str:
 def made_ids(names: Iterable[str]) -> str:
     """How ids are made where no column holds any; two names are columns' own where there are such."""
     own = {"file", "row"} & set(names)
-    return "make ids with --id-template" if own else "make ids of the file's name and row numbers: " + _TEMPLATE
+    return "make ids with --id-template" if own else _MADE
 
 
 def likely_columns(schema: pa.Schema, role: Role, taken: Iterable[str] = ()) -> list[str]:
@@ -190,6 +190,9 @@ def nothing_fits(uri: str, schema: pa.Schema, role: Role, taken: Iterable[str] =
     if named is not None:
         return f"{uri}: {unfit(named, role)} {tried(likely[0], role) if likely else way_out(named, role, schema.names)}"
     advice = tried(likely[0], role) if likely else _where_none_is(schema, role)
+    own = next((one for one in schema.names if one.lower() in role.names), None)
+    if own is not None:
+        return f"{uri}: column {own!r} is named by another option, so none is left for the {role.name}. {advice}"
     return f"{uri}: no column is named {', '.join(role.names)}. {columns_of(_described(schema))} {advice}"
 
 

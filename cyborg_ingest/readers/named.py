@@ -162,13 +162,23 @@ def resolve(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, Colum
     if other is not None:
         raise MappingError(
             f"{layout.uri}: {vector!r} has {rows:,} rows and {other!r} has {arrays.columns[other][0]:,}: row by "
-            "row they do not belong together. Name another column, as with --id-column or --vector-column."
+            f"row they do not belong together. {_instead(other, names)}"
         )
     read = set(names.read)
     left_out = (*(one for one in layout.schema.names if one not in read), *arrays.unreadable)
     row_bytes = sum(arrays.columns.get(one, (rows, 0))[1] for one in names.read)
     parts = row_parts(layout.uri, layout.format, rows, row_bytes, is_seekable=layout.is_seekable)
     return replace(layout, parts=parts, rows=rows, rows_estimate=rows), replace(names, left_out=left_out)
+
+
+def _instead(name: str, names: ColumnMap) -> str:
+    """What to do about a column that has another number of rows than the vectors."""
+    if name == names.id:
+        return "Name other ids with --id-column, or make them with --id-template '{row}'."
+    if name in {names.metadata, names.contents}:
+        role = "metadata" if name == names.metadata else "contents"
+        return f"Name another with --{role}-column, or load none with --{role}-column ''."
+    return "Leave it out."
 
 
 def _offered(layout: Layout, rows: int | None, choice: mapping.ColumnChoice) -> pa.Schema:
