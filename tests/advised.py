@@ -36,6 +36,9 @@ def files() -> None:
     np.save("doublybad.npy", np.where(good > 15, np.nan, np.where(good == 9, np.nan, good)))
     np.save("long.npy", np.ones((10_001, 4), np.float32))
     Path("key").write_text("ab" * 32)
+    Path("open").mkdir()
+    Path("open").chmod(0o777)
+    Path("words.pkl").write_bytes(b"\x80\x04.")
     Path("blank").write_text("\n")
     Path("nokey").write_text("no key")
     Path("schema.json").write_text('{"year": {"filterable": true, "pattern": false}}')
@@ -69,6 +72,7 @@ def _lines() -> None:
         "noid.jsonl": f"{json.dumps(row)}\n{json.dumps({**row, 'id': None, 'code': 'b'})}",
         "noids.jsonl": json.dumps({"text": "words", "vector": [1, 2, 3, 4]}),
         "wide.jsonl": json.dumps({**row, "metadata": {f"field{n}": n for n in range(60)}}),
+        "badvector.jsonl": f"{json.dumps(row)}\n{json.dumps({**row, 'vector': [1, 'x', 2, 3]})}",
         "unparsable.jsonl": f"{json.dumps(row)}\n{{",
     }
     for name, text in texts.items():
@@ -114,11 +118,15 @@ def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
         "nullids": {"id": pa.array(["a", None, "c", "d", "e"]), "vector": vector, "code": ids},
         "sameids": {"id": pa.array(["a", "a", "c", "d", "e"]), "vector": vector, "code": ids},
         "nullvectors": {"id": ids, "vector": pa.array([None, *good[1:].tolist()]), "other": vector},
+        "template": {"file": ids, "row": ids, "vector": vector},
         "twoids": {"id": ids, "uuid": ids, "vector": vector},
         "large": {"id": ids, "vector": vector, "text": pa.array(["x" * 5000] * 5)},
     }  # fmt: skip
     for name, columns in tables.items():
         pq.write_table(pa.table(columns), f"{name}.parquet")
+    Path("partly").mkdir()
+    Path("partly/rows.unknown").write_text("?")
+    pq.write_table(pa.table(tables["rows"]), "partly/rows.parquet")
     Path("alike").mkdir()
     pq.write_table(pa.table(tables["rows"]), "alike/rows.parquet")
     Path("alike/rows.csv").write_text(Path("rows.csv").read_text())
@@ -374,4 +382,30 @@ FINDINGS |= {
         "inspect good.npy --index x --target http://127.0.0.1:9 --retries 0", "inspect good.npy --index x"),
     "--index-key-file, --api-key-file": Advice(
         "inspect good.npy --index x --index-key-file key", "inspect good.npy --index x"),
+}  # fmt: skip
+
+OTHERS = {
+    **_upserts({
+        "make ids with --id-template": ("template.parquet", "template.parquet --id-template '{file}-{row}'"),
+        "Name another with --{}-column, or load none with --{}-column ''": (
+            "lengths2.npz --id-template '{row}'", "lengths2.npz --id-template '{row}' --contents-column ''"),
+        "save its vectors with numpy.save and their ids as text": ("words.pkl", "good.npy --ids ids.txt"),
+        "read them with --format, or by their own names": (
+            "partly", "rows.unknown --format csv --vector-column 'v*'"),
+        "whose suffix says another format than --format": ("formats --format csv", "formats/one.parquet"),
+        "name another directory with --state-dir": (
+            "good.npy --state-dir open", "good.npy --state-dir state"),
+        "Give another --state-dir.": ("formats --state-dir formats", "formats --state-dir state"),
+        "Give another --target, or no --format.": (
+            "many --id-prefix '{file}-' --format npy --create --target disk:many/data",
+            "many --id-prefix '{file}-' --format npy --create --target disk:data"),
+        "--where {}": ("rows.parquet --where 'a = 1'", "rows.parquet"),
+        "--{} {}": ("rows.parquet --limit 2", "rows.parquet"),
+    }),
+    "--differences {}": Advice(
+        "verify good.npy --index x --differences many", "verify good.npy --index x --differences found.jsonl", 5),
+    "--vector-column; {}": Advice(
+        "inspect badvector.jsonl", "upsert badvector.jsonl --index x --max-errors 1", 1),
+    "Index {} needs its key: set CYBORG_INGEST_INDEX_KEY, or give --index-key-file": Advice(
+        "index info x ENV=CONFIG_DIR", "index info x --index-key-file key", 2, "This is not the key of the index"),
 }  # fmt: skip
