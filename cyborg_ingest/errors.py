@@ -23,6 +23,7 @@
     │   ├── RefusedError          3    it refused this request, and a row may be to blame (400, 422, engine)
     │   ├── TooLargeError         3    the request is larger than the target takes (413)
     │   ├── AccessError           2    a key is wrong or may not do this (401, 403)
+    │   │   └── IndexKeyError     2    it is the index's own: missing, wrong, or one too many
     │   ├── NoIndexError          2    no such index, or a key that does not open it (404)
     │   ├── IndexExistsError      2    an index of this name is there already
     │   ├── CapReachedError       2    the free tier's limit of items per index
@@ -185,6 +186,10 @@ class AccessError(TargetError):
     """A key is missing or wrong, or does not permit this."""
 
     exit_code = ExitCode.USAGE
+
+
+class IndexKeyError(AccessError):
+    """The index's own key is missing or wrong, or given although a KMS keeps it."""
 
 
 class NoIndexError(TargetError):

@@ -58,6 +58,20 @@ def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
     return found
 
 
+def origin(settings: TargetSettings, target: str, index: str) -> str:
+    """Where the key came from that an index does not take, or where none was found: the next step of such an error."""
+    if settings.index_key_file is not None:
+        return f"The key that was tried is that of --index-key-file {settings.index_key_file}."
+    if keys.given(os.environ, keys.INDEX_KEY_VARIABLE) is not None:
+        return f"The key that was tried is that of {keys.INDEX_KEY_VARIABLE}."
+    looked_at = key_places(settings, target, index)
+    kept = next((place for place in looked_at if place.find() is not None), None)
+    if kept is not None:
+        option = "--key-out " if kept.is_named else ""
+        return f"The key that was tried is kept in {option}{kept.path}; --index-key-file names another."
+    return f"None is kept in {' or '.join(str(place.path) for place in looked_at)}."
+
+
 def make_key(settings: CreateSettings, target: str, index: str, command: str | None) -> tuple[bytes, Place | None]:
     """The key of an index that is to be created; and its place, if this has put it there: on the disk already.
 

@@ -12,12 +12,13 @@ from cyborg_ingest.errors import (
     AccessError,
     CapReachedError,
     IndexExistsError,
+    IndexKeyError,
     MappingError,
     NoIndexError,
     UsageError,
 )
 from cyborg_ingest.events import Noted, Retrying, ignore
-from cyborg_ingest.keyring import find_key, make_key, where_kept
+from cyborg_ingest.keyring import find_key, make_key, origin, where_kept
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.retry import Gate, RetryPolicy
 from cyborg_ingest.scrubbing import KNOWN
@@ -102,9 +103,11 @@ def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> O
     index = client.index(name, key)
     try:
         return Opened(index, index.describe(), created=False)
-    except AccessError:
+    except AccessError as error:
         kept = find_key(settings, client.target, name)
         if key is not None or kept is None:
+            if isinstance(error, IndexKeyError):
+                raise IndexKeyError(f"{error} {origin(settings, client.target, name)}") from None
             raise
     index = client.index(name, kept)  # another process has made it since, and kept its key
     return Opened(index, index.describe(), created=False)

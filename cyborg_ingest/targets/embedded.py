@@ -20,6 +20,7 @@ from cyborg_ingest.errors import (
     CapReachedError,
     IndexBusyError,
     IndexExistsError,
+    IndexKeyError,
     IngestError,
     MissingExtraError,
     NoIndexError,
@@ -53,6 +54,8 @@ _LOCKED = (
     "service with --target http://HOST:PORT."
 )
 
+_NOT_ITS_KEY = "This is not the key of the index. Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file."
+
 # What the engine says -> the error, and what to do. The first that fits counts; anything else may be a row's fault
 _MEANINGS: tuple[tuple[str, type[TargetError | UsageError], str], ...] = (
     ("is locked by another", IndexBusyError, _LOCKED),
@@ -60,9 +63,9 @@ _MEANINGS: tuple[tuple[str, type[TargetError | UsageError], str], ...] = (
     ("No KMS blob exists", NoIndexError, ""),
     ("Failed to load wrapped DEK", NoIndexError, "It was deleted, or its creation was cut short."),
     ("already exists", IndexExistsError, ""),
-    ("does not authenticate the stored wrap", AccessError, "This is not the key of the index."),
-    ("index_key", AccessError, "An index key has 32 bytes, not all zero."),
-    ("Index key", AccessError, "An index key has 32 bytes, not all zero."),
+    ("does not authenticate the stored wrap", IndexKeyError, _NOT_ITS_KEY),
+    ("index_key", IndexKeyError, "An index key has 32 bytes, not all zero."),
+    ("Index key", IndexKeyError, "An index key has 32 bytes, not all zero."),
     ("permission denied", AccessError, ""),
     ("check your API key", AccessError, f"{_LICENCE} is not a valid licence; without it the free tier works."),
     ("Item limit reached", CapReachedError, f"Load into another index, or set {_LICENCE} to a licence."),
@@ -256,7 +259,7 @@ class EmbeddedIndex(Closing):
                     raise NoIndexError(f"{self._client.target} has no index {self.name!r}.")
                 self._client.refuse_kms(self.name)
                 if self._key is None:
-                    raise AccessError(
+                    raise IndexKeyError(
                         f"Index {self.name!r} needs its key: set CYBORG_INGEST_INDEX_KEY, or give --index-key-file."
                     )
                 self._handle = engine.load_index(self.name, self._key)
