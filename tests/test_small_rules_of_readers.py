@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from cyborg_ingest.readers import delimited
 from cyborg_ingest.readers.arrow import ArrowReader
 from cyborg_ingest.readers.base import Sidecars, check_names
 from cyborg_ingest.readers.cellcolumns import _parsed
+from cyborg_ingest.readers.cellrows import _plain_cells
 from cyborg_ingest.readers.cells import Kind, value_of
 from cyborg_ingest.readers.delimited import DelimitedReader
 from cyborg_ingest.readers.ends import hdf5_end
@@ -223,3 +225,18 @@ def test_an_arrow_file_of_no_columns_and_no_rows_is_empty(is_file: bool, tmp_pat
         pass
     found = ArrowReader().layout(str(path), Sidecars())
     assert (found.parts, found.rows, found.rows_estimate) == ((), 0, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a,b,c", 'a,"b,c",d', '"[1, 2]",x,"y z"', '"a"', '""', "", ",", 'a,"",b', '"a",b\n', 'a,"b"\r\n', '"a"\n'],
+)
+def test_a_line_whose_quotes_begin_and_end_cells_has_the_cells_that_csv_finds(line: str) -> None:
+    (expected,) = list(csv.reader([line])) or [[]]
+    assert _plain_cells(line, ",") == expected
+    assert _plain_cells(line.replace(",", ";"), ";") == [cell.replace(",", ";") for cell in expected]
+
+
+@pytest.mark.parametrize("line", ['a,"b', 'a,b"c"', 'a,"b""c"', '"a"b,c', "a\rb"])
+def test_a_line_of_other_quotes_is_left_to_csv(line: str) -> None:
+    assert _plain_cells(line, ",") is None
