@@ -240,3 +240,13 @@ def test_a_line_whose_quotes_begin_and_end_cells_has_the_cells_that_csv_finds(li
 @pytest.mark.parametrize("line", ['a,"b', 'a,b"c"', 'a,"b""c"', '"a"b,c', "a\rb"])
 def test_a_line_of_other_quotes_is_left_to_csv(line: str) -> None:
     assert _plain_cells(line, ",") is None
+
+
+def test_a_file_that_is_no_parquet_is_refused_with_what_it_begins_with(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"id,vector\n" * 100)
+    with pytest.raises(FormatError) as caught, opened(str(path)):
+        pass
+    assert str(caught.value) == (
+        f"{path}: it is no Parquet file (it begins with b'id,v'). Say what it is with --format."
+    )
