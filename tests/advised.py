@@ -247,7 +247,7 @@ FORMATS = _upserts({
     "that --max-row-bytes allows. Its quote may not be closed": (
         "open.csv --max-row-bytes 1000", "closed.csv --max-row-bytes 10000"),
     "the {} bytes that --max-row-bytes allows": (
-        "longhead.csv --max-row-bytes 1000", "longhead.csv --max-row-bytes 9000000"),
+        "longhead.csv --max-row-bytes 1000", "rows.csv --max-row-bytes 1000"),
     "the row {} than the {} that --max-row-bytes allows": (
         "large.parquet --contents-column text --max-row-bytes 1000",
         "large.parquet --contents-column text --max-row-bytes 10000"),
@@ -402,6 +402,14 @@ OTHERS = {
         "--where {}": ("rows.parquet --where 'a = 1'", "rows.parquet"),
         "--{} {}": ("rows.parquet --limit 2", "rows.parquet"),
     }),
+    "--kms-name lets the service keep the key, and --key-out is for one that is made": Advice(
+        "index create y --kms-name k --key-out new.key", "index create y --key-out new.key"),
+    "--key-out is for a key that is made, and the index's key is given already": Advice(
+        "index create y --index-key-file key --key-out new.key", "index create y --index-key-file key"),
+    "name another file with --key-out": Advice(
+        "index create y --key-out key", "index create y --key-out new.key"),
+    "Name a file in a directory that is there, with --key-out": Advice(
+        "index create y --key-out nowhere/new.key", "index create y --key-out new.key"),
     "--differences {}": Advice(
         "verify good.npy --index x --differences many", "verify good.npy --index x --differences found.jsonl", 5),
     "--vector-column; {}": Advice(
