@@ -18,6 +18,7 @@ from cyborg_ingest.mapping import field_of
 from cyborg_ingest.ranges import RangeSet
 from cyborg_ingest.readers import READERS
 from cyborg_ingest.readers.base import ORIGIN
+from cyborg_ingest.stop import heed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -338,7 +339,7 @@ class _Ahead:
     def __init__(self, chunks: Iterator[Chunk], stop: Stop) -> None:
         self._chunks = chunks
         self._stop = stop
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._thread = ThreadPoolExecutor(1, "reader", heed, (stop,))
         self._next: Future[Chunk | None] = self._thread.submit(next, chunks, None)
 
     def __iter__(self) -> Iterator[Chunk]:

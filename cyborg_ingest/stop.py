@@ -36,3 +36,20 @@ class Stop:
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until it is asked for; whether it is."""
         return self._asked.wait(seconds)
+
+
+class _Thread(threading.local):
+    stop: Stop | None = None
+
+
+_thread = _Thread()
+
+
+def heed(stop: Stop) -> None:
+    """From now on, whatever this thread waits for may be ended by this one."""
+    _thread.stop = stop
+
+
+def heeded() -> Stop | None:
+    """The one that ends what this thread waits for, if there is one."""
+    return _thread.stop

@@ -35,6 +35,7 @@ LAYERS = {
     "probes": 1,
     "readers": 2,
     "sources": 1,
+    "apart": 1,
     "conditions": 1,
     "filters": 1,
     "operands": 1,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import pickle
 import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import fuzzing
-import h5py
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -115,12 +115,32 @@ def test_pyarrow_on_what_load_is_given(error: Exception) -> None:
                 pass
 
 
+FAILING = """
+import pickle, sys
+sys.path.remove({folder!r})
+del sys.modules["h5py"]
+import h5py
+def fail(*_arguments, **_options):
+    raise pickle.loads({error!r})
+h5py.{method} = fail
+"""
+
+
+def failing_h5py(folder: Path, method: str, error: Exception) -> str:
+    """A folder to import h5py from, of which one method fails: it is imported by a process of its own."""
+    (folder / "h5py").mkdir(parents=True)
+    text = FAILING.format(folder=str(folder), error=pickle.dumps(error), method=method)
+    (folder / "h5py" / "__init__.py").write_text(text)
+    return str(folder)
+
+
 @pytest.mark.parametrize("error", named(OF_HDF5))
-def test_h5py(error: Exception, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_h5py(error: Exception, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = corpus / "rows.h5"
-    expect(path, exit_codes={3}, patch=lambda: monkeypatch.setattr(h5py.Dataset, "__getitem__", raising(error)))
-    monkeypatch.setattr(h5py.Group, "get", raising(error))
-    expect(path, exit_codes={2, 3})
+    folder = failing_h5py(tmp_path / "read", "Dataset.__getitem__", error)
+    expect(path, exit_codes={3}, patch=lambda: monkeypatch.syspath_prepend(folder))
+    monkeypatch.syspath_prepend(failing_h5py(tmp_path / "planned", "Group.get", error))
+    expect(path, exit_codes={2})
 
 
 @pytest.mark.parametrize("error", named(OF_ZIP))

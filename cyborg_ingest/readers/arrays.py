@@ -52,6 +52,14 @@ def text_array(texts: Sequence[str | bytes | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(texts), buffers)
 
 
+def joined_text_array(lengths: npt.NDArray[np.int64], texts: npt.NDArray[np.uint8]) -> pa.Array:
+    """One text a row, from the bytes of all and the length of each. Raises ValueError where these do not agree."""
+    ends = np.cumsum(np.concatenate([[0], lengths]), dtype=np.int64)
+    if (lengths < 0).any() or ends[-1] != len(texts):
+        raise ValueError(f"texts of {ends[-1]:,} bytes in {len(texts):,}")
+    return pa.Array.from_buffers(pa.large_string(), len(lengths), [None, pa.py_buffer(ends), pa.py_buffer(texts)])
+
+
 def _validity(rows: Sequence[Any]) -> pa.Buffer | None:
     missing = np.fromiter((row is None for row in rows), np.bool_, len(rows))
     return pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None

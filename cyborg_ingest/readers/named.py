@@ -55,17 +55,20 @@ def row_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:1] if shape[1:] == (1,) and name.lower() in _ONE_A_ROW else shape
 
 
-def described(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], limit: int) -> Array:
-    """An array by its shape and type; nothing of it is read. Its rows have at most `limit` bytes."""
+def described(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], limit: int, words: str = "") -> Array:
+    """An array by its shape and type; nothing of it is read. Its rows have at most `limit` bytes.
+
+    `words` name the type where `dtype` is but its size.
+    """
     shape = row_shape(name, shape)
     row_bytes = dtype.itemsize * (shape[1] if len(shape) == _MATRIX else 1)
-    kind, why = _row_type(shape, dtype)
+    kind, why = _row_type(shape, dtype, words or str(dtype))
     if kind is not None and row_bytes > limit:
         kind, why = None, f"has rows of {row_bytes:,} bytes, more than the {limit:,} that --max-row-bytes allows"
     return Array(name, shape, kind, row_bytes, len(shape) == _MATRIX and _is_number(dtype), why)
 
 
-def _row_type(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[pa.DataType | None, str]:
+def _row_type(shape: tuple[int, ...], dtype: np.dtype[Any], words: str) -> tuple[pa.DataType | None, str]:
     if dtype.hasobject:
         return None, "holds Python objects, which are never loaded: they could run code. Save it as numbers or text"
     if len(shape) == 1 and dtype.kind in "US":
@@ -73,7 +76,7 @@ def _row_type(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[pa.DataType
     if len(shape) == 1 and (_is_number(dtype) or dtype.kind == "b"):
         return pa.from_numpy_dtype(_plain(dtype)), ""
     if len(shape) != _MATRIX or not _is_number(dtype):
-        return None, f"has the shape {shape} of {dtype}, which is no column of vectors, numbers or text"
+        return None, f"has the shape {shape} of {words}, which is no column of vectors, numbers or text"
     if not 0 < shape[1] <= LARGEST_DIMENSION:
         return None, f"has {shape[1]:,} dimensions; vectors have 1 to {LARGEST_DIMENSION:,}"
     return pa.list_(pa.from_numpy_dtype(dtype.newbyteorder("=")), shape[1]), ""
