@@ -13,16 +13,16 @@ __version__ = "0.1.0"
 __all__ = ["IngestError", "RunReport", "__version__", "connect", "load"]
 
 if TYPE_CHECKING:
-    from cyborg_ingest.client import connect
     from cyborg_ingest.errors import IngestError
-    from cyborg_ingest.loader import load
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.loading.loader import load
+    from cyborg_ingest.loading.report import RunReport
+    from cyborg_ingest.targets.client import connect
 
 _HOMES = {
     "IngestError": "cyborg_ingest.errors",
-    "RunReport": "cyborg_ingest.report",
-    "connect": "cyborg_ingest.client",
-    "load": "cyborg_ingest.loader",
+    "RunReport": "cyborg_ingest.loading.report",
+    "connect": "cyborg_ingest.targets.client",
+    "load": "cyborg_ingest.loading.loader",
 }
 
 

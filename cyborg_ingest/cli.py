@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_ty
 import typer
 import typer.core
 
-from cyborg_ingest import __version__, environment, streams
+from cyborg_ingest import __version__
 from cyborg_ingest.errors import ExitCode, IngestError
-from cyborg_ingest.settings import (
+from cyborg_ingest.output import streams
+from cyborg_ingest.output.streams import say, say_traceback, shown
+from cyborg_ingest.settings import environment
+from cyborg_ingest.settings.options import (
     CreateIndexSettings,
     CreateSettings,
     InspectSettings,
@@ -26,14 +29,13 @@ from cyborg_ingest.settings import (
     VerifySettings,
     declarations,
 )
-from cyborg_ingest.streams import say, say_traceback, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cyborg_ingest.events import Event
-    from cyborg_ingest.report import RunReport
-    from cyborg_ingest.settings import Declaration
+    from cyborg_ingest.facts import Event
+    from cyborg_ingest.loading.report import RunReport
+    from cyborg_ingest.settings.options import Declaration
 
 DEFAULT_TARGET = "disk:~/.cyborgdb/data"
 """Where the service looks too; assumed on a terminal only."""
@@ -151,8 +153,8 @@ def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]
 
     `has_display`: the command says itself what is wrong with the environment.
     """
+    from cyborg_ingest.loading.stopping import Stopper  # noqa: PLC0415
     from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.stopping import Stopper  # noqa: PLC0415
 
     try:
         environment.refuse_empty(os.environ)
@@ -228,15 +230,15 @@ def _print_json(value: Any) -> None:
 
 
 def _at_terminal() -> bool:
-    from cyborg_ingest.display import is_terminal  # noqa: PLC0415 - rich is slow to import
+    from cyborg_ingest.output.display import is_terminal  # noqa: PLC0415 - rich is slow to import
 
     return is_terminal(sys.stderr)
 
 
 def _say(event: Event) -> None:
     """What commands without a display of their own have to say: notes, and each failure that is waited out."""
-    from cyborg_ingest import wording  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.events import Noted, Retrying  # noqa: PLC0415
+    from cyborg_ingest.facts import Noted, Retrying  # noqa: PLC0415
+    from cyborg_ingest.output import wording  # noqa: PLC0415 - `--help` needs none of this
 
     if isinstance(event, Noted):
         say(wording.note(event), err=True)
@@ -263,9 +265,9 @@ def _main(
 @_takes(LoadSettings, OutputSettings)
 def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
-    from cyborg_ingest.display import make_display  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.events import Ended, Noted  # noqa: PLC0415
-    from cyborg_ingest.loader import run  # noqa: PLC0415
+    from cyborg_ingest.facts import Ended, Noted  # noqa: PLC0415
+    from cyborg_ingest.loading.loader import run  # noqa: PLC0415
+    from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
     output = _settings(OutputSettings, arguments)
     settings = _settings(LoadSettings, {**arguments, "sources": tuple(sources), "index": index})
@@ -297,7 +299,7 @@ def verify(
     **arguments: Any,
 ) -> ExitCode:
     """Compare an index with the files it was loaded from; exit code 5 where a row differs."""
-    from cyborg_ingest.verifier import verify as compare  # noqa: PLC0415
+    from cyborg_ingest.check.verifier import verify as compare  # noqa: PLC0415
 
     settings = _settings(VerifySettings, {**arguments, "sources": tuple(sources), "index": index})
     result = compare(settings, emit=_say)
@@ -314,8 +316,8 @@ def verify(
 @_takes(InspectSettings)
 def inspect_sources(*, sources: _SOURCES, **arguments: Any) -> ExitCode:
     """Say what files are like and what is wrong with them, without an index; exit code 1 where something is."""
-    from cyborg_ingest.inspecting import inspect as look  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.portrait import portrait  # noqa: PLC0415
+    from cyborg_ingest.check.inspecting import inspect as look  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.output.portrait import portrait  # noqa: PLC0415
 
     settings = _settings(InspectSettings, {**arguments, "sources": tuple(sources)})
     found = look(settings, _say)
@@ -331,7 +333,7 @@ def inspect_sources(*, sources: _SOURCES, **arguments: Any) -> ExitCode:
 @_takes(CreateIndexSettings, TargetSettings)
 def create_index(name: _NAME, **arguments: Any) -> None:
     """Create an index; without a key, one is made and kept, and its path printed."""
-    from cyborg_ingest.manage import create  # noqa: PLC0415
+    from cyborg_ingest.targets.manage import create  # noqa: PLC0415
 
     settings = _settings(CreateIndexSettings, arguments)
     say(create(settings, name, _say, command=_command_line()))
@@ -346,7 +348,7 @@ def index_info(
     **arguments: Any,
 ) -> None:
     """Show an index: dimension, metric, rows, training."""
-    from cyborg_ingest.manage import info  # noqa: PLC0415
+    from cyborg_ingest.targets.manage import info  # noqa: PLC0415
 
     found = info(_settings(TargetSettings, arguments), name, _say)
     if json_output:
@@ -360,7 +362,7 @@ def index_info(
 @_takes(TargetSettings)
 def list_indexes(**arguments: Any) -> None:
     """List the names of all indexes of a target."""
-    from cyborg_ingest.manage import names  # noqa: PLC0415
+    from cyborg_ingest.targets.manage import names  # noqa: PLC0415
 
     for name in names(_settings(TargetSettings, arguments), _say):
         say(name)
@@ -370,7 +372,7 @@ def list_indexes(**arguments: Any) -> None:
 @_takes(TargetSettings)
 def train_index(name: _NAME, **arguments: Any) -> None:
     """Train an index, so that queries on many rows are fast. Blocks until it is done."""
-    from cyborg_ingest.manage import train  # noqa: PLC0415
+    from cyborg_ingest.targets.manage import train  # noqa: PLC0415
 
     say(train(_settings(TargetSettings, arguments), name, _say))
 
@@ -385,7 +387,7 @@ def delete_index(
 ) -> None:
     """Delete an index with all its rows. Asks first; without a terminal, --yes is needed."""
     from cyborg_ingest.errors import UsageError  # noqa: PLC0415
-    from cyborg_ingest.manage import delete, info  # noqa: PLC0415
+    from cyborg_ingest.targets.manage import delete, info  # noqa: PLC0415
 
     settings = _settings(TargetSettings, arguments)
     found = info(settings, name, _say)

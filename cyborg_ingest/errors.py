@@ -48,7 +48,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.loading.report import RunReport
 
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -75,7 +75,7 @@ def _load(name: str, sources: list[str]) -> None:
 
 
 def _key(target: str, index: str) -> bytes:
-    from cyborg_ingest import keys  # noqa: PLC0415 - after the environment names the folder
+    from cyborg_ingest.settings import keys  # noqa: PLC0415 - after the environment names the folder
 
     key = keys.find_kept_key(keys.kept_key_path(target, index))
     if key is None:

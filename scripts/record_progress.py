@@ -16,13 +16,13 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from cyborg_ingest.display import RichDisplay, make_display
-from cyborg_ingest.events import Ended
-from cyborg_ingest.loader import run
-from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.facts import Ended
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.output.display import RichDisplay, make_display
+from cyborg_ingest.settings.options import LoadSettings
 
 if TYPE_CHECKING:
-    from cyborg_ingest.events import Event
+    from cyborg_ingest.facts import Event
 
 ROWS, DIMENSION = 200_000, 384
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "progress.svg"

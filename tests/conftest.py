@@ -17,8 +17,9 @@ from moto.server import ThreadedMotoServer
 from service import Service, running
 
 import cyborg_ingest
-from cyborg_ingest import keys, sources
+from cyborg_ingest import sources
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.settings import keys
 from cyborg_ingest.sources import versions
 
 if TYPE_CHECKING:

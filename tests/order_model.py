@@ -11,16 +11,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cyborg_ingest.batches import Cutting, cut
-from cyborg_ingest.doubts import PAUSES
 from cyborg_ingest.errors import ConnectionLostError, ExitCode, TargetError, UnavailableError
-from cyborg_ingest.journal import Journal
-from cyborg_ingest.ledger import replay
+from cyborg_ingest.loading.doubts import PAUSES
+from cyborg_ingest.loading.resume import done_of, keep_in_order
+from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.model import StoredRow
-from cyborg_ingest.resume import done_of, keep_in_order
-from cyborg_ingest.retry import Gate, RetryPolicy
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.state.ledger import replay
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.transfer import Transfer
+from cyborg_ingest.targets.retry import Gate, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.model import Batch
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
 
     Vectors = npt.NDArray[np.float32]
 

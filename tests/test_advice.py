@@ -20,7 +20,8 @@ from advised import Advice
 from typer.testing import CliRunner
 
 import cyborg_ingest
-from cyborg_ingest import cli, loader
+from cyborg_ingest import cli
+from cyborg_ingest.loading import loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ PACKAGE = Path(cyborg_ingest.__file__).parent
 _ADVICE = re.compile(r"--[a-z{]|cyborg-ingest [a-z]")
 _OPTION = re.compile(r"\b(options?|flag)\b")
 _NAME = re.compile(r"--[a-z-]+( and --[a-z-]+)?")
-_DECLARE = {"settings.py", "cli.py"}
+_DECLARE = {"options.py", "cli.py"}
 """Where options are declared: their helps are no messages, and what they raise is."""
 
 

@@ -27,11 +27,11 @@ from cyborg_ingest.errors import (
     TooLargeError,
     UnavailableError,
 )
-from cyborg_ingest.manage import names
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.scrubbing import Secrets
-from cyborg_ingest.settings import TargetSettings
+from cyborg_ingest.settings.options import TargetSettings
+from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets.answers import retry_after
+from cyborg_ingest.targets.manage import names
 from cyborg_ingest.targets.wire import Answer
 
 if TYPE_CHECKING:

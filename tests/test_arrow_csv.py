@@ -21,14 +21,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import EmptySourceError, FormatError, IngestError, MappingError, SourceError
+from cyborg_ingest.formats import arrow
 from cyborg_ingest.model import Reason
-from cyborg_ingest.plan import Done
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers import arrow
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.plan.reading import Done
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -663,7 +663,7 @@ def test_what_is_not_done_is_read_and_nothing_else(data: st.DataObject) -> None:
 
 def arrow_reader_forgets(patch: pytest.MonkeyPatch) -> None:
     """As in a new process: what stands before a Part has to be counted."""
-    from cyborg_ingest.readers import READERS  # noqa: PLC0415 - for this alone
+    from cyborg_ingest.formats import READERS  # noqa: PLC0415 - for this alone
 
     patch.setattr(READERS["arrow"], "_bases", {})
 

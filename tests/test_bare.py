@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import FormatError, IngestError, SourceError
-from cyborg_ingest.plan import Done
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers import base
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.formats import base
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.plan.reading import Done
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.model import Batch, Chunk, ColumnMap, Fault, Part, Reason
+from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.targets.body import Body
 
 COLUMNS = ColumnMap("vector", "id", "metadata", (), "contents")

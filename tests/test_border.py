@@ -29,10 +29,10 @@ from cyborg_ingest.errors import (
     TargetError,
     UsageError,
 )
-from cyborg_ingest.events import Noted
-from cyborg_ingest.opening import open_client
-from cyborg_ingest.settings import LoadSettings, TargetSettings
+from cyborg_ingest.facts import Noted
+from cyborg_ingest.settings.options import LoadSettings, TargetSettings
 from cyborg_ingest.targets.hosts import fault_of, is_loopback
+from cyborg_ingest.targets.opening import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from service import Service
 
-    from cyborg_ingest.events import Event
+    from cyborg_ingest.facts import Event
 
 
 class Chunked:

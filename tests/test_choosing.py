@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import cyborg_ingest
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import BadRowError, IngestError, MappingError, UsageError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.readers.parquet import ParquetReader
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.formats.parquet import ParquetReader
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import cyborg_ingest
-from cyborg_ingest.batches import Cutting, cut
+from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.errors import BadRowError, UsageError
-from cyborg_ingest.events import Noted
-from cyborg_ingest.inspecting import inspect
-from cyborg_ingest.loader import run
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import InspectSettings, LoadSettings, SourceSettings
+from cyborg_ingest.facts import Noted
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.settings.options import InspectSettings, LoadSettings, SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

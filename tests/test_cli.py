@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 import cyborg_ingest
 from cyborg_ingest import cli
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.settings import (
+from cyborg_ingest.settings.options import (
     CreateIndexSettings,
     InspectSettings,
     LoadSettings,
@@ -166,7 +166,7 @@ def test_on_a_terminal_the_users_own_directory_is_the_default(source: Path, tmp_
 
 def test_a_plain_line_comes_every_few_seconds(source: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from cyborg_ingest import display; display.INTERVAL = 0.02; sys.argv[0] = 'cyborg-ingest';"
+        "import sys; from cyborg_ingest.output import display; display.INTERVAL = 0.02; sys.argv[0] = 'cyborg-ingest';"
         "from cyborg_ingest.cli import main; main()"
     )
     done = subprocess.run(
@@ -314,7 +314,7 @@ def test_a_new_index_without_a_key_gets_one_that_is_named_and_not_shown(engine: 
 
 def test_a_bug_ends_with_its_traceback_and_its_own_exit_code(source: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from cyborg_ingest import loader; loader.cut = None; sys.argv[0] = 'cyborg-ingest';"
+        "import sys; from cyborg_ingest.loading import loader; loader.cut = None; sys.argv[0] = 'cyborg-ingest';"
         "from cyborg_ingest.cli import main; main()"
     )
     done = subprocess.run(

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cyborg_ingest import columns
 from cyborg_ingest.model import Reason
+from cyborg_ingest.rows import columns
 
 ONE = uuid.UUID(int=1)
 LIST_KINDS = [pa.list_, pa.large_list, lambda kind: pa.list_(kind, 3)]

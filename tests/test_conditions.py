@@ -20,12 +20,12 @@ import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest.batches import Cutting, cut
-from cyborg_ingest.conditions import parse_condition
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.filters import parse_filter
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.rows.conditions import parse_condition
+from cyborg_ingest.rows.filters import parse_filter
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -121,7 +121,7 @@ def test_what_is_encoded_is_decoded_to_the_same(data: st.DataObject) -> None:
     assert request.batch.ids == ids
     assert request.batch.decode_vectors().tobytes() == vectors.tobytes()
     assert [one or None for one in request.batch.metadata or [None] * rows] == [one or None for one in metadata]
-    texts = [cyborg_ingest.values.contents_text(one) for one in contents]
+    texts = [cyborg_ingest.rows.values.contents_text(one) for one in contents]
     assert [one or "" for one in request.batch.contents or [""] * rows] == texts
 
 

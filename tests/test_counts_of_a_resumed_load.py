@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from test_journal import DESCRIPTION
 
-from cyborg_ingest.journal import Journal
+from cyborg_ingest.formats import base
+from cyborg_ingest.loading.report import Tally
+from cyborg_ingest.loading.resume import done_of, skipped
 from cyborg_ingest.model import Batch, Reason, Rejection
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.readers import base
-from cyborg_ingest.report import Tally
-from cyborg_ingest.resume import done_of, skipped
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
+from cyborg_ingest.state.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.model import Part
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
 
 
 def planned(folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Plan:

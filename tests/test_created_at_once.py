@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import KEY
 
-from cyborg_ingest import keys
+from cyborg_ingest.settings import keys
 from cyborg_ingest.targets import connect
 from cyborg_ingest.targets.base import Connection
 

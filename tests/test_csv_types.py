@@ -19,20 +19,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, SourceError, UsageError
+from cyborg_ingest.formats.cellrows import CellRows
 from cyborg_ingest.model import Reason
-from cyborg_ingest.plan import Done, nothing
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers.cellrows import CellRows
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.plan.reading import Done, nothing
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cyborg_ingest.model import Batch, Rejection
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
 
 CUTTING = Cutting(rows=50, size=1_000_000, encoded=True)
 

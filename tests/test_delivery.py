@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from cyborg_ingest.delivery import Delivery
 from cyborg_ingest.errors import (
     CapReachedError,
     ConnectionLostError,
@@ -16,13 +15,14 @@ from cyborg_ingest.errors import (
     TooLargeError,
     UnavailableError,
 )
+from cyborg_ingest.loading.delivery import Delivery
 from cyborg_ingest.model import Batch, Part, Reason, StoredRow
-from cyborg_ingest.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retry import Gate, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cyborg_ingest.sender import Settled
+    from cyborg_ingest.loading.sender import Settled
 
 PART = Part("f", "npy", 0, 0, 100, 100, 0, 100)
 

@@ -12,10 +12,10 @@ import pytest
 
 import cyborg_ingest
 from cyborg_ingest.errors import ArgumentError, FormatError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.values import MAX_DEPTH, canonical, dump_object, dump_objects, load_json, plain_json
+from cyborg_ingest.settings.options import SourceSettings
 from cyborg_ingest.targets.arguments import checked
-from cyborg_ingest.values import MAX_DEPTH, canonical, dump_object, dump_objects, load_json, plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

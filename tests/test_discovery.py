@@ -24,14 +24,14 @@ from conftest import BUCKET, KEY, upload
 
 import cyborg_ingest
 from cyborg_ingest.errors import EmptySourceError, FormatError, SourceNotFoundError, UsageError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
 from cyborg_ingest.sources import Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
 
 
 def row(identity: str) -> dict[str, Any]:

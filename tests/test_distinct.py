@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest.distinct import _SIGMAS, Count, Distinct, hashes_of
+from cyborg_ingest.check.distinct import _SIGMAS, Count, Distinct, hashes_of
 
 
 @settings(deadline=None)

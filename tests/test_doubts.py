@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from cyborg_ingest import doubts
-from cyborg_ingest.doubts import PAUSES, Doubts
 from cyborg_ingest.errors import ConnectionLostError
+from cyborg_ingest.loading import doubts
+from cyborg_ingest.loading.doubts import PAUSES, Doubts
 from cyborg_ingest.model import Batch, Part, StoredRow
-from cyborg_ingest.ranges import RangeSet
+from cyborg_ingest.rows.ranges import RangeSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cyborg_ingest.compare import Row
+    from cyborg_ingest.rows.compare import Row
 
 NOTHING = RangeSet()
 

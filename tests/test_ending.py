@@ -16,12 +16,12 @@ from cyborgdb import Client as SdkClient
 from proxy import Fault, Proxy, _answer
 
 import cyborg_ingest
-from cyborg_ingest import ending
-from cyborg_ingest.distinct import Count
-from cyborg_ingest.ending import Evidence, check_count, shortage
+from cyborg_ingest.check.distinct import Count
 from cyborg_ingest.errors import DifferenceError, MiscountError
+from cyborg_ingest.loading import ending
+from cyborg_ingest.loading.ending import Evidence, check_count, shortage
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.probes import PROBES, Sample
+from cyborg_ingest.state.probes import PROBES, Sample
 from cyborg_ingest.targets import embedded, rest
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from proxy import Answer
     from service import Service
 
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.loading.report import RunReport
 
 ROWS, DIMENSION = 1000, 4
 VECTORS = np.random.default_rng(11).standard_normal((ROWS, DIMENSION)).astype(np.float32)

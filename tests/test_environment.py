@@ -11,9 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import cyborg_ingest
-from cyborg_ingest import cli, environment, wording
-from cyborg_ingest.report import SourceTally, Tally
-from cyborg_ingest.settings import LoadSettings, declarations
+from cyborg_ingest import cli
+from cyborg_ingest.loading.report import SourceTally, Tally
+from cyborg_ingest.output import wording
+from cyborg_ingest.settings import environment
+from cyborg_ingest.settings.options import LoadSettings, declarations
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "environment.md").read_text("utf-8")
 

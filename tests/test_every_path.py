@@ -15,7 +15,8 @@ from proxy import UPSERT, Fault, Proxy, garbage, reset_after, reset_before, stat
 from typer.testing import CliRunner
 
 import cyborg_ingest
-from cyborg_ingest import manage
+from cyborg_ingest.check.inspecting import inspect
+from cyborg_ingest.check.verifier import verify
 from cyborg_ingest.cli import app
 from cyborg_ingest.errors import (
     ArgumentError,
@@ -25,15 +26,20 @@ from cyborg_ingest.errors import (
     TargetError,
     UnavailableError,
 )
-from cyborg_ingest.events import Retrying
-from cyborg_ingest.inspecting import inspect
-from cyborg_ingest.loader import run
+from cyborg_ingest.facts import Retrying
+from cyborg_ingest.loading.loader import run
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.opening import open_client
-from cyborg_ingest.retry import Gate, RetryPolicy
-from cyborg_ingest.settings import CreateIndexSettings, InspectSettings, LoadSettings, TargetSettings, VerifySettings
+from cyborg_ingest.settings.options import (
+    CreateIndexSettings,
+    InspectSettings,
+    LoadSettings,
+    TargetSettings,
+    VerifySettings,
+)
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.verifier import verify
+from cyborg_ingest.targets import manage
+from cyborg_ingest.targets.opening import open_client
+from cyborg_ingest.targets.retry import Gate, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
 
     from service import Service
 
-    from cyborg_ingest.events import Event
+    from cyborg_ingest.facts import Event
 
 QUICK: dict[str, Any] = {"retry_max_wait": 0.02, "timeout": 20.0}
 FAULTS = [

@@ -18,8 +18,8 @@ from service import free_port
 
 import cyborg_ingest
 from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.loading.report import RETRY, STATUSES
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.report import RETRY, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

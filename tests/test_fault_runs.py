@@ -31,7 +31,7 @@ from proxy import Answer, Fault, Proxy, held_back, reset_after, reset_before, st
 from service import running
 
 import cyborg_ingest
-from cyborg_ingest.doubts import PAUSES
+from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.model import CreateOptions
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from proxy import Fault, Proxy, all_faults, at_random, every
 from service import running
 
 import cyborg_ingest
-from cyborg_ingest import doubts
 from cyborg_ingest.errors import AccessError, TargetError, UnavailableError
-from cyborg_ingest.events import Sending
-from cyborg_ingest.loader import run
+from cyborg_ingest.facts import Sending
+from cyborg_ingest.loading import doubts
+from cyborg_ingest.loading.loader import run
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.settings.options import LoadSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from conftest import Engine
     from service import Service
 
-    from cyborg_ingest.events import Event
-    from cyborg_ingest.report import Tally
+    from cyborg_ingest.facts import Event
+    from cyborg_ingest.loading.report import Tally
 
 QUICK: dict[str, Any] = {"retry_max_wait": 0.2, "timeout": 2.0}
 FAULTS = {fault.name: fault for fault in all_faults(3.0)}
@@ -191,7 +191,9 @@ def twice_the_same_id(folder: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
 PAUSES = (0.5, 0.5, 1.0, 2.0)
 """In the place of 15 s, which `test_doubts` sees to: an older request is held for less than these."""
 
-COMMAND = f"from cyborg_ingest import cli, doubts; doubts.PAUSES = {PAUSES}; cli.main()"
+COMMAND = (
+    f"from cyborg_ingest import cli; from cyborg_ingest.loading import doubts; doubts.PAUSES = {PAUSES}; cli.main()"
+)
 
 
 def test_a_request_that_is_applied_late_does_not_replace_a_newer_row(

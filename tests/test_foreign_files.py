@@ -165,7 +165,7 @@ def test_every_type_of_metadata_has_its_value(tmp_path: Path, name: str, form: s
     target = f"disk:{tmp_path / 'data'}"
     cyborg_ingest.load(tmp_path / "rows.parquet", index="i", target=target, create=True, verify="full", **options)  # type: ignore[arg-type]
     with cyborg_ingest.connect(target) as client:
-        from cyborg_ingest import keys  # noqa: PLC0415
+        from cyborg_ingest.settings import keys  # noqa: PLC0415
 
         key = keys.find_kept_key(keys.kept_key_path(client.target, "i"))
         with client.index("i", key) as index:
@@ -190,7 +190,7 @@ def test_every_type_of_id_has_its_text(tmp_path: Path, ids: pa.Array) -> None:
     target = f"disk:{tmp_path / 'data'}"
     cyborg_ingest.load(tmp_path / "rows.parquet", index="i", target=target, create=True)
     with cyborg_ingest.connect(target) as client:
-        from cyborg_ingest import keys  # noqa: PLC0415
+        from cyborg_ingest.settings import keys  # noqa: PLC0415
 
         with client.index("i", keys.find_kept_key(keys.kept_key_path(client.target, "i"))) as index:
             assert [row.id for row in index.get(wanted)] == wanted
@@ -212,7 +212,7 @@ def test_every_type_of_vector_arrives(tmp_path: Path, kind: pa.DataType, layout:
     assert report.verify["checked"] == (2 if layout == "sliced" else 3)
     assert report.verify["differences"] == 0
     with cyborg_ingest.connect(target) as client:
-        from cyborg_ingest import keys  # noqa: PLC0415
+        from cyborg_ingest.settings import keys  # noqa: PLC0415
 
         with client.index("i", keys.find_kept_key(keys.kept_key_path(client.target, "i"))) as index:
             row = index.get(["2"])[0]

@@ -11,16 +11,16 @@ import pytest
 
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError
-from cyborg_ingest.events import Noted
-from cyborg_ingest.loader import run
-from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.facts import Noted
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.settings.options import LoadSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Engine
 
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.loading.report import RunReport
 
 Row = dict[str, Any]
 BAD: Row = {"id": "bad", "vector": [None, 1.0]}

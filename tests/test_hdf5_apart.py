@@ -21,8 +21,8 @@ import cyborg_ingest
 from cyborg_ingest import sources
 from cyborg_ingest.apart import borrowing, process
 from cyborg_ingest.errors import FormatError, IngestError, SourceError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
 from cyborg_ingest.stop import Stop, heed
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_no_row_that_came_before_a_crash_is_lost_and_the_same_command_goes_on(
 ) -> None:
     path, target = saved(tmp_path / "rows.h5"), f"disk:{tmp_path / 'data'}"
     options: dict[str, Any] = {"index": "x", "target": target, "create": True, "batch_rows": 5}
-    monkeypatch.setattr("cyborg_ingest.loader._CHUNK_BYTES", 100)
+    monkeypatch.setattr("cyborg_ingest.loading.loader._CHUNK_BYTES", 100)
     with monkeypatch.context() as patch:
         patch.syspath_prepend(fake(tmp_path / "fake", CRASH, **READS))
         with pytest.raises(SourceError, match="SIGSEGV") as caught:
@@ -165,7 +165,7 @@ def test_a_file_is_not_blamed_for_the_one_before(tmp_path: Path, monkeypatch: py
 
 
 def test_a_stop_ends_a_library_that_does_not_return(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cyborg_ingest.plan import ahead  # noqa: PLC0415
+    from cyborg_ingest.plan.reading import ahead  # noqa: PLC0415
 
     path, folder = saved(tmp_path / "rows.h5"), fake(tmp_path / "fake", LOOP, **READS)
     monkeypatch.syspath_prepend(folder)

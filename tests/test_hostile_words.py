@@ -153,7 +153,7 @@ def test_the_traceback_of_a_bug_and_what_python_warns_of_are_shown(tmp_path: Pat
     script = tmp_path / "bug.py"
     script.write_text(
         "import sys, threading, warnings\n"
-        "from cyborg_ingest import cli, manage\n"
+        "from cyborg_ingest import cli; from cyborg_ingest.targets import manage\n"
         "def fail(*_):\n"
         "    warnings.warn(sys.argv[2])\n"
         "    thread = threading.Thread(target=lambda: {}[sys.argv[2]])\n"

@@ -16,10 +16,12 @@ from conftest import KEY
 from typer.testing import CliRunner
 
 import cyborg_ingest
-from cyborg_ingest import cli, duplicates, inspecting, opening, profiles
+from cyborg_ingest import cli
+from cyborg_ingest.check import duplicates, inspecting, profiles
+from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.errors import SourceNotFoundError
-from cyborg_ingest.inspecting import inspect
-from cyborg_ingest.settings import InspectSettings
+from cyborg_ingest.settings.options import InspectSettings
+from cyborg_ingest.targets import opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
     from conftest import Engine
 
-    from cyborg_ingest.findings import Finding
-    from cyborg_ingest.inspection import Inspection
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.check.findings import Finding
+    from cyborg_ingest.check.inspection import Inspection
+    from cyborg_ingest.loading.report import RunReport
 
 Row = dict[str, Any]
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import cyborg_ingest
-from cyborg_ingest.events import Ended
-from cyborg_ingest.loader import run
-from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.facts import Ended
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.settings.options import LoadSettings
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cyborg_ingest.events import Event
+    from cyborg_ingest.facts import Event
 
 ROWS = 400
 

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cyborg_ingest.errors import ExitCode, StateError
-from cyborg_ingest.jobs import job_folder
-from cyborg_ingest.journal import Journal
-from cyborg_ingest.ledger import key_of, replay
 from cyborg_ingest.model import Batch, Part, Reason, Rejection
-from cyborg_ingest.probes import PROBES, probe_of
-from cyborg_ingest.ranges import RangeSet
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.jobs import job_folder
+from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.state.ledger import key_of, replay
+from cyborg_ingest.state.probes import PROBES, probe_of
 
 DESCRIPTION: dict[str, Any] = {"target": "disk:/x", "index": "docs", "sources": ["/a.npy"]}
 
@@ -179,7 +179,7 @@ def test_the_order_of_fields_does_not_change_a_digest() -> None:
 def test_a_second_process_on_the_job_is_refused(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
-        "from cyborg_ingest.journal import Journal\n"
+        "from cyborg_ingest.state.journal import Journal\n"
         "from cyborg_ingest.errors import StateError\n"
         "try:\n    Journal(pathlib.Path(sys.argv[1]), {})\n"
         "except StateError as error:\n    print('refused', error)\n"

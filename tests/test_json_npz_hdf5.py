@@ -23,20 +23,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest import readers, sources
-from cyborg_ingest.batches import Cutting, cut
+from cyborg_ingest import formats as readers
+from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, MissingExtraError, SourceError, UsageError
-from cyborg_ingest.plan import Done
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers import base, jsonarray, records
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.formats import base, jsonarray, records
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.plan.reading import Done
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cyborg_ingest.model import Batch, Part
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
 
 CUTTING = Cutting(rows=7, size=10_000, encoded=True)
 ROWS = 41
@@ -722,8 +723,8 @@ def test_none_of_them_waits_for_pandas(tmp_path: Path) -> None:
     paths = [str(write(tmp_path)) for write in (write_json, write_npz, write_hdf5)]
     script = f"""
 import sys
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
 for path in {paths!r}:
     assert sum(len(chunk.batch) for chunk in make_plan((path,), SourceSettings()).chunks(7)) == {ROWS}
 sys.exit("pandas" in sys.modules)

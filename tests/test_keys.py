@@ -20,9 +20,9 @@ from conftest import KEY, ROOT_KEY
 from proxy import Fault, Proxy, held_back, status
 
 import cyborg_ingest
-from cyborg_ingest import keys
 from cyborg_ingest.errors import IngestError, KeyFileError, UsageError
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.settings import keys
 
 if TYPE_CHECKING:
     from service import Service

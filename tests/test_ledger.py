@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import cyborg_ingest
-from cyborg_ingest import doubts
 from cyborg_ingest.errors import BadRowError, UsageError
-from cyborg_ingest.journal import Journal
-from cyborg_ingest.ledger import State, line_of, replay
+from cyborg_ingest.loading import doubts
+from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.state.ledger import State, line_of, replay
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -196,7 +196,7 @@ def test_a_full_disk_under_the_engine_costs_no_row_and_the_load_can_go_on(tmp_pa
 def test_a_full_disk_under_the_state_directory_loses_nothing(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cyborg_ingest import journal  # noqa: PLC0415
+    from cyborg_ingest.state import journal  # noqa: PLC0415
 
     path, index = write(tmp_path, 3000), engine.name()
     real, written = os.write, 0

@@ -15,10 +15,10 @@ import pytest
 from conftest import KEY
 
 import cyborg_ingest
-from cyborg_ingest.events import Noted
-from cyborg_ingest.loader import run
-from cyborg_ingest.settings import LoadSettings
-from cyborg_ingest.values import contents_text
+from cyborg_ingest.facts import Noted
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.rows.values import contents_text
+from cyborg_ingest.settings.options import LoadSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 
 import cyborg_ingest
 from cyborg_ingest.errors import ArgumentTypeError
-from cyborg_ingest.settings import InspectSettings, LoadSettings, VerifySettings
+from cyborg_ingest.settings.options import InspectSettings, LoadSettings, VerifySettings
 
 NAN = float("nan")
 ODD: list[Any] = [5, 2.5, NAN, True, "text", b"bytes", ["a"], [1], {"a": 1}, object(), Path("x"), np.int64(3)]

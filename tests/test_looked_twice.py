@@ -15,10 +15,11 @@ from conftest import KEY
 from typer.testing import CliRunner
 
 import cyborg_ingest
-from cyborg_ingest import cli, verifier
+from cyborg_ingest import cli
+from cyborg_ingest.check import verifier
 from cyborg_ingest.errors import DifferenceError, SourceError, UsageError
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.settings import VerifySettings
+from cyborg_ingest.settings.options import VerifySettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ import pytest
 from test_going_on import BAD, Job, last_of, rows, stored, write
 from test_journal import DESCRIPTION, batch
 
-from cyborg_ingest.journal import Journal
-from cyborg_ingest.retry import Gate, RetryPolicy
+from cyborg_ingest.loading.transfer import Transfer
+from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.transfer import Transfer
+from cyborg_ingest.targets.retry import Gate, RetryPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path

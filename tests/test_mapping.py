@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from cyborg_ingest.errors import MappingError
-from cyborg_ingest.mapping import ColumnChoice, resolve
 from cyborg_ingest.model import ColumnMap
+from cyborg_ingest.rows.mapping import ColumnChoice, resolve
 
 VECTOR = pa.list_(pa.float32(), 4)
 SIMPLE = {"id": pa.string(), "vector": VECTOR}

@@ -18,14 +18,14 @@ from test_faults import make
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError
 from cyborg_ingest.model import Reason, Rejection
-from cyborg_ingest.rejected import _line
+from cyborg_ingest.state.rejected import _line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service import Service
 
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.loading.report import RunReport
 
 SHAPE = {"id", "vector", "metadata", "contents", "_rejected"}
 FIRST = 100
@@ -225,9 +225,9 @@ def test_with_ids_alone_no_reason_shows_anything_of_the_row(reason: Reason) -> N
 
 def test_nor_does_anything_that_the_run_leaves_or_says(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _, source = bad_file(tmp_path)
-    from cyborg_ingest.display import make_display  # noqa: PLC0415
-    from cyborg_ingest.loader import run  # noqa: PLC0415
-    from cyborg_ingest.settings import LoadSettings  # noqa: PLC0415
+    from cyborg_ingest.loading.loader import run  # noqa: PLC0415
+    from cyborg_ingest.output.display import make_display  # noqa: PLC0415
+    from cyborg_ingest.settings.options import LoadSettings  # noqa: PLC0415
 
     for progress in ("json", "plain"):
         for allowed, dry in (("99", False), ("2", False), ("99", True)):

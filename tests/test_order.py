@@ -17,19 +17,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from order_model import Picker, Seen, Setting, World, explore, history
 
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.resume import done_of
-from cyborg_ingest.sender import Sender
-from cyborg_ingest.settings import SourceSettings
-from cyborg_ingest.transfer import Transfer
+from cyborg_ingest.loading.resume import done_of
+from cyborg_ingest.loading.sender import Sender
+from cyborg_ingest.loading.transfer import Transfer
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from cyborg_ingest.journal import Journal
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.state.journal import Journal
 
 ONE, TWO, PAIRS = Setting(1, 1), Setting(1, 2), Setting(2, 1)
 

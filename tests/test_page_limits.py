@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.readers import pages
-from cyborg_ingest.readers.pages import Limit, limit_of
+from cyborg_ingest.formats import pages
+from cyborg_ingest.formats.pages import Limit, limit_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,9 +24,9 @@ from conftest import KEY, Engine
 import cyborg_ingest
 from cyborg_ingest import sources
 from cyborg_ingest.errors import ExitCode, SourceChangedError
-from cyborg_ingest.journal import Journal
 from cyborg_ingest.model import Mark
 from cyborg_ingest.sources.stdin import StandardInput
+from cyborg_ingest.state.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cyborg_ingest.batches import Cutting, cut
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
 
 SCHEMA = pa.schema({"id": pa.string(), "vector": pa.list_(pa.float32()), "n": pa.int64(), "lang": pa.string()})
 

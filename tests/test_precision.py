@@ -14,13 +14,13 @@ from proxy import Proxy
 from test_faults import Late
 
 import cyborg_ingest
+from cyborg_ingest.check.precision import rounding
+from cyborg_ingest.check.verifier import verify
 from cyborg_ingest.errors import BadRowError, DifferenceError, TargetError
-from cyborg_ingest.events import Ended, Noted
-from cyborg_ingest.loader import run
+from cyborg_ingest.facts import Ended, Noted
+from cyborg_ingest.loading.loader import run
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.precision import rounding
-from cyborg_ingest.settings import PRECISIONS, LoadSettings, VerifySettings
-from cyborg_ingest.verifier import verify
+from cyborg_ingest.settings.options import PRECISIONS, LoadSettings, VerifySettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,7 +232,7 @@ def test_rows_in_doubt_are_settled_in_an_index_that_rounds(
     service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An older request is applied late; the newer row is known again though it was rounded."""
-    from cyborg_ingest import doubts  # noqa: PLC0415
+    from cyborg_ingest.loading import doubts  # noqa: PLC0415
 
     monkeypatch.setattr(doubts, "PAUSES", (0.5, 1.0, 1.0))
     given, rest = vectors(2, rows=20), Engine("rest", service.url, itertools.count())

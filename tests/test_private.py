@@ -17,13 +17,15 @@ from conftest import KEY
 from test_journal import DESCRIPTION, batch, rejection
 
 import cyborg_ingest
-from cyborg_ingest import jobs, keys, written
 from cyborg_ingest.errors import ExitCode, StateError, UntrustedError
-from cyborg_ingest.jobs import job_folder
-from cyborg_ingest.journal import Journal
-from cyborg_ingest.loader import run
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.plan import written
 from cyborg_ingest.private import Folder
-from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.options import LoadSettings
+from cyborg_ingest.state import jobs
+from cyborg_ingest.state.jobs import job_folder
+from cyborg_ingest.state.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

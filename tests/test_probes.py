@@ -13,9 +13,9 @@ from test_journal import DESCRIPTION, batch
 
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError, TargetError
-from cyborg_ingest.journal import Journal
 from cyborg_ingest.model import StoredRow
-from cyborg_ingest.probes import PROBES, Probes, Sample, contradicted, probe_of
+from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.state.probes import PROBES, Probes, Sample, contradicted, probe_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyborg_ingest.ranges import RangeSet
+from cyborg_ingest.rows.ranges import RangeSet
 
 pairs = st.tuples(st.integers(0, 40), st.integers(0, 40))
 

@@ -18,9 +18,9 @@ import pytest
 import cyborg_ingest
 from cyborg_ingest import sources
 from cyborg_ingest.errors import IngestError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.readers import numbers
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.formats import numbers
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import EmptySourceError, FormatError, IngestError, SourceError
-from cyborg_ingest.plan import Done
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers import jsonl
-from cyborg_ingest.readers.arrays import list_array
-from cyborg_ingest.readers.numbers import number_parser
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.formats import jsonl
+from cyborg_ingest.formats.arrays import list_array
+from cyborg_ingest.formats.numbers import number_parser
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.plan.reading import Done
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from cyborg_ingest.model import Batch, Part

@@ -27,7 +27,7 @@ from reading_table import (
 )  # fmt: skip
 
 import cyborg_ingest
-from cyborg_ingest import columns
+from cyborg_ingest.rows import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from typer.main import get_command
 
 from cyborg_ingest.cli import app
 from cyborg_ingest.errors import ExitCode
-from cyborg_ingest.readers import READERS
-from cyborg_ingest.settings import FORMATS as READ
-from cyborg_ingest.settings import SourceSettings, declarations
+from cyborg_ingest.formats import READERS
+from cyborg_ingest.settings.options import FORMATS as READ
+from cyborg_ingest.settings.options import SourceSettings, declarations
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -12,7 +12,7 @@ from test_journal import DESCRIPTION, batch, part, rejection
 
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError
-from cyborg_ingest.journal import Journal
+from cyborg_ingest.state.journal import Journal
 
 if TYPE_CHECKING:
     from conftest import Engine

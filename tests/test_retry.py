@@ -8,8 +8,8 @@ import time
 import pytest
 
 from cyborg_ingest.errors import AccessError, RetryableError, StoppedError, ThrottledError, UnavailableError
-from cyborg_ingest.retry import Gate, RetryPolicy, call
 from cyborg_ingest.stop import Stop
+from cyborg_ingest.targets.retry import Gate, RetryPolicy, call
 
 QUICK = RetryPolicy(retries=3, max_wait=0.01, base=0.001)
 

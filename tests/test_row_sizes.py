@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from cyborg_ingest.formats import bounds
+from cyborg_ingest.formats.bounds import array_sizes, bounded
 from cyborg_ingest.model import Chunk, ColumnMap, Part, Reason
-from cyborg_ingest.readers import bounds
-from cyborg_ingest.readers.bounds import array_sizes, bounded
 
 TEXTS = ["", "a", "éé", None, "x" * 100, "y"]
 LISTS = [["a", "bc"], [], None, ["", None, "def"], ["x" * 30], ["z"]]

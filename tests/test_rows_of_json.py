@@ -10,18 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cyborg_ingest.batches import Cutting, cut
+from cyborg_ingest.formats import jsonl
+from cyborg_ingest.formats.fields import contents, contents_array, identity, part
 from cyborg_ingest.model import Reason
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.readers import jsonl
-from cyborg_ingest.readers.fields import contents, contents_array, identity, part
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.model import Batch, Chunk, Rejection
-    from cyborg_ingest.plan import Plan
+    from cyborg_ingest.plan.reading import Plan
 
 GOOD = {"id": "good", "vector": [1.0, 2.0]}
 

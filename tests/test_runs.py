@@ -13,11 +13,11 @@ from test_journal import DESCRIPTION, batch, part, rejection
 
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError, IngestError, TargetError
-from cyborg_ingest.jobs import job_folder
-from cyborg_ingest.journal import Journal
+from cyborg_ingest.state.jobs import job_folder
+from cyborg_ingest.state.journal import Journal
 
 if TYPE_CHECKING:
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.loading.report import RunReport
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import cyborg_ingest
 from cyborg_ingest import cli
 from cyborg_ingest.errors import IngestError, TargetError
-from cyborg_ingest.scrubbing import MASK, Secrets
+from cyborg_ingest.settings.scrubbing import MASK, Secrets
 from cyborg_ingest.targets import embedded
 
 if TYPE_CHECKING:
@@ -213,8 +213,8 @@ def test_the_report_of_an_error_has_no_key(rows: Path, tmp_path: Path, monkeypat
 
 CHILD = """
 import sys, threading, warnings
-from cyborg_ingest import streams
-from cyborg_ingest.scrubbing import KNOWN
+from cyborg_ingest.output import streams
+from cyborg_ingest.settings.scrubbing import KNOWN
 streams.make_unbreakable()
 key = bytes.fromhex(sys.argv[1])
 KNOWN.add(key)

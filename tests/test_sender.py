@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cyborg_ingest.loading.sender import Sender
 from cyborg_ingest.model import Batch, Part
-from cyborg_ingest.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.sender import Settled
+    from cyborg_ingest.loading.sender import Settled
 
 PART = Part("f", "npy", 0, 0, 100, 100, 0, 100)
 

@@ -13,11 +13,13 @@ import pytest
 from conftest import KEY
 
 import cyborg_ingest
-from cyborg_ingest import jobs, keys, smallfiles
+from cyborg_ingest import smallfiles
 from cyborg_ingest.errors import KeyFileError, SourceNotFoundError, UsageError, masked
-from cyborg_ingest.opening import find_key
-from cyborg_ingest.settings import LoadSettings, TargetSettings
+from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.options import LoadSettings, TargetSettings
 from cyborg_ingest.sources import typed
+from cyborg_ingest.state import jobs
+from cyborg_ingest.targets.opening import find_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.readers import sidecars
-from cyborg_ingest.readers.base import Sidecars
-from cyborg_ingest.readers.sidecars import ParquetSidecar, open_sidecars
+from cyborg_ingest.formats import sidecars
+from cyborg_ingest.formats.base import Sidecars
+from cyborg_ingest.formats.sidecars import ParquetSidecar, open_sidecars
 
 if TYPE_CHECKING:
     from pathlib import Path

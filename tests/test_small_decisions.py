@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from test_journal import DESCRIPTION, batch, part
 
-from cyborg_ingest import keys
 from cyborg_ingest.errors import KeyFileError, RefusedError, StateError
-from cyborg_ingest.journal import Journal
-from cyborg_ingest.scrubbing import Secrets
+from cyborg_ingest.rows.values import with_plain_dates
+from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.scrubbing import Secrets
+from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.targets.answers import error_of_answer
 from cyborg_ingest.targets.embedded import _items, _text
 from cyborg_ingest.targets.wire import Answer
-from cyborg_ingest.values import with_plain_dates
 
 if TYPE_CHECKING:
     from pathlib import Path

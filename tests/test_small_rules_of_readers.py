@@ -15,20 +15,20 @@ import pytest
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import ArgumentError, ArgumentTypeError, FormatError
-from cyborg_ingest.mapping import ColumnChoice
-from cyborg_ingest.readers import delimited
-from cyborg_ingest.readers.arrow import ArrowReader
-from cyborg_ingest.readers.base import Sidecars, check_names
-from cyborg_ingest.readers.cellcolumns import _parsed
-from cyborg_ingest.readers.cellrows import _plain_cells
-from cyborg_ingest.readers.cells import Kind, value_of
-from cyborg_ingest.readers.delimited import DelimitedReader
-from cyborg_ingest.readers.ends import hdf5_end
-from cyborg_ingest.readers.messages import _buffers_of
-from cyborg_ingest.readers.named import resolve
-from cyborg_ingest.readers.npz import NpzReader
-from cyborg_ingest.readers.pages import _head
-from cyborg_ingest.readers.parquet import batches_of, opened, schema_of
+from cyborg_ingest.formats import delimited
+from cyborg_ingest.formats.arrow import ArrowReader
+from cyborg_ingest.formats.base import Sidecars, check_names
+from cyborg_ingest.formats.cellcolumns import _parsed
+from cyborg_ingest.formats.cellrows import _plain_cells
+from cyborg_ingest.formats.cells import Kind, value_of
+from cyborg_ingest.formats.delimited import DelimitedReader
+from cyborg_ingest.formats.ends import hdf5_end
+from cyborg_ingest.formats.messages import _buffers_of
+from cyborg_ingest.formats.named import resolve
+from cyborg_ingest.formats.npz import NpzReader
+from cyborg_ingest.formats.pages import _head
+from cyborg_ingest.formats.parquet import batches_of, opened, schema_of
+from cyborg_ingest.rows.mapping import ColumnChoice
 from cyborg_ingest.sources import stdin
 from cyborg_ingest.targets.arguments import _whole
 

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 
 from cyborg_ingest.errors import ArgumentError
-from cyborg_ingest.ledger import PartState
+from cyborg_ingest.formats.arrow import _forward
+from cyborg_ingest.formats.ends import hdf5_end
+from cyborg_ingest.formats.messages import _BATCH, _DICTIONARY, Message, decoded_size, message_of
 from cyborg_ingest.model import Mark
-from cyborg_ingest.plan import Done
-from cyborg_ingest.ranges import RangeSet
-from cyborg_ingest.readers.arrow import _forward
-from cyborg_ingest.readers.ends import hdf5_end
-from cyborg_ingest.readers.messages import _BATCH, _DICTIONARY, Message, decoded_size, message_of
+from cyborg_ingest.plan.reading import Done
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.ledger import PartState
 from cyborg_ingest.targets.arguments import LARGEST_DIMENSION, checked
 
 if TYPE_CHECKING:

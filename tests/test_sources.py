@@ -28,10 +28,10 @@ from service import free_port
 
 import cyborg_ingest
 from cyborg_ingest import sources
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import IngestError, SourceError, SourceNotFoundError, UsageError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.settings.options import SourceSettings
 from cyborg_ingest.sources import objects
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings, declarations
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings, declarations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

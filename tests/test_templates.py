@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cyborg_ingest
-from cyborg_ingest.batches import Cutting, cut
 from cyborg_ingest.errors import MappingError
-from cyborg_ingest.planning import make_plan
-from cyborg_ingest.settings import SourceSettings
-from cyborg_ingest.templates import parse_template
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.rows.templates import parse_template
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -36,16 +36,17 @@ from generations import (
 )
 
 import cyborg_ingest
-from cyborg_ingest import inspecting, planning
+from cyborg_ingest.check import inspecting
+from cyborg_ingest.check.inspecting import inspect
+from cyborg_ingest.check.verifier import verify
 from cyborg_ingest.errors import ExitCode, SourceChangedError
-from cyborg_ingest.events import Ended, Planned, Sending
-from cyborg_ingest.inspecting import inspect
-from cyborg_ingest.loader import run
-from cyborg_ingest.readers.npy import NpyReader
-from cyborg_ingest.readers.parquet import ParquetReader
-from cyborg_ingest.settings import InspectSettings, LoadSettings, SourceSettings, VerifySettings
+from cyborg_ingest.facts import Ended, Planned, Sending
+from cyborg_ingest.formats.npy import NpyReader
+from cyborg_ingest.formats.parquet import ParquetReader
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.plan import planning
+from cyborg_ingest.settings.options import InspectSettings, LoadSettings, SourceSettings, VerifySettings
 from cyborg_ingest.targets.embedded import EmbeddedIndex
-from cyborg_ingest.verifier import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

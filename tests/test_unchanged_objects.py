@@ -11,12 +11,12 @@ from conftest import BUCKET
 from generations import ROWS, WRITERS, Place, ids, names_in
 
 import cyborg_ingest
+from cyborg_ingest.check.verifier import verify
 from cyborg_ingest.errors import ExitCode, SourceChangedError, SourceError
-from cyborg_ingest.events import Planned
-from cyborg_ingest.loader import run
-from cyborg_ingest.settings import LoadSettings, VerifySettings
+from cyborg_ingest.facts import Planned
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.settings.options import LoadSettings, VerifySettings
 from cyborg_ingest.targets.embedded import EmbeddedIndex
-from cyborg_ingest.verifier import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

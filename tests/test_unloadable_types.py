@@ -18,14 +18,14 @@ import pytest
 
 import cyborg_ingest
 from cyborg_ingest.errors import FormatError, MappingError
-from cyborg_ingest.events import Noted
-from cyborg_ingest.loader import run
-from cyborg_ingest.settings import LoadSettings
+from cyborg_ingest.facts import Noted
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.settings.options import LoadSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cyborg_ingest.report import RunReport
+    from cyborg_ingest.loading.report import RunReport
 
 IDS = ["a", "b", "c"]
 VECTORS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
@@ -42,7 +42,7 @@ def stored(folder: Path, ids: list[str]) -> dict[str, Any]:
     """The rows' metadata and contents, by the engine itself."""
     import cyborgdb_core  # noqa: PLC0415
 
-    from cyborg_ingest import keys  # noqa: PLC0415
+    from cyborg_ingest.settings import keys  # noqa: PLC0415
 
     key = keys.find_kept_key(keys.kept_key_path(f"disk:{folder / 'data'}", "i"))
     storage = cyborgdb_core.StorageConfig.disk(str(folder / "data"))
@@ -262,8 +262,8 @@ def test_two_columns_of_one_name_in_an_object_are_refused(tmp_path: Path) -> Non
 
 
 def test_what_is_left_out_is_among_the_remarks_of_an_inspection(tmp_path: Path) -> None:
-    from cyborg_ingest.inspecting import inspect  # noqa: PLC0415
-    from cyborg_ingest.settings import InspectSettings  # noqa: PLC0415
+    from cyborg_ingest.check.inspecting import inspect  # noqa: PLC0415
+    from cyborg_ingest.settings.options import InspectSettings  # noqa: PLC0415
 
     pq.write_table(pa.table({"id": IDS, "vector": VECTORS, "x": UNFIT["time64"]}), tmp_path / "rows.parquet")
     found = inspect(InspectSettings(sources=(str(tmp_path / "rows.parquet"),), metadata_columns=("*",)))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyborg_ingest import values
+from cyborg_ingest.rows import values
 
 UTC = datetime.timezone.utc
 json_values = st.recursive(

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import cyborg_ingest
 from cyborg_ingest import cli
-from cyborg_ingest.compare import TOLERANCES
 from cyborg_ingest.errors import DifferenceError
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.rows.compare import TOLERANCES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,7 +159,7 @@ def test_a_load_that_verifies_ends_with_5_where_the_index_differs(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another writer replaces a row while the load runs."""
-    from cyborg_ingest import ending  # noqa: PLC0415
+    from cyborg_ingest.loading import ending  # noqa: PLC0415
 
     index, real = engine.name(), ending.Verifier.run
 

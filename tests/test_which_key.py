@@ -10,7 +10,8 @@ import pytest
 from conftest import KEY
 from typer.testing import CliRunner
 
-from cyborg_ingest import cli, keys
+from cyborg_ingest import cli
+from cyborg_ingest.settings import keys
 
 if TYPE_CHECKING:
     from conftest import Engine

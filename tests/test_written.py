@@ -17,9 +17,10 @@ from conftest import KEY
 from typer.testing import CliRunner
 
 import cyborg_ingest
-from cyborg_ingest import cli, sources, written
+from cyborg_ingest import cli, sources
 from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.plan import written
 
 if TYPE_CHECKING:
     from pathlib import Path

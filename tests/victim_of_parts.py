@@ -7,7 +7,7 @@ import sys
 from victim import arm
 
 from cyborg_ingest import cli
-from cyborg_ingest.readers import arrow, base, jsonl
+from cyborg_ingest.formats import arrow, base, jsonl
 from cyborg_ingest.targets import embedded, rest
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where rows come from: files, directories, patterns, lists, standard input and object stores; a table by scheme.
 
-What the bytes mean is the readers' part: any format is read from anywhere that it can be read from.
+Start with `base`, which says what a place has to offer. Nothing here knows what the bytes mean: any format is read from
+anywhere that it can be read from.
 """
 
 from __future__ import annotations

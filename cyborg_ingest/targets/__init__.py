@@ -1,4 +1,8 @@
-"""The engines that rows can go to: a table by the scheme of the target."""
+"""Where rows go: a table of engines by the scheme of the target.
+
+Start with `base`, which says what an engine has to offer; `opening` reaches one, `retrying` asks again by one policy.
+Nothing here knows where rows come from.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from cyborg_ingest.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.scrubbing import Secrets
+    from cyborg_ingest.settings.scrubbing import Secrets
     from cyborg_ingest.targets.wire import Answer
 
 _SHOWN = 500

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import ArgumentError, ArgumentTypeError
-from cyborg_ingest.settings import METRICS, MOST_SECONDS, PRECISIONS
-from cyborg_ingest.values import JsonList, dump_objects, plain_json
+from cyborg_ingest.rows.values import JsonList, dump_objects, plain_json
+from cyborg_ingest.settings.options import METRICS, MOST_SECONDS, PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import orjson
 import pybase64
 
 from cyborg_ingest.errors import ArgumentError
-from cyborg_ingest.values import dump_contents, dump_ids, dump_objects
+from cyborg_ingest.rows.values import dump_contents, dump_ids, dump_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

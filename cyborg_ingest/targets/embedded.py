@@ -30,11 +30,11 @@ from cyborg_ingest.errors import (
     UsageError,
 )
 from cyborg_ingest.model import IndexInfo, StoredRow
-from cyborg_ingest.scrubbing import Secrets
+from cyborg_ingest.rows.values import contents_text
+from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets import engine_log
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Traffic
-from cyborg_ingest.values import contents_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from cyborg_ingest.errors import ConnectionLostError, OversizedAnswerError, TooLargeError, UsageError
-from cyborg_ingest.scrubbing import Secrets
+from cyborg_ingest.rows.values import MAX_DEPTH, load_json
+from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets.answers import check_count, error_of_answer
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Traffic
@@ -22,7 +23,6 @@ from cyborg_ingest.targets.body import Body
 from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
 from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
-from cyborg_ingest.values import MAX_DEPTH, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

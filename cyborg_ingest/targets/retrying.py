@@ -18,8 +18,8 @@ from cyborg_ingest.errors import (
     TargetError,
     UnavailableError,
 )
-from cyborg_ingest.retry import call
 from cyborg_ingest.targets.base import Closing
+from cyborg_ingest.targets.retry import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
-    from cyborg_ingest.retry import Gate, RetryPolicy
     from cyborg_ingest.targets.base import Client, Index
+    from cyborg_ingest.targets.retry import Gate, RetryPolicy
 
 _T = TypeVar("_T")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.model import Json
-    from cyborg_ingest.scrubbing import Secrets
+    from cyborg_ingest.settings.scrubbing import Secrets
 
 _LARGEST_COUNT = 2**63 - 1
 

@@ -1,0 +1,358 @@
+"""Arrow IPC: the file form (Feather v2), read from anywhere in it, and the stream form, read from its beginning on.
+
+A file is a stream between two magics, with a footer that says where its batches are: where it cannot be
+sought in, it is read as the stream it holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError, IngestError, SourceError
+from cyborg_ingest.formats.base import PART_BYTES, Layout, check_names
+from cyborg_ingest.formats.bounds import bounded
+from cyborg_ingest.formats.ends import NOT_READ, arrow_blocks, footer_of
+from cyborg_ingest.formats.messages import CheckedMessages, FileUnits
+from cyborg_ingest.model import Chunk, Part
+from cyborg_ingest.rows.kinds import is_text
+from cyborg_ingest.rows.mapping import column_of
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator, Sequence
+
+    from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.model import ColumnMap
+
+BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
+"""What pyarrow raises of a damaged file: a KeyError of a lost dictionary, a MemoryError of an absurd length."""
+
+MAGIC = b"ARROW1"
+CONTINUATION = b"\xff\xff\xff\xff"
+_FEATHER_1 = b"FEA1"
+_PADDED_MAGIC = 8
+_PADDING = 256
+"""Behind the last batch: the end of the stream, and what a writer may fill up with."""
+_BLOCK_BYTES = 1 << 20
+
+
+class ArrowReader:
+    """Arrow IPC files and streams, whichever the suffix says: Hugging Face's shards are streams called `.arrow`."""
+
+    name = "arrow"
+    suffixes: tuple[str, ...] = (".arrow", ".arrows", ".feather", ".ipc")
+    is_bare = False
+
+    def __init__(self) -> None:
+        # where a Part begins -> the rows before it, kept as Parts are read one after another
+        self._bases: dict[tuple[str, str, int], int] = {}
+
+    def claims(self, head: bytes) -> bool:
+        """See `base.Reader`."""
+        return head.startswith((MAGIC, CONTINUATION))
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:
+        """See `base.Reader`."""
+        is_file, unit = _is_file(uri), sidecars.unit_bytes
+        with _translated(uri, FormatError, "it is a damaged Arrow file"):
+            schema = _schema(uri, unit, is_file=is_file)
+            size = sources.size(uri)
+            if not len(schema) and _stream_estimate(uri, schema, size, unit) is None:  # as pandas writes an empty frame
+                return Layout(uri, self.name, schema, (), 0, 0, size)
+            check_names(uri, schema)
+            if is_file and sources.is_seekable(uri):
+                _check_whole(uri, size)
+                parts, estimate = self._file_parts(uri, schema, size, unit)
+                rows = sum(part.rows or 0 for part in parts) if all(part.rows is not None for part in parts) else None
+                return Layout(uri, self.name, schema, parts, rows, estimate, size)
+            about = _stream_estimate(uri, schema, size, unit) if sources.is_seekable(uri) else 0
+        part = Part(uri, self.name, 0, 0, 0, None, 0, size)
+        rows = 0 if about is None else None
+        return Layout(uri, self.name, schema, (part,), rows, about or 0, size, is_seekable=False)
+
+    def _file_parts(self, uri: str, schema: pa.Schema, size: int, unit: int) -> tuple[tuple[Part, ...], int]:
+        """Ranges of record batches, taken to be of one size; and about how many rows they have."""
+        with _random(uri, schema, [_narrowest(schema)], unit) as reader:
+            count = reader.num_record_batches
+            first = reader.get_batch(0).num_rows if count else 0
+            if not first and not any(reader.get_batch(number).num_rows for number in range(1, count)):
+                return (), 0
+        step = max(1, PART_BYTES * count // max(1, size))
+        parts = tuple(
+            Part(uri, self.name, number, start, stop, first if count == 1 else None, None if start else 0,
+                 size * stop // count - size * start // count)
+            for number, start in enumerate(range(0, count, step))
+            for stop in [min(count, start + step)]
+        )  # fmt: skip
+        return parts, first * count
+
+    def read(
+        self,
+        part: Part,
+        columns: ColumnMap,
+        sidecars: Sidecars,
+        *,
+        rows: int,
+        start: int = 0,
+    ) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        yield from bounded(self._chunks(part, columns, rows, start, sidecars.unit_bytes), sidecars.max_row_bytes)
+
+    def _chunks(self, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
+        with _translated(part.uri, SourceError, "it cannot be read further"):
+            before = self._rows_before(part, unit)
+            row = 0
+            for batch, begin, end in (_batches if part.stop else _streamed)(part, columns.read, unit):
+                _check(batch)
+                for place in range(max(0, start - row), len(batch), rows):
+                    piece = batch.slice(place, rows)
+                    size = begin + (end - begin) * (place + len(piece)) // len(batch)
+                    yield Chunk(part, row + place, before + row + place, piece, columns, size=size)
+                row += len(batch)
+            if part.rows is not None and row != part.rows:
+                raise SourceError(f"{part.uri}: it has {row} rows now and had {part.rows}. Is it being written?")
+            self._bases[part.uri, part.fingerprint, part.stop] = before + row
+
+    def _rows_before(self, part: Part, unit: int) -> int:
+        if not part.start:
+            return 0
+        key = part.uri, part.fingerprint, part.start
+        if key not in self._bases:
+            schema = _schema(part.uri, unit, is_file=True)
+            with _random(part.uri, schema, [_narrowest(schema)], unit) as reader:
+                self._bases[key] = sum(reader.get_batch(number).num_rows for number in range(part.start))
+        return self._bases[key]
+
+
+def _batches(part: Part, names: Sequence[str], unit: int) -> Iterator[tuple[pa.RecordBatch, int, int]]:
+    """The Part's record batches of a file, each with where it begins and ends in the Part's bytes."""
+    schema = _schema(part.uri, unit, is_file=True)
+    with _random(part.uri, schema, names, unit) as reader:
+        for number in range(part.start, part.stop):
+            begin, end = (part.size * (one - part.start) // (part.stop - part.start) for one in (number, number + 1))
+            yield reader.get_batch(number), begin, end
+
+
+def _streamed(part: Part, names: Sequence[str], unit: int) -> Iterator[tuple[pa.RecordBatch, int, int]]:
+    """All record batches of a stream, the same way."""
+    is_file = _is_file(part.uri)
+    schema = _schema(part.uri, unit, is_file=is_file)
+    with _forward(part.uri, schema, names, unit, is_file=is_file) as (reader, file):
+        begin = 0
+        for batch in reader:
+            yield batch, begin, file.position
+            begin = file.position
+        _check_end(part.uri, file, is_file=is_file)
+
+
+def _check_end(uri: str, file: CheckedMessages, *, is_file: bool) -> None:
+    """A stream's end is believed only where nothing else follows; a file's only with the magic at its end."""
+    last = b""
+    while block := bytes(file.read(_BLOCK_BYTES)):
+        last = (last + block)[-len(MAGIC) :]
+        if not is_file:
+            raise SourceError(
+                f"{uri}: more follows where its stream ends. If several were put together, load each by itself; else "
+                "the file is damaged."
+            )
+    if is_file and last != MAGIC:
+        raise SourceError(f"{uri}: its end is missing. It was cut short; copy it again.")
+
+
+def _check_whole(uri: str, size: int) -> None:
+    """Refuse a file that holds more than its footer names, as where two were put together. Raises FormatError."""
+    with sources.opened(uri) as file:
+        footer, begin = footer_of(file, size, len(MAGIC))
+    try:
+        dictionaries, batches = arrow_blocks(footer)
+    except NOT_READ:  # by us, though Arrow has read it
+        return
+    end = (
+        max(one.end for one in (*dictionaries, *batches)) if batches or dictionaries else 2 * len(footer)
+    )  # without batches there is the schema alone, as in the footer
+    if begin > end + _PADDING:
+        raise FormatError(
+            f"{uri}: it holds {begin - end:,} bytes that its footer does not name. If several files were put together "
+            "(as cat does), load each by itself: of them only one could be read. Else write it again."
+        )
+
+
+def _check(batch: pa.RecordBatch) -> None:
+    """Raise ArrowInvalid where an offset or an index points out of its buffer, and would be followed.
+
+    Text is looked at as bytes: what is no UTF-8 is one row's fault, not the file's.
+    """
+    batch.validate()
+    for column in batch.columns:
+        try:
+            seen = column.view(_as_bytes(column.type))
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # some nested types cannot be looked at as others
+            seen = column
+        seen.validate(full=True)
+
+
+def _as_bytes(kind: pa.DataType) -> pa.DataType:
+    """The type with bytes where it has text, at any depth that Arrow can view so."""
+
+    def inner(field: pa.Field) -> pa.Field:
+        return field.with_type(_as_bytes(field.type))
+
+    if is_text(kind):
+        kind = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind) or pa.binary_view()
+    elif isinstance(kind, pa.BaseExtensionType):
+        kind = _as_bytes(kind.storage_type)
+    elif pt.is_dictionary(kind):
+        kind = pa.dictionary(kind.index_type, _as_bytes(kind.value_type), kind.ordered)
+    elif pt.is_struct(kind):
+        kind = pa.struct([inner(kind.field(number)) for number in range(kind.num_fields)])
+    elif pt.is_list(kind) or pt.is_large_list(kind):
+        kind = (pa.list_ if pt.is_list(kind) else pa.large_list)(inner(kind.value_field))
+    elif pt.is_map(kind):
+        kind = pa.map_(inner(kind.key_field), inner(kind.item_field), kind.keys_sorted)
+    return kind
+
+
+def _narrowest(schema: pa.Schema) -> str:
+    """The column that is read with the least effort, where rows are all that is asked for."""
+
+    def width(field: pa.Field) -> float:
+        is_plain = pt.is_primitive(field.type) or pt.is_boolean(field.type)
+        return float(field.type.bit_width) if is_plain else 1e6 if pt.is_nested(field.type) else 1e3
+
+    return str(min(schema, key=width).name)
+
+
+def _stream_estimate(uri: str, schema: pa.Schema, size: int, unit: int) -> int | None:
+    """About how many rows a stream has, by its first batch that has any; None where it has none."""
+    is_file = _is_file(uri)
+    names = [_narrowest(schema)] if len(schema) else []
+    with _forward(uri, schema, names, unit, is_file=is_file) as (reader, file):
+        first = next((batch for batch in reader if batch.num_rows), None)
+        return None if first is None else first.num_rows * size // max(1, file.position)
+
+
+def _schema(uri: str, unit: int, *, is_file: bool) -> pa.Schema:
+    if is_file and sources.is_seekable(uri):
+        with _native(uri) as file:
+            schema = pa.ipc.open_file(file).schema
+    else:
+        with _forward(uri, None, (), unit, is_file=is_file) as (reader, _file):
+            schema = reader.schema
+    return schema
+
+
+@contextlib.contextmanager
+def _random(uri: str, schema: pa.Schema, names: Sequence[str], unit: int) -> Iterator[_Random]:
+    """A file's reader of these columns."""
+    with _native(uri) as file, sources.opened(uri) as looked_at:
+        there = frozenset(schema.names)
+        wanted = {column_of(there, name) for name in names}
+        units = FileUnits(uri, looked_at, sources.size(uri), schema, wanted, unit)
+        units.check_dictionaries()
+        yield _Random(pa.ipc.open_file(file, options=_options(schema, names)), units)
+
+
+class _Random:
+    """The record batches of a file, none of which is decoded that is too much at once."""
+
+    def __init__(self, reader: Any, units: FileUnits) -> None:
+        self._reader, self._units = reader, units
+        self.num_record_batches: int = reader.num_record_batches
+
+    def get_batch(self, number: int) -> pa.RecordBatch:
+        self._units.check(number)
+        return self._reader.get_batch(number)
+
+
+@contextlib.contextmanager
+def _forward(
+    uri: str, schema: pa.Schema | None, names: Sequence[str], unit: int, *, is_file: bool
+) -> Iterator[tuple[Any, CheckedMessages]]:
+    """A stream's reader of these columns, and the bytes it reads from."""
+    with sources.streamed(uri) as opened:
+        blocks = _Blocks(opened)
+        if is_file:
+            blocks.read(_PADDED_MAGIC)
+        file = CheckedMessages(uri, blocks, unit)
+        yield pa.ipc.open_stream(pa.PythonFile(file, "r"), options=_options(schema, names)), file
+
+
+def _options(schema: pa.Schema | None, names: Sequence[str]) -> pa.ipc.IpcReadOptions:
+    there = frozenset(schema.names if schema is not None else ())
+    wanted = dict.fromkeys(column_of(there, name) for name in names) if schema is not None else {}
+    places = {name: schema.get_field_index(name) for name in wanted} if schema is not None else {}
+    missing = next((name for name, place in places.items() if place < 0), None)
+    if missing is not None:
+        raise ValueError(f"there is no column {missing!r} any more")
+    return pa.ipc.IpcReadOptions(included_fields=list(places.values()), use_threads=False)
+
+
+@contextlib.contextmanager
+def _native(uri: str) -> Iterator[pa.NativeFile]:
+    native = sources.native(uri)
+    if isinstance(native, str):
+        with pa.OSFile(native) as file:
+            yield file
+    else:
+        with native:
+            yield pa.PythonFile(_Blocks(native), "r")
+
+
+class _Blocks:
+    """A file for Arrow to read from, that makes room as bytes arrive and not on a damaged length's word."""
+
+    closed = False
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+        self.position = 0
+
+    def read(self, size: int) -> bytearray:
+        found = bytearray()
+        while len(found) < size:
+            block = self._file.read(min(size - len(found), _BLOCK_BYTES))
+            if not block:
+                break
+            found += block
+        self.position += len(found)
+        return found
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        self.position = self._file.seek(place, whence)
+        return self.position
+
+    def tell(self) -> int:
+        return self.position
+
+    def close(self) -> None:
+        """Whoever has opened the file closes it."""
+
+
+@contextlib.contextmanager
+def _translated(uri: str, kind: type[IngestError], words: str) -> Iterator[None]:
+    try:
+        yield
+    except BROKEN as error:
+        raise kind(f"{uri}: {words}: {_first_line(error)}. Perhaps it was cut short; write or copy it again.") from None
+
+
+def _is_file(uri: str) -> bool:
+    """Whether it is of the file form; else it is a stream. Raises FormatError where it is neither."""
+    with sources.reading(uri), sources.streamed(uri) as file:
+        head = file.read(_PADDED_MAGIC)
+    if head.startswith((MAGIC, CONTINUATION)):
+        return head.startswith(MAGIC)
+    if not head:
+        raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+    if head.startswith(_FEATHER_1):
+        raise FormatError(f"{uri}: it is Feather v1, which has no lists. Write Feather v2: write_feather(version=2).")
+    raise FormatError(f"{uri}: it is no Arrow file (it begins with {head!r}). Say what it is with --format.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -1,0 +1,217 @@
+"""Formats that hold vectors and nothing else: rows of one size behind a header; the rest stands in sidecars."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.formats.arrays import vector_array
+from cyborg_ingest.formats.base import ORIGIN, Layout, checked_dimension, row_parts
+from cyborg_ingest.formats.sidecars import check_rows, open_sidecars, row_numbers
+from cyborg_ingest.model import Chunk, Part
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable, Iterator
+    from typing import IO
+
+    import numpy.typing as npt
+
+    from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.formats.sidecars import Sidecar
+    from cyborg_ingest.model import ColumnMap, Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the vectors lie in a file.
+
+    `rows` is None where only the end of the file tells; `kind` is the type of a number in native byte order;
+    `row_bytes` are what one row takes. `read` gives rows [start, stop) as an array of shape (n, dimension): it is
+    handed the open file and whether it may seek in it; otherwise the rows follow on each other.
+    """
+
+    rows: int | None
+    dimension: int
+    kind: np.dtype[Any]
+    row_bytes: int
+    read: Callable[[io.BufferedReader, int, int, bool], npt.NDArray[Any]]
+
+
+class BareReader:
+    """What these formats share; each says how its own header is read."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    is_bare = True
+
+    def claims(self, head: bytes) -> bool:
+        """See `base.Reader`."""
+        raise NotImplementedError
+
+    def shape(self, uri: str, file: io.BufferedReader, size: int | None) -> Shape:
+        """Read the header; `size` is the file's, None if nobody knows. Raises FormatError."""
+        raise NotImplementedError
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:
+        """See `base.Reader`."""
+        is_seekable = sources.is_seekable(uri)
+        size = sources.size(uri)
+        with sources.reading(uri), sources.streamed(uri) as file:
+            shape = self.shape(uri, file, size if is_seekable else None)
+        checked_dimension(uri, shape.dimension)
+        with open_sidecars(sidecars) as opened:
+            for sidecar in opened if shape.rows is not None else ():
+                check_rows(sidecar, uri, shape.rows or 0)
+            fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
+        is_numbered = "id" not in fields
+        if is_numbered:
+            fields["id"] = pa.field("id", pa.string(), metadata={ORIGIN: f"{id_prefix(uri, sidecars)}row number"})
+        fields["vector"] = pa.field("vector", pa.list_(pa.from_numpy_dtype(shape.kind), shape.dimension))
+        if shape.rows is None:
+            parts: tuple[Part, ...] = (Part(uri, self.name, 0, 0, 0, None, 0, size),)
+        else:
+            parts = row_parts(uri, self.name, shape.rows, shape.row_bytes, is_seekable=is_seekable)
+        estimate = size // shape.row_bytes if shape.rows is None else shape.rows
+        return Layout(
+            uri,
+            self.name,
+            pa.schema(list(fields.values())),
+            parts,
+            shape.rows,
+            estimate,
+            size,
+            is_seekable,
+            is_numbered,
+        )
+
+    def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        is_seekable = sources.is_seekable(part.uri)
+        size = sources.size(part.uri) if is_seekable else None
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(sources.reading(part.uri))
+            file = stack.enter_context(sources.streamed(part.uri))
+            shape = self.shape(part.uri, file, size)
+            opened = stack.enter_context(open_sidecars(sidecars))
+            first, stop = part.start + start, part.start
+            for row, numbers in _rows(file, shape, part, rows, start, is_seekable=is_seekable):
+                stop = row + len(numbers)
+                if stop <= first:
+                    continue
+                numbers, row = numbers[max(0, first - row) :], max(first, row)  # noqa: PLW2901 - what is left of it
+                columns_found, faults = _beside(part, sidecars, opened, row, stop)
+                arrays = {"vector": vector_array(numbers), **columns_found}
+                batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
+                done = shape.row_bytes * (stop - part.start)
+                yield Chunk(part, row - part.start, row, batch, columns, faults, size=done)
+            if shape.rows is None:  # only now its rows are known
+                for sidecar in opened:
+                    _check_end(sidecar, part.uri, stop)
+
+
+def _check_end(sidecar: Sidecar, uri: str, rows: int) -> None:
+    try:
+        check_rows(sidecar, uri, rows)
+    except FormatError as error:
+        raise SourceError(str(error)) from None
+
+
+def _rows(
+    file: io.BufferedReader, shape: Shape, part: Part, rows: int, start: int, *, is_seekable: bool
+) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Pieces of the Part, from row `start` of it on where the file can be read from there, else from its first."""
+    row = part.start + (start if is_seekable else 0)
+    while shape.rows is None or row < part.stop:
+        stop = row + rows if shape.rows is None else min(part.stop, row + rows)
+        numbers = shape.read(file, row, stop, is_seekable)
+        if row + len(numbers) == part.stop and not is_seekable and file.read(1):  # before the last are acknowledged
+            raise SourceError(f"{part.uri}: {behind_rows(part.stop)}")
+        if len(numbers):
+            yield row, numbers
+        row += len(numbers)
+        if row < stop:
+            if shape.rows is None:
+                return
+            raise SourceError(f"{part.uri}: it breaks off at row {row:,}. It was cut short; copy it again.")
+
+
+def rows_behind(
+    uri: str, data: int, row_bytes: int, decode: Callable[[npt.NDArray[np.uint8], int], npt.NDArray[Any]]
+) -> Callable[[io.BufferedReader, int, int, bool], npt.NDArray[Any]]:
+    """`Shape.read` for rows that follow on each other from byte `data` on.
+
+    `decode` makes an array of shape (n, dimension) of one of shape (n, row_bytes), given the number of its first row.
+    """
+
+    def read(file: io.BufferedReader, start: int, stop: int, is_seekable: bool) -> npt.NDArray[Any]:
+        if is_seekable:
+            file.seek(data + start * row_bytes)
+        found = np.empty((stop - start) * row_bytes, np.uint8)  # a bytearray would be filled with zeros first
+        size = fill(file, found)
+        if size % row_bytes:
+            raise SourceError(
+                f"{uri}: it breaks off in row {start + size // row_bytes:,}. It was cut short; copy it again."
+            )
+        return decode(found[:size].reshape(-1, row_bytes), start)
+
+    return read
+
+
+def fill(file: IO[bytes], room: npt.NDArray[np.uint8]) -> int:
+    """Read until the room is full or the file ends; how many bytes that were."""
+    read = 0
+    while read < len(room):
+        count = file.readinto(room[read:].data)  # type: ignore[attr-defined]  # every file in bytes has it
+        if not count:
+            break
+        read += count
+    return read
+
+
+def _beside(
+    part: Part, sidecars: Sidecars, opened: list[Sidecar], start: int, stop: int
+) -> tuple[dict[str, pa.Array], tuple[Fault, ...]]:
+    """The columns that are not in the file, and which of their values cannot be read."""
+    found: dict[str, pa.Array] = {}
+    faults: list[Fault] = []
+    for sidecar in opened:
+        found[sidecar.role], more = sidecar.read(start, stop)
+        faults += (replace(one, column=sidecar.role) for one in more)
+    if "id" not in found:
+        found["id"] = row_numbers(id_prefix(part.uri, sidecars), start, stop)
+    return found, tuple(faults)
+
+
+def id_prefix(uri: str, sidecars: Sidecars) -> str:
+    """What stands before a row number in an id."""
+    return sidecars.id_prefix.replace("{file}", stem(uri))
+
+
+def stem(uri: str) -> str:
+    """A file's name without its suffixes of compression and format."""
+    name = Path(uri).name if uri != sources.STDIN else "stdin"
+    path = Path(name)
+    if path.suffix.lower() in sources.COMPRESSED:
+        path = Path(path.stem)
+    return path.stem
+
+
+def behind_rows(rows: int) -> str:
+    """The words on a file that goes on behind the rows that its header names."""
+    return (
+        f"more follows behind its {rows:,} rows, which belongs to none. If several files were put together, load each "
+        "by itself; else the file is damaged, or no such file."
+    )
+
+
+def cut_short(uri: str, expected: int, size: int) -> FormatError:
+    """The error of a file that is smaller than its header says."""
+    return FormatError(f"{uri}: it should have {expected:,} bytes and has {size:,}: it was cut short. Copy it again.")

@@ -1,0 +1,188 @@
+"""What is decoded at once is cut by bytes, not by rows alone, before it takes memory.
+
+A dictionary, a run of equal values or a view of one buffer may say in a few bytes what takes gigabytes once it is
+decoded. So the sizes of rows are told from offsets and lengths, and no row is decoded that is larger than allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from cyborg_ingest.model import Fault, Reason
+from cyborg_ingest.rows.kinds import numpy_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy.typing as npt
+
+    from cyborg_ingest.model import Chunk, ColumnMap
+
+CHUNK_BYTES = 64_000_000
+"""What a chunk takes once it is decoded, at most, unless it is a single row."""
+
+OBJECT_BYTES = 48
+"""About what Python needs for a value beside its own bytes."""
+
+_SHOWN_ID = 1000
+_VIEW_BYTES = 16
+
+Sizes = Any
+"""Bytes of each row: an array of int64, or one number where all rows have the same."""
+
+
+def too_large(size: int | None, limit: int) -> str:
+    """The words on a row of so many bytes, where that is known."""
+    has = "is larger" if size is None else f"has {size:,} bytes, more"
+    return f"the row {has} than the {limit:,} that --max-row-bytes allows"
+
+
+def bounded(chunks: Iterable[Chunk], limit: int) -> Iterator[Chunk]:
+    """The same rows, in chunks that can be decoded; a row of more than `limit` bytes is null and has a fault."""
+    for chunk in chunks:
+        sizes = row_sizes(chunk.batch, chunk.columns)
+        if np.isscalar(sizes):
+            sizes = np.full(len(chunk.batch), sizes, np.int64)
+        if sizes.sum() <= min(limit, CHUNK_BYTES):
+            yield chunk
+        else:
+            yield from _pieces(chunk, sizes, limit)
+
+
+def row_sizes(batch: pa.RecordBatch, names: ColumnMap) -> Sizes:
+    """The bytes of each row once it is decoded; the numbers of a vector as they are, all else as Python's objects."""
+    vector = names.vector.partition(".")[0] if names.vector not in batch.schema.names else names.vector
+    return sum(
+        array_sizes(batch.column(place), 0 if name == vector else OBJECT_BYTES)
+        for place, name in enumerate(batch.schema.names)
+    )
+
+
+def _pieces(chunk: Chunk, sizes: npt.NDArray[np.int64], limit: int) -> Iterator[Chunk]:
+    start, total, rows = 0, 0, len(sizes)
+    for place, size in enumerate(sizes.tolist()):
+        if size > limit or (total and total + size > CHUNK_BYTES):
+            if place > start:
+                yield _piece(chunk, start, place)
+            start, total = place, 0
+        if size > limit:
+            yield _without_values(_piece(chunk, place, place + 1), size, limit)
+            start, total = place + 1, 0
+        else:
+            total += size
+    if start < rows:
+        yield _piece(chunk, start, rows)
+
+
+def _piece(chunk: Chunk, start: int, stop: int) -> Chunk:
+    """Some of its rows, of which fewer bytes had been read when the last of them was."""
+    return replace(chunk.rows(start, stop), size=chunk.size * stop // max(1, len(chunk.batch)))
+
+
+def _without_values(chunk: Chunk, size: int, limit: int) -> Chunk:
+    """One row, of which nothing is left but its id."""
+    arrays = [
+        column if name == chunk.columns.id and np.max(array_sizes(column, 0)) < _SHOWN_ID else _null(column.type)
+        for name, column in zip(chunk.batch.schema.names, chunk.batch.columns, strict=True)
+    ]
+    fault = Fault(0, Reason.TOO_LARGE, too_large(size, limit))
+    return replace(
+        chunk, batch=pa.RecordBatch.from_arrays(arrays, chunk.batch.schema.names), faults=(fault, *chunk.faults)
+    )
+
+
+def _null(kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.nulls(1, kind)
+    except pa.ArrowNotImplementedError:
+        return pa.nulls(1, kind.value_type if pt.is_run_end_encoded(kind) else None)
+
+
+def array_sizes(array: pa.Array, each: int) -> Sizes:
+    """The bytes of each row of an array once it is decoded, with so many more for each value at any depth."""
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return array_sizes(array.storage, each)
+    if pt.is_dictionary(kind):
+        return _picked(array_sizes(array.dictionary, each), _integers(array.indices, 1, array.indices.type))
+    if pt.is_run_end_encoded(kind):
+        return _of_runs(array, each)
+    if pt.is_struct(kind):
+        children = [array_sizes(one, each) for one in map(array.field, range(kind.num_fields))]
+        return sum(children, each)
+    if pt.is_nested(kind):
+        return _of_lists(array, each)
+    return _of_values(array) + each
+
+
+def _picked(sizes: Sizes, places: npt.NDArray[Any]) -> Sizes:
+    """The sizes at some places; under a null may stand any place."""
+    if np.isscalar(sizes) or not len(sizes):
+        return sizes if np.isscalar(sizes) else 0
+    return sizes[np.clip(places.astype(np.int64), 0, len(sizes) - 1)]
+
+
+def _of_runs(array: Any, each: int) -> Sizes:
+    ends = _integers(array.run_ends, 1, array.run_ends.type)
+    places = np.searchsorted(ends, np.arange(array.offset, array.offset + len(array)), side="right")
+    sizes = array_sizes(array.values, each)
+    return sizes if np.isscalar(sizes) else _picked(sizes, places)
+
+
+def _of_lists(array: Any, each: int) -> Sizes:
+    kind = array.type
+    if pt.is_union(kind):
+        return each
+    if pt.is_fixed_size_list(kind):
+        return _of_equal_lists(array, each)
+    values = array.values
+    sizes = array_sizes(values, each)
+    wide = pt.is_large_list(kind) or pt.is_large_list_view(kind)
+    offset_type = pa.int64() if wide else pa.int32()
+    if pt.is_list_view(kind) or pt.is_large_list_view(kind):
+        starts, counts = _integers(array, 1, offset_type), _integers(array, 2, offset_type)
+        stops = starts + counts
+    else:
+        ends = _integers(array, 1, offset_type, 1)
+        starts, stops = ends[:-1], ends[1:]
+    if np.isscalar(sizes):
+        return (stops - starts).astype(np.int64) * sizes + each
+    before = np.concatenate([[0], np.cumsum(sizes)])
+    last = len(before) - 1
+    return before[np.clip(stops, 0, last)] - before[np.clip(starts, 0, last)] + each
+
+
+def _of_equal_lists(array: Any, each: int) -> Sizes:
+    size = array.type.list_size
+    sizes = array_sizes(array.values.slice(array.offset * size, len(array) * size), each)
+    if np.isscalar(sizes):
+        return size * sizes + each
+    return sizes.reshape(len(array), size).sum(axis=1) + each if size else each
+
+
+def _of_values(array: pa.Array) -> Sizes:
+    """Text and bytes by their length, numbers by their width."""
+    kind = array.type
+    if pt.is_string(kind) or pt.is_binary(kind):
+        return np.diff(_integers(array, 1, pa.int32(), 1)).astype(np.int64)
+    if pt.is_large_string(kind) or pt.is_large_binary(kind):
+        return np.diff(_integers(array, 1, pa.int64(), 1))
+    if kind in {pa.string_view(), pa.binary_view()}:
+        views = np.frombuffer(array.buffers()[1] or b"", np.uint8)
+        views = views[array.offset * _VIEW_BYTES :][: len(array) * _VIEW_BYTES].reshape(-1, _VIEW_BYTES)
+        return np.ascontiguousarray(views[:, :4]).view(np.int32).reshape(-1).astype(np.int64)
+    return 0 if pt.is_null(kind) else (kind.bit_width + 7) // 8
+
+
+def _integers(array: pa.Array, buffer: int, kind: pa.DataType, more: int = 0) -> npt.NDArray[Any]:
+    """The integers of one of its buffers that belong to its rows, and so many more: its own values, or offsets."""
+    data = array.buffers()[buffer]
+    dtype = numpy_dtype(kind)
+    if data is None or not len(array):
+        return np.zeros(len(array) + more, dtype)
+    return np.frombuffer(data, dtype, len(array) + more, array.offset * dtype.itemsize)

@@ -1,0 +1,67 @@
+"""The first line of a delimited file: whether it names the columns, and what it says when it does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.cells import Kind, is_number, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
+"""Delimiters, as `--delimiter` takes them."""
+_EXCEL = "sep="
+
+
+def made_names(count: int) -> list[str]:
+    """Names by place for columns that have none, as duckdb makes them: column0, or column00 where there are 11."""
+    width = len(str(max(0, count - 1)))
+    return [f"column{place:0{width}}" for place in range(count)]
+
+
+def check_header(uri: str, cells: Sequence[str], delimiter: str, *, is_said: bool) -> None:
+    """Refuse a first line that does not name the columns; `is_said`: the user says that it does. Raises FormatError."""
+    if cells[0].startswith(_EXCEL):
+        raise FormatError(
+            f"{uri}: its first line, {cells[0]!r}, is for Excel alone. Remove it, and say the delimiter "
+            "with --delimiter."
+        )
+    other = _other_delimiter(cells, delimiter)
+    if other is not None:
+        raise FormatError(
+            f"{uri}: its header is one column, {cells[0][:80]!r}. Perhaps its cells are set apart by {_OTHERS[other]}: "
+            f"say so with --delimiter {_OTHERS[other]}."
+        )
+    if not is_said and _is_row(cells):
+        raise FormatError(
+            f"{uri}: its first line holds {_shown(cells)}, which is a row and not the names of columns. If it has no "
+            "header, say --no-header, and its columns are column0, column1 and so on; if these are names, say --header."
+        )
+    for place, name in enumerate(cells, 1):
+        if not name.strip():
+            raise FormatError(
+                f"{uri}: column {place} has no name; the first line names all of them. (pandas writes its index so: "
+                "use to_csv(index=False).)"
+            )
+        if "\0" in name:
+            raise FormatError(f"{uri}: the name of column {place} holds a NUL. Is it a text file?")
+
+
+def _other_delimiter(cells: Sequence[str], delimiter: str) -> str | None:
+    if len(cells) > 1:
+        return None
+    counts = {sign: cells[0].count(sign) for sign in _OTHERS if sign != delimiter}
+    most = max(counts, key=lambda sign: counts[sign])
+    return most if counts[most] else None
+
+
+def _is_row(cells: Sequence[str]) -> bool:
+    """Whether these are numbers and nothing else, or an array of them is among them: no column is named so."""
+    texts = [text.strip() for text in cells if text.strip()]
+    return bool(texts) and (all(map(is_number, texts)) or any(kind_of([text]) is Kind.VECTOR for text in texts))
+
+
+def _shown(cells: Sequence[str]) -> str:
+    return ", ".join(repr(text[:20]) for text in cells[:3]) + (", ..." if len(cells) > 3 else "")  # noqa: PLR2004 - as above

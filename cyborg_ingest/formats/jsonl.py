@@ -1,0 +1,171 @@
+"""JSONL: one object a line. Parts are ranges of bytes; a Part has the lines that begin in its range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.base import PART_BYTES, Layout
+from cyborg_ingest.formats.lines import check_encoding, stripped
+from cyborg_ingest.formats.records import Gathered, Records, TooLarge, chunk_of, kept, sampled, schema_of
+from cyborg_ingest.model import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.formats.records import Sample
+    from cyborg_ingest.model import Chunk, ColumnMap
+
+_BLOCK_BYTES = 1 << 20
+_BEGIN_BYTES = 20_000
+"""What is kept of a row that is too large."""
+_ENDLESS = 1 << 62
+_HINTS = {
+    b"[": " It looks like a JSON array: say so with --format json.",
+    b"{": " An object over several lines is no row: a JSON array of objects is read with --format json.",
+}
+"""Of what the first line begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """Rows and lines of a file before some place in it."""
+
+    rows: int
+    lines: int
+
+
+class JsonlReader:
+    """JSON objects, one a line; blank lines are no rows."""
+
+    name = "jsonl"
+    suffixes: tuple[str, ...] = (".jsonl", ".ndjson", ".json")
+    is_bare = False
+
+    def __init__(self) -> None:
+        # where a Part begins -> what stands before it, kept as Parts are read one after another
+        self._bases: dict[tuple[str, str, int], _Base] = {}
+
+    def claims(self, head: bytes) -> bool:
+        """See `base.Reader`."""
+        return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:
+        """See `base.Reader`. The columns are the fields of the first 100 lines."""
+        is_seekable = sources.is_seekable(uri)
+        with sources.reading(uri), sources.streamed(uri) as file:
+            check_encoding(uri, file.peek(4))
+            sample = _sample(uri, file, sidecars.max_row_bytes)
+        size = sources.size(uri)
+        steps = range(0, size, PART_BYTES) if is_seekable else range(1)
+        parts = tuple(
+            Part(uri, self.name, number, start, min(size, start + PART_BYTES) if is_seekable else 0, None,
+                 None if start else 0, min(size, start + PART_BYTES) - start if is_seekable else size)
+            for number, start in enumerate(steps)
+        )  # fmt: skip
+        estimate = sample.estimate(size, is_packed=not is_seekable)
+        return Layout(
+            uri, self.name, schema_of(sample.objects), parts, None, estimate, size, is_seekable,
+            has_schema=False, is_open=not sample.is_whole,
+        )  # fmt: skip
+
+    def read(
+        self,
+        part: Part,
+        columns: ColumnMap,
+        sidecars: Sidecars,
+        *,
+        rows: int,
+        start: int = 0,
+    ) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        with sources.reading(part.uri), sources.streamed(part.uri) as file:
+            base = self._base(file, part, sidecars.max_row_bytes)
+            row, line = 0, base.lines
+            for group in _groups(file, part, base.lines, rows, sidecars.max_row_bytes):
+                if row + len(group.texts) > start:
+                    yield chunk_of(part, columns, group, row, base.rows).rows(start - row, len(group.texts))
+                row += len(group.texts)
+                line = group.last_line
+            self._bases[part.uri, part.fingerprint, part.stop] = _Base(base.rows + row, line)
+
+    def _base(self, file: BinaryIO, part: Part, limit: int) -> _Base:
+        if not part.start:
+            return _Base(0, 0)
+        key = part.uri, part.fingerprint, part.start
+        if key not in self._bases:
+            self._bases[key] = _count_before(file, part.start, limit)
+        return self._bases[key]
+
+
+def _lines(file: BinaryIO, start: int, stop: int, limit: int) -> Iterator[tuple[bytes, int]]:
+    """The lines that begin in [start, stop), each with the place behind it; of one that is too large its begin."""
+    position = _place_of_line(file, start)
+    rest, passed, is_first, size = b"", 0, start == 0, _BLOCK_BYTES
+    while position < stop:
+        block = file.read(size)
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop() if block else b""
+        for line in lines:
+            if position >= stop or (not block and not line and not passed):
+                return
+            position += len(line) + passed + bool(block)
+            text = stripped(line, is_first=is_first)
+            yield (TooLarge.of(text, limit) if passed else kept(text, limit)), position
+            is_first, passed = False, 0
+        if not block:
+            return
+        if len(rest) > limit or passed:  # what is read past is not kept, but for how it begins
+            begin = rest[:_BEGIN_BYTES]
+            passed, rest = passed + len(rest) - len(begin), begin
+        size = max(_BLOCK_BYTES, len(rest))  # or a long line would be copied once for each block
+
+
+def _place_of_line(file: BinaryIO, start: int) -> int:
+    """Where the first line begins that begins at `start` or behind it; the file stands there then."""
+    if not start:
+        return 0
+    file.seek(start - 1)
+    position = start - 1
+    while piece := file.readline(_BLOCK_BYTES):
+        position += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return position
+
+
+def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, limit: int) -> Iterator[Records]:
+    found, number, position = Gathered(rows), lines_before, part.start
+    for text, position in _lines(file, part.start, part.stop or _ENDLESS, limit):
+        number += 1
+        if text.strip():
+            found.add(text, number)
+        if found.is_full:
+            yield Records(found.texts, found.lines, position - part.start, number)
+            found = Gathered(rows)
+    yield Records(found.texts, found.lines, max(0, position - part.start), number)
+
+
+def _count_before(file: BinaryIO, start: int, limit: int) -> _Base:
+    rows = lines = 0
+    file.seek(0)
+    for text, _ in _lines(file, 0, start, limit):
+        lines += 1
+        rows += bool(text.strip())
+    return _Base(rows, lines)
+
+
+def _sample(uri: str, file: BinaryIO, limit: int) -> Sample:
+    """Raises FormatError where no line is an object."""
+    sample = sampled(_lines(file, 0, _ENDLESS, limit))
+    if not sample.rows:
+        raise FormatError(f"{uri}: the file is empty." if not sample.read else f"{uri}: it has blank lines only.")
+    if not sample.objects:
+        place, problem = sample.problem
+        hint = _HINTS.get(sample.text.lstrip()[:1], "")
+        raise FormatError(f"{uri}: line {place + 1}, {problem}. It is no JSONL, which has one object a line.{hint}")
+    return sample

@@ -1,0 +1,293 @@
+"""Parquet: one Part a row group, read page by page."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.formats import int96
+from cyborg_ingest.formats.base import Layout, check_names
+from cyborg_ingest.formats.bounds import bounded
+from cyborg_ingest.formats.ends import NOT_READ, ParquetFooter, footer_of
+from cyborg_ingest.formats.pages import Limit, limit_of
+from cyborg_ingest.model import Chunk, ColumnMap, Part
+from cyborg_ingest.rows.mapping import field_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cyborg_ingest.formats.base import BoundsOf, Sidecars
+    from cyborg_ingest.rows.pruning import Bounds
+
+BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
+"""What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
+
+MAGIC = b"PAR1"
+_ENCRYPTED = "it is encrypted, and there is no option for its keys. Write it unencrypted."
+_PAGE_BUFFER = 1 << 20
+"""With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
+
+
+_UUID_BYTES = 16
+
+
+class ParquetReader:
+    """Apache Parquet."""
+
+    name = "parquet"
+    suffixes: tuple[str, ...] = (".parquet", ".pq")
+    is_bare = False
+
+    def claims(self, head: bytes) -> bool:
+        """See `base.Reader`."""
+        return head.startswith(MAGIC)
+
+    def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
+        """See `base.Reader`."""
+        with opened(uri) as file:
+            schema, footer = schema_of(file), file.metadata
+            if footer.num_rows or len(schema):  # pandas writes a frame without rows as one without columns, too
+                check_names(uri, schema)
+            check_whole(uri)
+            parts, row = [], 0
+            for number in range(footer.num_row_groups):
+                group = footer.row_group(number)
+                parts.append(
+                    Part(uri, self.name, number, number, number + 1, group.num_rows, row, group.total_byte_size)
+                )
+                row += group.num_rows
+        return Layout(uri, self.name, schema, tuple(parts), row, row, sources.size(uri))
+
+    def read(
+        self,
+        part: Part,
+        columns: ColumnMap,
+        sidecars: Sidecars,
+        *,
+        rows: int,
+        start: int = 0,
+    ) -> Iterator[Chunk]:
+        """See `base.Reader`."""
+        with opened(part.uri) as file:
+            try:
+                found = _chunks(file, part, columns, rows, start, sidecars.unit_bytes)
+                yield from bounded(found, sidecars.max_row_bytes)
+            except BROKEN as error:
+                raise SourceError(
+                    f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
+                    "write it again."
+                ) from None
+
+    def relevant(self, uri: str, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
+        """See `base.Pruning`: by the least and the greatest value of each row group."""
+        with opened(uri) as file:
+            statistics = _Statistics(file)
+            groups = range(file.metadata.num_row_groups)
+            return frozenset(number for number in groups if may_match(partial(statistics.bounds, number)))
+
+
+class _Statistics:
+    """What a file says of the columns of its row groups."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._schema, self._footer = file.schema_arrow, file.metadata
+        paths = [column.path for column in file.schema]
+        count = Counter(paths)
+        # a name with a dot may also be the path of another column's field: then nobody knows whose bounds they are
+        self._places = {path: place for place, path in enumerate(paths) if count[path] == 1}
+
+    def bounds(self, number: int, name: str) -> Bounds | None:
+        """Of a column of a row group, by its name or path; None where nothing is known."""
+        from cyborg_ingest.rows.pruning import bounds  # noqa: PLC0415 - only for --where
+
+        place, group = self._places.get(name), self._footer.row_group(number)
+        found = None if place is None else group.column(place).statistics
+        if found is None:
+            return None
+        kind = field_of(self._schema, name).type
+        nulls = found.null_count if found.has_null_count and name in self._schema.names else None
+        try:
+            low, high = (found.min, found.max) if found.has_min_max else (None, None)
+        except BROKEN:  # dates that Python does not have
+            low = high = None
+        return bounds(kind, low, high, nulls, group.num_rows)
+
+
+def _chunks(file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
+    row, size = 0, part.size
+    # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
+    for batch in batches_of(part.uri, file, rows, [part.number], list(columns.read), unit=unit):
+        end = row + len(batch)
+        if end > start:
+            kept = batch.slice(max(0, start - row))
+            first = end - len(kept)
+            done = size * end // max(1, part.rows or end)
+            yield Chunk(part, first, (part.first_row or 0) + first, kept, columns, size=done)
+        row = end
+    if part.rows is not None and row != part.rows:
+        raise SourceError(f"{part.uri}: row group {part.number} has {row} rows, its footer says {part.rows}.")
+
+
+def schema_of(file: pq.ParquetFile) -> pa.Schema:
+    """The file's columns, UUIDs as such."""
+    return _with_uuids(file, file.schema_arrow, None)
+
+
+def batches_of(
+    uri: str, file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str], *, unit: int
+) -> Iterator[pa.RecordBatch]:
+    """Rows of some row groups, at most `rows` at once, in the types of `schema_of`, each date as it was written.
+
+    Text stays a dictionary where it would take too much once it is decoded. Raises SourceError where the least that
+    can be decoded at once has more than `unit` bytes.
+    """
+    raw: pa.Schema | None = None
+    doubtful = int96.to_compare(file, names)
+    for group in groups:  # Arrow cannot put together what two of them hold of some nested types
+        limit = limit_of(uri, file, group, names, rows, unit)
+        batches = _of_group(uri, file, group, names, limit)
+        for batch in _compared(uri, batches, group, doubtful, limit.rows) if doubtful else batches:
+            if raw is None or raw != batch.schema:
+                raw, schema = batch.schema, _with_uuids(file, batch.schema, names)
+            if schema.equals(raw):
+                yield batch
+            else:
+                arrays = [array.view(field.type) for array, field in zip(batch.columns, schema, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _of_group(
+    uri: str, file: pq.ParquetFile, group: int, names: Sequence[str], limit: Limit
+) -> Iterator[pa.RecordBatch]:
+    with contextlib.ExitStack() as stack:
+        if limit.dictionaries:
+            file = stack.enter_context(opened(uri, dictionaries=limit.dictionaries))
+        yield from file.iter_batches(batch_size=limit.rows, row_groups=[group], columns=names, use_threads=False)
+
+
+def _compared(
+    uri: str, batches: Iterator[pa.RecordBatch], group: int, names: Sequence[str], rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The batches, with those columns by what they are in nanoseconds too."""
+    with opened(uri, int96_unit="ns") as other:
+        written = int96.written_types(other)
+        for batch, more in zip(batches, _of_group(uri, other, group, names, Limit(rows)), strict=True):
+            nanoseconds = dict(zip(more.schema.names, more.columns, strict=True))
+            arrays = [
+                int96.compared(array, nanoseconds[name], written.get(name)) if name in nanoseconds else array
+                for name, array in zip(batch.schema.names, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+
+
+def _with_uuids(file: pq.ParquetFile, schema: pa.Schema, names: Sequence[str] | None) -> pa.Schema:
+    """The schema of these columns, or of all, with the type UUID where the file has it.
+
+    Arrow before version 21 takes them for bytes, and bytes may be anything.
+    """
+    fields = [
+        field.with_type(_typed(field.type, _uuid_leaves(file, field.name, names)))
+        if _has_raw_uuids(field.type)
+        else field
+        for field in schema
+    ]
+    return pa.schema(fields, schema.metadata)
+
+
+def _uuid_leaves(file: pq.ParquetFile, column: str, names: Sequence[str] | None) -> Iterator[bool]:
+    """For each leaf of a column, in its order, whether it is a UUID; of the leaves that the names stand for."""
+
+    def is_below(path: str, name: str) -> bool:
+        return path == name or path.startswith(f"{name}.")
+
+    for leaf in map(file.schema.column, range(len(file.schema))):
+        if is_below(leaf.path, column) and (names is None or any(is_below(leaf.path, name) for name in names)):
+            yield leaf.logical_type.type == "UUID"
+
+
+def _has_raw_uuids(kind: pa.DataType) -> bool:
+    is_raw = bool(pt.is_fixed_size_binary(kind) and kind.byte_width == _UUID_BYTES)
+    return is_raw or any(_has_raw_uuids(kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _typed(kind: pa.DataType, are_uuids: Iterator[bool]) -> pa.DataType:
+    """The type, of which each leaf in its order is a UUID or not."""
+    fields = [kind.field(number) for number in range(kind.num_fields)]
+    if not fields:
+        is_uuid = next(are_uuids)
+        return pa.uuid() if is_uuid and not isinstance(kind, pa.BaseExtensionType) else kind
+    fields = [field.with_type(_typed(field.type, are_uuids)) for field in fields]
+    if pt.is_struct(kind):
+        return pa.struct(fields)
+    if pt.is_map(kind):  # of one field: pairs of a key and an item
+        return pa.map_(fields[0].type.field(0), fields[0].type.field(1))
+    if pt.is_fixed_size_list(kind):
+        return pa.list_(fields[0], kind.list_size)
+    return (pa.large_list if pt.is_large_list(kind) else pa.list_)(fields[0])
+
+
+@contextlib.contextmanager
+def opened(uri: str, *, int96_unit: str = int96.UNIT, dictionaries: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, its footer read; columns of text that stay dictionaries, by their paths. Raises FormatError."""
+    if not sources.is_seekable(uri):
+        raise FormatError(
+            f"{uri}: Parquet is read from its end, which no stream shows first. Save it, decompressed, in a file."
+        )
+    try:
+        file = pq.ParquetFile(
+            sources.native(uri),
+            read_dictionary=list(dictionaries) or None,
+            buffer_size=_PAGE_BUFFER,
+            pre_buffer=False,
+            coerce_int96_timestamp_unit=int96_unit,
+        )
+        file.schema_arrow.names  # noqa: B018 - names that are no text are found here
+    except BROKEN as error:
+        raise FormatError(f"{uri}: {_why_not(uri, error)}") from None
+    with file:
+        yield file
+
+
+def check_whole(uri: str) -> None:
+    """Refuse a file that holds more than its footer names, as where two were put together, and an encrypted one.
+
+    Raises FormatError. Arrow itself ends the process where it is asked about an encrypted column.
+    """
+    with sources.opened(uri) as file:
+        footer, begin = footer_of(file, sources.size(uri), len(MAGIC))
+    try:
+        found = ParquetFooter(footer)
+        end, is_encrypted = found.end(), found.is_encrypted
+    except NOT_READ:  # by us, though Arrow has read it
+        return
+    if is_encrypted:
+        raise FormatError(f"{uri}: {_ENCRYPTED}")
+    if end != begin:
+        raise FormatError(
+            f"{uri}: it holds {begin - end:,} bytes that its footer does not name. If several files were put together "
+            "(as cat does), load each by itself: of them only one could be read. Else write it again."
+        )
+
+
+def _why_not(uri: str, error: Exception) -> str:
+    with sources.opened(uri) as file:
+        head = file.read(len(MAGIC))
+    if not head:
+        return "the file is empty."
+    if head == b"PARE" or "encrypt" in str(error).lower():
+        return _ENCRYPTED
+    if head != MAGIC:
+        return f"it is no Parquet file (it begins with {head!r}). Say what it is with --format."
+    return f"it is a damaged Parquet file: {_first_line(error)}. Perhaps it was cut short; write or copy it again."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -1,0 +1,120 @@
+"""What the columns of a delimited file are: a look at every cell of them, before a row is loaded.
+
+A sample would decide wrongly: 0 in a thousand rows and then 0.5, or an empty column with a number at its end.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.formats.cells import FITS, PLURALS, Kind, all_fit, kind_of_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+_SHOWN = 40
+_MARKERS = frozenset({"\\N", "NULL", "Null", "null", "NA", "N/A", "n/a", "#N/A", "None", "none", "nil", "-", "?"})
+"""What other programs write where there is nothing. It is text, unless the user says otherwise."""
+
+
+@dataclass(slots=True)
+class Column:
+    """What a column can still be, after the cells that were seen.
+
+    `lenient` is what it could be if the `markers` in it stood for nothing; `odd` the cell that fits nothing before it.
+    """
+
+    kinds: list[Kind] = field(default_factory=lambda: [Kind.VECTOR, *FITS])
+    lenient: list[Kind] = field(default_factory=lambda: [Kind.VECTOR, *FITS])
+    markers: set[str] = field(default_factory=set)
+    odd: str = ""
+    is_empty: bool = True
+
+    def add(self, cells: Iterable[str]) -> None:
+        """Look at some more cells."""
+        texts = [text for text in cells if text]
+        if not texts or not (self.kinds or self.lenient):
+            return
+        before, self.kinds = self.kinds, _fitting(self.kinds, texts)
+        if self.kinds:
+            self.lenient, self.is_empty = self.kinds, False
+            return
+        if before:
+            self.odd = next((text for text in texts if not _fitting(before, [text])), texts[-1])
+        plain = [text for text in texts if text not in _MARKERS]
+        self.markers |= {*texts} & _MARKERS
+        self.lenient = _fitting(self.lenient, plain)
+        self.is_empty = self.is_empty and not plain
+
+    @property
+    def kind(self) -> Kind:
+        """What it is, if there are no more cells."""
+        return self.kinds[0] if self.kinds and not self.is_empty else Kind.TEXT
+
+    @property
+    def kind_without_markers(self) -> Kind:
+        """What it would be, if they stood for nothing."""
+        return self.lenient[0] if self.lenient and not self.is_empty else Kind.TEXT
+
+
+def _fitting(kinds: Sequence[Kind], texts: list[str]) -> list[Kind]:
+    return [kind for kind in kinds if all_fit(kind, texts)]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a delimited file is written: its columns, its delimiter, whether its first line names them."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    has_header: bool
+    nulls: frozenset[str] = frozenset()
+
+    @functools.cached_property
+    def places(self) -> dict[str, int]:
+        """Where each column stands."""
+        return {name: place for place, name in enumerate(self.names)}
+
+    def is_header(self, cells: Sequence[str]) -> bool:
+        """Whether a row repeats the names of the columns, as where files were put together."""
+        return self.has_header and tuple(cells) == self.names
+
+
+def look_at(columns: Mapping[str, Column], form: Form, rows: Sequence[Sequence[str]]) -> None:
+    """Look at the cells that some rows have in the columns.
+
+    What has another number of cells than the header, or repeats it, is no row.
+    """
+    width, first = len(form.names), form.names[0]
+    whole = [row for row in rows if len(row) == width and not (row[0] == first and form.is_header(row))]
+    for name, column in columns.items():
+        place = form.places[name]
+        texts = [row[place] for row in whole]
+        column.add(texts if not form.nulls else [text for text in texts if text not in form.nulls])
+
+
+def words_on(uri: str, schema: pa.Schema, found: Mapping[str, Column], *, is_whole: bool) -> Iterator[str]:
+    """What the user should know of the columns' types: where they are not what the first rows look like."""
+    for name, column in found.items():
+        first = kind_of_type(schema.field(name).type)
+        if column.kind is Kind.TEXT and column.kind_without_markers is not Kind.TEXT:
+            listed, others = ",".join(sorted(column.markers)), PLURALS[column.kind_without_markers]
+            yield (
+                f"{uri}: column {name!r} is text, since beside {others} it holds {listed}. "
+                f"--null-values '{listed}' takes that as nothing."
+            )
+        elif column.kind is Kind.TEXT and first is not Kind.TEXT and column.odd:
+            yield (
+                f"{uri}: column {name!r} is text, though it begins with {PLURALS[first]}: it also holds "
+                f"{column.odd[:_SHOWN]!r}. --column-types {name}={first.value} would reject such rows."
+            )
+    if not is_whole:
+        said = ",".join(f"{name}={column.kind.value}" for name, column in found.items())
+        yield (
+            f"{uri} is longer than what can be read twice, so its columns are taken as its first 32 MB are: {said}. A "
+            "later row that does not fit is rejected. --column-types says what they are."
+        )

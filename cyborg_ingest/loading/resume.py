@@ -1,0 +1,163 @@
+"""Going on where an earlier run of the job was stopped; nothing that its journal says is taken on trust."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cyborg_ingest import sources as places
+from cyborg_ingest.errors import TargetError
+from cyborg_ingest.facts import Noted
+from cyborg_ingest.plan.reading import Done, nothing
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.ledger import key_of
+from cyborg_ingest.state.probes import contradicted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cyborg_ingest.check.precision import Precision
+    from cyborg_ingest.facts import Emit
+    from cyborg_ingest.loading.report import Tally
+    from cyborg_ingest.model import Part
+    from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.state.journal import Journal
+    from cyborg_ingest.state.ledger import PartKey
+    from cyborg_ingest.targets.base import Index
+
+
+def done_of(journal: Journal | None) -> Callable[[Part], Done]:
+    """What earlier runs have settled of a Part, as the plan asks for it: as it was when the Part is begun."""
+    if journal is None:
+        return nothing
+
+    def done(part: Part) -> Done:
+        known = journal.part(part)
+        in_flight = known.in_doubt if journal.state.is_whole else RangeSet()
+        total = None if places.is_read_once(part.uri) else known.rows  # where it ended, more may come this time
+        return Done(
+            known.settled, total, known.passed_rows, RangeSet(known.held), known.choice, in_flight, dict(known.marks)
+        )
+
+    return done
+
+
+def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
+    """Forget what was done behind the first gap; what the user should know of it.
+
+    A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is no gap: until
+    it lands, no newer row of its ids is sent. A source that is new or changed is one, and so is a line that the journal
+    has lost.
+    """
+    notes = _changes(journal, plan)
+    other = set(_other_streams(journal, plan))
+    notes += [f"{key[0]} brings other rows than in the last run: all of them are loaded." for key in other]
+    if journal.state.has_lost_lines:
+        notes.append(f"Lines of {journal.folder / 'journal.jsonl'} cannot be read: what they said is loaded again.")
+
+    def done(part: Part) -> Done:
+        return nothing(part) if key_of(part) in other else done_of(journal)(part)
+
+    upto = {key_of(part): row for part, row in plan.standing(done)}
+    before = _settled_rows(journal)
+    journal.keep({key: row for key, row in upto.items() if key in journal.state.parts})
+    again = before - _settled_rows(journal)
+    if notes and again:
+        notes.append(
+            f"{again:,} rows that were loaded before, in what changed or behind it, are loaded again: the later row of "
+            "an id wins."
+        )
+    return notes
+
+
+def _other_streams(journal: Journal, plan: Plan) -> Iterator[PartKey]:
+    """Streams that are not the same any more, as far as they still can be read from their start.
+
+    Where one differs later, reading it ends with a SourceChangedError.
+    """
+    for part in (part for source in plan.sources for part in source.layout.parts if places.is_read_once(part.uri)):
+        known = journal.part(part)
+        places.expect(part.uri, known.marks.values())
+        if known.settled and not (known.is_marked and places.agrees(part.uri)):
+            yield key_of(part)
+
+
+def _settled_rows(journal: Journal) -> int:
+    return sum(len(part.settled) - part.passed_rows for part in journal.state.parts.values())
+
+
+def _changes(journal: Journal, plan: Plan) -> list[str]:
+    """Which sources are others than in the last run."""
+    known = {key[:2]: key for key in journal.state.parts}
+    uris = [source.layout.uri for source in plan.sources]
+    loaded = {key[0] for key in journal.state.parts}
+    last = max((place for place, uri in enumerate(uris) if uri in loaded), default=0)
+    notes = [
+        f"{uri} is new since the last run, and comes before sources that were loaded."
+        for uri in uris[:last]
+        if uri not in loaded
+    ]
+    for source in plan.sources:
+        for part in source.layout.parts:
+            before = known.get((part.uri, part.number))
+            if before is not None and key_of(part) not in journal.state.parts:
+                notes.append(f"{part.uri} has changed since the last run: it is loaded again from its start.")
+                break
+    return notes
+
+
+def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
+    """Count the rows that earlier runs have loaded or rejected."""
+    left = plan.selection.limit
+    for source in plan.sources:
+        one = tally.sources[source.layout.uri]
+        for part in source.layout.parts:
+            known = journal.part(part)
+            settled, passed = known.settled, known.passed_rows
+            chosen = len(settled) - passed
+            asked = chosen if left is None else min(chosen, left)
+            end = _end_of(settled, known.passed, asked)
+            rejected = [reason for row, (_, reason) in known.rejected.items() if row < end]
+            one.skipped += asked - len(rejected)
+            one.rejected += len(rejected)
+            one.rejected_before += len(rejected)
+            tally.rejects.update(rejected)
+            left = None if left is None else left - asked
+
+
+def _end_of(done: RangeSet, passed: Sequence[tuple[int, int, int]], asked: int) -> int:
+    """The row before which so many are done that were asked for.
+
+    Where it lies in a range of which some rows were passed over, nobody knows which: as many as can be.
+    """
+    left = asked + sum(count for start, stop, count in passed if start == stop)  # version 1: of the whole Part
+    mixed = RangeSet([(start, stop) for start, stop, _ in passed])
+    whole = [(*gap, 0) for start, stop in done for gap in mixed.missing(start, stop)]
+    end = 0
+    for start, stop, count in sorted([*whole, *(one for one in passed if one[0] < one[1])]):
+        if left <= 0:
+            break
+        end = min(stop, start + left + count)
+        left -= stop - start - count
+    return end
+
+
+def check_probes(journal: Journal, index: Index, precision: Precision | None, tally: Tally, emit: Emit) -> None:
+    """Ask the index for some of the rows that are to be skipped. Raises TargetError if they are gone."""
+    probes = journal.state.probes.sample()
+    emit(
+        Noted(
+            f"Going on with the job in {journal.folder}: {tally.total('skipped'):,} rows are loaded already "
+            "and skipped."
+        )
+    )
+    if not probes:
+        return
+    tolerance = precision.tolerance if precision is not None else 0.0
+    missing, changed = contradicted(probes, index.get([probe.id for probe in probes]), tolerance)
+    for what, ids in (("missing from", missing), ("not the same any more in", changed)):
+        if ids:
+            raise TargetError(
+                f"{len(ids)} of {len(probes)} rows that an earlier run loaded are {what} the index "
+                f"(id {ids[0]!r} is one). Was it deleted, made anew or written to since? "
+                "--restart loads everything again."
+            )

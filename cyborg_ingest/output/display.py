@@ -1,0 +1,203 @@
+"""Draws what a run reports: rich on a terminal, plain lines elsewhere, JSON lines, or no progress.
+
+All of it goes to stderr; stdout is for the result that was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected, Sending
+from cyborg_ingest.output import wording
+from cyborg_ingest.output.streams import shown, undecorated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
+    from rich.console import RenderableType
+    from typing_extensions import Self
+
+    from cyborg_ingest.facts import Event
+    from cyborg_ingest.loading.report import Tally
+
+INTERVAL = 5.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+_SHOWN_REJECTIONS = 10
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person is looking who can see a line change; CI and TERM=dumb say no."""
+    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def make_display(progress: str, *, verbose: bool = False, stream: TextIO | None = None) -> Display:
+    """The display for `--progress`."""
+    out = stream or sys.stderr
+    if progress == "auto":
+        progress = "rich" if is_terminal(out) else "plain"
+    kinds: dict[str, type[Display]] = {"rich": RichDisplay, "json": JsonDisplay, "plain": PlainDisplay}
+    return kinds.get(progress, Display)(out, verbose=verbose)
+
+
+class Display:
+    """The plan, notes, rejected rows and the summary, without progress; the others add theirs."""
+
+    def __init__(self, out: TextIO, *, verbose: bool) -> None:
+        self.verbose = verbose
+        self.rejections = 0
+        self.tally: Tally | None = None
+        self._out = undecorated(out)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event; may be called from any thread."""
+        if isinstance(event, Planned):
+            self.lines(wording.plan(event))
+        elif isinstance(event, Noted):
+            self.lines([wording.note(event)])
+        elif isinstance(event, Retrying):
+            if self.verbose:
+                self.lines([wording.retry(event)])
+        elif isinstance(event, RowRejected):
+            self._rejected(event)
+        elif isinstance(event, Sending):
+            self.tally = event.tally
+            self.start()
+        elif isinstance(event, Ended):
+            self.stop()
+            if self.tally is not None or event.report.error is None:  # what failed before it began has no figures
+                self.lines(wording.summary(event.report))
+
+    def _rejected(self, event: RowRejected) -> None:
+        self.rejections += 1
+        if self.rejections <= _SHOWN_REJECTIONS:
+            self.lines([wording.rejection(event)])
+        elif self.rejections == _SHOWN_REJECTIONS + 1:
+            self.lines(["rejected  more rows, not shown here"])
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Print some lines."""
+        self._out.write("".join(shown(text) + "\n" for text in texts))
+        self._out.flush()
+
+    def start(self) -> None:
+        """Begin to draw progress."""
+
+    def stop(self) -> None:
+        """End it; safe to call again."""
+
+
+class PlainDisplay(Display):
+    """One line of progress every few seconds, whatever the sender is waiting for."""
+
+    def __init__(self, out: TextIO, *, verbose: bool) -> None:
+        super().__init__(out, verbose=verbose)
+        self._over = threading.Event()
+        self._timer = threading.Thread(target=self._tick, name="progress", daemon=True)
+
+    def _tick(self) -> None:
+        while not self._over.wait(INTERVAL):
+            self.progress()
+
+    def progress(self) -> None:
+        """Print where the load stands."""
+        if self.tally is not None:
+            self.lines([wording.progress(self.tally)])
+
+    def start(self) -> None:
+        """Begin to show progress."""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """End it; the last line stays."""
+        self._over.set()
+        if self._timer.is_alive():
+            self._timer.join()
+
+
+class JsonDisplay(PlainDisplay):
+    """One JSON object a line for every event, for programs."""
+
+    def __call__(self, event: Event) -> None:
+        """Print the event as one object."""
+        if isinstance(event, Sending):
+            super().__call__(event)
+            return
+        if isinstance(event, Ended):
+            self.stop()
+        self._object(type(event).__name__.lower(), wording.facts(event))
+
+    def progress(self) -> None:
+        """Print where the load stands."""
+        if self.tally is not None:
+            self._object("progress", wording.progress_facts(self.tally))
+
+    def _object(self, event: str, facts: dict[str, Any]) -> None:
+        self.lines([json.dumps({"event": event, "time": round(time.time(), 3), **facts})])
+
+
+class RichDisplay(Display):
+    """A bar on a terminal, redrawn in place; lines scroll above it."""
+
+    def __init__(self, out: TextIO, *, verbose: bool) -> None:
+        super().__init__(out, verbose=verbose)
+        self._console = Console(file=self._out, stderr=True, highlight=False, soft_wrap=True)
+        self._bar: _Bar | None = None
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Print these lines."""
+        for text in map(shown, texts):
+            label, rest = text[: wording.LABEL], text[wording.LABEL :]
+            self._console.print(Text.assemble((label, wording.STYLES.get(label.strip(), "bold")), rest))
+
+    def start(self) -> None:
+        """Begin to show progress."""
+        if self.tally is not None:
+            self._bar = _Bar(self.tally, self._console)
+            self._bar.start()
+
+    def stop(self) -> None:
+        """End it; the last line stays."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class _Bar(Progress):
+    """Asks the tally for its numbers each time it is drawn."""
+
+    def __init__(self, tally: Tally, console: Console) -> None:
+        self.tally = tally
+        self._load: TaskID | None = None
+        super().__init__(
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[text]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            refresh_per_second=4,
+        )
+        self._load = self.add_task("load", total=tally.total("estimate") or None, text="")
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self._load is not None:
+            done, text = wording.done_rows(self.tally), wording.rates(self.tally)
+            self.update(self._load, completed=done, total=wording.expected_rows(self.tally), text=text)
+        yield from super().get_renderables()

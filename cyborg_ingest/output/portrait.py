@@ -1,0 +1,168 @@
+"""What `inspect` says, in lines: plain text for a terminal or a file."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.output.wording import findings, labelled, not_read
+
+if TYPE_CHECKING:
+    from cyborg_ingest.check.inspection import Inspection, Mapped, SourceFacts
+
+_SHOWN = 10
+_SHOWN_FIELDS = 30
+_BAR = 30
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def portrait(found: Inspection, *, bar: str) -> list[str]:
+    """All of it. `bar` is what histograms are drawn with."""
+    lines = labelled("sources", *_some([_source(one) for one in found.sources]))
+    lines += not_read(found.not_read) + labelled("rows", _rows(found))
+    for one in found.schemas:
+        lines += _schema(one, found)
+    if found.rows_looked_at:
+        lines += _norms(found.norms, bar) + _metadata(found) + _contents(found) + _ids(found) + _load(found)
+    for row in found.samples:
+        lines += _sample(row, found.dimension or 0)
+    if found.index:
+        lines += labelled("index", _index(found.index))
+    for remark in found.remarks:
+        lines += labelled("remark", remark)
+    return lines + findings(one.to_dict() for one in found.findings)
+
+
+def _some(texts: list[str]) -> list[str]:
+    more = len(texts) - _SHOWN
+    return [*texts[:_SHOWN], *([f"... and {more:,} more"] if more > 0 else [])]
+
+
+def _source(one: SourceFacts) -> str:
+    rows = f"{one.rows:,}" if one.rows is not None else f"~{one.rows_estimate:,}" if one.rows_estimate else "unknown"
+    size = f", {_bytes(one.size)}" if one.size else ""
+    resumed = "read on from where it was stopped" if one.is_seekable else "read again and skipped"
+    return f"{one.uri}  {one.format}, {rows} rows{size}; a load that was stopped: {resumed}"
+
+
+def _bytes(count: float) -> str:
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:  # noqa: PLR2004 - of the next unit
+            break
+        count /= 1000
+    return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+
+
+def _rows(found: Inspection) -> str:
+    if found.schemas[0].mapping is None:
+        return "not looked at, before it is decided which column is what"
+    total = (
+        "an unknown number of" if found.rows_total is None else f"{'' if found.is_exact else '~'}{found.rows_total:,}"
+    )
+    dimension = f", {found.dimension} dimensions" if found.dimension else ""
+    dtypes = f", {' and '.join(found.dtypes)}" if found.dtypes else ""
+    sample = "" if found.rows_looked_at == found.rows_total else " (--full looks at all)"
+    return f"{found.rows_looked_at:,} of {total} rows looked at{sample}{dimension}{dtypes}"
+
+
+def _schema(one: Mapped, found: Inspection) -> list[str]:
+    of = (
+        ""
+        if len(found.schemas) == 1
+        else f"  ({one.sources[0]}" + (f" and {len(one.sources) - 1:,} more)" if len(one.sources) > 1 else ")")
+    )
+    lines = labelled("schema", ", ".join(f"{name} {kind}" for name, kind in one.columns) + of)
+    if one.mapping is None:
+        return lines
+    roles = (f"{role} <- {' + '.join(names) or 'none'}" for role, names in one.mapping.items())
+    return lines + labelled("columns", ", ".join(roles)) + labelled("left out", ", ".join(one.left_out) or "no column")
+
+
+def _norms(norms: dict[str, Any] | None, bar: str) -> list[str]:
+    if norms is None:
+        return labelled("norms", "no vector that can be loaded")
+    look = "they look normalised" if norms["looks_normalised"] else "not normalised"
+    edges, counts = norms["histogram"]["edges"], norms["histogram"]["counts"]
+    digits = max(0, min(12, 2 - math.floor(math.log10(edges[1] - edges[0] or 1))))
+    texts = [f"{edge:,.{digits}f}" for edge in edges]
+    width, most, places = max(map(len, texts)), max(counts), len(f"{max(counts):,}")
+    drawn = [
+        f"{low:>{width}} to {high:>{width}}  {count:>{places},}  {bar * math.ceil(_BAR * count / most)}".rstrip()
+        for low, high, count in zip(texts, texts[1:], counts, strict=False)
+    ]
+    numbers = ", ".join(f"{name} {norms[name]:,.6g}" for name in ("min", "mean", "max"))
+    every = norms["histogram"]["every"]
+    return labelled("norms", f"{numbers}: {look}" + (f" (drawn: every {every:,}th)" if every > 1 else ""), *drawn)
+
+
+def _metadata(found: Inspection) -> list[str]:
+    facts = found.metadata or {"rows": 0, "fields": [], "passed_over": 0}
+    fields = facts["fields"]
+    texts = [f"in {facts['rows']:,} of {found.rows_looked_at:,} rows"]
+    width = max((len(one["name"]) for one in fields), default=0)
+    texts += [_field(one, width) for one in fields[:_SHOWN_FIELDS]]
+    if facts["passed_over"] or len(fields) > _SHOWN_FIELDS:
+        texts.append("... and more fields" + (" (--json has them)" if len(fields) > _SHOWN_FIELDS else ""))
+    return labelled("metadata", *texts)
+
+
+def _field(one: dict[str, Any], width: int) -> str:
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in one["types"].items()) or "null"
+    distinct = one["distinct"] if isinstance(one["distinct"], str) else f"{one['distinct']:,}"
+    return f"{one['name']:<{width}}  {kinds}; {distinct} distinct, as {_shown(one['example'])}"
+
+
+def _shown(value: Any) -> str:
+    """A value on one line: no line break and no control character of it reaches the terminal."""
+    return json.dumps(value, ensure_ascii=False).replace('\\"', '"')
+
+
+def _contents(found: Inspection) -> list[str]:
+    facts = found.contents
+    if not facts or not facts["rows"]:
+        return labelled("contents", "none")
+    low, mean, high = (_bytes(facts[name]) for name in ("min_bytes", "mean_bytes", "max_bytes"))
+    return labelled(
+        "contents", f"in {facts['rows']:,} of {found.rows_looked_at:,} rows: {low} to {high}, {mean} on average"
+    )
+
+
+def _ids(found: Inspection) -> list[str]:
+    facts = found.duplicates
+    if facts is None:
+        return []
+    text = f"{facts['count']:,} of {facts['compared']:,} occur again"
+    if facts["not_compared"]:
+        text += f"; the {facts['not_compared']:,} after them were not compared"
+    pairs = [
+        f"{one['id']!r}: {_place(one['again'])}, first {_place(one['first'])}" for one in facts["examples"][:_SHOWN]
+    ]
+    return labelled("ids", text, *pairs)
+
+
+def _place(place: dict[str, Any]) -> str:
+    at = f"row {place['row']}" if place["line"] is None else f"line {place['line']}"
+    return f"{place['file']}, {at}"
+
+
+def _load(found: Inspection) -> list[str]:
+    if found.requests is None or found.wire_bytes is None:
+        return labelled("load", "unknown, since the number of rows is")
+    about = "" if found.rows_looked_at == found.rows_total else "about "
+    return labelled(
+        "load", f"{about}{found.requests:,} requests to a service, {about}{_bytes(found.wire_bytes)} on the wire"
+    )
+
+
+def _sample(row: dict[str, Any], dimension: int) -> list[str]:
+    numbers = ", ".join(f"{number:.6g}" for number in row["vector"])
+    more = ", ..." if dimension > len(row["vector"]) else ""
+    texts = [f"{row['file']}, row {row['row']}: id {row['id']!r}, vector [{numbers}{more}]"]
+    texts += [f"{name} {_shown(row[name])}" for name in ("metadata", "contents") if row[name]]
+    return labelled("sample", *texts)
+
+
+def _index(facts: dict[str, Any]) -> str:
+    dimension = f"{facts['dimension']} dimensions" if facts["dimension"] else "dimension set by the first row"
+    return f"{facts['name']} in {facts['target']}: {dimension}, metric {facts['metric']}, {facts['rows']:,} rows"

@@ -1,0 +1,82 @@
+"""Fields of JSON that the first rows do not have: the user's word for them is taken, and nothing is ruled out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cyborg_ingest.formats.base import ORIGIN
+from cyborg_ingest.rows.mapping import ALL_COLUMNS, MIXED, field_of
+from cyborg_ingest.rows.templates import OWN
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from cyborg_ingest.formats.base import Layout
+    from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.rows.mapping import ColumnChoice
+
+LATE = b"late"
+"""In the metadata of such a field."""
+
+
+def believed(
+    layouts: Sequence[Layout], choice: ColumnChoice, folders: Mapping[str, Collection[str]]
+) -> Iterator[Layout]:
+    """The layouts, with the fields that the user names where a row may still have them.
+
+    In a file of a few rows all are known: then a name counts only if another file has it, or may have it. Ids and
+    vectors are only believed in where rows are chosen: every row needs them, and the first ones have none. `folders`
+    are the names that each file's folders give it.
+    """
+    named = [choice.metadata, choice.contents, *choice.metadata_columns, *choice.tested]
+    if choice.tested:
+        named += [choice.id, _single(choice.vector), *(name for name in choice.id_parts if name not in OWN)]
+    names = [name for name in dict.fromkeys(named) if name and name != ALL_COLUMNS]
+    likely = [name for name in names if any(one.is_open or _has(one, name) for one in layouts)]
+    kinds = {name: pa.list_(pa.float64()) if name == choice.vector else pa.null() for name in likely}
+    return (one if one.has_schema else _with_late(one, kinds, folders[one.uri]) for one in layouts)
+
+
+def _single(vector: str | None) -> str | None:
+    """The vector's own field, if it is one."""
+    return None if vector is None or set(vector) & set(",*?[") else vector
+
+
+def _with_late(layout: Layout, kinds: Mapping[str, pa.DataType], folders: Collection[str]) -> Layout:
+    schema = layout.schema
+    for name, kind in kinds.items():
+        if name not in folders and not _has(layout, name):
+            schema = schema.append(pa.field(name, kind, metadata={ORIGIN: f"{name} (none so far)", LATE: b""}))
+    return replace(layout, schema=schema)
+
+
+def _has(layout: Layout, name: str) -> bool:
+    try:
+        field_of(layout.schema, name)
+    except KeyError:
+        return False
+    return True
+
+
+def type_of(layout: Layout, name: str) -> pa.DataType:
+    """The type that all values of a field have; null where they may be of any."""
+    field = field_of(layout.schema, name)
+    return pa.null() if layout.is_open or MIXED in (field.metadata or {}) else field.type
+
+
+def missing(plan: Plan, seen: Iterable[tuple[str, str]], *, is_whole: bool, rows: int) -> Iterator[str]:
+    """What to say at the end of names and conditions that came to nothing.
+
+    `seen` are believed fields that rows had, each with its file; `is_whole`: all rows were read. `rows` is how many
+    were asked for.
+    """
+    conditions = {source.shape.filter.text for source in plan.sources if source.shape.filter is not None}
+    if conditions and not rows:
+        yield f"No row meets --where {' '.join(conditions)!r}: nothing is loaded."
+    named = {name for source in plan.sources for name in source.columns.believed}
+    had = {name for source in plan.sources for name in source.layout.schema.names} - named
+    for name in sorted(named - had - {name for _, name in seen}) if is_whole else ():
+        yield f"No row has a field {name!r}, which an option names. Is it spelled as in the files?"

@@ -1,0 +1,360 @@
+"""What will be read, and reading it: sources, which of their rows are asked for, chunk by chunk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.types as pt
+
+from cyborg_ingest import sources as places
+from cyborg_ingest.formats import READERS
+from cyborg_ingest.formats.base import ORIGIN
+from cyborg_ingest.rows.columns import with_one_vector
+from cyborg_ingest.rows.kinds import is_bytes, is_uuid, storage_type
+from cyborg_ingest.rows.mapping import field_of
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.stop import heed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    import numpy.typing as npt
+
+    from cyborg_ingest.formats.base import Layout, Sidecars
+    from cyborg_ingest.model import Chunk, ColumnMap, Mark, Part
+    from cyborg_ingest.rows.shaping import Shape
+    from cyborg_ingest.sources import NotRead, Seen
+    from cyborg_ingest.stop import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source, which of its columns is what, and what is done to its chunks."""
+
+    layout: Layout
+    columns: ColumnMap
+    shape: Shape
+    relevant: frozenset[int] | None = None
+    """The numbers of the Parts that may hold a row that is asked for; None: any of them."""
+    seen: tuple[Seen, ...] = ()
+    """Its file, and those that go with it, as they were when the plan was made."""
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its ids are row numbers."""
+        field = self.layout.schema.field(self.columns.id) if self.layout.is_numbered and self.columns.id else None
+        return field is not None and ORIGIN in (field.metadata or {})
+
+    @property
+    def has_raw_ids(self) -> bool:
+        """Whether its ids are bytes that may be text or anything."""
+        if not self.columns.id:
+            return False
+        kind = field_of(self.layout.schema, self.columns.id).type
+        return is_bytes(storage_type(kind)) and not is_uuid(kind)
+
+    def has(self, role: str) -> bool:
+        """Whether the source is seen to have metadata, or contents."""
+        names = (getattr(self.columns, role), *(self.columns.metadata_columns if role == "metadata" else ()))
+        if role == "metadata" and self.columns.constants:
+            return True
+        return any(name and not pt.is_null(field_of(self.layout.schema, name).type) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an earlier run has settled of a Part: these rows, of so many (None: not known).
+
+    `passed` of them were not asked for, as `choice` chose. Rows that are `held` are read once more. Rows that were
+    `in_flight` when it ended are missing, but none that is settled has one of their ids. `marks`, of a stream: bytes
+    in which the rows before some row lie.
+    """
+
+    rows: RangeSet
+    total: int | None
+    passed: int = 0
+    held: RangeSet = field(default_factory=RangeSet)
+    choice: str = ""
+    in_flight: RangeSet = field(default_factory=RangeSet)
+    marks: Mapping[int, Mark] = field(default_factory=dict)
+
+    def bytes_before(self, row: int) -> int:
+        """So many bytes of a stream hold all settled rows before this one."""
+        ends = [stop for _, stop in self.rows if stop <= row] if self.marks else []
+        sizes = (min((mark.size for place, mark in self.marks.items() if place >= end), default=0) for end in ends)
+        return max(sizes, default=0)
+
+    def gap(self, total: int | None) -> int | None:
+        """The first row that is neither settled nor in flight; None where there is none."""
+        for start, stop in self.rows.missing(0, _ENDLESS if total is None else total):
+            for gap, _ in self.in_flight.missing(start, stop):
+                return gap
+        return None
+
+    def first_to_read(self, total: int | None) -> int | None:
+        """The first row that is missing or held, of a Part of so many; None where all is done."""
+        end = _ENDLESS if total is None else total
+        places = [next(self.rows.missing(0, end), None), next(iter(self.held), None)]
+        return min((place[0] for place in places if place is not None), default=None)
+
+    def to_read(self, start: int, stop: int) -> list[tuple[int, int, bool]]:
+        """The pieces of [start, stop) that are missing, or (True) held, in order."""
+        missing = [(*one, False) for one in self.rows.missing(start, stop)]
+        return sorted([*missing, *((*one, True) for one in self.held.within(start, stop))])
+
+
+def nothing(_part: Part) -> Done:
+    """What is done of a Part when nothing is."""
+    return Done(RangeSet(), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows are asked for, among those of all sources in their order: `skip`, the filter, `sample`, `limit`.
+
+    `sample` are the places of rows picked at random, sorted.
+    """
+
+    skip: int = 0
+    limit: int | None = None
+    sample: npt.NDArray[np.int64] | None = None
+
+    def applied(self, chunk: Chunk, place: int) -> Chunk:
+        """The chunk, whose first row has this place, with the rows that are asked for marked."""
+        rows = len(chunk.batch)
+        chosen = chunk.chosen
+        if place < self.skip:
+            chosen = np.ones(rows, np.bool_) if chosen is None else chosen.copy()
+            chosen[: self.skip - place] = False
+        if self.sample is not None:
+            begin, end = np.searchsorted(self.sample, [place, place + rows])
+            picked = np.zeros(rows, np.bool_)
+            picked[self.sample[begin:end] - place] = True
+            chosen = picked if chosen is None else chosen & picked
+        return chunk if chosen is chunk.chosen else replace(chunk, chosen=chosen)
+
+    def choice(self, place: int) -> str:
+        """What places decide about the rows of a Part whose first row has this one: no choice, no word."""
+        words = [f"skip {self.skip - place}"] if place < self.skip else []
+        if self.sample is not None:
+            picked = self.sample[np.searchsorted(self.sample, place) :] - place
+            words.append(f"sample {hashlib.blake2b(picked.tobytes(), digest_size=8).hexdigest()}")
+        return ", ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be read. `dimension` is None where no schema fixes it; `not_read` is what was found beside it."""
+
+    sources: tuple[Source, ...]
+    sidecars: Sidecars
+    dimension: int | None
+    selection: Selection
+    not_read: tuple[NotRead, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int | None:
+        """The exact number of rows that are asked for, where it can be told before they are read."""
+        counts = [rows for rows, _ in self.expected()]
+        if self.selection.sample is not None:
+            picked = len(self.selection.sample)
+            return picked if self.selection.limit is None else min(picked, self.selection.limit)
+        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+
+    def expected(self) -> list[tuple[int | None, int]]:
+        """For each source the rows that are asked for: exact or None, and an estimate."""
+        skip, left = self.selection.skip, self.selection.limit
+        is_exact = self.selection.sample is None and all(source.shape.filter is None for source in self.sources)
+        found: list[tuple[int | None, int]] = []
+        for source in self.sources:
+            estimate = source.layout.rows_estimate if source.layout.rows is None else source.layout.rows
+            is_exact = is_exact and (source.layout.rows is not None or (not skip and left is None))
+            asked = max(0, estimate - skip)
+            skip = max(0, skip - estimate)
+            if left is not None:
+                asked = min(asked, left)
+                left -= asked
+            found.append((asked if is_exact and source.layout.rows is not None else None, asked))
+        return found
+
+    def chunks(
+        self,
+        rows: int,
+        done: Callable[[Part], Done] = nothing,
+        on_end: Callable[[Part, int], None] = lambda _part, _rows: None,
+    ) -> Iterator[Chunk]:
+        """Read what is not done, in order, at most `rows` a chunk; `on_end` hears how many rows a Part has.
+
+        Rows that are not asked for are part of a chunk, and marked in it; but not those past the limit. Rows that are
+        held come too, in chunks of their own.
+        """
+        left = _Left(self.selection.limit)
+        place = 0
+        for source, part in self._parts():
+            known = done(part)
+            places.expect(part.uri, known.marks.values())
+            total = part.rows if part.rows is not None else known.total
+            left.take(len(known.rows) - known.passed)
+            if (left.is_none() and not known.held) or not self._holds(source, part, place, total):
+                places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
+                place += total or 0
+                continue
+            chosen = replace(part, choice=self.selection.choice(place))
+            passed = yield from self._part(source, chosen, rows, known, place, left)
+            places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
+            if passed is not None:
+                on_end(chosen, passed)
+                place += passed
+
+    def standing(self, done: Callable[[Part], Done]) -> Iterator[tuple[Part, int | None]]:
+        """Every Part with its first row that is to be read on from, whatever is done behind it; None: it stands.
+
+        Rows count in their order. What is loaded behind a gap would be older than the gap's own rows, so behind the
+        first one nothing stands; but no row behind one that was in flight has its id.
+        """
+        left = _Left(self.selection.limit)
+        place, is_broken = 0, False
+        for source, part in self._parts():
+            known = done(part)
+            total = part.rows if part.rows is not None else known.total
+            gap = 0 if is_broken else None
+            if not is_broken and not left.is_none() and self._holds(source, part, place, total):
+                gap = self._gap(known, place, total, left)
+            is_broken = is_broken or gap is not None
+            yield part, gap
+            place += total or 0
+
+    def _gap(self, known: Done, place: int, total: int | None, left: _Left) -> int | None:
+        """The first row of a Part that is asked for, not settled, and was not in flight."""
+        if known.rows and known.choice != self.selection.choice(place):
+            return 0
+        gap = known.gap(total)
+        before = sum(stop - start for start, stop in known.rows.within(0, _ENDLESS if gap is None else gap))
+        left.take(before - known.passed)
+        return None if left.is_none() else gap
+
+    def _parts(self) -> Iterator[tuple[Source, Part]]:
+        return ((source, part) for source in self.sources for part in source.layout.parts)
+
+    def _holds(self, source: Source, part: Part, place: int, total: int | None) -> bool:
+        """Whether a row of the Part may be asked for."""
+        if total is None:
+            return True
+        is_relevant = source.relevant is None or part.number in source.relevant
+        return is_relevant and place + total > self.selection.skip
+
+    def _part(
+        self, source: Source, part: Part, rows: int, known: Done, place: int, left: _Left
+    ) -> Generator[Chunk, None, int | None]:
+        """Yield what is missing or held of a Part; return how many rows it has, or None where the limit ended it."""
+        total = part.rows if part.rows is not None else known.total
+        start = known.first_to_read(total)
+        if start is None:
+            return total or 0
+        passed = start
+        for chunk in self._read(source, part, rows, start):
+            passed = chunk.start + len(chunk.batch)
+            shaped = self.selection.applied(with_one_vector(source.shape.apply(chunk)), place + chunk.start)
+            for begin, stop, is_held in known.to_read(chunk.start, passed):
+                places.prove(part.uri, known.bytes_before(begin))
+                piece = shaped.rows(begin - chunk.start, stop - chunk.start)
+                if is_held:
+                    yield replace(piece, again=True)
+                elif not left.is_none():
+                    yield left.cut(piece)
+            if left.is_none() and not known.held.overlaps(passed, _ENDLESS):
+                return None
+        return passed
+
+    def _read(self, source: Source, part: Part, rows: int, start: int) -> Iterator[Chunk]:
+        """The Part's chunks, each only once it is proved to be of the files that were planned."""
+        with places.unchanged(source.seen):
+            reader = READERS[source.layout.format]
+            for chunk in reader.read(part, source.columns, self.sidecars, rows=rows, start=start):
+                places.check(source.seen)
+                mark = places.mark(part.uri)
+                yield chunk if mark is None else replace(chunk, mark=mark)
+
+    def check(self) -> None:
+        """Raise SourceChangedError unless all sources still are what was planned."""
+        places.check([one for source in self.sources for one in source.seen], everything=True)
+
+
+class _Left:
+    """How many rows the limit leaves; counted down while they are read."""
+
+    def __init__(self, rows: int | None) -> None:
+        self._rows = rows
+
+    def is_none(self) -> bool:
+        return self._rows is not None and self._rows <= 0
+
+    def take(self, rows: int) -> None:
+        """Count rows that an earlier run has dealt with."""
+        if self._rows is not None:
+            self._rows -= rows
+
+    def cut(self, chunk: Chunk) -> Chunk:
+        """The chunk, without the rows past the limit."""
+        if self._rows is None:
+            return chunk
+        if chunk.chosen is None:
+            chunk = chunk.rows(0, self._rows)
+            self._rows -= len(chunk.batch)
+            return chunk
+        places = np.flatnonzero(chunk.chosen)[: self._rows]
+        is_last = len(places) == self._rows
+        self._rows -= len(places)
+        return chunk.rows(0, int(places[-1]) + 1) if is_last else chunk
+
+
+_ENDLESS = 1 << 62
+
+
+@contextlib.contextmanager
+def ahead(chunks: Iterator[Chunk], stop: Stop) -> Iterator[Iterator[Chunk]]:
+    """The same chunks, the next one read by another thread while the last is dealt with; a stop ends them.
+
+    The thread ends with the `with`. In a generator its end would be left to the garbage collector, which may come in
+    the midst of another thread's start: then both wait for each other, for ever.
+    """
+    reader = _Ahead(chunks, stop)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+_LAST_READ_SECONDS = 5.0
+"""How long a chunk that nobody wants any more is waited for: a source may be silent for ever."""
+
+
+class _Ahead:
+    def __init__(self, chunks: Iterator[Chunk], stop: Stop) -> None:
+        self._chunks = chunks
+        self._stop = stop
+        self._thread = ThreadPoolExecutor(1, "reader", heed, (stop,))
+        self._next: Future[Chunk | None] = self._thread.submit(next, chunks, None)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        waited: list[Future[Any]] = [self._next, self._stop.wake]
+        wait(waited, return_when=FIRST_COMPLETED)
+        chunk = self._next.result() if self._next.done() else None
+        if chunk is None:
+            raise StopIteration
+        self._next = self._thread.submit(next, self._chunks, None)
+        return chunk
+
+    def close(self) -> None:
+        """Leave the thread to itself where it is still reading."""
+        is_done = bool(wait([self._next], 0 if self._stop.is_asked() else _LAST_READ_SECONDS).done)
+        self._thread.shutdown(wait=is_done, cancel_futures=True)

@@ -1,0 +1,294 @@
+"""Arrow columns become what a batch holds: ids, float32 vectors, metadata objects, contents.
+
+Whole columns are converted at once. Only where that fails, as for one string that is no UTF-8, is the
+column taken row by row, so that each bad row is found and the others are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from cyborg_ingest.model import Reason, free_name
+from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, numpy_dtype, storage_type
+from cyborg_ingest.rows.typed import Notes, null_places, objects, plain, plain_structs, uuids
+from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from cyborg_ingest.model import Chunk, Json
+
+Faults = dict[int, tuple[Reason, str]]
+"""The rows of a chunk that cannot be loaded: place in the chunk -> why."""
+
+_T = TypeVar("_T")
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def ids(array: pa.Array, faults: Faults) -> list[str]:
+    """Ids as text: integers in decimal, UUIDs canonical, bytes that are text; "" where there is none."""
+    kind = storage_type(array.type)
+    if is_uuid(array.type):
+        found: list[Any] = uuids(array)
+    elif is_bytes(kind):
+        found = _by_row(plain(array), _texts, faults, Reason.ID_INVALID)
+    elif is_text(kind):
+        found = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.ID_INVALID)
+    else:
+        found = [None if item is None else str(int(item)) for item in plain(array).to_pylist()]
+    if all(found):
+        return found
+    for place, identity in enumerate(found):
+        if not identity:
+            faults.setdefault(place, (Reason.ID_MISSING, "the id is " + ("null" if identity is None else "empty")))
+    return [identity or "" for identity in found]
+
+
+def _texts(array: pa.Array) -> list[str | None]:
+    """Bytes as the text they are. Of one size, they are none with a NUL in them: numbers have those, and pointers."""
+    found = [None if item is None else item.decode() for item in array.to_pylist()]
+    if pt.is_fixed_size_binary(array.type):
+        for item in found:
+            if item is not None and "\0" in item:
+                raise UnicodeDecodeError("utf-8", item.encode(), item.index("\0"), item.index("\0") + 1, "a NUL")
+    return found
+
+
+def are_text(array: pa.Array) -> bool:
+    """Whether ids can be used, as far as these rows show: of bytes without a logical type, most have to be text."""
+    if is_uuid(array.type) or not is_bytes(storage_type(array.type)):
+        return True
+    faults = Faults()
+    ids(array, faults)
+    return 2 * sum(reason is Reason.ID_INVALID for reason, _ in faults.values()) <= len(array)
+
+
+def _by_row(
+    array: pa.Array, convert: Callable[[pa.Array], list[_T]], faults: Faults, reason: Reason
+) -> list[_T | None]:
+    """Convert the column at once, or, where that fails, each row by itself."""
+    try:
+        return list(convert(array))
+    except (UnicodeDecodeError, NotFiniteError, pa.ArrowException, OverflowError):
+        return [_one_row(array, place, convert, faults, reason) for place in range(len(array))]
+
+
+def _one_row(
+    array: pa.Array, place: int, convert: Callable[[pa.Array], list[_T]], faults: Faults, reason: Reason
+) -> _T | None:
+    try:
+        return convert(array.slice(place, 1))[0]
+    except UnicodeDecodeError:
+        faults.setdefault(place, (reason, f"{reason.value.split('_')[0]}: the text is not UTF-8"))
+    except (NotFiniteError, pa.ArrowException, OverflowError) as error:
+        faults.setdefault(place, (reason, f"{reason.value.split('_')[0]}: {error}"))
+    return None
+
+
+def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArray[np.float32]:
+    """Vectors as little-endian float32 of shape (n, dimension), checked; rows with a fault are zero.
+
+    `dimension` None takes that of the first vector that has any.
+    """
+    array = plain(array)
+    if pt.is_fixed_size_list(array.type) and not array.null_count and array.type.list_size:
+        flat = _items(array)
+        if dimension in {None, array.type.list_size} and not flat.null_count:  # the usual: nothing to look for
+            return _checked(_numbers(flat).reshape(-1, array.type.list_size), faults)
+    for place in null_places(array):
+        faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
+    lengths = _lengths(array)
+    dimension = dimension or _first_dimension(array)
+    wrong = lengths != dimension
+    for place in np.flatnonzero(wrong).tolist():
+        detail = f"the vector has {lengths[place]} dimensions, not {dimension}" if dimension else "the vector is empty"
+        faults.setdefault(place, (Reason.VECTOR_DIMENSION, detail))
+    if dimension is None:
+        return np.zeros((len(array), 0), "<f4")
+    flat = _flat(array, wrong)
+    if flat.null_count:
+        holes = np.unique(np.array(null_places(flat)) // dimension)
+        for place in np.flatnonzero(~wrong)[holes].tolist():
+            faults.setdefault(place, (Reason.VECTOR_INVALID, "the vector holds a null"))
+        flat = pc.fill_null(flat, 0)
+    values = _numbers(flat).reshape(-1, dimension)
+    if wrong.any():
+        spread = np.zeros((len(array), dimension), values.dtype)
+        spread[~wrong] = values
+        values = spread
+    return _checked(values, faults)
+
+
+def with_one_vector(chunk: Chunk) -> Chunk:
+    """The chunk with one column of vectors, where several of numbers make it up; null in one is the row's fault."""
+    names = chunk.columns.vector_columns
+    if not names:
+        return chunk
+    vector = _vector_of_columns(chunk.batch, names)
+    used = {*names, chunk.columns.vector}
+    kept = [name for name in chunk.batch.schema.names if name not in used]
+    arrays = [*map(chunk.batch.column, kept), vector]
+    free = free_name("vector", kept)
+    return replace(
+        chunk,
+        batch=pa.RecordBatch.from_arrays(arrays, [*kept, free]),
+        columns=replace(chunk.columns, vector=free, id_parts=(), tested=(), vector_columns=()),
+    )
+
+
+def _vector_of_columns(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.FixedSizeListArray:
+    """One vector of float64 a row, from columns of numbers; null where there is none."""
+    values = np.zeros((len(batch), len(names)))
+    missing = np.zeros(values.shape, np.bool_)
+    for place, name in enumerate(names):
+        array = plain(batch.column(name)).cast(pa.float64(), safe=False)
+        missing[null_places(array), place] = True
+        values[:, place] = _numbers(array)  # whatever stands under a null is hidden by the new one
+    validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    items = pa.Array.from_buffers(pa.float64(), values.size, [validity, pa.py_buffer(values)])
+    return pa.FixedSizeListArray.from_arrays(items, len(names))
+
+
+def first_dimension(chunk: Chunk) -> int | None:
+    """The length of the first vector that is asked for, not null and not empty; None if there is none."""
+    array = chunk.batch.column(chunk.columns.vector)
+    return None if chunk.is_passed else _first_dimension(array, chunk.chosen)
+
+
+def only_dimension(chunk: Chunk) -> int | None:
+    """The length of all vectors that are asked for, null and empty ones left out; None if they differ."""
+    some = _lengths_asked_for(chunk.batch.column(chunk.columns.vector), chunk.chosen)
+    return int(some[0]) if len(some) and (some == some[0]).all() else None
+
+
+def _first_dimension(array: pa.Array, chosen: npt.NDArray[np.bool_] | None = None) -> int | None:
+    kind = storage_type(array.type)
+    if pt.is_fixed_size_list(kind):
+        return int(kind.list_size) or None
+    some = _lengths_asked_for(array, chosen)
+    return int(some[0]) if len(some) else None
+
+
+def _lengths_asked_for(array: pa.Array, chosen: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
+    """Those of the vectors that are asked for, neither null nor empty."""
+    lengths = _lengths(plain(array))
+    return lengths[lengths > 0 if chosen is None else (lengths > 0) & chosen]
+
+
+def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
+    """How many items each list holds; -1 for null."""
+    if pt.is_fixed_size_list(array.type):
+        lengths = np.full(len(array), array.type.list_size, np.int64)
+    else:
+        lengths = _numbers(pc.list_value_length(array)).astype(np.int64)
+    lengths[null_places(array)] = -1
+    return lengths
+
+
+def _flat(array: pa.Array, wrong: npt.NDArray[np.bool_]) -> pa.Array:
+    """The items of the rows that are right, one after another. `flatten` honours a slice's offset."""
+    if wrong.any():
+        array = array.filter(pa.array(~wrong))
+    return _items(array)
+
+
+def _items(array: pa.Array) -> pa.Array:
+    """The items of lists; decimals as the numbers nearest to them."""
+    flat = plain(array.flatten())
+    return flat.cast(pa.float64(), safe=False) if pt.is_decimal(flat.type) else flat
+
+
+def _checked(values: npt.NDArray[Any], faults: Faults) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(values, dtype="<f4")
+        # one pass finds NaN, infinity and zero alike; what overflows or underflows in it is looked at again
+        norms = np.einsum("ij,ij->i", narrow, narrow)
+    suspects = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    for place in suspects.tolist():
+        problem = _vector_problem(values[place], narrow[place])
+        if problem is not None:
+            faults.setdefault(place, problem)
+    return narrow
+
+
+def _vector_problem(row: npt.NDArray[Any], narrow: npt.NDArray[np.float32]) -> tuple[Reason, str] | None:
+    if not np.isfinite(row).all():
+        place = int(np.flatnonzero(~np.isfinite(row))[0])
+        return Reason.VECTOR_NOT_FINITE, f"the vector holds {row[place]} at position {place}"
+    if not np.isfinite(narrow).all():
+        place = int(np.flatnonzero(~np.isfinite(narrow))[0])
+        return Reason.VECTOR_OVERFLOW, f"the vector holds {row[place]} at position {place}, beyond float32"
+    if not narrow.any():
+        return Reason.VECTOR_ZERO, "the vector is all zeros, which the engine loads and never gives back"
+    return None
+
+
+def contents(array: pa.Array, faults: Faults) -> list[str | bytes | None]:
+    """Contents as text or bytes; None where there are none."""
+    array = plain(array)
+    return _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.CONTENTS_INVALID)
+
+
+def metadata(array: pa.Array, faults: Faults, notes: Notes | None = None, *, name: str = "") -> list[Json | None]:
+    """Metadata objects from structs, maps or JSON text; None where there is none. `name` is the column's."""
+    if is_text(storage_type(array.type)):
+        texts = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.METADATA_INVALID)
+        return [_parsed(text, place, faults, name) for place, text in enumerate(texts)]
+    found = notes or Notes()
+    return _by_row(array, lambda rows: objects(rows, found), faults, Reason.METADATA_INVALID)
+
+
+def metadata_of_columns(
+    batch: pa.RecordBatch, names: tuple[str, ...], faults: Faults, notes: Notes | None = None
+) -> list[Json | None]:
+    """One object a row from separate columns, nulls left out."""
+    arrays = [plain_structs(batch.column(name)) for name in names]
+    return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), faults, notes)
+
+
+def _parsed(text: str | None, place: int, faults: Faults, name: str) -> Json | None:
+    if text is None or not text.strip() or text.strip() == "null":
+        return None
+    try:
+        return load_object(text.encode())
+    except NotFiniteError as error:
+        faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
+    except ValueError as error:
+        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata {_as_sentence(text, error, name)}"))
+    return None
+
+
+def _as_sentence(text: str, error: ValueError, name: str) -> str:
+    """What is wrong with a text that should be an object, and what it may be instead."""
+    words = str(error) if str(error).startswith("is ") else f"is no JSON: {error}"
+    if text.lstrip().startswith("{'"):
+        return f"{words}. It looks like Python's own form of a dict: write it with json.dumps"
+    if not text.lstrip().startswith("{") and name:
+        return f"{words}. --metadata-columns {name} stores the text as a field of its own"
+    return words
+
+
+def check_metadata(found: list[Json | None], faults: Faults) -> None:
+    """Find the objects that JSON cannot hold."""
+    for place, value in enumerate(found):
+        try:
+            dump_object(value or {})
+        except NotFiniteError as error:
+            faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
+        except ValueError as error:
+            faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
+
+
+def _numbers(array: pa.Array) -> npt.NDArray[Any]:
+    """Numbers without nulls, as they lie in memory."""
+    kind = numpy_dtype(array.type)
+    data = array.buffers()[1]
+    return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize) if len(array) else np.empty(0, kind)

@@ -1,0 +1,83 @@
+"""What a column can be (id, vector, metadata, contents), and by which names and types it is known to be that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from cyborg_ingest.rows.kinds import is_bytes, is_list, is_text, storage_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ID_NAMES = ("id", "_id", "doc_id", "uuid", "key", "ids")
+VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb", "vectors")
+METADATA_NAMES = ("metadata", "meta", "payload", "attributes")
+CONTENTS_NAMES = ("contents", "content", "text", "document", "chunk", "body", "page_content", "texts")
+
+ORIGIN = b"origin"
+EXAMPLE = b"example"
+"""In a field's metadata: where a column comes from that is not in the file; how one of text begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a column can be: by which option it is named, by which names it is found, and of which types it is."""
+
+    name: str
+    option: str
+    names: tuple[str, ...]
+    fits: Callable[[pa.DataType], bool]
+    types: str
+    is_optional: bool = False
+
+
+def fits_id(kind: pa.DataType) -> bool:
+    """Whether its values can be ids."""
+    kind = storage_type(kind)
+    whole = pt.is_decimal(kind) and kind.scale <= 0
+    return bool(is_text(kind) or pt.is_integer(kind) or is_bytes(kind) or whole or pt.is_null(kind))
+
+
+def fits_vector(kind: pa.DataType) -> bool:
+    """Whether its values can be vectors."""
+    if isinstance(kind, pa.FixedShapeTensorType) and len(kind.shape) != 1:  # a matrix a row, stored as one list
+        return False
+    kind = storage_type(kind)
+    if not is_list(kind):
+        return False
+    item = storage_type(kind.value_type)
+    return bool(pt.is_floating(item) or pt.is_integer(item) or pt.is_decimal(item) or pt.is_null(item))
+
+
+def fits_metadata(kind: pa.DataType) -> bool:
+    """Whether its values can be all of a row's metadata."""
+    kind = storage_type(kind)
+    return bool(pt.is_struct(kind) or pt.is_map(kind) or is_text(kind) or pt.is_null(kind))
+
+
+def fits_contents(kind: pa.DataType) -> bool:
+    """Whether its values can be contents."""
+    kind = storage_type(kind)
+    return bool(is_text(kind) or (is_bytes(kind) and not pt.is_fixed_size_binary(kind)) or pt.is_null(kind))
+
+
+_VECTOR_TYPES = "a list of numbers, or several columns of numbers"
+ID = Role("id", "--id-column", ID_NAMES, fits_id, "strings, integers or UUIDs")
+VECTOR = Role("vector", "--vector-column", VECTOR_NAMES, fits_vector, _VECTOR_TYPES)
+METADATA = Role("metadata", "--metadata-column", METADATA_NAMES, fits_metadata, "a struct, a map or JSON strings", True)
+CONTENTS = Role("contents", "--contents-column", CONTENTS_NAMES, fits_contents, "strings or bytes", True)
+
+
+ROLES = (ID, VECTOR, METADATA, CONTENTS)
+
+
+def fitting(name: str, kinds: Iterable[pa.DataType]) -> pa.DataType | None:
+    """Of the types that the values of a field have, the one that its name asks for; None if there is none."""
+    for role in ROLES:
+        if name.lower() in role.names:
+            return next((kind for kind in kinds if not pt.is_null(kind) and role.fits(kind)), None)
+    return None

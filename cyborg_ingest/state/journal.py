@@ -1,0 +1,308 @@
+"""What a job has done, on disk: acknowledged rows, rejected rows, and what is in doubt.
+
+Lines are appended after the acknowledgement and flushed, not fsynced: a lost tail only sends rows again. The file is
+compacted when it is opened; `ledger` says what its lines mean. The folder of a job holds::
+
+    lock  job.json  journal.jsonl  runs/<UTC time>-<number>/ {rejected.jsonl  report.json}
+
+Nothing in the folder of an earlier run is touched. Before runs had folders, their two files were in that of the job.
+A Part is known by its uri, number and fingerprint, so that a file that changed is loaded from its start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.errors import ExitCode, StateError, UsageError
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.jobs import is_run, new_run, open_job, take_lock
+from cyborg_ingest.state.ledger import (
+    PartKey,
+    PartState,
+    State,
+    apply,
+    key_of,
+    line_of,
+    part_record,
+    records_of,
+    replay,
+)
+from cyborg_ingest.state.rejected import RejectedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from cyborg_ingest.model import Batch, Json, Part, Rejection
+    from cyborg_ingest.private import Folder
+
+ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
+"""After these a job is over, and the same command starts anew."""
+
+_JOURNAL = "journal.jsonl"
+_LASTING = ("precision", "sole")
+"""Facts that are true of the index whichever run it is."""
+
+
+class Journal:
+    """One job's folder, locked. Threads may share it.
+
+    Raises StateError where the folder cannot be written or another process works on this job, UsageError where a later
+    release wrote it, and UntrustedError where somebody else may have.
+    """
+
+    def __init__(self, folder: Path, description: Json, *, restart: bool = False) -> None:
+        self.folder = folder.absolute()
+        self._path = self.folder / _JOURNAL
+        self._numbers: dict[PartKey, int] = {}
+        self._doubted: dict[PartKey, RangeSet] = {}
+        self._file = self._lock = -1
+        self._guard = threading.RLock()
+        with contextlib.ExitStack() as opened, _translated(self.folder):
+            self._own = opened.enter_context(open_job(self.folder))
+            opened.callback(self._close_files)
+            self._lock = self._own.open("lock", os.O_RDWR | os.O_CREAT)
+            take_lock(self._lock, self.folder / "lock")
+            self._open(description, opened, restart=restart)
+            self._opened = opened.pop_all()
+
+    def _open(self, description: Json, opened: contextlib.ExitStack, *, restart: bool) -> None:
+        data, state = self._own.read(_JOURNAL), State()
+        if data is not None:
+            # to be forgotten, whatever it says, but for what is true of the index itself
+            with contextlib.suppress(*([UsageError] if restart else [])):
+                state = replay(data.split(b"\n"))
+        self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
+        lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
+        self.state = state if self.resumed else State(facts=lasting)
+        self._own.replace("job.json", json.dumps(description, indent=2).encode())
+        runs = opened.enter_context(self._own.below("runs"))
+        self._run = opened.enter_context(new_run(runs))
+        self.rejected = RejectedFile(self._run)
+        self._take_over_rejected(runs)
+        self.state.facts["run"] = self._run.path.name
+        self._compact()
+
+    @property
+    def run_folder(self) -> Path:
+        """What this run leaves behind."""
+        return self._run.path
+
+    def _take_over_rejected(self, runs: Folder) -> None:
+        """A rejected row that is not in the file any more is nowhere: read on from there, and reject it again."""
+        missing = known = self.state.rejected_rows()
+        if known:
+            with contextlib.suppress(FileNotFoundError), self._earlier(runs) as earlier:
+                missing = self.rejected.take_over(earlier, known)
+        if missing:
+            for key, part in self.state.parts.items():
+                lost = [place for place, (row, _) in part.rejected.items() if (key[0], row) in missing]
+                if lost:
+                    part.forget(min(lost))
+
+    def _earlier(self, runs: Folder) -> contextlib.AbstractContextManager[Folder]:
+        """The folder in which the last run of this load left its rejected rows. Raises FileNotFoundError."""
+        name = self.state.facts.get("run")
+        if name is None:
+            return contextlib.nullcontext(self._own)
+        if not is_run(name):
+            raise FileNotFoundError
+        return runs.below(name, make=False)
+
+    def _compact(self) -> None:
+        """Write the fewest lines that say the same."""
+        self._numbers.clear()
+        records = records_of(self.state, self._numbers)
+        self._own.replace(_JOURNAL, b"".join(map(line_of, records)))
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = self._own.open(_JOURNAL, os.O_WRONLY | os.O_APPEND)
+
+    def keep(self, upto: dict[PartKey, int | None]) -> None:
+        """Forget all but these Parts, and of these all rows from the one that is given on (None: nothing)."""
+        with self._guard, _translated(self.folder):
+            for key in [one for one in self.state.parts if one not in upto]:
+                del self.state.parts[key]
+            for key, part in self.state.parts.items():
+                row = upto[key]
+                if row is not None:
+                    part.forget(row)
+            self.rejected.keep(self.state.rejected_rows())
+            self._compact()
+
+    def part(self, part: Part) -> PartState:
+        """What is known of a Part."""
+        return self.state.parts.get(key_of(part)) or PartState()
+
+    @property
+    def rejected_file(self) -> Path:
+        """Where the rejected rows are."""
+        return self.rejected.path
+
+    def in_doubt(self, part: Part) -> RangeSet:
+        """Rows of a Part that an earlier run sent and never heard of."""
+        key = key_of(part)
+        if key not in self._doubted:
+            self._doubted[key] = self.part(part).in_doubt if self.resumed else RangeSet()
+        return self._doubted[key]
+
+    def sending(self, batch: Batch) -> None:
+        """Note that rows leave now; called before they do."""
+        with self._guard:
+            records = self._number(batch.part)
+            replaced = self.state.probes.replaced(batch.ids)
+            if replaced:
+                self.state.probes.drop(replaced)
+                records.append({"drop": replaced})
+            if not batch.again:
+                records.append({"sent": [self._numbers[key_of(batch.part)], batch.start, batch.stop]})
+            self._append(records)
+
+    def acknowledged(
+        self,
+        batch: Batch,
+        rejections: Iterable[Rejection] = (),
+        *,
+        held: Collection[str] = (),
+        doubted: Collection[str] = (),
+    ) -> None:
+        """Note that the engine has the rows of a batch, or that they are rejected: none is sent again.
+
+        `held`: but for those of these ids, until `release`. `doubted`: ids that are in doubt from now on.
+        """
+        with self._guard:
+            if doubted:  # first, or a torn line could leave the rows without the doubt
+                self.doubt(doubted)
+            records = self._number(batch.part)
+            record: Json = {"ack": [self._numbers[key_of(batch.part)], batch.start, batch.stop]}
+            rejected = [[one.row - batch.first_row + batch.start, one.row, one.reason.value] for one in rejections]
+            if rejected:
+                record["rej"] = rejected
+            if batch.passed:
+                record["passed"] = batch.passed
+            if batch.mark:
+                record["mark"] = [batch.mark.size, batch.mark.digest]
+            if held:
+                record["held"] = sorted(held)
+            elif batch.ids:
+                probe, keep = self.state.probes.pick(batch)
+                record.update({"probe": [probe.id, probe.vector, probe.rest], **({"keep": 1} if keep else {})})
+            self._append([*records, record])
+            part = self.state.parts.setdefault(key_of(batch.part), PartState(choice=batch.part.choice))
+            apply(self.state, {record["ack"][0]: part}, record)
+
+    def watched(self, part: Part) -> list[tuple[int, int, frozenset[str]]]:
+        """(start, stop, ids): rows that an earlier run sent and that an older request may have replaced since."""
+        return self.part(part).watched
+
+    def release(self) -> None:
+        """Note that nothing is in doubt any more: what was held is done."""
+        with self._guard:
+            if any(len(part.held) for part in self.state.parts.values()):
+                record: Json = {"released": 1}
+                self._append([record])
+                apply(self.state, {}, record)
+
+    def complete(self, part: Part, rows: int) -> None:
+        """Note how many rows a Part has, once it has been read to its end."""
+        with self._guard:
+            self._append([*self._number(part), {"rows": [self._numbers[key_of(part)], rows]}])
+            self.state.parts.setdefault(key_of(part), PartState(choice=part.choice)).rows = rows
+
+    def doubt(self, ids: Collection[str]) -> None:
+        """Note ids of a request that may be applied later."""
+        record: Json = {"doubt": list(ids)}
+        with self._guard:
+            self._append([record])
+            apply(self.state, {}, record)
+
+    def know(self, **facts: Any) -> None:
+        """Remember facts about the job for a later run."""
+        with self._guard:
+            self.state.facts.update(facts)
+            self._append([{"facts": facts}])
+
+    def reject(self, rejections: Iterable[Rejection], *, full: bool) -> None:
+        """Append rows to `rejected.jsonl`; before they are acknowledged."""
+        with self._guard, _translated(self.folder):
+            self._check_there()
+            self.rejected.append(rejections, full=full)
+
+    def check_kept(self) -> None:
+        """Raise StateError where rows are rejected, and the file that has them is gone."""
+        with self._guard:
+            if self.state.rejects() and not (self._run.is_there() and self.rejected.is_there()):
+                raise StateError(
+                    f"{self.rejected.path} is gone, and with it the rows that were rejected. Those that were sent are "
+                    "safe; run the same command again to have the others rejected anew."
+                )
+
+    def end(self, code: ExitCode, report: Json) -> None:
+        """Note how the run ended, and keep its report."""
+        with self._guard:
+            with _translated(self.folder):
+                self._check_there()
+                self.rejected.sync()
+                self._run.replace("report.json", json.dumps(report, indent=2).encode())
+            self._append([{"end": int(code)}])
+
+    def _check_there(self) -> None:
+        """Raise StateError where the folder was removed or moved: what is noted in it then helps nobody."""
+        if not (self._path.exists() and self._run.is_there()):
+            raise StateError(
+                f"The state directory {self.run_folder} was removed while the load ran, so what the target "
+                "acknowledges cannot be noted any more. Rows that were sent are safe; run the same command again."
+            )
+
+    def _number(self, part: Part) -> list[Json]:
+        """The record that introduces a Part, the first time it is named."""
+        key = key_of(part)
+        if key in self._numbers:
+            return []
+        self._numbers[key] = len(self._numbers)
+        self.state.parts.setdefault(key, PartState(choice=part.choice))
+        return [part_record(self._numbers[key], key, part.choice)]
+
+    def _append(self, records: Iterable[Json]) -> None:
+        data = b"".join(map(line_of, records))
+        with _translated(self.folder):
+            self._check_there()
+            written = os.write(self._file, data)
+            if written != len(data):
+                with contextlib.suppress(OSError):  # or the next line would be glued to this one
+                    os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self) -> None:
+        """Free the lock."""
+        self._opened.close()
+
+    def _close_files(self) -> None:
+        for handle in (self._file, self._lock):
+            if handle >= 0:
+                os.close(handle)
+        self._file = self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"The state directory {folder} cannot be written: {error.strerror or error}. Rows that were sent are "
+            "safe; make room, or name another with --state-dir, and run the same command again."
+        ) from None

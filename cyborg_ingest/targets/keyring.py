@@ -1,0 +1,114 @@
+"""The key of an index: where it is looked for, and where that of a new one goes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from cyborg_ingest.errors import UsageError
+from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.options import CreateSettings
+from cyborg_ingest.settings.scrubbing import KNOWN
+from cyborg_ingest.targets import as_spelled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cyborg_ingest.settings.options import TargetSettings
+
+
+class Place(NamedTuple):
+    """A file for the key of an index; `is_named`: by --key-out."""
+
+    path: Path
+    is_named: bool
+
+    def find(self) -> bytes | None:
+        """The key that is kept there, if one is. Raises KeyFileError, UntrustedError."""
+        return keys.find_kept_key(self.path, is_named=self.is_named)
+
+    def keep(self, key: bytes | None) -> bytes:
+        """Keep this key there, or a new one. Returns what is kept there then. Raises KeyFileError, UntrustedError."""
+        return keys.keep_new_key(self.path, is_named=self.is_named, key=key)
+
+
+def key_places(settings: TargetSettings, target: str, index: str) -> list[Place]:
+    """Where the key of an index may be kept, the place of a new one first."""
+    named = key_out(settings)
+    spelled = dict.fromkeys((target, as_spelled(settings.target or target)))  # earlier versions told spellings apart
+    kept = [Place(keys.kept_key_path(one, index), is_named=False) for one in spelled]
+    return kept if named is None else [Place(named, is_named=True), *kept]
+
+
+def key_out(settings: TargetSettings) -> Path | None:
+    """The file that is named for a new key."""
+    named = settings.key_out if isinstance(settings, CreateSettings) else None
+    return None if named is None else named.absolute()
+
+
+def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
+    """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
+    found = keys.index_key(os.environ, settings.index_key_file)
+    if found is not None and key_out(settings) is not None:
+        raise UsageError("--key-out is for a key that is made, and the index's key is given already: drop one.")
+    for place in key_places(settings, target, index):
+        found = found or place.find()
+    KNOWN.add(found)
+    return found
+
+
+def origin(settings: TargetSettings, target: str, index: str) -> str:
+    """Where the key came from that an index does not take, or where none was found: the next step of such an error."""
+    if settings.index_key_file is not None:
+        return f"The key that was tried is that of --index-key-file {settings.index_key_file}."
+    if keys.given(os.environ, keys.INDEX_KEY_VARIABLE) is not None:
+        return f"The key that was tried is that of {keys.INDEX_KEY_VARIABLE}."
+    looked_at = key_places(settings, target, index)
+    kept = next((place for place in looked_at if place.find() is not None), None)
+    if kept is not None:
+        option = "--key-out " if kept.is_named else ""
+        return f"The key that was tried is kept in {option}{kept.path}; --index-key-file names another."
+    return f"None is kept in {' or '.join(str(place.path) for place in looked_at)}."
+
+
+def make_key(settings: CreateSettings, target: str, index: str, command: str | None) -> tuple[bytes, Place | None]:
+    """The key of an index that is to be created; and its place, if this has put it there: on the disk already.
+
+    One that is kept elsewhere goes to --key-out too. `command` is the command line, where there is one. Raises
+    UsageError, KeyFileError, UntrustedError.
+    """
+    found, place = find_key(settings, target, index), key_places(settings, target, index)[0]
+    if found is not None and not (place.is_named and place.find() is None):
+        return found, None
+    refused = refusal(settings, index, command)
+    if refused is not None:
+        raise UsageError(" ".join(refused))
+    key = place.keep(found)
+    KNOWN.add(key)
+    return key, place
+
+
+def refusal(settings: CreateSettings, index: str, command: str | None) -> tuple[str, str] | None:
+    """What keeps a key from being made, and the next step: nobody would know where it is."""
+    if settings.key_out or settings.at_terminal or settings.kms_name or keys.is_place_named():
+        return None
+    name = keys.suggested_name(index)
+    how = f"{command} --key-out {shlex.quote(name)}" if command else f"pass key_out={name!r}"
+    why = (
+        f"To create index {index!r} takes a key, and without a terminal none is made in a place that nobody is told: "
+        "without its key an index cannot be read."
+    )
+    return why, f"Say where to keep it, on a disk that stays: {how}"
+
+
+def where_kept(place: Place, index: str) -> str:
+    """What there is to know of a new key."""
+    how = f" Other commands take it with --index-key-file {shlex.quote(str(place.path))}." if place.is_named else ""
+    return f"A new key for index {index!r} is kept in {place.path}. Back it up: without it nothing can be read.{how}"
+
+
+def as_options(settings: TargetSettings) -> list[str]:
+    """How another command is told of the key that this one was told of by a file."""
+    file = settings.index_key_file or key_out(settings)
+    return [] if file is None else ["--index-key-file", str(file)]

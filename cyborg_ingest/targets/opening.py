@@ -1,0 +1,224 @@
+"""Reach the target and open, or create, the index: keys, dimension, cap."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.errors import (
+    AccessError,
+    CapReachedError,
+    IndexExistsError,
+    IndexKeyError,
+    MappingError,
+    NoIndexError,
+    UsageError,
+)
+from cyborg_ingest.facts import Noted, Retrying, ignore
+from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.scrubbing import KNOWN
+from cyborg_ingest.targets import connect, is_embedded
+from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
+from cyborg_ingest.targets.hosts import is_loopback
+from cyborg_ingest.targets.keyring import find_key, make_key, origin, where_kept
+from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retrying import Patience, RetryingClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cyborg_ingest.facts import Emit
+    from cyborg_ingest.model import IndexInfo
+    from cyborg_ingest.settings.options import CreateSettings, LoadSettings, TargetSettings
+    from cyborg_ingest.targets.base import Client
+    from cyborg_ingest.targets.keyring import Place
+    from cyborg_ingest.targets.retrying import RetryingIndex
+
+_READABLE = (
+    "keys and rows can be read by whoever is on the way. Name it as https://..., or say that the network is your own "
+    "with --allow-plain-http."
+)
+
+_TOKEN = "cdbk_"  # noqa: S105 - how those of users begin
+
+LICENCE_VARIABLE = "CYBORGDB_API_KEY"
+"""The embedded engine's licence, as CyborgDB names it; never the service's key."""
+
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An index, and what it said of itself when it was opened."""
+
+    index: RetryingIndex
+    info: IndexInfo
+    created: bool
+    key_file: Path | None = None
+    """Where the key is kept that was made for it."""
+
+
+def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None = None) -> RetryingClient:
+    """A client of the target that the settings name. Raises UsageError, KeyFileError, TargetError.
+
+    Each of its requests is tried again as the settings say; `emit` hears of that from any thread, and stopping the
+    gate ends the pauses.
+    """
+    if not settings.target:
+        raise UsageError(
+            "No target. Give --target http://HOST:PORT for a service or --target disk:PATH for the engine in "
+            "this process (or set CYBORG_INGEST_TARGET); without a terminal none is assumed."
+        )
+    embedded = is_embedded(settings.target)
+    connection = Connection(
+        api_key=None if embedded else keys.api_key(os.environ, settings.api_key_file),
+        licence=os.environ.get(LICENCE_VARIABLE) if embedded else None,
+        ca_cert=settings.ca_cert,
+        insecure=settings.insecure,
+        timeout=settings.timeout,
+    )
+    for secret in (connection.api_key, connection.licence, *map(os.environ.get, _SECRETS)):
+        KNOWN.add(secret)
+    if embedded and settings.api_key_file:
+        raise UsageError(f"--api-key-file is for a service; {settings.target} needs no API key.")
+    client = connect(settings.target, connection)
+    is_plain = client.target.startswith("http://") and not is_loopback(client.target)
+    if is_plain and not settings.allow_plain_http:
+        emit(Noted(f"{client.target} is not encrypted: {_READABLE}"))
+    patience = Patience(
+        RetryPolicy(settings.retries, settings.retry_max_wait),
+        gate or Gate(),
+        lambda error, pause: emit(Retrying(error, pause)),
+    )
+    return RetryingClient(client, patience)
+
+
+def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
+    """An index that exists. Raises NoIndexError, AccessError."""
+    key = find_key(settings, client.target, name)
+    index = client.index(name, key)
+    try:
+        return Opened(index, index.describe(), created=False)
+    except AccessError as error:
+        kept = find_key(settings, client.target, name)
+        if key is not None or kept is None:
+            if isinstance(error, IndexKeyError):
+                raise IndexKeyError(f"{error} {origin(settings, client.target, name)}") from None
+            raise
+    index = client.index(name, kept)  # another process has made it since, and kept its key
+    return Opened(index, index.describe(), created=False)
+
+
+def create_index(
+    client: RetryingClient,
+    settings: CreateSettings,
+    name: str,
+    options: CreateOptions,
+    emit: Emit,
+    command: str | None = None,
+) -> Opened:
+    """Create an index. Its key is on disk before the index exists. Raises IndexExistsError, UsageError.
+
+    `command` is the command line, where there is one.
+    """
+    key: bytes | None = None
+    place: Place | None = None
+    if not options.kms_name:
+        key, place = make_key(settings, client.target, name, command)
+    elif (key := find_key(settings, client.target, name)) is not None:
+        raise UsageError("--kms-name lets the service keep the key, and an index key is given too: drop one.")
+    if place is not None:
+        emit(Noted(where_kept(place, name)))
+    index = client.create(name, key, options)
+    return Opened(index, index.describe(), created=True, key_file=place and place.path)
+
+
+def how_to_create(settings: TargetSettings, command: str | None) -> str:
+    """The next step where an index is missing. A user's token can make none."""
+    api_key = keys.api_key(os.environ, settings.api_key_file)
+    if api_key and api_key.startswith(_TOKEN) and not is_embedded(settings.target or ""):
+        return "With a cdbk_ token it may also be there and not be yours; to create it takes the service's root key."
+    return f"To create it: {command} --create" if command else "To create it, pass create=True."
+
+
+def open_or_create(
+    client: RetryingClient,
+    settings: CreateSettings,
+    name: str,
+    dimension: int | None,
+    emit: Emit,
+    command: str | None = None,
+) -> Opened:
+    """The index if it is there, else a new one of this dimension; also if another process makes it at this moment."""
+    with contextlib.suppress(NoIndexError):
+        opened = open_index(client, settings, name)
+        if settings.key_out and not settings.key_out.exists():
+            emit(Noted(f"Index {name!r} is there already, so no key is made and {settings.key_out} is not written."))
+        return opened
+    options = CreateOptions(dimension, settings.metric, settings.storage_precision, settings.kms_name)
+    with contextlib.suppress(IndexExistsError):
+        return create_index(client, settings, name, options, emit, command)
+    index = client.index(name, find_key(settings, client.target, name))
+    return Opened(index, index.until_made(), created=False)
+
+
+def check_index(
+    opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit, *, is_own: bool = False
+) -> None:
+    """Refuse a load that does not fit the index. Raises MappingError, UsageError.
+
+    `is_own`: an earlier run of the job made it.
+    """
+    info = opened.info
+    if dimension and info.dimension and dimension != info.dimension:
+        raise MappingError(
+            f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}. "
+            "Name another index, or another --vector-column."
+        )
+    for _, text, option in refusals(opened, client, create, is_own=is_own):
+        raise UsageError(f"{text} {option}")
+    if create.storage_precision and not opened.created:
+        emit(
+            Noted(
+                f"Index {info.name!r} is there already: --storage-precision does not change it, and is taken to be "
+                "what it stores."
+            )
+        )
+
+
+def refusals(
+    opened: Opened, client: Client, create: LoadSettings, *, is_own: bool = False
+) -> Iterator[tuple[str, str, str]]:
+    """What of its options keeps a load from an index that is there: a code, what it is, and the option for it."""
+    info = opened.info
+    if client.target.startswith("s3://") and not (opened.created or is_own or create.sole_writer):
+        yield (
+            "sole_writer",
+            f"{client.target} has no lock, and two processes that write to one index lose rows silently.",
+            f"If this is the only one that writes to index {info.name!r}, say so with --sole-writer.",
+        )
+    if create.metric and create.metric != info.metric:
+        yield (
+            "index_metric",
+            f"Index {info.name!r} is there already with metric {info.metric}, and --metric says {create.metric}.",
+            "The metric of an index cannot be changed: drop the option, or name another index.",
+        )
+
+
+def check_cap(client: Client, count: int, rows: int | None, emit: Emit) -> None:
+    """Compare the rows to load with the free tier's cap. Raises CapReachedError where it must be hit."""
+    if rows is None or count + rows <= FREE_TIER_ROWS:
+        return
+    numbers = f"{count:,} rows are in the index and {rows:,} are to be loaded"
+    if client.is_embedded and not os.environ.get(LICENCE_VARIABLE) and not count:
+        raise CapReachedError(
+            f"The free tier holds {FREE_TIER_ROWS:,} rows per index; {numbers}. "
+            f"Split them over several indexes, load fewer with --limit, or set {LICENCE_VARIABLE} to a licence."
+        )
+    if client.is_embedded and os.environ.get(LICENCE_VARIABLE):
+        return
+    emit(Noted(f"{numbers}. Without a licence an index holds {FREE_TIER_ROWS:,} rows: this load may end there."))
