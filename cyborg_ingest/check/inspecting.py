@@ -22,7 +22,7 @@ from cyborg_ingest.check.inspection import (
 from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, UsageError
 from cyborg_ingest.facts import ignore
 from cyborg_ingest.formats.base import ORIGIN
-from cyborg_ingest.loading.loader import REST_DEFAULTS, chunk_rows
+from cyborg_ingest.plan.cutting import REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.late import missing
 from cyborg_ingest.plan.planning import find_layouts, make_plan
 from cyborg_ingest.rows.batches import cut

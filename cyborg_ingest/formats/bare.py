@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
-from cyborg_ingest.formats.arrays import vector_array
 from cyborg_ingest.formats.base import ORIGIN, Layout, checked_dimension, row_parts
 from cyborg_ingest.formats.sidecars import check_rows, open_sidecars, row_numbers
 from cyborg_ingest.model import Chunk, Part
+from cyborg_ingest.rows.arrays import vector_array
 
 if TYPE_CHECKING:
     import io

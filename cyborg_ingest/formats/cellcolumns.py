@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cyborg_ingest.formats.arrays import list_array, text_array
 from cyborg_ingest.formats.bounds import too_large
 from cyborg_ingest.formats.cells import (
     FITS,
@@ -26,6 +25,7 @@ from cyborg_ingest.formats.cells import (
 from cyborg_ingest.formats.fields import mixed_array
 from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.model import Chunk, Fault, Part, Reason, free_name
+from cyborg_ingest.rows.arrays import list_array, text_array
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.formats.arrays import list_array, number_array, text_array
 from cyborg_ingest.formats.base import Dialect
 from cyborg_ingest.formats.numbers import number_parser
+from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pybase64
 
-from cyborg_ingest.formats.arrays import number_array, text_array
+from cyborg_ingest.rows.arrays import number_array, text_array
 from cyborg_ingest.rows.kinds import numpy_dtype
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from cyborg_ingest import sources
 from cyborg_ingest.apart.borrowing import borrowed
 from cyborg_ingest.apart.process import LostError, MissingError, RefusedError
 from cyborg_ingest.errors import FormatError, MissingExtraError, SourceError
-from cyborg_ingest.formats.arrays import joined_text_array
 from cyborg_ingest.formats.ends import hdf5_end
 from cyborg_ingest.formats.named import Array, chunks, described, layout_of, row_shape, to_arrow
+from cyborg_ingest.rows.arrays import joined_text_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

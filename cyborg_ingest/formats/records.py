@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cyborg_ingest.formats.arrays import list_array, number_array, text_array
 from cyborg_ingest.formats.base import EXAMPLE, ORIGIN
 from cyborg_ingest.formats.bounds import too_large
 from cyborg_ingest.formats.fields import contents, contents_array, filled_array, identity, kind_of, mixed_array, part
 from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
+from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.mapping import MIXED, REJECTED_KEY
 from cyborg_ingest.rows.roles import CONTENTS_NAMES, METADATA_NAMES, fitting
 from cyborg_ingest.rows.values import load_json

@@ -14,13 +14,13 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
-from cyborg_ingest.formats.arrays import text_array
 from cyborg_ingest.formats.fields import contents, contents_array, identity
 from cyborg_ingest.formats.lines import LineIndex, check_encoding, index_lines
 from cyborg_ingest.formats.npyfile import read_at, read_header
 from cyborg_ingest.formats.parquet import BROKEN, batches_of, check_whole, opened, schema_of
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.rows import kinds, roles
+from cyborg_ingest.rows.arrays import text_array
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:

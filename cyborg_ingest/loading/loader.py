@@ -34,6 +34,7 @@ from cyborg_ingest.loading.report import RETRY, STATUSES, RunReport, Tally, late
 from cyborg_ingest.loading.resume import check_probes, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.stopping import Stopper
 from cyborg_ingest.loading.transfer import Transfer
+from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.late import missing
 from cyborg_ingest.plan.planning import check_ids, describe_job, make_plan
 from cyborg_ingest.plan.reading import ahead
@@ -71,15 +72,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.targets.opening import Opened
     from cyborg_ingest.targets.retrying import RetryingClient
 
-_CHUNK_BYTES = 3_000_000
-"""What is decoded at once: about what a core's own cache holds."""
-
-
 _SHOWN_FIELDS = 20
 
-# Measured on two cores: benchmarks/README.md, "Defaults"
-REST_DEFAULTS = Cutting(rows=1000, size=8_000_000, encoded=True)
-EMBEDDED_DEFAULTS = Cutting(rows=5000, size=16_000_000, encoded=False)
 REST_WORKERS, EMBEDDED_WORKERS = 3, 2
 
 
@@ -604,13 +598,6 @@ class _Run:
             findings=self.findings,
             error=error,
         )
-
-
-def chunk_rows(plan: Plan, cutting: Cutting) -> int:
-    """How many rows are decoded at once: as many whole batches as fit."""
-    width = 4 * (plan.dimension or 384)
-    rows = min(cutting.rows, max(1, cutting.size // width))
-    return rows * max(1, _CHUNK_BYTES // (rows * width))
 
 
 def _first_look(

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.types as pt
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.formats.arrays import text_array
 from cyborg_ingest.formats.bare import stem
 from cyborg_ingest.model import Fault, Reason, free_name
 from cyborg_ingest.rows import columns
+from cyborg_ingest.rows.arrays import text_array
 from cyborg_ingest.rows.kinds import numpy_dtype, storage_type
 from cyborg_ingest.rows.typed import plain
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cyborg_ingest.formats.numbers import Buffer
-
 
 def number_array(numbers: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     """One number or boolean a row, from an array of shape (n,) in native byte order; numbers share its memory.
@@ -37,7 +35,7 @@ def vector_array(numbers: npt.NDArray[Any]) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(number_array(np.ascontiguousarray(numbers).reshape(-1)), numbers.shape[1])
 
 
-def list_array(rows: Sequence[Buffer | None]) -> pa.Array:
+def list_array(rows: Sequence[Any]) -> pa.Array:
     """One list of float64 a row, each of its own length, or null."""
     numbers = [np.empty(0) if row is None else np.frombuffer(row) for row in rows]
     items = number_array(np.concatenate(numbers) if numbers else np.empty(0))
