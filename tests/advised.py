@@ -285,6 +285,8 @@ SETTINGS = {
     "--kms-name needs a service": Advice("index create y --kms-name k", "index create y"),
     "--kms-name lets the service keep the key, and an index key is given too": Advice(
         "index create y --kms-name k --index-key-file key", "index create y --index-key-file key"),
+    "This is not the key of the index. Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file.": Advice(
+        "index info x --index-key-file key", "index info x"),
     "--api-key-file is for a service; {} needs no API key": Advice(
         "index list --api-key-file key", "index list"),
     "Both {} and --index-key-file are given. Drop one": Advice(

@@ -67,8 +67,8 @@ def origin(settings: TargetSettings, target: str, index: str) -> str:
     looked_at = key_places(settings, target, index)
     kept = next((place for place in looked_at if place.find() is not None), None)
     if kept is not None:
-        option = "--key-out " if kept.is_named else ""
-        return f"The key that was tried is kept in {option}{kept.path}; --index-key-file names another."
+        place = f"--key-out {kept.path}" if kept.is_named else kept.path
+        return f"The key that was tried is kept in {place}; --index-key-file names another."
     return f"None is kept in {' or '.join(str(place.path) for place in looked_at)}."
 
 
