@@ -34,7 +34,8 @@ def connect(
     seconds; `timeout` is for the whole of an answer. `retries` says how often a request is tried again whose
     failure may pass, with pauses of at most `retry_max_wait` seconds; by itself never. Use the client, and every
     index from it, as a context manager: closing an embedded index frees its lock. Raises UsageError for a target
-    of no known form, ArgumentError for another wrong argument, TargetError where it cannot be reached::
+    of no known form, ArgumentError for another wrong argument. Whether a service is there shows with the first request,
+    which raises TargetError where it is not::
 
         with cyborg_ingest.connect("disk:./data") as client, client.index("docs", key) as index:
             index.upsert_binary(["a"], np.ones((1, 384), np.float32))
