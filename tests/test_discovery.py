@@ -23,6 +23,7 @@ import pytest
 from conftest import BUCKET, KEY, upload
 
 import cyborg_ingest
+from cyborg_ingest import smallfiles
 from cyborg_ingest.errors import EmptySourceError, FormatError, SourceNotFoundError, UsageError
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
@@ -699,6 +700,7 @@ def test_a_list_may_be_of_any_encoding_and_hold_lists(tmp_path: Path, monkeypatc
     with pytest.raises(SourceNotFoundError, match="names itself"):
         plan("@outer")
     os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(smallfiles, "LONGEST_SILENCE", 0.2)
     for odd in ("@pipe", "@/dev/zero", "@."):
         with pytest.raises(SourceNotFoundError, match="list"):
             plan(odd)

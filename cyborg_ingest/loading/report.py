@@ -16,6 +16,7 @@ from cyborg_ingest.rows.values import JsonList, dump_objects
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Iterable
 
     from cyborg_ingest.model import Batch, Rejection
     from cyborg_ingest.plan.reading import Plan
@@ -167,16 +168,21 @@ class Tally:
 
 def _own_bytes(batch: Batch) -> int:
     """The bytes of the rows themselves, whatever they are sent as: vectors as float32, metadata as JSON, and text."""
-    size = batch.vectors.nbytes + len("".join(batch.ids).encode())
-    size += sum(_bytes_of(one) for one in batch.contents or () if one)
+    size = batch.vectors.nbytes + _bytes_of(batch.ids) + _bytes_of(batch.contents or ())
     if batch.metadata is None:
         return size
     json = batch.metadata.json if isinstance(batch.metadata, JsonList) else dump_objects(batch.metadata)
     return size + len(json)
 
 
-def _bytes_of(text: str | bytes) -> int:
-    return len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode())
+def _bytes_of(values: Iterable[str | bytes | None]) -> int:
+    """What texts take as UTF-8, and bytes as they are; joined, since there is one a row."""
+    found = [one for one in values if one]
+    try:
+        text = "".join(found)  # type: ignore[arg-type]  # bytes among them are rare
+    except TypeError:
+        return sum(len(one) if isinstance(one, bytes) else len(one.encode()) for one in found)
+    return len(text) if text.isascii() else len(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
