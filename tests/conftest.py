@@ -20,6 +20,7 @@ import cyborg_ingest
 from cyborg_ingest import sources
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.sources import versions
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(folder))
     for name in ("CI", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process hides all keys that it has come to know; those of other tests may be words of this one."""
+    monkeypatch.setattr(KNOWN, "_known", frozenset())
+    monkeypatch.setattr(KNOWN, "_parts", ())
 
 
 @pytest.fixture(scope="session")

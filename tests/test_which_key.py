@@ -56,13 +56,13 @@ def test_where_no_key_is_found_the_place_is_named_that_was_looked_at(
 
 
 def test_a_key_that_is_not_the_indexs_is_told_by_where_it_came_from(engine: Engine, index: str, tmp_path: Path) -> None:
-    (tmp_path / "its.key").write_bytes(WRONG)
+    (tmp_path / "wrong").write_bytes(WRONG)
     (tmp_path / "out.key").write_text(WRONG.hex())
     (tmp_path / "out.key").chmod(0o600)
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"id": "a", "vector": [1, 2, 3, 4]}\n')
     info = ("index", "info", index, "--target", engine.target)
-    assert f"that of --index-key-file {tmp_path / 'its.key'}." in run(*info, "--index-key-file", tmp_path / "its.key")
+    assert f"that of --index-key-file {tmp_path / 'wrong'}." in run(*info, "--index-key-file", tmp_path / "wrong")
     assert "that of CYBORG_INGEST_INDEX_KEY." in run(*info, CYBORG_INGEST_INDEX_KEY=WRONG.hex())
     upsert = ("upsert", rows, "--index", index, "--target", engine.target, "--create")
     assert f"kept in --key-out {tmp_path / 'out.key'};" in run(*upsert, "--key-out", tmp_path / "out.key")
