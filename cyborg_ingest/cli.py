@@ -160,7 +160,7 @@ def _guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any]
         environment.refuse_empty(os.environ)
         for text in () if has_display else environment.misspelled(os.environ):
             say(f"note      {text}", err=True)
-        with Stopper(Stop(), drain_seconds=0).listening():
+        with Stopper(Stop(drain_seconds=0)).listening():
             return ExitCode(function(**arguments) or 0)
     except IngestError as error:
         say(f"error     {error}", err=True)

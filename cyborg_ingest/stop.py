@@ -10,22 +10,22 @@ from concurrent.futures import Future
 class Stop:
     """Asked for once, it ends the reading and every pause, and wakes the sender.
 
-    `deadline` (monotonic) ends the wait for what is in flight. `wake` is done from then on, for whoever waits for
-    several things at once.
+    What is in flight then is waited for at most `drain_seconds`, until `deadline` (monotonic). `wake` is done from then
+    on, for whoever waits for several things at once.
     """
 
-    def __init__(self, drain_seconds: float = 30.0) -> None:
-        self._drain_seconds = drain_seconds
+    def __init__(self, drain_seconds: float = 20.0) -> None:
+        self.drain_seconds = drain_seconds
         self.wake: Future[None] = Future()
         self.deadline: float | None = None
         self._asked = threading.Event()
         self._lock = threading.Lock()
 
-    def ask(self, drain_seconds: float | None = None) -> None:
-        """Stop reading, and wait at most so long for what is in flight. Not to be called by a signal's handler."""
+    def ask(self) -> None:
+        """Stop reading, and wait for what is in flight. Not to be called by a signal's handler."""
         with self._lock:
             if self.deadline is None:
-                self.deadline = time.monotonic() + (self._drain_seconds if drain_seconds is None else drain_seconds)
+                self.deadline = time.monotonic() + self.drain_seconds
                 self._asked.set()
                 self.wake.set_result(None)
 

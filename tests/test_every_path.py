@@ -216,10 +216,10 @@ def test_an_index_that_was_there_before_is_not_taken_for_one_that_was_just_made(
 def test_stopping_ends_the_pauses_of_every_request(service: Service) -> None:
     fault = Fault("busy", status(503, Retry_After="60"))
     with Proxy(service.port, lambda _n, _b: fault, others=lambda _path, _n: fault).running() as proxy:
-        stop = Stop()
+        stop = Stop(0)
         gate = Gate(stop)
         settings = TargetSettings(target=proxy.url, retry_max_wait=60)
-        threading.Timer(0.5, stop.ask, [0]).start()
+        threading.Timer(0.5, stop.ask).start()
         begun = time.monotonic()
         with open_client(settings, gate=gate) as client, pytest.raises(UnavailableError):
             client.list_indexes()

@@ -169,13 +169,13 @@ def test_a_stop_ends_a_library_that_does_not_return(tmp_path: Path, monkeypatch:
 
     path, folder = saved(tmp_path / "rows.h5"), fake(tmp_path / "fake", LOOP, **READS)
     monkeypatch.syspath_prepend(folder)
-    stop, found = Stop(), []
+    stop, found = Stop(0), []
     with ahead(make_plan((str(path),), SourceSettings()).chunks(10), stop) as chunks:
         for chunk in chunks:
             found.append(len(chunk.batch))
             if len(found) == 2:
                 wait_for((folder / "acting").exists)
-                stop.ask(0)
+                stop.ask()
     assert found == [10, 10]
     wait_for(lambda: not is_there(int((folder / "acting").read_text())), 10)
 
@@ -183,11 +183,11 @@ def test_a_stop_ends_a_library_that_does_not_return(tmp_path: Path, monkeypatch:
 def test_one_that_was_asked_for_before_is_heeded_too(tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-    path, stop = saved(tmp_path / "rows.h5"), Stop()
+    path, stop = saved(tmp_path / "rows.h5"), Stop(0)
     chunks = read(path)
     with ThreadPoolExecutor(1, "reader", heed, (stop,)) as thread:
         assert thread.submit(next, chunks).result() == 10
-        stop.ask(0)
+        stop.ask()
         with pytest.raises(SourceError, match="killed"):
             thread.submit(next, chunks).result()
 

@@ -153,7 +153,7 @@ def test_it_takes_as_many_batches_as_there_are_workers_and_one_more() -> None:
 
 
 def test_a_stop_ends_the_pulling_and_what_is_in_flight_is_awaited() -> None:
-    stop, landed, pulled = Stop(), [], []
+    stop, landed, pulled = Stop(WAIT_SECONDS), [], []
 
     def several() -> Iterator[Batch]:
         for number in range(100):
@@ -163,7 +163,7 @@ def test_a_stop_ends_the_pulling_and_what_is_in_flight_is_awaited() -> None:
     def send(one: Batch) -> None:
         landed.append(one.start // 10)
         if one.start == 50:
-            stop.ask(WAIT_SECONDS)
+            stop.ask()
 
     found = numbers(Sender(send, 2, stop=stop).send_all(several()))
     assert sorted(found) == sorted(landed)
@@ -172,11 +172,11 @@ def test_a_stop_ends_the_pulling_and_what_is_in_flight_is_awaited() -> None:
 
 
 def test_after_a_stop_what_does_not_land_in_time_is_given_up_and_counted() -> None:
-    stop, is_over = Stop(), threading.Event()
+    stop, is_over = Stop(0.2), threading.Event()
 
     def send(one: Batch) -> None:
         if one.start:
-            stop.ask(0.2)
+            stop.ask()
             is_over.wait(WAIT_SECONDS)
 
     sender = Sender(send, 2, stop=stop)

@@ -82,9 +82,9 @@ def test_a_429_holds_every_sender() -> None:
 
 
 def test_stopping_ends_every_wait() -> None:
-    stop = Stop()
+    stop = Stop(0)
     gate = Gate(stop)
-    threading.Timer(0.05, stop.ask, [0]).start()
+    threading.Timer(0.05, stop.ask).start()
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
         call(Failing(unavailable()), RetryPolicy(1, 60, 60), gate, lambda _error, _pause: None)

@@ -130,7 +130,7 @@ class _Run:
         """Fields that the user's word was taken for, as rows were seen to have them."""
         self.stop = Stop(settings.drain_timeout)
         self.gate = Gate(self.stop)
-        self.stopper = Stopper(self.stop, settings.drain_timeout)
+        self.stopper = Stopper(self.stop)
         self._lock = threading.Lock()
 
     def run(self) -> RunReport:

@@ -34,11 +34,10 @@ class Stopper:
     What is waited for by the main thread itself, as the requests by which a row at fault is found, ends with the drain.
     """
 
-    def __init__(self, stop: Stop, drain_seconds: float) -> None:
+    def __init__(self, stop: Stop) -> None:
         self.exit_code = ExitCode.INTERRUPTED
         self.is_sending = False
         self._stop = stop
-        self._drain_seconds = drain_seconds
         self._seen = 0
 
     @contextlib.contextmanager
@@ -47,7 +46,7 @@ class Stopper:
         handlers = dict.fromkeys(_EXIT_CODES, self._handle) | {signal.SIGALRM: self._overdue}
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
-            with _watched(self._asked_for, self._drain_seconds + _GRACE_SECONDS):
+            with _watched(self._asked_for, self._stop.drain_seconds + _GRACE_SECONDS):
                 yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -61,11 +60,11 @@ class Stopper:
             os._exit(self.exit_code)
         if not self.is_sending:
             raise self.error()
-        signal.setitimer(signal.ITIMER_REAL, self._drain_seconds + _MARGIN_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, self._stop.drain_seconds + _MARGIN_SECONDS)
 
     def _asked_for(self) -> None:
         """Called by a thread of its own: the main thread may hold, where it is interrupted, a lock that this takes."""
-        self._stop.ask(self._drain_seconds)
+        self._stop.ask()
 
     def _overdue(self, _number: int, _frame: FrameType | None) -> None:
         if self.is_sending:
