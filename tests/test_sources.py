@@ -32,7 +32,7 @@ from cyborg_ingest.errors import IngestError, SourceError, SourceNotFoundError, 
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.options import SourceSettings
-from cyborg_ingest.sources import objects
+from cyborg_ingest.sources import small
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -410,7 +410,7 @@ def test_a_read_that_breaks_is_tried_again_where_it_was(
     upload(bucket, tmp_path)
     proxy = Breaking(s3_port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.own_port}")
-    monkeypatch.setattr(objects, "LARGEST_SMALL", 0)  # small objects are read with one request
+    monkeypatch.setattr(small, "LARGEST", 0)  # small objects are read with one request
     sources._stores.pop("s3", None)
     try:
         for name in ("rows.parquet", "rows.jsonl"):

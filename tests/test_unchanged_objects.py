@@ -16,6 +16,7 @@ from cyborg_ingest.errors import ExitCode, SourceChangedError, SourceError
 from cyborg_ingest.facts import Planned
 from cyborg_ingest.loading.loader import run
 from cyborg_ingest.settings.options import LoadSettings, VerifySettings
+from cyborg_ingest.sources import small
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def test_a_small_object_is_looked_at_read_and_looked_at_again(
 def test_a_large_object_is_looked_at_again_for_each_of_its_pieces(
     place: Place, objects: Bucket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place.monkeypatch.setattr("cyborg_ingest.sources.objects.LARGEST_SMALL", 1000)
+    place.monkeypatch.setattr(small, "LARGEST", 1000)
     uri = objects.put("rows.parquet", 1)
     caplog.clear()
     cyborg_ingest.load(uri, **place.options())

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from cyborg_ingest.errors import FormatError, SourceChangedError, SourceError, SourceNotFoundError, UsageError
+from cyborg_ingest.sources import small
 from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
 from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
 from cyborg_ingest.sources.patterns import Pattern, is_pattern
-from cyborg_ingest.sources.small import LARGEST as LARGEST_SMALL
 from cyborg_ingest.sources.small import SmallObjects
 from cyborg_ingest.sources.tree import EVERYTHING, Entry, Tree, select
 from cyborg_ingest.sources.versions import ABSENT, Version
@@ -138,7 +138,7 @@ class ObjectStore:
         opened = _Object(
             uri, lambda: system.open_input_file(path), lambda: self._unproved.add(uri), self._connections.get(uri)
         )
-        if opened.size > LARGEST_SMALL:
+        if opened.size > small.LARGEST:
             return io.BufferedReader(opened, _BLOCK)
         with opened:
             data = self._small.get(uri, opened.tag)
@@ -174,7 +174,7 @@ class ObjectStore:
             info = None if found.tag else system.get_file_info(path)
             if found.tag:
                 self._connections[uri] = found.connection, found.tag
-                if found.size <= LARGEST_SMALL and self._small.wants(uri, found.tag, found.size):
+                if self._small.wants(uri, found.tag, found.size):
                     self.open(uri).close()
             return Version(found.size, info.mtime_ns or 0 if info else 0, tag=found.tag or "")
         except ObjectGoneError:
@@ -306,10 +306,9 @@ def _text(value: str | bytes) -> str:
 
 _IS_FINAL = re.compile(
     "ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN_ID|UNRECOGNIZED_CLIENT"
-    "|NO_SUCH_BUCKET|(?:HTTP status|http_status_code=|Code: ) ?40[0-57]",
-    re.IGNORECASE,
+    r"|NO_SUCH_BUCKET|\(HTTP status 40[0-57]\)"
 )
-"""What a store says again however often it is asked."""
+"""What S3 says again however often it is asked, in the words of Arrow, whose errors have no number."""
 
 
 def _words(error: BaseException) -> str:

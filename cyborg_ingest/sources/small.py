@@ -39,10 +39,13 @@ class SmallObjects:
                 self._drop(next(iter(self._kept)))
 
     def wants(self, uri: str, tag: str, size: int) -> bool:
-        """Whether the version is not kept, and would push nothing out."""
+        """Whether the version is small, not kept, and would push nothing out. What is kept of another is dropped."""
         with self._guard:
             kept = self._kept.get(uri)
-            return (kept is None or kept[0] != tag) and self._size + size <= _ROOM
+            if kept is not None and kept[0] != tag:  # the object is another by now
+                self._drop(uri)
+                kept = None
+            return kept is None and size <= LARGEST and self._size + size <= _ROOM
 
     def _drop(self, uri: str) -> None:
         _, data = self._kept.pop(uri, ("", b""))
