@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import secrets
@@ -13,6 +14,7 @@ import hypothesis
 import numpy as np
 import pytest
 from cyborgdb import Client as SdkClient
+from moto.s3.models import FakeKey
 from moto.server import ThreadedMotoServer
 from service import Service, running
 
@@ -179,13 +181,22 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Engine("embedded", f"disk:{tmp_path_factory.mktemp('engine')}", itertools.count())
 
 
+def _etag_of_all_bytes(key: FakeKey) -> str:
+    if key._etag is None:
+        key._etag = hashlib.md5(key.value, usedforsecurity=False).hexdigest()
+    return f'"{key._etag}"'
+
+
 @pytest.fixture(scope="session")
 def s3_port() -> Iterator[int]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield port
-    server.stop()
+    """A store. Moto makes an etag without its lock: of an object that is read meanwhile, it was seen to be wrong."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeKey, "etag", property(_etag_of_all_bytes))
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        _, port = server.get_host_and_port()
+        yield port
+        server.stop()
 
 
 @pytest.fixture
