@@ -43,6 +43,7 @@ class Folder:
         self.path = path
         self.handle = handle
         self._advice = advice
+        self._identity = _identity(os.fstat(handle))
 
     @classmethod
     def root(cls, path: Path, advice: str, *, make: bool = True) -> Self:
@@ -135,10 +136,9 @@ class Folder:
     def is_there(self) -> bool:
         """Whether its path still leads to it."""
         try:
-            now, own = self.path.stat(), os.fstat(self.handle)
+            return _identity(self.path.stat()) == self._identity
         except OSError:
             return False
-        return (now.st_dev, now.st_ino) == (own.st_dev, own.st_ino)
 
     def close(self) -> None:
         """Let go of it."""
@@ -171,6 +171,11 @@ class Folder:
                     f"{path} is a link, and what is kept there is never written through one. Remove it "
                     f"(rm {shlex.quote(str(path))}), or {self._advice}."
                 )
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    """What no other file has while this one is open."""
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ decoded. So the sizes of rows are told from offsets and lengths, and no row is d
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,27 @@ def too_large(size: int | None, limit: int) -> str:
 
 def bounded(chunks: Iterable[Chunk], limit: int) -> Iterator[Chunk]:
     """The same rows, in chunks that can be decoded; a row of more than `limit` bytes is null and has a fault."""
+    most = min(limit, CHUNK_BYTES)
     for chunk in chunks:
+        if _at_most(chunk.batch, chunk.columns.vector) <= most:
+            yield chunk
+            continue
         sizes = row_sizes(chunk.batch, chunk.columns)
         if np.isscalar(sizes):
             sizes = np.full(len(chunk.batch), sizes, np.int64)
-        if sizes.sum() <= min(limit, CHUNK_BYTES):
+        if sizes.sum() <= most:
             yield chunk
         else:
             yield from _pieces(chunk, sizes, limit)
+
+
+def _at_most(batch: pa.RecordBatch, vector: str) -> float:
+    """More bytes than the rows have once they are decoded, told without a look at any; infinity where it takes one."""
+    for field in batch.schema:
+        kind = field.type.value_type if field.name == vector and pt.is_fixed_size_list(field.type) else field.type
+        if not (pt.is_primitive(kind) or pt.is_string(kind) or pt.is_large_string(kind)):
+            return math.inf
+    return float(batch.get_total_buffer_size() + OBJECT_BYTES * len(batch) * batch.num_columns)
 
 
 def row_sizes(batch: pa.RecordBatch, names: ColumnMap) -> Sizes:

@@ -16,7 +16,7 @@ from cyborg_ingest.rows.values import JsonList, dump_objects
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from cyborg_ingest.model import Batch, Rejection
     from cyborg_ingest.plan.reading import Plan
@@ -175,13 +175,12 @@ def _own_bytes(batch: Batch) -> int:
     return size + len(json)
 
 
-def _bytes_of(values: Iterable[str | bytes | None]) -> int:
+def _bytes_of(values: Collection[str | bytes | None]) -> int:
     """What texts take as UTF-8, and bytes as they are; joined, since there is one a row."""
-    found = [one for one in values if one]
     try:
-        text = "".join(found)  # type: ignore[arg-type]  # bytes among them are rare
+        text = "".join(values)  # type: ignore[arg-type]  # bytes and nothing among them are rare
     except TypeError:
-        return sum(len(one) if isinstance(one, bytes) else len(one.encode()) for one in found)
+        return sum(len(one) if isinstance(one, bytes) else len(one.encode()) for one in values if one)
     return len(text) if text.isascii() else len(text.encode())
 
 

@@ -346,8 +346,9 @@ class _Ahead:
         return self
 
     def __next__(self) -> Chunk:
-        waited: list[Future[Any]] = [self._next, self._stop.wake]
-        wait(waited, return_when=FIRST_COMPLETED)
+        if not self._next.done():
+            waited: list[Future[Any]] = [self._next, self._stop.wake]
+            wait(waited, return_when=FIRST_COMPLETED)
         chunk = self._next.result() if self._next.done() else None
         if chunk is None:
             raise StopIteration

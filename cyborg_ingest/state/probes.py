@@ -119,7 +119,7 @@ class Probes:
 
     def replaced(self, ids: Collection[str]) -> list[str]:
         """Those of the sample that rows of these ids replace."""
-        watched = {probe.id for probe in self.sample()}
+        watched = {*self.kept, *(probe.id for probe in (self.oldest, self.newest) if probe is not None)}
         return [] if watched.isdisjoint(ids) else sorted(watched.intersection(ids))
 
     def drop(self, ids: Collection[str]) -> None:
@@ -141,7 +141,8 @@ class Sample:
     def __init__(self, earlier: Probes | None = None, rows: int = 0) -> None:
         known = earlier or Probes()
         self.exact = True
-        self._oldest, self._newest = known.oldest, known.newest
+        self._oldest = known.oldest
+        self._newest: Probe | Batch | None = known.newest  # of a batch the last row
         self._kept = dict(known.kept)
         self._seen = max(rows, len(self._kept))
         self._picks = _picks(PROBES - 2, self._seen)
@@ -149,7 +150,10 @@ class Sample:
 
     def probes(self) -> list[Probe]:
         """The sample: the oldest row, the newest, and others between them."""
-        ends = [probe for probe in (self._oldest, self._newest) if probe is not None]
+        newest = self._newest
+        if newest is not None and not isinstance(newest, Probe):  # its digests are made for the last batch alone
+            newest = self._newest = _probe_at(newest, len(newest.ids) - 1, exact=self.exact)
+        ends = [probe for probe in (self._oldest, newest) if probe is not None]
         return list({probe.id: probe for probe in (*self._kept.values(), *ends)}.values())
 
     def add(self, batch: Batch) -> None:
@@ -158,17 +162,18 @@ class Sample:
         rows = len(batch.ids)
         if not rows:
             return
-        picked = []
+        backwards = batch.ids[::-1]
+
+        def probe_of_id(identity: str) -> Probe:
+            """Of the last row that has an id: it is what is left of it."""
+            return _probe_at(batch, rows - 1 - backwards.index(identity), exact=self.exact)
+
         while self._next < self._seen + rows:
-            picked.append(batch.ids[self._next - self._seen])
+            self._keep(probe_of_id(batch.ids[self._next - self._seen]))
             self._next = next(self._picks)
         self._seen += rows
-        if picked or not self._oldest:
-            last = dict(zip(batch.ids, range(rows), strict=True))  # of an id the last row is what is left of it
-            for identity in picked:
-                self._keep(_probe_at(batch, last[identity], exact=self.exact))
-            self._oldest = self._oldest or _probe_at(batch, last[batch.ids[0]], exact=self.exact)
-        self._newest = _probe_at(batch, rows - 1, exact=self.exact)
+        self._oldest = self._oldest or probe_of_id(batch.ids[0])
+        self._newest = batch
 
     def _keep(self, probe: Probe) -> None:
         if probe.id not in self._kept and len(self._kept) >= PROBES - 2:
@@ -176,7 +181,7 @@ class Sample:
         self._kept[probe.id] = probe
 
     def _drop(self, ids: list[str]) -> None:
-        watched = {probe.id for probe in self.probes()}
+        watched = {*self._kept, *([self._oldest.id] if self._oldest else [])}
         if watched.isdisjoint(ids):
             return
         for identity in watched.intersection(ids):
