@@ -163,7 +163,7 @@ class Journal:
                 records.append({"drop": replaced})
             if not batch.again:
                 records.append({"sent": [self._numbers[key_of(batch.part)], batch.start, batch.stop]})
-            self._append(records, look=False)
+            self._append(records)
 
     def acknowledged(
         self,
@@ -178,6 +178,8 @@ class Journal:
         `held`: but for those of these ids, until `release`. `doubted`: ids that are in doubt from now on.
         """
         with self._guard:
+            with _translated(self.folder):
+                self._check_there()
             if doubted:  # first, or a torn line could leave the rows without the doubt
                 self.doubt(doubted)
             records = self._number(batch.part)
@@ -273,12 +275,9 @@ class Journal:
         self.state.parts.setdefault(key, PartState(choice=part.choice))
         return [part_record(self._numbers[key], key, part.choice)]
 
-    def _append(self, records: Iterable[Json], *, look: bool = True) -> None:
-        """Each look gives other threads their turn; once a batch is enough, before it counts as acknowledged."""
+    def _append(self, records: Iterable[Json]) -> None:
         data = b"".join(map(line_of, records))
         with _translated(self.folder):
-            if look:
-                self._check_there()
             written = os.write(self._file, data)
             if written != len(data):
                 with contextlib.suppress(OSError):  # or the next line would be glued to this one
