@@ -1,32 +1,104 @@
-"""Facts that a run reports while it goes; displays draw them."""
+"""Facts: the only thing that travels up while something is done. Numbers and text, never an object that changes.
+
+Whoever watches folds them: a terminal, a log, the counts of the report. Each comes from the thread that does the work
+as a whole, in the order in which it happened.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cyborg_ingest.errors import RetryableError
-    from cyborg_ingest.loading.report import RunReport, Tally
+    from collections.abc import Mapping
+
+    from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.model import Rejection
-    from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.sources import NotRead
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSource:
+    """One source, and which of its columns is what."""
+
+    uri: str
+    format: str
+    rows: int | None
+    """How many it has; None where nobody knows before it is read: then `estimate` is a guess, 0 where there is none."""
+    estimate: int
+    asked: int | None
+    """How many of them are asked for; None where nobody knows: then `asked_estimate` is a guess."""
+    asked_estimate: int
+    is_estimate_sound: bool
+    """Whether guesses go by the bytes of the rows as they stand in the file, and not by compressed ones."""
+    is_read_once: bool
+    """Whether nothing of it can be read a second time, as of a pipe."""
+    dimension: int | None
+    roles: Mapping[str, str]
+    """Role -> columns, as the file names them; empty text where there are none."""
+    columns: Mapping[str, Any]
+    """The same, as the options and the report have it."""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """What will be read, and where it goes. Comes before anything is sent."""
 
-    plan: Plan
     target: str
     index: str
+    rows: int | None
+    """How many are asked for, exactly; None where nobody knows."""
+    dimension: int | None
+    choices: tuple[str, ...]
+    """The options that choose rows, as typed."""
+    sources: tuple[PlannedSource, ...]
+    not_read: tuple[NotRead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Rows of a source that earlier runs have dealt with: so many loaded, and so many rejected, by reason."""
+
+    uri: str
+    loaded: int
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Rows begin to move; `tally` changes from now on."""
+    """Rows begin to move."""
 
-    tally: Tally
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows of a source that are asked for were read."""
+
+    uri: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowRejected:
+    """A row is not loaded."""
+
+    rejection: Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """Rows of one source were acknowledged, in one request of so many seconds, its retries among them."""
+
+    uri: str
+    rows: int
+    size: int
+    """Bytes of the rows themselves, not encoded."""
+    seconds: float
+    in_flight: int
+    """Requests that are still on their way."""
+    duplicates: int
+    """Rows so far whose id was on its way already, or stood in the same request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +110,11 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A request failed and will be tried again after `pause` seconds."""
+    """A request failed and will be tried again after `pause` seconds. `cause` is a code, as the report counts it."""
 
-    error: RetryableError
+    cause: str
+    error: str
     pause: float
-
-
-@dataclass(frozen=True, slots=True)
-class RowRejected:
-    """A row is not loaded."""
-
-    rejection: Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +124,7 @@ class Ended:
     report: RunReport
 
 
-Event = Planned | Sending | Noted | Retrying | RowRejected | Ended
+Event = Planned | Skipped | Sending | Read | RowRejected | Landed | Noted | Retrying | Ended
 Emit = Callable[[Event], None]
 
 

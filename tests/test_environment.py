@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 import cyborg_ingest
 from cyborg_ingest import cli
-from cyborg_ingest.loading.report import SourceTally, Tally
 from cyborg_ingest.output import wording
 from cyborg_ingest.settings import environment
 from cyborg_ingest.settings.options import LoadSettings, declarations
+from cyborg_ingest.tally import SourceTally, Tally
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "environment.md").read_text("utf-8")
 

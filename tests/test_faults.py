@@ -19,11 +19,11 @@ from service import running
 
 import cyborg_ingest
 from cyborg_ingest.errors import AccessError, TargetError, UnavailableError
-from cyborg_ingest.facts import Sending
 from cyborg_ingest.loading import doubts
 from cyborg_ingest.loading.loader import run
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings.options import LoadSettings
+from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from conftest import Engine
     from service import Service
 
-    from cyborg_ingest.facts import Event
-    from cyborg_ingest.loading.report import Tally
 
 QUICK: dict[str, Any] = {"retry_max_wait": 0.2, "timeout": 2.0}
 FAULTS = {fault.name: fault for fault in all_faults(3.0)}
@@ -119,19 +117,15 @@ def test_a_service_that_is_killed_and_started_again_is_waited_for(tmp_path: Path
     with running(tmp_path / "service") as service:
         make(service, "killed")
         over, kills = threading.Event(), 0
-        tallies: list[Tally] = []
+        tally = Tally()
 
         def kill_twice() -> None:
             nonlocal kills
             while not over.wait(0.002) and kills < 2:
-                if tallies and tallies[0].total("acknowledged") > 5000 * (kills + 1):
+                if tally.acknowledged > 5000 * (kills + 1):
                     service.kill()
                     kills += 1
                     service.start()
-
-        def listen(event: Event) -> None:
-            if isinstance(event, Sending):
-                tallies.append(event.tally)
 
         killer = threading.Thread(target=kill_twice)
         killer.start()
@@ -146,7 +140,7 @@ def test_a_service_that_is_killed_and_started_again_is_waited_for(tmp_path: Path
                     retry_max_wait=1.0,
                     retries=60,
                 ),
-                listen,
+                tally,
             )
         finally:
             over.set()

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "cyborg_ingest"
 
-FIRST = {"errors", "model", "stop", "private", "smallfiles", "facts"}
+FIRST = {"errors", "model", "stop", "private", "smallfiles", "facts", "tally"}
 """Modules of the package itself, which every room may import."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 FOR_TYPES: dict[str, set[str]] = {
     "errors": {"loading"},  # an error carries the report of the run that it ended
-    "facts": {"loading", "plan"},  # a plan is shown, and so is a tally
+    "facts": {"loading", "sources"},  # the report of a run, and what was found and not read
     "rows": {"sources"},
     "plan": {"targets"},
     "output": {"sources", "plan", "check", "loading"},

@@ -262,7 +262,7 @@ def verify(
 
     def heard(event: Event) -> None:
         if isinstance(event, Retrying):
-            retries[event.error.cause] += 1
+            retries[event.cause] += 1
         emit(event)
 
     with contextlib.ExitStack() as stack:

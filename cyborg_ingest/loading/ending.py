@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cyborg_ingest.check.distinct import Count
-    from cyborg_ingest.loading.report import Tally
     from cyborg_ingest.model import Batch, StoredRow
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.state.probes import Probe
+    from cyborg_ingest.tally import Tally
     from cyborg_ingest.targets.base import Index
 
 NEXT_STEP = (
@@ -165,7 +165,7 @@ def _verified_count(
     index: Index, plan: Plan, tally: Tally, evidence: Evidence, counts: tuple[int, int]
 ) -> dict[str, Any]:
     """Rows that earlier runs loaded are read once more for their ids, where they can be."""
-    rows, earlier = tally.total("acknowledged"), tally.total("skipped")
+    rows, earlier = tally.acknowledged, tally.skipped
     if not earlier:
         return check_count(*counts, rows, evidence.ids)
     if any(places.is_read_once(one.layout.uri) for one in plan.sources):

@@ -27,10 +27,10 @@ from cyborg_ingest.errors import (
     StateError,
     UsageError,
 )
-from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected, Sending, ignore
+from cyborg_ingest.facts import Ended, Landed, Noted, Read, Retrying, RowRejected, Sending, ignore
 from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
-from cyborg_ingest.loading.report import RETRY, STATUSES, RunReport, Tally, latency, row_counts
+from cyborg_ingest.loading.report import RETRY, STATUSES, RunReport, latency, own_bytes, row_counts
 from cyborg_ingest.loading.resume import check_probes, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.stopping import Stopper
 from cyborg_ingest.loading.transfer import Transfer
@@ -38,6 +38,7 @@ from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_r
 from cyborg_ingest.plan.late import missing
 from cyborg_ingest.plan.planning import check_ids, describe_job, make_plan
 from cyborg_ingest.plan.reading import ahead
+from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.plan.written import engine_outputs, key_outputs, refuse_overwriting, state_outputs
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.rows.columns import first_dimension, only_dimension
@@ -46,6 +47,7 @@ from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.jobs import job_folder, state_directory
 from cyborg_ingest.state.journal import ENDED, Journal
 from cyborg_ingest.stop import Stop
+from cyborg_ingest.tally import Tally
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, MAX_BODY
 from cyborg_ingest.targets.keyring import as_options, find_key, key_places, refusal
 from cyborg_ingest.targets.opening import (
@@ -131,7 +133,7 @@ class _Run:
         self.stop = Stop(settings.drain_timeout)
         self.gate = Gate(self.stop)
         self.stopper = Stopper(self.stop)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def run(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
@@ -142,7 +144,7 @@ class _Run:
             if isinstance(error, SourceChangedError):
                 self._say_what_was_taken(error)
             code = error.exit_code if isinstance(error, IngestError) else _code_of_foreign(error)
-            if code is ExitCode.USAGE and self.tally.sent:
+            if code is ExitCode.USAGE and self.tally.acknowledged:
                 code = ExitCode.FAILED  # 2 says that nothing was taken
             report = self._end(code, KNOWN.scrub(str(error) or type(error).__name__))
             if isinstance(error, IngestError):
@@ -163,17 +165,16 @@ class _Run:
     def _steps(self) -> ExitCode:
         settings = self.settings
         plan = make_plan(settings.sources, settings, allow_empty=settings.allow_empty)
-        self.tally = Tally.of(plan)
         self.not_read = [one.to_dict() for one in plan.not_read]
         self._refuse_second_look(plan)
-        with open_client(settings, self._heard, self.gate) as client:
+        with open_client(settings, self.tell, self.gate) as client:
             self.target, self.is_embedded = client.target, client.is_embedded
-            self.emit(Planned(plan, client.target, settings.index))
+            self.tell(planned(plan, client.target, settings.index))
             for note in plan.notes:
-                self.emit(Noted(note))
+                self.tell(Noted(note))
             self._note_refused(plan)
             for note in (one for source in plan.sources for one in source.layout.notes):
-                self.emit(Noted(note))
+                self.tell(Noted(note))
             if not plan.sources:
                 return self._nothing(plan)
             cutting = self._cutting(client)
@@ -196,22 +197,22 @@ class _Run:
                 self.journal.check_kept()
         self._refuse_nothing(plan)
         self._refuse_too_many()
-        return ExitCode.REJECTED if self.tally.total("rejected") else ExitCode.OK
+        return ExitCode.REJECTED if self.tally.rejected else ExitCode.OK
 
     def _nothing(self, plan: Plan) -> ExitCode:
         """No source has a row, and that may be: the index is left as it is, and not made if it is missing."""
-        self.emit(Noted(f"No source has a row, so nothing is loaded: {'; '.join(one.text for one in plan.not_read)}."))
+        self.tell(Noted(f"No source has a row, so nothing is loaded: {'; '.join(one.text for one in plan.not_read)}."))
         return ExitCode.OK
 
     def _refuse_nothing(self, plan: Plan) -> None:
         """Of a stream it is known at its end alone that there was no row in it."""
         chooses = plan.selection.skip or any(one.shape.filter is not None for one in plan.sources)
-        if not chooses and not self.tally.total("asked") and not self.settings.allow_empty:
+        if not chooses and not self.tally.asked and not self.settings.allow_empty:
             raise EmptySourceError("No source had a row. If that may be, say so with --allow-empty.")
 
     def _refuse_too_many(self) -> None:
         """What share of the rows is bad is known when all of them were looked at."""
-        rejected, asked = self.tally.total("rejected"), self.tally.total("asked")
+        rejected, asked = self.tally.rejected, self.tally.asked
         if rejected > self.settings.allowed_errors(asked):
             raise BadRowError(
                 f"{rejected:,} of {asked:,} rows are bad, and --max-errors is {self.settings.max_errors}. All others "
@@ -237,13 +238,13 @@ class _Run:
                 several.setdefault(one, []).append(source.layout.uri)
         for (_, why), uris in list(several.items())[:_SHOWN_FIELDS]:
             others = f" and {len(uris) - 1:,} more" if len(uris) > 1 else ""
-            self.emit(Noted(f"{uris[0]}{others}: column {why}; it is left out."))
+            self.tell(Noted(f"{uris[0]}{others}: column {why}; it is left out."))
 
     def _note_texts(self, batch: Batch) -> None:
         """Say once which fields hold decimals that no other number is equal to."""
         for name in sorted(batch.as_text - self.as_text):
             self.as_text.add(name)
-            self.emit(
+            self.tell(
                 Noted(
                     f"{batch.part.uri}: {name!r} holds decimals that no float64 is equal to: they are stored as text."
                 )
@@ -283,7 +284,7 @@ class _Run:
         """The index; None where a dry run would have created it."""
         settings = self.settings
         if settings.create and not settings.dry_run:
-            return open_or_create(client, settings, settings.index, dimension, self.emit, self.command)
+            return open_or_create(client, settings, settings.index, dimension, self.tell, self.command)
         try:
             return open_index(client, settings, settings.index)
         except NoIndexError as error:
@@ -294,22 +295,23 @@ class _Run:
     def _before(self, client: Client, opened: Opened, plan: Plan) -> None:
         """Everything that can stop the load before the first row is sent."""
         is_own, dimension = bool(self._facts().get("sole")), plan.dimension or self.dimension
-        check_index(opened, client, self.settings, dimension, self.emit, is_own=is_own)
+        check_index(opened, client, self.settings, dimension, self.tell, is_own=is_own)
         before = opened.index.count()
         self.count["before"] = before
         self._look_at_precision(opened)
         if self.journal is not None:
-            skipped(self.journal, plan, self.tally)
+            for fact in skipped(self.journal, plan):
+                self.tell(fact)
             if self.journal.resumed:
                 for change in self.changes:
-                    self.emit(Noted(change))
-                check_probes(self.journal, opened.index, self.precision, self.tally, self.emit)
+                    self.tell(Noted(change))
+                check_probes(self.journal, opened.index, self.precision, self.tally.skipped, self.tell)
         kept = KEPT_TO_COMPARE if self.settings.verify == "count" else KEPT
         earlier = self.journal.state.probes if self.journal is not None else None
-        self.evidence = Evidence(earlier, self.tally.total("skipped"), kept=kept)
+        self.evidence = Evidence(earlier, self.tally.skipped, kept=kept)
         self.evidence.sample.exact = self.precision is not None and self.precision.is_exact
-        rows = None if plan.rows is None else plan.rows - self.tally.total("skipped")
-        check_cap(client, before, rows, self.emit)
+        rows = None if plan.rows is None else plan.rows - self.tally.skipped
+        check_cap(client, before, rows, self.tell)
         self._warn_of_wiping(plan)
 
     def _facts(self) -> Mapping[str, Any]:
@@ -338,14 +340,14 @@ class _Run:
             self.journal.state.probes.exact = found.is_exact
             self.journal.know(guess=found.name)
         if not found.is_exact:
-            self.emit(Noted(f"Vectors that are read back are compared {found}."))
+            self.tell(Noted(f"Vectors that are read back are compared {found}."))
 
     def _warn_of_wiping(self, plan: Plan) -> None:
         """An upsert replaces whole rows, so what is not sent is gone from those that exist."""
         missing = [role for role in ("metadata", "contents") if not any(one.has(role) for one in plan.sources)]
-        if self.count["before"] and missing and not self.tally.total("skipped"):
+        if self.count["before"] and missing and not self.tally.skipped:
             lost = " and ".join(missing)
-            self.emit(Noted(f"Rows that are in the index already lose their {lost}: none is loaded."))
+            self.tell(Noted(f"Rows that are in the index already lose their {lost}: none is loaded."))
 
     def _watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """The chunks, and a word on every field that the plan did not know of."""
@@ -356,7 +358,7 @@ class _Run:
             for name in chunk.unplanned:
                 if (chunk.part.uri, name) not in known and len(known) < _SHOWN_FIELDS:
                     known.add((chunk.part.uri, name))
-                    self.emit(
+                    self.tell(
                         Noted(
                             f"{chunk.part.uri}: field {name!r} is not in the first rows, and is left out. "
                             f"--metadata-columns {name} would load it."
@@ -369,33 +371,31 @@ class _Run:
         self, client: Client, plan: Plan, cutting: Cutting, found: int | None, chunks: Iterator[Chunk]
     ) -> ExitCode:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
-        self.emit(Sending(self.tally))
+        self.tell(Sending())
         dimension, checks = plan.dimension or self._dimension(found), Checks()
         with ahead(chunks, self.stop) as read:
             for batch in self._accepted(cut(self._watched(read), dimension, cutting)):
                 checks.add(batch)
-                for rejection in batch.rejections:
-                    self.emit(RowRejected(rejection))
         self._note_missing(plan)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
         plan.check()
         findings = checks.findings(duplicates)
         if not_looked_at := checks.not_looked_at(duplicates):
-            self.emit(Noted(not_looked_at))
+            self.tell(Noted(not_looked_at))
         if self.opened is not None:
             info, count = self.opened.info, self.opened.index.count()
             findings += index_findings(client, info, count, plan.dimension, checks.rows)
             for kind, text, option in refusals(self.opened, client, self.settings):
                 if kind == "sole_writer":  # a dry run keeps no journal, which would know
-                    self.emit(Noted(f"{text} {option} The job that made the index need not."))
+                    self.tell(Noted(f"{text} {option} The job that made the index need not."))
                 else:
                     findings += (Finding(kind, text, option),)
         elif (refused := self._key_refused(client)) is not None:
             findings += (Finding("key_place", *refused),)
         self.findings = [one.to_dict() for one in findings]
-        rejected, allowed = self.tally.total("rejected"), self.settings.allowed_errors(checks.rows)
+        rejected, allowed = self.tally.rejected, self.settings.allowed_errors(checks.rows)
         if rejected > allowed:
-            self.emit(
+            self.tell(
                 Noted(f"A load would stop: {rejected:,} rows are bad, and --max-errors is {self.settings.max_errors}.")
             )
         return ExitCode.REJECTED if findings else ExitCode.OK
@@ -420,18 +420,17 @@ class _Run:
             on_retry=self._retrying,
         )
         self.transfer.delivery.tolerance = self.precision.tolerance if self.precision is not None else 0.0
-        sender, doubts = self.transfer.sender, self.transfer.doubts
-        self.emit(Sending(self.tally))
+        doubts = self.transfer.doubts
+        self.tell(Sending())
         self.stopper.is_sending = True
         with contextlib.closing(self.transfer.send(self._accepted(batches))) as landed:  # drained, whoever raises
             for settled in landed:
                 self._settled(settled)
-                self.tally.in_flight, self.tally.duplicates = sender.in_flight, sender.duplicates
         self.stopper.is_sending = False
         if self.stop.is_asked():
             raise self.stopper.error()
         if doubts:
-            self.emit(
+            self.tell(
                 Noted(
                     f"{len(doubts):,} rows may still be replaced by an older request that was given up: they are "
                     f"watched for {sum(PAUSES):.0f} s."
@@ -452,10 +451,19 @@ class _Run:
             self.journal.know(contradiction=said[0])
         for rejection in settled.rejections:
             if rejection not in batch.rejections:
-                self._count_rejection(rejection)
-            self.emit(RowRejected(rejection))
+                self._reject(rejection)
         if not batch.again:
-            self.tally.acknowledged(batch, settled.seconds)
+            sender = self.transfer.sender
+            self.tell(
+                Landed(
+                    batch.part.uri,
+                    len(batch),
+                    own_bytes(batch),
+                    settled.seconds,
+                    sender.in_flight,
+                    sender.duplicates,
+                )
+            )
         self.transfer.note(settled, full=self.settings.reject_content == "full")
 
     def _accepted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -468,48 +476,44 @@ class _Run:
                 self._guess(batch, "rows that were there before", is_own=False)
             if self.settings.reject_content == "ids" and batch.rejections:
                 batch = batch.without_content()  # noqa: PLW2901 - from here on nobody sees more
-            self.tally.read(batch)
+            self.tell(Read(batch.part.uri, batch.stop - batch.start - batch.passed))
             self._note_texts(batch)
             for rejection in batch.rejections:
-                self._count_rejection(rejection)
+                self._reject(rejection)
             yield batch
 
-    def _count_rejection(self, rejection: Rejection) -> None:
+    def _reject(self, rejection: Rejection) -> None:
         """Raises BadRowError where this is one too many."""
         tally = self.tally
-        tally.rejected(rejection)
+        self.tell(RowRejected(rejection))
         if self.settings.dry_run:  # it is there to find them all
             return
         # a share is one of all rows: it is overstepped once no row that may follow can make it smaller
         most = tally.most if self.settings.allows_a_share else 0
         allowed = math.inf if most == math.inf else self.settings.allowed_errors(int(most))
-        rejected = tally.total("rejected")
+        rejected = tally.rejected
         if rejected <= allowed:
             return
-        self.emit(RowRejected(rejection))
         more = f" It is bad row number {rejected:,}, and --max-errors is {self.settings.max_errors}." if allowed else ""
         raise BadRowError(
             f"{rejection}.{more} Mend or remove the row, or go on after bad rows with --max-errors N; then run the "
             "same command again."
         )
 
-    def _heard(self, event: Event) -> None:
-        """What the client says: of a request that is no upsert, too, each retry counts."""
-        if isinstance(event, Retrying):
-            self._retrying(event.error, event.pause)
-        else:
-            self.emit(event)
+    def tell(self, fact: Event) -> None:
+        """Count a fact, then pass it on; retries come from any thread."""
+        with self._lock:
+            self.tally(fact)
+            self.emit(fact)
 
     def _retrying(self, error: RetryableError, pause: float) -> None:
-        with self._lock:
-            self.tally.retries[error.cause] += 1
-            self.emit(Retrying(error, pause))
+        self.tell(Retrying(error.cause, str(error), pause))
 
     def _note_missing(self, plan: Plan) -> None:
         """Say which names and conditions came to nothing."""
-        rows, is_whole = self.tally.total("asked"), not self.tally.total("skipped") and plan.selection.limit is None
+        rows, is_whole = self.tally.asked, not self.tally.skipped and plan.selection.limit is None
         for text in missing(plan, self.seen, is_whole=is_whole, rows=rows):
-            self.emit(Noted(text))
+            self.tell(Noted(text))
 
     def _after(self, client: Client, opened: Opened, plan: Plan) -> None:
         """Look at what the index holds now."""
@@ -519,7 +523,7 @@ class _Run:
         if client.is_embedded and after > AUTO_TRAIN_ROWS and not opened.index.describe().is_trained:
             words = ["cyborg-ingest", "index", "train", opened.info.name, "--target", client.target]
             command = shlex.join([*words, *as_options(self.settings)])
-            self.emit(
+            self.tell(
                 Noted(
                     f"The index has more than {AUTO_TRAIN_ROWS:,} rows and is not trained, so queries scan all of "
                     f"it. Train it: {command}"
@@ -527,7 +531,7 @@ class _Run:
             )
         self.present = present(opened.index, self.tally.rejected_ids)
         if self.present:
-            self.emit(
+            self.tell(
                 Noted(
                     f"{len(self.present):,} rejected rows have an id that the index holds with another row "
                     f"({', '.join(map(repr, self.present[:5]))}): that one stays."
@@ -548,7 +552,7 @@ class _Run:
 
     def _end(self, code: ExitCode, error: str | None) -> RunReport:
         """Report, and note in the journal how it ended."""
-        if code is ExitCode.OK and error is None and self.tally.total("rejected"):
+        if code is ExitCode.OK and error is None and self.tally.rejected:
             code = ExitCode.REJECTED
         report = self._report(code, error)
         if self.journal is not None:
@@ -556,9 +560,9 @@ class _Run:
                 self.journal.end(code, report.to_dict())
             except StateError as lost:  # the disk may be what failed; the report is shown all the same
                 if error is None:
-                    self.emit(Noted(f"This report is not kept. {lost}"))
+                    self.tell(Noted(f"This report is not kept. {lost}"))
             self.journal.close()
-        self.emit(Ended(report))
+        self.tell(Ended(report))
         return report
 
     def _report(self, code: ExitCode, error: str | None) -> RunReport:
@@ -580,7 +584,7 @@ class _Run:
             rows=rows,
             bytes={"raw": tally.raw_bytes, "wire": traffic.wire_bytes if traffic else 0},
             load_seconds=round(seconds, 3),
-            rows_per_second=round(tally.sent / seconds, 1) if seconds else 0.0,
+            rows_per_second=round(tally.acknowledged / seconds, 1) if seconds else 0.0,
             latency_ms=latency(tally),
             requests=traffic.requests if traffic else 0,
             retries=dict(tally.retries),

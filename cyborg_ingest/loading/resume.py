@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import TargetError
-from cyborg_ingest.facts import Noted
+from cyborg_ingest.facts import Noted, Skipped
 from cyborg_ingest.plan.reading import Done, nothing
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.state.ledger import key_of
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.check.precision import Precision
     from cyborg_ingest.facts import Emit
-    from cyborg_ingest.loading.report import Tally
     from cyborg_ingest.model import Part
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.state.journal import Journal
@@ -105,11 +105,11 @@ def _changes(journal: Journal, plan: Plan) -> list[str]:
     return notes
 
 
-def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
-    """Count the rows that earlier runs have loaded or rejected."""
+def skipped(journal: Journal, plan: Plan) -> Iterator[Skipped]:
+    """The rows that earlier runs have loaded or rejected, by source."""
     left = plan.selection.limit
     for source in plan.sources:
-        one = tally.sources[source.layout.uri]
+        loaded, rejects = 0, Counter[str]()
         for part in source.layout.parts:
             known = journal.part(part)
             settled, passed = known.settled, known.passed_rows
@@ -117,11 +117,11 @@ def skipped(journal: Journal, plan: Plan, tally: Tally) -> None:
             asked = chosen if left is None else min(chosen, left)
             end = _end_of(settled, known.passed, asked)
             rejected = [reason for row, (_, reason) in known.rejected.items() if row < end]
-            one.skipped += asked - len(rejected)
-            one.rejected += len(rejected)
-            one.rejected_before += len(rejected)
-            tally.rejects.update(rejected)
+            loaded += asked - len(rejected)
+            rejects.update(rejected)
             left = None if left is None else left - asked
+        if loaded or rejects:
+            yield Skipped(source.layout.uri, loaded, dict(rejects))
 
 
 def _end_of(done: RangeSet, passed: Sequence[tuple[int, int, int]], asked: int) -> int:
@@ -141,15 +141,10 @@ def _end_of(done: RangeSet, passed: Sequence[tuple[int, int, int]], asked: int) 
     return end
 
 
-def check_probes(journal: Journal, index: Index, precision: Precision | None, tally: Tally, emit: Emit) -> None:
+def check_probes(journal: Journal, index: Index, precision: Precision | None, skipped_rows: int, emit: Emit) -> None:
     """Ask the index for some of the rows that are to be skipped. Raises TargetError if they are gone."""
     probes = journal.state.probes.sample()
-    emit(
-        Noted(
-            f"Going on with the job in {journal.folder}: {tally.total('skipped'):,} rows are loaded already "
-            "and skipped."
-        )
-    )
+    emit(Noted(f"Going on with the job in {journal.folder}: {skipped_rows:,} rows are loaded already and skipped."))
     if not probes:
         return
     tolerance = precision.tolerance if precision is not None else 0.0

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected, Sending
+from cyborg_ingest.facts import Ended, Landed, Noted, Planned, Read, Retrying, RowRejected, Sending, Skipped
 from cyborg_ingest.output import wording
 from cyborg_ingest.output.streams import shown, undecorated
+from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from cyborg_ingest.facts import Event
-    from cyborg_ingest.loading.report import Tally
 
 INTERVAL = 5.0
 """Seconds between two lines of progress where there is no terminal."""
 
 _SHOWN_REJECTIONS = 10
+
+_COUNTED = (Sending, Skipped, Read, Landed)
+"""What is shown as progress, and not one by one."""
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -56,7 +59,8 @@ class Display:
     def __init__(self, out: TextIO, *, verbose: bool) -> None:
         self.verbose = verbose
         self.rejections = 0
-        self.tally: Tally | None = None
+        self.tally = Tally()
+        self.is_sending = False
         self._out = undecorated(out)
 
     def __enter__(self) -> Self:
@@ -66,7 +70,8 @@ class Display:
         self.stop()
 
     def __call__(self, event: Event) -> None:
-        """Show one event; may be called from any thread."""
+        """Count one fact, and show it."""
+        self.tally(event)
         if isinstance(event, Planned):
             self.lines(wording.plan(event))
         elif isinstance(event, Noted):
@@ -77,11 +82,11 @@ class Display:
         elif isinstance(event, RowRejected):
             self._rejected(event)
         elif isinstance(event, Sending):
-            self.tally = event.tally
+            self.is_sending = True
             self.start()
         elif isinstance(event, Ended):
             self.stop()
-            if self.tally is not None or event.report.error is None:  # what failed before it began has no figures
+            if self.is_sending or event.report.error is None:  # what failed before it began has no figures
                 self.lines(wording.summary(event.report))
 
     def _rejected(self, event: RowRejected) -> None:
@@ -117,8 +122,7 @@ class PlainDisplay(Display):
 
     def progress(self) -> None:
         """Print where the load stands."""
-        if self.tally is not None:
-            self.lines([wording.progress(self.tally)])
+        self.lines([wording.progress(self.tally)])
 
     def start(self) -> None:
         """Begin to show progress."""
@@ -136,17 +140,17 @@ class JsonDisplay(PlainDisplay):
 
     def __call__(self, event: Event) -> None:
         """Print the event as one object."""
+        self.tally(event)
         if isinstance(event, Sending):
-            super().__call__(event)
-            return
+            self.start()
         if isinstance(event, Ended):
             self.stop()
-        self._object(type(event).__name__.lower(), wording.facts(event))
+        if not isinstance(event, _COUNTED):
+            self._object(type(event).__name__.lower(), wording.facts(event))
 
     def progress(self) -> None:
         """Print where the load stands."""
-        if self.tally is not None:
-            self._object("progress", wording.progress_facts(self.tally))
+        self._object("progress", wording.progress_facts(self.tally))
 
     def _object(self, event: str, facts: dict[str, Any]) -> None:
         self.lines([json.dumps({"event": event, "time": round(time.time(), 3), **facts})])
@@ -168,9 +172,8 @@ class RichDisplay(Display):
 
     def start(self) -> None:
         """Begin to show progress."""
-        if self.tally is not None:
-            self._bar = _Bar(self.tally, self._console)
-            self._bar.start()
+        self._bar = _Bar(self.tally, self._console)
+        self._bar.start()
 
     def stop(self) -> None:
         """End it; the last line stays."""
@@ -194,10 +197,10 @@ class _Bar(Progress):
             console=console,
             refresh_per_second=4,
         )
-        self._load = self.add_task("load", total=tally.total("estimate") or None, text="")
+        self._load = self.add_task("load", total=tally.expected or None, text="")
 
     def get_renderables(self) -> Iterable[RenderableType]:
         if self._load is not None:
-            done, text = wording.done_rows(self.tally), wording.rates(self.tally)
-            self.update(self._load, completed=done, total=wording.expected_rows(self.tally), text=text)
+            done, expected = self.tally.done, max(1, self.tally.expected)
+            self.update(self._load, completed=done, total=expected, text=wording.rates(self.tally))
         yield from super().get_renderables()

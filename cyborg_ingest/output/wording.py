@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected
-from cyborg_ingest.formats.base import ORIGIN
-from cyborg_ingest.rows.mapping import dimension_of, field_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cyborg_ingest.facts import Event
-    from cyborg_ingest.loading.report import RunReport, SourceTally, Tally
-    from cyborg_ingest.plan.reading import Plan, Source
+    from cyborg_ingest.facts import Event, PlannedSource
+    from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.sources import NotRead
+    from cyborg_ingest.tally import Tally
 
 LABEL = 10
 """Width of the words at the left."""
@@ -28,7 +26,6 @@ STYLES = {
 }
 
 _SHOWN_SOURCES = 10
-_SHOWN_COLUMNS = 3
 _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
 
@@ -41,15 +38,15 @@ def labelled(label: str, *texts: str) -> list[str]:
 def plan(event: Planned) -> list[str]:
     """Files, rows, dimension, which column goes where and which are left out."""
     lines = labelled("target", event.target) + labelled("index", event.index)
-    shown = event.plan.sources[:_SHOWN_SOURCES]
+    shown = event.sources[:_SHOWN_SOURCES]
     lines += labelled("sources", *(_source(one) for one in shown))
-    if len(event.plan.sources) > len(shown):
-        lines += labelled("", f"... and {len(event.plan.sources) - len(shown)} more")
-    lines += labelled("rows", _planned_rows(event.plan))
-    lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.plan.sources))
-    left_out = dict.fromkeys(name for one in event.plan.sources for name in one.columns.left_out)
+    if len(event.sources) > len(shown):
+        lines += labelled("", f"... and {len(event.sources) - len(shown)} more")
+    lines += labelled("rows", _planned_rows(event))
+    lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.sources))
+    left_out = dict.fromkeys(name for one in event.sources for name in one.left_out)
     lines += labelled("left out", ", ".join(left_out) or "no column")
-    return lines + not_read(event.plan.not_read)
+    return lines + not_read(event.not_read)
 
 
 def not_read(found: Iterable[NotRead]) -> list[str]:
@@ -57,60 +54,26 @@ def not_read(found: Iterable[NotRead]) -> list[str]:
     return labelled("not read", *(one.text for one in found))
 
 
-def _source(source: Source) -> str:
-    layout = source.layout
-    rows = f"{layout.rows:,}" if layout.rows is not None else _about(layout.rows_estimate)
-    size = dimension_of(layout.schema, source.columns)
-    again = "" if layout.is_seekable else "; read again from its start if it is stopped"
-    return f"{layout.uri}  {layout.format}, {rows} rows" + (f" x {size}" if size else "") + again
+def _source(source: PlannedSource) -> str:
+    rows = f"{source.rows:,}" if source.rows is not None else _about(source.estimate)
+    size = f" x {source.dimension}" if source.dimension else ""
+    again = "; read again from its start if it is stopped" if source.is_read_once else ""
+    return f"{source.uri}  {source.format}, {rows} rows{size}{again}"
 
 
 def _about(rows: int) -> str:
     return f"~{rows:,}" if rows else "an unknown number of"
 
 
-def _planned_rows(planned: Plan) -> str:
-    exact = planned.rows
-    if exact is None:
-        estimate = sum(rows for _, rows in planned.expected())
-        text = _about(estimate)
-    else:
-        text = f"{exact:,}"
+def _planned_rows(planned: Planned) -> str:
+    exact, estimate = planned.rows, sum(one.asked_estimate for one in planned.sources)
+    text = _about(estimate) if exact is None else f"{exact:,}"
     dimension = f"{planned.dimension} dimensions" if planned.dimension else "dimension from the first vector"
-    chosen = planned.selection
-    given = {
-        "limit": chosen.limit,
-        "skip": chosen.skip,
-        "sample": None if chosen.sample is None else len(chosen.sample),
-    }
-    options = [f"--{name} {value}" for name, value in given.items() if value]
-    options += [
-        f"--where {one}" for one in {source.shape.filter.text for source in planned.sources if source.shape.filter}
-    ]
-    return f"{text}, {dimension}" + (f" ({', '.join(options)})" if options else "")
+    return f"{text}, {dimension}" + (f" ({', '.join(planned.choices)})" if planned.choices else "")
 
 
-def _roles(source: Source) -> str:
-    columns, schema = source.columns, source.layout.schema
-
-    def origin(name: str) -> str:
-        return ((field_of(schema, name).metadata or {}).get(ORIGIN) or name.encode()).decode()
-
-    roles: dict[str, list[str | None]] = {
-        "id": [columns.id],
-        "vector": [columns.vector, *columns.vector_columns[:_SHOWN_COLUMNS]],
-        "metadata": [columns.metadata, *columns.metadata_columns],
-        "contents": [columns.contents],
-    }
-    found = {role: " + ".join(origin(name) for name in names if name) for role, names in roles.items()}
-    if len(columns.vector_columns) > _SHOWN_COLUMNS:
-        found["vector"] += f" + ... + {columns.vector_columns[-1]} ({len(columns.vector_columns)} columns)"
-    if source.shape.template is not None:
-        found["id"] = source.shape.template.text
-    constants = ", ".join(name for name, _ in columns.constants)
-    if constants:
-        found["metadata"] = " + ".join(filter(None, (found["metadata"], f"constants ({constants})")))
-    return ", ".join(f"{role} <- {origins or 'none'}" for role, origins in found.items())
+def _roles(source: PlannedSource) -> str:
+    return ", ".join(f"{role} <- {origins or 'none'}" for role, origins in source.roles.items())
 
 
 def note(event: Noted) -> str:
@@ -133,33 +96,13 @@ def findings(found: Iterable[dict[str, Any]]) -> list[str]:
     return [line for one in found for line in labelled("finding", one["text"], one["option"])]
 
 
-def done_rows(tally: Tally) -> int:
-    """Rows that need nothing more."""
-    return tally.total("acknowledged") + tally.total("rejected") + tally.total("skipped")
-
-
-def expected_rows(tally: Tally) -> int:
-    """Rows in all: exact where known, else estimated, and of no source fewer than are there.
-
-    What an earlier run has loaded of a stream is there too, before this run has read that far.
-    """
-    found = (_expected(one) for one in tally.sources.values())
-    return max(1, sum(found))
-
-
-def _expected(source: SourceTally) -> int:
-    done = source.acknowledged + source.rejected + source.skipped
-    return max(source.estimate if source.total is None else source.total, source.asked, done)
-
-
 def rates(tally: Tally) -> str:
     """Rows, speed, and what is on its way."""
     seconds = tally.seconds or 1e-9
-    acknowledged = tally.total("acknowledged")
     return (
-        f"{done_rows(tally):,} rows  {acknowledged / seconds:,.0f} rows/s  "
+        f"{tally.done:,} rows  {tally.acknowledged / seconds:,.0f} rows/s  "
         f"{tally.raw_bytes / seconds / _MEGABYTE:.1f} MB/s  {tally.in_flight} in flight  "
-        f"{tally.total('rejected'):,} rejected  {sum(tally.retries.values()):,} retried"
+        f"{tally.rejected:,} rejected  {sum(tally.retries.values()):,} retried"
     )
 
 
@@ -172,16 +115,16 @@ def progress(tally: Tally) -> str:
 
 def progress_facts(tally: Tally) -> dict[str, Any]:
     """Progress as numbers; `percent` and `seconds_left` are estimates where the rows are."""
-    done, expected, seconds = done_rows(tally), expected_rows(tally), tally.seconds
+    done, expected, seconds = tally.done, max(1, tally.expected), tally.seconds
     return {
         "rows": done,
         "rows_expected": expected,
         "percent": round(100 * done / expected, 1),
-        "acknowledged": tally.total("acknowledged"),
-        "rejected": tally.total("rejected"),
+        "acknowledged": tally.acknowledged,
+        "rejected": tally.rejected,
         "retried": sum(tally.retries.values()),
         "in_flight": tally.in_flight,
-        "rows_per_second": round(tally.total("acknowledged") / seconds, 1) if seconds else 0.0,
+        "rows_per_second": round(tally.acknowledged / seconds, 1) if seconds else 0.0,
         "bytes_per_second": round(tally.raw_bytes / seconds, 1) if seconds else 0.0,
         "seconds_left": _seconds_left(tally, done, expected),
     }
@@ -189,8 +132,8 @@ def progress_facts(tally: Tally) -> dict[str, Any]:
 
 def _seconds_left(tally: Tally, done: int, expected: int) -> float | None:
     """By the pace of this run, which has not loaded what earlier ones have; None where nobody knows."""
-    own = done - sum(one.skipped + one.rejected_before for one in tally.sources.values())
-    is_open = done >= expected and any(one.total is None for one in tally.sources.values())
+    own = done - tally.skipped - tally.rejected_before
+    is_open = done >= expected and tally.is_open
     return None if own <= 0 or is_open else round(tally.seconds * (expected - done) / own, 1)
 
 
@@ -246,23 +189,18 @@ def facts(event: Event) -> dict[str, Any]:
         return {
             "target": event.target,
             "index": event.index,
-            "rows": event.plan.rows,
-            "dimension": event.plan.dimension,
+            "rows": event.rows,
+            "dimension": event.dimension,
             "sources": [
-                {
-                    "uri": one.layout.uri,
-                    "format": one.layout.format,
-                    "rows": one.layout.rows,
-                    "columns": {name: getattr(one.columns, name) for name in (*one.columns.__slots__, "extra")},
-                }
-                for one in event.plan.sources
+                {"uri": one.uri, "format": one.format, "rows": one.rows, "columns": dict(one.columns)}
+                for one in event.sources
             ],
-            "not_read": [one.to_dict() for one in event.plan.not_read],
+            "not_read": [one.to_dict() for one in event.not_read],
         }
     if isinstance(event, Noted):
         return {"text": event.text}
     if isinstance(event, Retrying):
-        return {"cause": event.error.cause, "error": str(event.error), "pause": round(event.pause, 3)}
+        return {"cause": event.cause, "error": event.error, "pause": round(event.pause, 3)}
     if isinstance(event, RowRejected):
         one = event.rejection
         return {"file": one.uri, "row": one.row, "line": one.line, "reason": one.reason, "detail": one.detail}

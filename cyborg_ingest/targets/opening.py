@@ -92,7 +92,7 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
     patience = Patience(
         RetryPolicy(settings.retries, settings.retry_max_wait),
         gate or Gate(),
-        lambda error, pause: emit(Retrying(error, pause)),
+        lambda error, pause: emit(Retrying(error.cause, str(error), pause)),
     )
     return RetryingClient(client, patience)
 

@@ -1,0 +1,82 @@
+"""A plan as a fact: what people and programs are told of it, in the words of the files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.facts import Planned, PlannedSource
+from cyborg_ingest.formats.base import ORIGIN
+from cyborg_ingest.rows.mapping import dimension_of, field_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.plan.reading import Plan, Source
+
+_SHOWN_COLUMNS = 3
+
+
+def planned(plan: Plan, target: str, index: str) -> Planned:
+    """What will be read, and where it goes."""
+    expected = plan.expected()
+    return Planned(
+        target,
+        index,
+        plan.rows,
+        plan.dimension,
+        tuple(_choices(plan)),
+        tuple(_source(one, *asked) for one, asked in zip(plan.sources, expected, strict=True)),
+        plan.not_read,
+    )
+
+
+def _source(source: Source, asked: int | None, asked_estimate: int) -> PlannedSource:
+    layout, columns = source.layout, source.columns
+    return PlannedSource(
+        uri=layout.uri,
+        format=layout.format,
+        rows=layout.rows,
+        estimate=layout.rows_estimate,
+        asked=asked,
+        asked_estimate=asked_estimate,
+        is_estimate_sound=layout.is_seekable and asked_estimate > 0,
+        is_read_once=not layout.is_seekable,
+        dimension=dimension_of(layout.schema, columns),
+        roles=_roles(source),
+        columns={name: getattr(columns, name) for name in (*columns.__slots__, "extra")},
+        left_out=tuple(columns.left_out),
+    )
+
+
+def _choices(plan: Plan) -> Iterator[str]:
+    """The options that choose rows."""
+    chosen = plan.selection
+    sample = None if chosen.sample is None else len(chosen.sample)
+    for name, value in {"limit": chosen.limit, "skip": chosen.skip, "sample": sample}.items():
+        if value:
+            yield f"--{name} {value}"
+    for text in {source.shape.filter.text for source in plan.sources if source.shape.filter}:
+        yield f"--where {text}"
+
+
+def _roles(source: Source) -> dict[str, str]:
+    columns, schema = source.columns, source.layout.schema
+
+    def origin(name: str) -> str:
+        return ((field_of(schema, name).metadata or {}).get(ORIGIN) or name.encode()).decode()
+
+    roles: dict[str, list[str | None]] = {
+        "id": [columns.id],
+        "vector": [columns.vector, *columns.vector_columns[:_SHOWN_COLUMNS]],
+        "metadata": [columns.metadata, *columns.metadata_columns],
+        "contents": [columns.contents],
+    }
+    found = {role: " + ".join(origin(name) for name in names if name) for role, names in roles.items()}
+    if len(columns.vector_columns) > _SHOWN_COLUMNS:
+        found["vector"] += f" + ... + {columns.vector_columns[-1]} ({len(columns.vector_columns)} columns)"
+    if source.shape.template is not None:
+        found["id"] = source.shape.template.text
+    constants = ", ".join(name for name, _ in columns.constants)
+    if constants:
+        found["metadata"] = " + ".join(filter(None, (found["metadata"], f"constants ({constants})")))
+    return found

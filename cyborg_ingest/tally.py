@@ -1,0 +1,198 @@
+"""The counts of a run: a fold of its facts, kept up to date one fact at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.facts import Landed, Planned, Read, Retrying, RowRejected, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cyborg_ingest.facts import Event
+
+REMEMBERED_IDS = 10_000
+"""Ids of rejected rows that are looked for in the index at the end, at most."""
+
+_ROOM = 10
+"""A file whose rows are estimated is taken to have so many times more at most."""
+
+
+@dataclass(slots=True)
+class SourceTally:
+    """The rows of one source. `total` is None while nobody knows."""
+
+    total: int | None
+    estimate: int
+    is_estimate_sound: bool = False
+    """Whether it goes by the bytes of the rows as they stand in the file, and not by compressed ones."""
+    read: int = 0
+    acknowledged: int = 0
+    rejected: int = 0
+    rejected_before: int = 0
+    skipped: int = 0
+
+    @property
+    def asked(self) -> int:
+        """The rows that this run was asked for, as far as they are known."""
+        return max(self.total or 0, self.read + self.skipped + self.rejected_before)
+
+    @property
+    def done(self) -> int:
+        """Rows that need nothing more."""
+        return self.acknowledged + self.rejected + self.skipped
+
+    @property
+    def expected(self) -> int:
+        """Rows in all: exact where known, else estimated, and no fewer than are there.
+
+        What an earlier run has loaded of a stream is there too, before this run has read that far.
+        """
+        return max(self.estimate if self.total is None else self.total, self.asked, self.done)
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether nobody knows how many rows it may have."""
+        return self.total is None and not self.is_estimate_sound
+
+    @property
+    def most(self) -> int:
+        """How many rows it can be asked for, where that is known at all."""
+        return self.asked if self.total is not None else max(self.asked, _ROOM * self.estimate)
+
+
+_SUMS = ("read", "acknowledged", "rejected", "rejected_before", "skipped", "asked", "expected", "most")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of a run under way: the sums over all sources are kept, so that a fact costs the same for any number.
+
+    One thread writes it; others may look.
+    """
+
+    sources: dict[str, SourceTally] = field(default_factory=dict)
+    raw_bytes: int = 0
+    in_flight: int = 0
+    duplicates: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    rejected_ids: list[str] = field(default_factory=list)
+    latencies: array[float] = field(default_factory=lambda: array("d"))
+    first_read: float | None = None
+    last_ack: float | None = None
+    read: int = field(init=False, default=0)
+    acknowledged: int = field(init=False, default=0)
+    rejected: int = field(init=False, default=0)
+    rejected_before: int = field(init=False, default=0)
+    skipped: int = field(init=False, default=0)
+    asked: int = field(init=False, default=0)
+    """Rows that this run was asked for, as far as they are known."""
+    expected: int = field(init=False, default=0)
+    """Rows in all, estimated where they are not known."""
+    most: float = field(init=False, default=0)
+    """How many rows this run can be asked for; infinite where nobody knows."""
+
+    def __post_init__(self) -> None:
+        for one in self.sources.values():
+            self._include(one)
+
+    def __call__(self, fact: Event) -> None:
+        """Take a fact in; those that count nothing change nothing."""
+        fold = _FOLDS.get(type(fact))
+        if fold is not None:
+            fold(self, fact)
+
+    @property
+    def done(self) -> int:
+        """Rows that need nothing more."""
+        return self.acknowledged + self.rejected + self.skipped
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more rows may come than are known."""
+        return any(one.total is None for one in self.sources.values())
+
+    @property
+    def seconds(self) -> float:
+        """From the first read to the last acknowledgement."""
+        if self.first_read is None:
+            return 0.0
+        return (self.last_ack or time.monotonic()) - self.first_read
+
+    def by_source(self) -> list[dict[str, Any]]:
+        """What became of the rows of each source."""
+        return [
+            {
+                "uri": uri,
+                "rows": one.asked,
+                "acknowledged": one.acknowledged,
+                "rejected": one.rejected,
+                "skipped": one.skipped,
+            }
+            for uri, one in self.sources.items()
+        ]
+
+    def _include(self, one: SourceTally) -> None:
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(one, name))
+        if one.is_endless:
+            self.most = math.inf
+
+    def _add(self, uri: str, **counts: int) -> None:
+        one = self.sources[uri]
+        before = one.asked, one.expected, one.most
+        for name, count in counts.items():
+            setattr(one, name, getattr(one, name) + count)
+            setattr(self, name, getattr(self, name) + count)
+        self.asked += one.asked - before[0]
+        self.expected += one.expected - before[1]
+        self.most += one.most - before[2]
+
+    def _planned(self, fact: Planned) -> None:
+        for source in fact.sources:
+            one = SourceTally(source.asked, source.asked_estimate, source.is_estimate_sound)
+            self.sources[source.uri] = one
+            self._include(one)
+
+    def _skipped(self, fact: Skipped) -> None:
+        rejected = sum(fact.rejected.values())
+        self._add(fact.uri, skipped=fact.loaded, rejected=rejected, rejected_before=rejected)
+        self.rejects.update(fact.rejected)
+
+    def _read(self, fact: Read) -> None:
+        self.first_read = self.first_read or time.monotonic()
+        self._add(fact.uri, read=fact.rows)
+
+    def _rejected(self, fact: RowRejected) -> None:
+        rejection = fact.rejection
+        self._add(rejection.uri, rejected=1)
+        if rejection.id and len(self.rejected_ids) < REMEMBERED_IDS:
+            self.rejected_ids.append(rejection.id)
+        self.rejects[rejection.reason.value] += 1
+
+    def _landed(self, fact: Landed) -> None:
+        self._add(fact.uri, acknowledged=fact.rows)
+        self.raw_bytes += fact.size
+        self.in_flight, self.duplicates = fact.in_flight, fact.duplicates
+        self.last_ack = time.monotonic()
+        if fact.rows:
+            self.latencies.append(fact.seconds)
+
+    def _retrying(self, fact: Retrying) -> None:
+        self.retries[fact.cause] += 1
+
+
+_FOLDS: dict[type, Callable[[Tally, Any], None]] = {
+    Planned: Tally._planned,  # noqa: SLF001 - its own
+    Skipped: Tally._skipped,  # noqa: SLF001
+    Read: Tally._read,  # noqa: SLF001
+    RowRejected: Tally._rejected,  # noqa: SLF001
+    Landed: Tally._landed,  # noqa: SLF001
+    Retrying: Tally._retrying,  # noqa: SLF001
+}
