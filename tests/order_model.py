@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cyborg_ingest.errors import ConnectionLostError, ExitCode, TargetError, UnavailableError
+from cyborg_ingest.facts import ignore
 from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.loading.resume import done_of, keep_in_order
 from cyborg_ingest.loading.transfer import Transfer
@@ -250,7 +251,7 @@ def _run(world: World, plan: Plan, journal: Journal, setting: Setting, runner: M
         gate=ModelGate(world),
         stop=Stop(),
         applies_late=world.applies_late,
-        on_retry=lambda _error, _pause: None,
+        tell=ignore,
         runner=runner,
     )
     cutting = Cutting(setting.batch_rows, 1_000_000, encoded=False)

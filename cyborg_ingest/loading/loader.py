@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import math
 import shlex
-import threading
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from cyborg_ingest.errors import (
     StateError,
     UsageError,
 )
-from cyborg_ingest.facts import Ended, Landed, Noted, Read, Retrying, RowRejected, Sending, ignore
+from cyborg_ingest.facts import Ended, Landed, Noted, Read, RowRejected, Sending, ignore
 from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.report import RETRY, STATUSES, RunReport, latency, own_bytes, row_counts
@@ -37,7 +36,7 @@ from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.late import missing
 from cyborg_ingest.plan.planning import check_ids, describe_job, make_plan
-from cyborg_ingest.plan.reading import ahead
+from cyborg_ingest.plan.reading import PartEnd, ahead
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.plan.written import engine_outputs, key_outputs, refuse_overwriting, state_outputs
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -65,7 +64,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cyborg_ingest.check.precision import Precision
-    from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.facts import Emit, Event
     from cyborg_ingest.loading.sender import Settled
     from cyborg_ingest.model import Batch, Chunk, Part, Rejection, StoredRow
@@ -125,7 +123,6 @@ class _Run:
         self.present: list[str] = []
         self.findings: list[dict[str, Any]] = []
         self.not_read: list[dict[str, Any]] = []
-        self.ended_parts: list[tuple[Part, int]] = []
         self.changes: list[str] = []
         self.as_text: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
@@ -133,7 +130,6 @@ class _Run:
         self.stop = Stop(settings.drain_timeout)
         self.gate = Gate(self.stop)
         self.stopper = Stopper(self.stop)
-        self._lock = threading.RLock()
 
     def run(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
@@ -181,7 +177,7 @@ class _Run:
             self.journal = self._job(client, plan)
             if self.journal is not None and self.journal.resumed:
                 self.changes = keep_in_order(self.journal, plan)
-            dimension, found, chunks = _first_look(plan, cutting, done_of(self.journal), self._part_ended)
+            dimension, found, chunks = _first_look(plan, cutting, done_of(self.journal))
             is_fresh = self.journal is None or not self.journal.resumed
             self.dimension = found if is_fresh else None  # of a load that goes on, it may be the bad rows' alone
             self.opened = self._open(client, dimension)
@@ -269,17 +265,6 @@ class _Run:
         refuse_overwriting(outputs, plan, settings, client.target, key.path)
         return Journal(folder, description, restart=settings.restart) if is_kept else None
 
-    def _part_ended(self, part: Part, rows: int) -> None:
-        """Called by the thread that reads; the journal has one writer."""
-        if part.rows is None:
-            self.ended_parts.append((part, rows))
-
-    def _note_ended_parts(self) -> None:
-        while self.ended_parts:
-            part, rows = self.ended_parts.pop(0)
-            if self.journal is not None:
-                self.journal.complete(part, rows)
-
     def _open(self, client: RetryingClient, dimension: int | None) -> Opened | None:
         """The index; None where a dry run would have created it."""
         settings = self.settings
@@ -349,11 +334,14 @@ class _Run:
             lost = " and ".join(missing)
             self.tell(Noted(f"Rows that are in the index already lose their {lost}: none is loaded."))
 
-    def _watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """The chunks, and a word on every field that the plan did not know of."""
+    def _watched(self, read: Iterable[Chunk | PartEnd]) -> Iterator[Chunk]:
+        """The chunks; a word on every field that the plan did not know of, and a note of where a Part ends."""
         known: set[tuple[str, str]] = set()
-        for chunk in chunks:
-            self._note_ended_parts()
+        for chunk in read:
+            if isinstance(chunk, PartEnd):
+                if self.journal is not None and chunk.part.rows is None:
+                    self.journal.complete(chunk.part, chunk.rows)
+                continue
             self.seen.update((chunk.part.uri, name) for name in chunk.seen)
             for name in chunk.unplanned:
                 if (chunk.part.uri, name) not in known and len(known) < _SHOWN_FIELDS:
@@ -365,10 +353,9 @@ class _Run:
                         )
                     )
             yield chunk
-        self._note_ended_parts()
 
     def _check_only(
-        self, client: Client, plan: Plan, cutting: Cutting, found: int | None, chunks: Iterator[Chunk]
+        self, client: Client, plan: Plan, cutting: Cutting, found: int | None, chunks: Iterator[Chunk | PartEnd]
     ) -> ExitCode:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
         self.tell(Sending())
@@ -417,7 +404,7 @@ class _Run:
             gate=self.gate,
             stop=self.stop,
             applies_late=not self.is_embedded,
-            on_retry=self._retrying,
+            tell=self.tell,
         )
         self.transfer.delivery.tolerance = self.precision.tolerance if self.precision is not None else 0.0
         doubts = self.transfer.doubts
@@ -501,13 +488,9 @@ class _Run:
         )
 
     def tell(self, fact: Event) -> None:
-        """Count a fact, then pass it on; retries come from any thread."""
-        with self._lock:
-            self.tally(fact)
-            self.emit(fact)
-
-    def _retrying(self, error: RetryableError, pause: float) -> None:
-        self.tell(Retrying(error.cause, str(error), pause))
+        """Count a fact, then pass it on."""
+        self.tally(fact)
+        self.emit(fact)
 
     def _note_missing(self, plan: Plan) -> None:
         """Say which names and conditions came to nothing."""
@@ -608,20 +591,19 @@ def _first_look(
     plan: Plan,
     cutting: Cutting,
     done: Callable[[Part], Done],
-    on_end: Callable[[Part, int], None],
-) -> tuple[int | None, int | None, Iterator[Chunk]]:
-    """The dimension, from the schema or from the first vector; that of all vectors of the first chunk; and all chunks.
+) -> tuple[int | None, int | None, Iterator[Chunk | PartEnd]]:
+    """The dimension, from the schema or from the first vector; that of all vectors of the first chunk; and all of it.
 
     None is lost by looking. What can be read only once is looked at here. Raises MappingError.
     """
-    chunks = plan.chunks(chunk_rows(plan, cutting), done, on_end)
+    chunks = plan.read(chunk_rows(plan, cutting), done)
     raw = {one.layout.uri: one for one in plan.sources if one.has_raw_ids and places.is_read_once(one.layout.uri)}
     if plan.dimension and not raw:
         return plan.dimension, None, chunks
-    passed: list[Chunk] = []
+    passed: list[Chunk | PartEnd] = []
     first = next(chunks, None)
-    while first is not None and first.is_passed:
-        passed.append(first.emptied())
+    while first is not None and (isinstance(first, PartEnd) or first.is_passed):
+        passed.append(first if isinstance(first, PartEnd) else first.emptied())
         first = next(chunks, None)
     if first is None:
         return plan.dimension, None, iter(passed)

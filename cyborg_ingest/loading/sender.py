@@ -7,6 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cyborg_ingest.facts import ignore
+from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.stop import Stop
 
 if TYPE_CHECKING:
@@ -64,7 +66,8 @@ class Sender:
 
     `on_start` is called before a batch leaves. `on_refused` gets a batch that `send` failed on, when nothing
     else is in flight, and yields what it made of it, or raises. One more batch than there are workers is
-    taken, so that a thread that is done finds the next one ready.
+    taken, so that a thread that is done finds the next one ready. What `send` leaves in `mail` goes on from the
+    caller's thread, too.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Sender:
         on_start: Callable[[Batch], None] = lambda _batch: None,
         on_refused: Callable[[Batch, BaseException], Iterator[Settled]] | None = None,
         stop: Stop | None = None,
+        mail: Mailbox | None = None,
         runner: Runner | None = None,
     ) -> None:
         self._send = send
@@ -82,6 +86,7 @@ class Sender:
         self._on_start = on_start
         self._on_refused = on_refused
         self._stop = stop or Stop()
+        self._mail = mail or Mailbox(ignore)
         self._runner = runner
         self._flying: dict[Future[float], Batch] = {}
         self._held: dict[Future[float], set[str]] = {}
@@ -114,6 +119,7 @@ class Sender:
             yield from self._drain(runner)
         finally:
             runner.end(wait=not (self._flying and self._stop.is_asked()))
+            self._mail.deliver()
         if error is not None and (isinstance(error, KeyboardInterrupt) or not self._stop.is_asked()):
             raise error
 
@@ -166,7 +172,7 @@ class Sender:
     def _landed(self, runner: Runner) -> Iterator[Settled]:
         """Wait for something to land, or for a stop; note what was refused."""
         timeout = None
-        waited: list[Future[Any]] = list(self._flying)
+        waited: list[Future[Any]] = [*self._flying, self._mail.arrived]
         if self._stop.deadline is not None:
             timeout = max(0.0, self._stop.deadline - time.monotonic())
         else:
@@ -174,6 +180,7 @@ class Sender:
         if not self._flying:
             return
         runner.wait(waited, timeout)
+        self._mail.deliver()
         for future in [one for one in self._flying if one.done()]:
             batch = self._taken_off(future)
             failure = future.exception()

@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cyborg_ingest.facts import Retrying
 from cyborg_ingest.loading.delivery import Delivery
 from cyborg_ingest.loading.doubts import Doubts
+from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.loading.sender import Sender
 from cyborg_ingest.rows.ranges import RangeSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from cyborg_ingest.errors import RetryableError
+    from cyborg_ingest.facts import Emit
     from cyborg_ingest.loading.sender import Runner, Settled
     from cyborg_ingest.model import Batch
     from cyborg_ingest.rows.compare import Row
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Transfer:
-    """Sends batches into an index, with a journal or without. `on_retry` may be called from any thread.
+    """Sends batches into an index, with a journal or without; `tell` hears of retries, from the caller's thread.
 
     `applies_late`: a request of a run that was killed may still be applied, as by a service.
     """
@@ -52,18 +55,24 @@ class Transfer:
         gate: Gate,
         stop: Stop,
         applies_late: bool,
-        on_retry: Callable[[RetryableError, float], None],
+        tell: Emit,
         runner: Runner | None = None,
     ) -> None:
         self._journal = journal
         self._gate = gate
         self._applies_late = applies_late
-        self._on_retry = on_retry
+        self._mail = Mailbox(tell)
         self._is_mending = False
         self.doubts = Doubts(journal.state.doubts if journal else ())
         self.delivery = Delivery(index, policy, gate, self._retrying)
         self.sender = Sender(
-            self.delivery.send, workers, on_start=self._starting, on_refused=self._mend, stop=stop, runner=runner
+            self.delivery.send,
+            workers,
+            on_start=self._starting,
+            on_refused=self._mend,
+            stop=stop,
+            mail=self._mail,
+            runner=runner,
         )
 
     def send(self, batches: Iterable[Batch]) -> Generator[Settled, None, None]:
@@ -125,7 +134,7 @@ class Transfer:
             self.doubts.add(ids)
             if self._is_mending and self._journal is not None:  # a row that has landed is sent again, as a test
                 self._journal.doubt(self.doubts.to_note(ids))
-        self._on_retry(error, pause)
+        self._mail.put(Retrying(error.cause, str(error), pause))
 
     def _send_rows(self, rows: list[Row]) -> None:
         self.delivery.upsert(

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow.types as pt
@@ -114,6 +114,14 @@ def nothing(_part: Part) -> Done:
 
 
 @dataclass(frozen=True, slots=True)
+class PartEnd:
+    """A Part was read to its end: it has so many rows."""
+
+    part: Part
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """Which rows are asked for, among those of all sources in their order: `skip`, the filter, `sample`, `limit`.
 
@@ -183,13 +191,12 @@ class Plan:
             found.append((asked if is_exact and source.layout.rows is not None else None, asked))
         return found
 
-    def chunks(
-        self,
-        rows: int,
-        done: Callable[[Part], Done] = nothing,
-        on_end: Callable[[Part, int], None] = lambda _part, _rows: None,
-    ) -> Iterator[Chunk]:
-        """Read what is not done, in order, at most `rows` a chunk; `on_end` hears how many rows a Part has.
+    def chunks(self, rows: int, done: Callable[[Part], Done] = nothing) -> Iterator[Chunk]:
+        """The chunks of `read`."""
+        return (one for one in self.read(rows, done) if not isinstance(one, PartEnd))
+
+    def read(self, rows: int, done: Callable[[Part], Done] = nothing) -> Iterator[Chunk | PartEnd]:
+        """Read what is not done, in order, at most `rows` a chunk; and where each Part that was read to its end has it.
 
         Rows that are not asked for are part of a chunk, and marked in it; but not those past the limit. Rows that are
         held come too, in chunks of their own.
@@ -209,7 +216,7 @@ class Plan:
             passed = yield from self._part(source, chosen, rows, known, place, left)
             places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
             if passed is not None:
-                on_end(chosen, passed)
+                yield PartEnd(chosen, passed)
                 place += passed
 
     def standing(self, done: Callable[[Part], Done]) -> Iterator[tuple[Part, int | None]]:
@@ -316,9 +323,11 @@ class _Left:
 
 _ENDLESS = 1 << 62
 
+_T = TypeVar("_T")
+
 
 @contextlib.contextmanager
-def ahead(chunks: Iterator[Chunk], stop: Stop) -> Iterator[Iterator[Chunk]]:
+def ahead(chunks: Iterator[_T], stop: Stop) -> Iterator[Iterator[_T]]:
     """The same chunks, the next one read by another thread while the last is dealt with; a stop ends them.
 
     The thread ends with the `with`. In a generator its end would be left to the garbage collector, which may come in
@@ -335,17 +344,17 @@ _LAST_READ_SECONDS = 5.0
 """How long a chunk that nobody wants any more is waited for: a source may be silent for ever."""
 
 
-class _Ahead:
-    def __init__(self, chunks: Iterator[Chunk], stop: Stop) -> None:
+class _Ahead(Generic[_T]):
+    def __init__(self, chunks: Iterator[_T], stop: Stop) -> None:
         self._chunks = chunks
         self._stop = stop
         self._thread = ThreadPoolExecutor(1, "reader", heed, (stop,))
-        self._next: Future[Chunk | None] = self._thread.submit(next, chunks, None)
+        self._next: Future[_T | None] = self._thread.submit(next, chunks, None)
 
-    def __iter__(self) -> Iterator[Chunk]:
+    def __iter__(self) -> Iterator[_T]:
         return self
 
-    def __next__(self) -> Chunk:
+    def __next__(self) -> _T:
         if not self._next.done():
             waited: list[Future[Any]] = [self._next, self._stop.wake]
             wait(waited, return_when=FIRST_COMPLETED)
