@@ -190,13 +190,13 @@ def test_only_rows_of_which_the_condition_is_true_are_loaded(path: Path, conditi
 
 
 def test_row_groups_that_cannot_hold_such_a_row_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, read, before = write(tmp_path, "parquet"), [], ParquetReader.read
+    path, read, before = write(tmp_path, "parquet"), [], ParquetReader.read_on
 
     def watched(self: ParquetReader, part: Any, *given: Any, **named: Any) -> Any:
         read.append(part.number)
         return before(self, part, *given, **named)
 
-    monkeypatch.setattr(ParquetReader, "read", watched)
+    monkeypatch.setattr(ParquetReader, "read_on", watched)
     assert ids(path, where="year between 2031 and 2033") == ["r31", "r32", "r33"]
     assert read == [3]
     read.clear()

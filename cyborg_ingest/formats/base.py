@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.model import Part
@@ -14,9 +15,11 @@ from cyborg_ingest.settings.options import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pyarrow as pa
+    from typing_extensions import Self
 
     from cyborg_ingest.model import Chunk, ColumnMap
     from cyborg_ingest.rows.pruning import Bounds
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["EXAMPLE", "ORIGIN"]
+
+_T = TypeVar("_T")
 
 PART_BYTES = 64_000_000
 """About the bytes of a Part, in formats that can be read from anywhere in the middle."""
@@ -121,6 +126,37 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
+class Kept:
+    """What a reader leaves open from one Part to the next, since to open a file again costs more than to read a Part.
+
+    One thing at a time, by its key; whoever reads Parts one after another closes it at the end.
+    """
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._found: Any = None
+        self._open = contextlib.ExitStack()
+
+    def get(self, key: object, opened: Callable[[], AbstractContextManager[_T]]) -> _T:
+        """What is open under this key, else what is opened now, in place of what was kept so far."""
+        if self._found is None or self._key != key:
+            self.close()
+            self._found, self._key = self._open.enter_context(opened()), key
+        found: _T = self._found
+        return found
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._found = self._key = None
+        self._open.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class Reader(Protocol):
     """One file format. `is_bare`: it holds vectors alone, so that sidecars go with it."""
 
@@ -141,6 +177,17 @@ class Reader(Protocol):
 
         Raises SourceError where the file breaks off.
         """
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A format of many Parts a file, whose file is opened once for all of them."""
+
+    def read_on(
+        self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
+    ) -> Iterator[Chunk]:
+        """See `Reader.read`; what stays open is in `kept`."""
         ...
 
 

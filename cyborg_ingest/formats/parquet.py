@@ -14,7 +14,7 @@ import pyarrow.types as pt
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats import int96
-from cyborg_ingest.formats.base import Layout, check_names
+from cyborg_ingest.formats.base import Kept, Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.ends import NOT_READ, ParquetFooter, footer_of
 from cyborg_ingest.formats.pages import Limit, limit_of
@@ -76,15 +76,22 @@ class ParquetReader:
         start: int = 0,
     ) -> Iterator[Chunk]:
         """See `base.Reader`."""
-        with opened(part.uri) as file:
-            try:
-                found = _chunks(file, part, columns, rows, start, sidecars.unit_bytes)
-                yield from bounded(found, sidecars.max_row_bytes)
-            except BROKEN as error:
-                raise SourceError(
-                    f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
-                    "write it again."
-                ) from None
+        with Kept() as kept:
+            yield from self.read_on(part, columns, sidecars, kept, rows=rows, start=start)
+
+    def read_on(
+        self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
+    ) -> Iterator[Chunk]:
+        """See `base.Keeping`: of a file with many columns, the footer takes longer to read than a row group."""
+        file = kept.get(part.uri, lambda: opened(part.uri))
+        try:
+            found = _chunks(file, part, columns, rows, start, sidecars.unit_bytes)
+            yield from bounded(found, sidecars.max_row_bytes)
+        except BROKEN as error:
+            raise SourceError(
+                f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
+                "write it again."
+            ) from None
 
     def relevant(self, uri: str, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
         """See `base.Pruning`: by the least and the greatest value of each row group."""

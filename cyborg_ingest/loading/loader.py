@@ -436,9 +436,8 @@ class _Run:
         said = self.transfer.delivery.contradictions
         if said and self.journal is not None and "contradiction" not in self._facts():
             self.journal.know(contradiction=said[0])
-        for rejection in settled.rejections:
-            if rejection not in batch.rejections:
-                self._reject(rejection)
+        for rejection in settled.rejections[len(batch.rejections) :]:  # those before were counted when they were read
+            self._reject(rejection)
         if not batch.again:
             sender = self.transfer.sender
             self.tell(

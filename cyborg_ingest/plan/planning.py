@@ -320,9 +320,11 @@ def _sampled(plan: Plan, size: int) -> Selection:
     """The plan's selection, with so many rows of it picked at random; the same ones each time, whatever the limit."""
     random = np.random.default_rng(_SEED)
     limit, plan = plan.selection.limit, replace(plan, selection=replace(plan.selection, limit=None))
-    exact = plan.rows
-    everything = _places(plan) if exact is None else np.arange(plan.selection.skip, plan.selection.skip + exact)
-    places = random.choice(everything, min(size, len(everything)), replace=False)
+    if plan.rows is None:
+        everything = _places(plan)
+        places = random.choice(everything, min(size, len(everything)), replace=False)
+    else:  # of so many rows none has to be named to pick some
+        places = plan.selection.skip + random.choice(plan.rows, min(size, plan.rows), replace=False)
     return replace(plan.selection, limit=limit, sample=np.sort(places))
 
 

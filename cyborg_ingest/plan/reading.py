@@ -13,7 +13,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.formats import READERS
-from cyborg_ingest.formats.base import ORIGIN
+from cyborg_ingest.formats.base import ORIGIN, Keeping, Kept
 from cyborg_ingest.rows.columns import with_one_vector
 from cyborg_ingest.rows.kinds import is_bytes, is_uuid, storage_type
 from cyborg_ingest.rows.mapping import field_of
@@ -146,6 +146,15 @@ class Selection:
             chosen = picked if chosen is None else chosen & picked
         return chunk if chosen is chunk.chosen else replace(chunk, chosen=chosen)
 
+    def may_have(self, place: int, stop: int) -> bool:
+        """Whether a row from this place on, and before `stop`, may be asked for."""
+        if stop <= self.skip:
+            return False
+        if self.sample is None:
+            return True
+        begin, end = np.searchsorted(self.sample, [place, stop])
+        return bool(begin < end)
+
     def choice(self, place: int) -> str:
         """What places decide about the rows of a Part whose first row has this one: no choice, no word."""
         words = [f"skip {self.skip - place}"] if place < self.skip else []
@@ -201,6 +210,10 @@ class Plan:
         Rows that are not asked for are part of a chunk, and marked in it; but not those past the limit. Rows that are
         held come too, in chunks of their own.
         """
+        with Kept() as kept:
+            yield from self._read_all(rows, done, kept)
+
+    def _read_all(self, rows: int, done: Callable[[Part], Done], kept: Kept) -> Iterator[Chunk | PartEnd]:
         left = _Left(self.selection.limit)
         place = 0
         for source, part in self._parts():
@@ -213,7 +226,7 @@ class Plan:
                 place += total or 0
                 continue
             chosen = replace(part, choice=self.selection.choice(place))
-            passed = yield from self._part(source, chosen, rows, known, place, left)
+            passed = yield from self._part(source, chosen, rows, known, place, left, kept)
             places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
             if passed is not None:
                 yield PartEnd(chosen, passed)
@@ -254,10 +267,10 @@ class Plan:
         if total is None:
             return True
         is_relevant = source.relevant is None or part.number in source.relevant
-        return is_relevant and place + total > self.selection.skip
+        return is_relevant and self.selection.may_have(place, place + total)
 
     def _part(
-        self, source: Source, part: Part, rows: int, known: Done, place: int, left: _Left
+        self, source: Source, part: Part, rows: int, known: Done, place: int, left: _Left, kept: Kept
     ) -> Generator[Chunk, None, int | None]:
         """Yield what is missing or held of a Part; return how many rows it has, or None where the limit ended it."""
         total = part.rows if part.rows is not None else known.total
@@ -265,7 +278,7 @@ class Plan:
         if start is None:
             return total or 0
         passed = start
-        for chunk in self._read(source, part, rows, start):
+        for chunk in self._read(source, part, rows, start, kept):
             passed = chunk.start + len(chunk.batch)
             shaped = self.selection.applied(with_one_vector(source.shape.apply(chunk)), place + chunk.start)
             for begin, stop, is_held in known.to_read(chunk.start, passed):
@@ -279,11 +292,15 @@ class Plan:
                 return None
         return passed
 
-    def _read(self, source: Source, part: Part, rows: int, start: int) -> Iterator[Chunk]:
+    def _read(self, source: Source, part: Part, rows: int, start: int, kept: Kept) -> Iterator[Chunk]:
         """The Part's chunks, each only once it is proved to be of the files that were planned."""
         with places.unchanged(source.seen):
             reader = READERS[source.layout.format]
-            for chunk in reader.read(part, source.columns, self.sidecars, rows=rows, start=start):
+            if isinstance(reader, Keeping):
+                chunks = reader.read_on(part, source.columns, self.sidecars, kept, rows=rows, start=start)
+            else:
+                chunks = reader.read(part, source.columns, self.sidecars, rows=rows, start=start)
+            for chunk in chunks:
                 places.check(source.seen)
                 mark = places.mark(part.uri)
                 yield chunk if mark is None else replace(chunk, mark=mark)

@@ -106,12 +106,13 @@ def _struct_rows(array: pa.StructArray, notes: Notes) -> list[Json | None]:
 
 
 def _map_rows(array: pa.MapArray, notes: Notes) -> list[Json | None]:
-    keys, items = [_key(one) for one in objects(array.keys, notes)], objects(array.items, notes)
+    spans, own = _spans(array)
+    keys, items = [_key(one) for one in objects(array.keys[own], notes)], objects(array.items[own], notes)
     return [
         None
         if span is None
         else {key: item for key, item in zip(keys[span], items[span], strict=True) if item is not None}
-        for span in _spans(array)
+        for span in spans
     ]
 
 
@@ -121,12 +122,16 @@ def _key(value: Any) -> str:
 
 
 def _list_rows(array: pa.Array, notes: Notes) -> list[list[Any] | None]:
-    items = objects(array.values, notes)
-    return [None if span is None else items[span] for span in _spans(array)]
+    spans, own = _spans(array)
+    items = objects(array.values[own], notes)
+    return [None if span is None else items[span] for span in spans]
 
 
-def _spans(array: pa.Array) -> list[slice | None]:
-    """Where each row's items stand in `array.values`, which knows nothing of a slice; None for null."""
+def _spans(array: pa.Array) -> tuple[list[slice | None], slice]:
+    """Where each row's items stand, None for null, counted from the first; and where all of them stand.
+
+    That is in `array.values`, which knows nothing of a slice: a batch of a chunk would convert all of the chunk.
+    """
     kind = array.type
     starts: Iterable[int]
     stops: Iterable[int]
@@ -140,8 +145,11 @@ def _spans(array: pa.Array) -> list[slice | None]:
     else:
         ends = array.offsets.to_pylist()
         starts, stops = ends[:-1], ends[1:]
-    missing = array.is_null().to_pylist()
-    return [None if null else slice(start, stop) for null, start, stop in zip(missing, starts, stops, strict=True)]
+    rows = list(zip(array.is_null().to_pylist(), starts, stops, strict=True))
+    there = [(start, stop) for is_null, start, stop in rows if not is_null]
+    first, last = min((start for start, _ in there), default=0), max((stop for _, stop in there), default=0)
+    spans = [None if is_null else slice(start - first, stop - first) for is_null, start, stop in rows]
+    return spans, slice(first, last)
 
 
 def null_places(array: pa.Array) -> list[int]:

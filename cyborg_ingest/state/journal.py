@@ -74,11 +74,10 @@ class Journal:
             self._opened = opened.pop_all()
 
     def _open(self, description: Json, opened: contextlib.ExitStack, *, restart: bool) -> None:
-        data, state = self._own.read(_JOURNAL), State()
-        if data is not None:
-            # to be forgotten, whatever it says, but for what is true of the index itself
-            with contextlib.suppress(*([UsageError] if restart else [])):
-                state = replay(data.split(b"\n"))
+        state = State()
+        # to be forgotten, whatever it says, but for what is true of the index itself
+        with contextlib.suppress(FileNotFoundError, *([UsageError] if restart else [])), self._lines() as lines:
+            state = replay(lines)
         self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
@@ -89,6 +88,12 @@ class Journal:
         self._take_over_rejected(runs)
         self.state.facts["run"] = self._run.path.name
         self._compact()
+
+    @contextlib.contextmanager
+    def _lines(self) -> Iterator[Iterator[bytes]]:
+        """The lines of the journal, read one by one: of a large load they are many. Raises FileNotFoundError."""
+        with os.fdopen(self._own.open(_JOURNAL), "rb") as file:
+            yield (line.rstrip(b"\n") for line in file)
 
     @property
     def run_folder(self) -> Path:
