@@ -13,6 +13,7 @@ import pyarrow as pa
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.base import ORIGIN, Layout, checked_dimension, row_parts
+from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.sidecars import check_rows, open_sidecars, row_numbers
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.rows.arrays import vector_array
@@ -107,11 +108,8 @@ class BareReader:
                 if stop <= first:
                     continue
                 numbers, row = numbers[max(0, first - row) :], max(first, row)  # noqa: PLW2901 - what is left of it
-                columns_found, faults = _beside(part, sidecars, opened, row, stop)
-                arrays = {"vector": vector_array(numbers), **columns_found}
-                batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
-                done = shape.row_bytes * (stop - part.start)
-                yield Chunk(part, row - part.start, row, batch, columns, faults, size=done)
+                pieces = _with_beside(part, columns, sidecars, opened, row, numbers, shape.row_bytes)
+                yield from bounded(pieces, sidecars.max_row_bytes)
             if shape.rows is None:  # only now its rows are known
                 for sidecar in opened:
                     _check_end(sidecar, part.uri, stop)
@@ -174,6 +172,28 @@ def fill(file: IO[bytes], room: npt.NDArray[np.uint8]) -> int:
             break
         read += count
     return read
+
+
+def _with_beside(
+    part: Part,
+    columns: ColumnMap,
+    sidecars: Sidecars,
+    opened: list[Sidecar],
+    row: int,
+    numbers: npt.NDArray[Any],
+    row_bytes: int,
+) -> Iterator[Chunk]:
+    """Vectors, of which the first is that of a row, with what goes with them: so many at once as all files allow."""
+    begin, end = row, row + len(numbers)
+    while begin < end:
+        stop = end
+        for sidecar in opened:
+            stop = sidecar.reach(begin, stop)
+        found, faults = _beside(part, sidecars, opened, begin, stop)
+        arrays = {"vector": vector_array(numbers[begin - row : stop - row]), **found}
+        batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
+        yield Chunk(part, begin - part.start, begin, batch, columns, faults, size=row_bytes * (stop - part.start))
+        begin = stop
 
 
 def _beside(

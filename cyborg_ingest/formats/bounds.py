@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from cyborg_ingest.model import Fault, Reason
-from cyborg_ingest.rows.kinds import numpy_dtype
+from cyborg_ingest.rows.kinds import is_text, numpy_dtype, storage_type
+from cyborg_ingest.rows.typed import null_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +31,9 @@ CHUNK_BYTES = 64_000_000
 
 OBJECT_BYTES = 48
 """About what Python needs for a value beside its own bytes."""
+
+JSON_OBJECT_BYTES, JSON_ARRAY_BYTES = 240, 64
+"""What Python needs for an object and for an array of JSON, at most, beside what is in them."""
 
 _SHOWN_ID = 1000
 _VIEW_BYTES = 16
@@ -47,7 +52,7 @@ def bounded(chunks: Iterable[Chunk], limit: int) -> Iterator[Chunk]:
     """The same rows, in chunks that can be decoded; a row of more than `limit` bytes is null and has a fault."""
     most = min(limit, CHUNK_BYTES)
     for chunk in chunks:
-        if _at_most(chunk.batch, chunk.columns.vector) <= most:
+        if _at_most(chunk.batch, chunk.columns) <= most:
             yield chunk
             continue
         sizes = row_sizes(chunk.batch, chunk.columns)
@@ -59,22 +64,69 @@ def bounded(chunks: Iterable[Chunk], limit: int) -> Iterator[Chunk]:
             yield from _pieces(chunk, sizes, limit)
 
 
-def _at_most(batch: pa.RecordBatch, vector: str) -> float:
+def _at_most(batch: pa.RecordBatch, names: ColumnMap) -> float:
     """More bytes than the rows have once they are decoded, told without a look at any; infinity where it takes one."""
     for field in batch.schema:
-        kind = field.type.value_type if field.name == vector and pt.is_fixed_size_list(field.type) else field.type
+        is_vector = field.name == names.vector and pt.is_fixed_size_list(field.type)
+        kind = field.type.value_type if is_vector else field.type
         if not (pt.is_primitive(kind) or pt.is_string(kind) or pt.is_large_string(kind)):
             return math.inf
-    return float(batch.get_total_buffer_size() + OBJECT_BYTES * len(batch) * batch.num_columns)
+    size = batch.get_total_buffer_size() + OBJECT_BYTES * len(batch) * batch.num_columns
+    return float(size + np.sum(_once_parsed(batch, names)))
 
 
 def row_sizes(batch: pa.RecordBatch, names: ColumnMap) -> Sizes:
     """The bytes of each row once it is decoded; the numbers of a vector as they are, all else as Python's objects."""
     vector = names.vector.partition(".")[0] if names.vector not in batch.schema.names else names.vector
-    return sum(
+    sizes = (
         array_sizes(batch.column(place), 0 if name == vector else OBJECT_BYTES)
         for place, name in enumerate(batch.schema.names)
     )
+    return sum(sizes, _once_parsed(batch, names))
+
+
+def _once_parsed(batch: pa.RecordBatch, names: ColumnMap) -> Sizes:
+    """What the objects and arrays take more that each row's metadata are, where these are JSON text."""
+    if names.metadata not in batch.schema.names:
+        return 0
+    return _more_than_text(batch.column(names.metadata))
+
+
+def _more_than_text(array: pa.Array) -> Sizes:
+    kind = storage_type(array.type)
+    if not is_text(kind):
+        return 0
+    if isinstance(array.type, pa.BaseExtensionType):
+        return _more_than_text(array.storage)
+    if pt.is_dictionary(array.type):
+        return _picked(_more_than_text(array.dictionary), _integers(array.indices, 1, array.indices.type))
+    if pt.is_run_end_encoded(array.type):
+        return _picked(_more_than_text(array.values), _runs_of(array))
+    signs = (("{", JSON_OBJECT_BYTES), ("[", JSON_ARRAY_BYTES))
+    return sum(_counted(array, sign) * size for sign, size in signs)
+
+
+def _counted(texts: pa.Array, sign: str) -> npt.NDArray[np.int64]:
+    """How often a sign stands in each of some texts; never in null."""
+    if pt.is_string_view(texts.type):
+        return _counted_in_views(texts, sign)
+    data = texts.view(pa.binary() if pt.is_string(texts.type) else pa.large_binary())  # what is no UTF-8 counts too
+    counts = pc.count_substring(data, sign)
+    found = _integers(counts, 1, counts.type).astype(np.int64)
+    found[null_places(counts)] = 0
+    return found
+
+
+def _counted_in_views(texts: pa.Array, sign: str) -> npt.NDArray[np.int64]:
+    """The same, piece by piece; of a text that is too large as it is nothing is counted."""
+    sizes = _of_values(texts)
+    ends = [*(np.flatnonzero(np.diff(np.cumsum(sizes) // CHUNK_BYTES)) + 1).tolist(), len(texts)]
+    found = np.zeros(len(texts), np.int64)
+    for start, stop in zip([0, *ends], ends, strict=False):
+        if sizes[start:stop].sum() <= 2 * CHUNK_BYTES:
+            words = texts.slice(start, stop - start).view(pa.binary_view()).cast(pa.large_binary())
+            found[start:stop] = _counted(words.view(pa.large_string()), sign)
+    return found
 
 
 def _pieces(chunk: Chunk, sizes: npt.NDArray[np.int64], limit: int) -> Iterator[Chunk]:
@@ -142,10 +194,14 @@ def _picked(sizes: Sizes, places: npt.NDArray[Any]) -> Sizes:
 
 
 def _of_runs(array: Any, each: int) -> Sizes:
-    ends = _integers(array.run_ends, 1, array.run_ends.type)
-    places = np.searchsorted(ends, np.arange(array.offset, array.offset + len(array)), side="right")
     sizes = array_sizes(array.values, each)
-    return sizes if np.isscalar(sizes) else _picked(sizes, places)
+    return sizes if np.isscalar(sizes) else _picked(sizes, _runs_of(array))
+
+
+def _runs_of(array: Any) -> npt.NDArray[Any]:
+    """The number of the run that each row is in."""
+    ends = _integers(array.run_ends, 1, array.run_ends.type)
+    return np.searchsorted(ends, np.arange(array.offset, array.offset + len(array)), side="right")
 
 
 def _of_lists(array: Any, each: int) -> Sizes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,12 @@ from cyborg_ingest.errors import FormatError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
 BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 20
+_READ_BYTES = 16_000_000
+"""So much of lines is in memory at once, and one line more."""
 _NEWLINE = 10
 _STEP = 4096
 
@@ -35,15 +37,59 @@ class LineIndex:
     lines: int
     offsets: tuple[int, ...]
 
+
+class LineReader:
+    """Lines of a file by their number, without their ends (LF or CRLF) and without a byte order mark.
+
+    Of one with more than `limit` bytes it is how it begins, `limit` + 1 of them.
+    """
+
+    def __init__(self, index: LineIndex, file: BinaryIO, limit: int) -> None:
+        self._index, self._file, self._limit = index, file, limit
+        self._ahead: list[bytes] = []
+        self._first = -1
+        """The number of the first line that was read ahead; none at first, wherever the file stands."""
+
+    def reach(self, start: int, stop: int) -> int:
+        """How far, at most to `stop`, lines from `start` on can be in memory at once; they are read for it."""
+        self._go_to(start)
+        size = sum(map(len, self._ahead))
+        while start + len(self._ahead) < stop and size < _READ_BYTES and (line := self._next()) is not None:
+            self._ahead.append(line)
+            size += len(line)
+        return min(stop, start + max(1, len(self._ahead)))
+
     def read(self, start: int, stop: int) -> list[bytes]:
-        """Lines [start, stop), without their ends (LF or CRLF) and without a byte order mark."""
-        if start >= stop or not self.offsets:
-            return []
-        before = start % _STEP
-        with self.path.open("rb") as file:
-            file.seek(self.offsets[start // _STEP])
-            lines = itertools.islice(file, before, before + stop - start)
-            return [stripped(line, is_first=start + place == 0) for place, line in enumerate(lines)]
+        """Lines [start, stop), fewer where the file ends before."""
+        self._go_to(start)
+        while start + len(self._ahead) < stop and (line := self._next()) is not None:
+            self._ahead.append(line)
+        found, self._ahead = self._ahead[: stop - start], self._ahead[stop - start :]
+        self._first += len(found)
+        return found
+
+    def _go_to(self, line: int) -> None:
+        passed = line - self._first
+        if 0 <= passed <= len(self._ahead):
+            del self._ahead[:passed]
+        else:
+            step = max(0, min(line // _STEP, len(self._index.offsets) - 1))
+            self._ahead, self._first = [], step * _STEP
+            self._file.seek(self._index.offsets[step] if step else 0)
+            for _ in range(line - self._first):
+                self._next()
+        self._first = line
+
+    def _next(self) -> bytes | None:
+        """The line behind those that were read; None at the end."""
+        most = self._limit + len(b"\r\n")
+        found = line = self._file.readline(most + 1)
+        while len(line) == most + 1 and not found.endswith(b"\n") and (found := self._file.readline(_BLOCK)):
+            pass  # the rest of what is too long is kept nowhere
+        if not line:
+            return None
+        is_first = self._first == 0 and not self._ahead
+        return stripped(line, is_first=is_first)[: self._limit + 1]
 
 
 def stripped(line: bytes, *, is_first: bool) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from cyborg_ingest.formats.base import EXAMPLE, ORIGIN
-from cyborg_ingest.formats.bounds import too_large
+from cyborg_ingest.formats.bounds import JSON_ARRAY_BYTES, JSON_OBJECT_BYTES, too_large
 from cyborg_ingest.formats.fields import contents, contents_array, filled_array, identity, kind_of, mixed_array, part
 from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
@@ -33,9 +33,7 @@ _CHUNK_MEMORY = 64_000_000
 """And what it takes once it is parsed."""
 SAMPLED_ROWS = 100
 """So many rows tell which fields there are."""
-_OBJECT_BYTES, _ARRAY_BYTES = 240, 64
-"""What Python needs for an object and for an array, at most, beside what is in them."""
-_MOST_GROWTH = 1 + _OBJECT_BYTES
+_MOST_GROWTH = 1 + JSON_OBJECT_BYTES
 _KEPT_TEXT = 10_000
 _SHOWN = 40
 _SAMPLED_TEXT = 1 << 20
@@ -112,7 +110,7 @@ class TooLarge(bytes):
 
 def in_memory(text: bytes) -> int:
     """About what a row of JSON takes once it is parsed; of the many objects and arrays it may be, the most."""
-    return len(text) + _OBJECT_BYTES * text.count(b"{") + _ARRAY_BYTES * text.count(b"[")
+    return len(text) + JSON_OBJECT_BYTES * text.count(b"{") + JSON_ARRAY_BYTES * text.count(b"[")
 
 
 def kept(text: bytes, limit: int) -> bytes:

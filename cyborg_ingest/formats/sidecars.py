@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,10 +15,12 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
+from cyborg_ingest.formats.bounds import too_large
 from cyborg_ingest.formats.fields import contents, contents_array, identity
-from cyborg_ingest.formats.lines import LineIndex, check_encoding, index_lines
+from cyborg_ingest.formats.lines import LineIndex, LineReader, check_encoding, index_lines
 from cyborg_ingest.formats.npyfile import read_at, read_header
 from cyborg_ingest.formats.parquet import BROKEN, batches_of, check_whole, opened, schema_of
+from cyborg_ingest.formats.records import TooLarge, kept
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.rows import kinds, roles
 from cyborg_ingest.rows.arrays import text_array
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 _OPTIONS = {"id": "--ids", "metadata": "--metadata", "contents": "--contents"}
 _TEXT, _LINES, _PARQUET, _NPY = {".txt"}, {".jsonl", ".ndjson"}, {".parquet", ".pq"}, {".npy"}
 _SIDECAR_ROWS = 4096
+_READ_BYTES = 16_000_000
+"""About what is read at once where it can be cut."""
 _KNOWN = {
     "id": _NPY | _TEXT | _LINES | _PARQUET,
     "metadata": _LINES | _PARQUET,
@@ -46,6 +51,10 @@ class Sidecar(Protocol):
     type: pa.DataType
     path: Path
 
+    def reach(self, start: int, stop: int) -> int:
+        """How far, at most to `stop`, rows can be read at once from `start` on, if they may be of any size."""
+        ...
+
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """The values of rows [start, stop), and which of them cannot be read."""
         ...
@@ -57,23 +66,21 @@ def open_sidecars(sidecars: Sidecars) -> Iterator[list[Sidecar]]:
     given = {"id": sidecars.ids, "metadata": sidecars.metadata, "contents": sidecars.contents}
     with contextlib.ExitStack() as stack:
         yield [
-            _open(role, Path(path).expanduser(), stack, sidecars.unit_bytes)
-            for role, path in given.items()
-            if path is not None
+            _open(role, Path(path).expanduser(), stack, sidecars) for role, path in given.items() if path is not None
         ]
 
 
-def _open(role: str, path: Path, stack: contextlib.ExitStack, unit: int) -> Sidecar:
+def _open(role: str, path: Path, stack: contextlib.ExitStack, sidecars: Sidecars) -> Sidecar:
     option, suffix = _OPTIONS[role], path.suffix.lower()
     if not path.is_file():
         raise SourceNotFoundError(f"{option} {path}: no such file.")
     if suffix not in _KNOWN[role]:
         raise FormatError(f"{option} {path}: {suffix or 'no suffix'} is not one of {', '.join(sorted(_KNOWN[role]))}.")
     if suffix in _NPY:
-        return NpyIds(path)
+        return NpyIds(path, sidecars.max_row_bytes)
     if suffix in _PARQUET:
-        return ParquetSidecar(role, path, stack, unit)
-    return LineSidecar(role, path, is_json=suffix in _LINES)
+        return ParquetSidecar(role, path, stack, sidecars.unit_bytes)
+    return LineSidecar(role, path, stack, sidecars.max_row_bytes, is_json=suffix in _LINES)
 
 
 def row_numbers(prefix: str, start: int, stop: int) -> pa.Array:
@@ -93,28 +100,44 @@ def check_rows(sidecar: Sidecar, uri: str, rows: int) -> None:
 class LineSidecar:
     """A line a row: text as it is, or JSON."""
 
-    def __init__(self, role: str, path: Path, *, is_json: bool) -> None:
-        self.role, self.path, self._is_json = role, path, is_json
+    def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, limit: int, *, is_json: bool) -> None:
+        self.role, self.path, self._limit, self._is_json = role, path, limit, is_json
         self.type = pa.string()
         seen = sources.look(str(path))
-        with path.open("rb") as file:
-            check_encoding(str(path), file.read(4))
-        self._index = _indexed(seen)
-        self.rows = self._index.lines
+        file = stack.enter_context(path.open("rb"))
+        check_encoding(str(path), file.read(4))
+        index = _indexed(seen)
+        self._lines = LineReader(index, file, limit)
+        self.rows = index.lines
+
+    def reach(self, start: int, stop: int) -> int:
+        """See `Sidecar`."""
+        return self._lines.reach(start, stop)
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`."""
-        lines = self._index.read(start, stop)
+        lines = self._lines.read(start, stop)
         if len(lines) != stop - start:
             raise SourceError(f"{self.path}: it breaks off at line {start + len(lines) + 1}.")
-        if not self._is_json or self.role == "metadata":
-            return text_array(lines), []
         faults: list[Fault] = []
-        values = [self._value(place, line, faults) for place, line in enumerate(lines)]
-        return (text_array(values) if self.role == "id" else contents_array(values)), faults
+        if self._is_json and self.role != "metadata":
+            values = [self._value(place, line, faults) for place, line in enumerate(lines)]
+            return (text_array(values) if self.role == "id" else contents_array(values)), faults
+        large = [place for place, line in enumerate(lines) if len(line) > self._limit]
+        faults += map(self._too_large, large)
+        texts: list[bytes | None] = [*lines]
+        for place in large:
+            texts[place] = None
+        return text_array(texts), faults
+
+    def _too_large(self, place: int) -> Fault:
+        return Fault(place, Reason.TOO_LARGE, f"{self.path.name}: {too_large(None, self._limit)}")
 
     def _value(self, place: int, line: bytes, faults: list[Fault]) -> Any:
         if not line.strip():
+            return None
+        if isinstance(kept(line, self._limit), TooLarge):
+            faults.append(self._too_large(place))
             return None
         try:
             value = load_json(line)
@@ -145,7 +168,7 @@ class NpyIds:
     role = "id"
     type = pa.string()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit: int) -> None:
         self.path = path
         with path.open("rb") as file:
             self._header = read_header(str(path), file)
@@ -154,6 +177,11 @@ class NpyIds:
         if not is_one_row or header.dtype.kind not in "iuUS":
             raise FormatError(
                 f"--ids {path}: its shape is {header.shape} of {header.dtype}; ids are one row of integers or text."
+            )
+        if header.dtype.itemsize > limit:
+            raise FormatError(
+                f"--ids {path}: its rows have {header.dtype.itemsize:,} bytes, more than the {limit:,} that "
+                "--max-row-bytes allows. Save them as text of their own length, a line a row."
             )
         self.rows = header.shape[0]
         expected = header.data + self.rows * header.dtype.itemsize
@@ -165,6 +193,10 @@ class NpyIds:
                 f"--ids {path}: it should have {expected:,} bytes and has {size:,}. Were several arrays saved into it? "
                 "Save one."
             )
+
+    def reach(self, start: int, stop: int) -> int:
+        """See `Sidecar`."""
+        return min(stop, start + max(1, _READ_BYTES // max(1, self._header.dtype.itemsize)))
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`."""
@@ -191,45 +223,74 @@ class ParquetSidecar:
         kinds = [schema.field(name) for name in self._columns]
         self._single = len(kinds) == 1 and (role != "metadata" or _is_object(kinds[0].type))
         self.type = kinds[0].type if self._single else pa.struct(kinds)
-        self._at = 0
+        self._groups = [self._file.metadata.row_group(one).num_rows for one in range(self._file.num_row_groups)]
         self._batches: Iterator[pa.RecordBatch] = iter(())
-        self._rest: pa.RecordBatch | None = None
-        self._rewind(0)
+        self._ahead: list[pa.RecordBatch] = []
+        self._first = self._end = self.rows
+        """The first row that was read ahead, and the one behind the last."""
 
-    def _rewind(self, row: int) -> None:
-        """Begin again with the row group that holds a row; all behind it follow, however small they are."""
-        groups: list[int] = []
-        first = 0
-        for number in range(self._file.metadata.num_row_groups):
-            rows = self._file.metadata.row_group(number).num_rows
-            if groups or first + rows > row:
-                groups.append(number)
-            else:
-                first += rows
-        self._at, self._rest = first, None
-        self._batches = batches_of(str(self.path), self._file, _SIDECAR_ROWS, groups, self._columns, unit=self._unit)
+    def reach(self, start: int, stop: int) -> int:
+        """See `Sidecar`. As many rows as are of one type, and not too much at once; they are read for it."""
+        self._go_to(start)
+        row, size = start, 0
+        for place in itertools.count():
+            if row >= stop or (place == len(self._ahead) and not self._reads_on()):
+                break
+            batch = self._ahead[place]
+            size += batch.get_total_buffer_size()
+            if place and (size > _READ_BYTES or batch.schema != self._ahead[0].schema):
+                break
+            row += len(batch)
+        return min(stop, max(row, start + 1))
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`. Reading on where the last call ended costs nothing extra."""
-        if start < self._at:
-            self._rewind(start)
+        self._go_to(start)
+        while self._end < stop and self._reads_on():
+            pass
+        if self._end < stop:
+            raise SourceError(f"{self.path}: it breaks off at row {self._end}.")
         pieces: list[pa.Array] = []
-        try:
-            while self._at < stop:
-                batch = self._rest if self._rest is not None else next(self._batches, None)
-                if batch is None:
-                    raise SourceError(f"{self.path}: it breaks off at row {self._at}.")
-                taken = batch.slice(0, min(len(batch), stop - self._at))
-                self._rest = batch.slice(len(taken)) if len(taken) < len(batch) else None
-                wanted = taken.slice(max(0, start - self._at))
-                self._at += len(taken)
-                if len(wanted):
-                    pieces.append(self._column(wanted))
-        except BROKEN as error:
-            raise SourceError(f"{self.path} cannot be read: {str(error).partition(chr(10))[0]}.") from None
+        while self._first < stop:
+            batch = self._ahead.pop(0)
+            taken = batch.slice(0, stop - self._first)
+            if len(taken) < len(batch):
+                self._ahead.insert(0, batch.slice(len(taken)))
+            self._first += len(taken)
+            pieces.append(self._column(taken))
         if not pieces:
             return pa.array([], self.type), []
         return pa.chunked_array(pieces).combine_chunks(), []
+
+    def _go_to(self, row: int) -> None:
+        """Let what was read ahead begin with a row, from the row group on that holds it if need be."""
+        if not self._first <= row <= self._end:
+            group, self._first = 0, 0
+            while group < len(self._groups) and self._first + self._groups[group] <= row:
+                self._first += self._groups[group]
+                group += 1
+            self._end, self._ahead = self._first, []
+            groups = range(group, len(self._groups))
+            self._batches = batches_of(
+                str(self.path), self._file, _SIDECAR_ROWS, groups, self._columns, unit=self._unit
+            )
+        while self._first < row and (self._ahead or self._reads_on()):
+            batch = self._ahead.pop(0)
+            passed = min(len(batch), row - self._first)
+            self._first += passed
+            if passed < len(batch):
+                self._ahead.insert(0, batch.slice(passed))
+
+    def _reads_on(self) -> bool:
+        """Whether there was one more batch."""
+        try:
+            batch = next(self._batches, None)
+        except BROKEN as error:
+            raise SourceError(f"{self.path} cannot be read: {str(error).partition(chr(10))[0]}.") from None
+        if batch is not None:
+            self._ahead.append(batch)
+            self._end += len(batch)
+        return batch is not None
 
     def _column(self, batch: pa.RecordBatch) -> pa.Array:
         if self._single:
