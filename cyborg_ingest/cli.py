@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import inspect
 import os
 import sys
@@ -230,7 +232,7 @@ def _print_json(value: Any) -> None:
 
 
 def _at_terminal() -> bool:
-    from cyborg_ingest.output.display import is_terminal  # noqa: PLC0415 - rich is slow to import
+    from cyborg_ingest.output.display import is_terminal  # noqa: PLC0415 - `--help` needs none of this
 
     return is_terminal(sys.stderr)
 
@@ -404,10 +406,17 @@ _GIVEN_UP = ("sender", "reader", "looker")
 """How the threads are named that may be left behind."""
 
 
+_GARBAGE = 20_000
+"""So many objects are made before those among them are looked for that nobody can reach; Python's own number is 700."""
+
+
 def main() -> None:
     """The console script. Ends the process with an exit code of `errors.ExitCode`."""
     # nothing here multiplies matrices, and the threads that numpy's OpenBLAS would start take turns in spinning
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # what is imported is never garbage; to look for some in it took a tenth of the time of a short command
+    gc.set_threshold(_GARBAGE)
+    atexit.register(gc.freeze)
     streams.make_unbreakable()
     try:
         app(prog_name="cyborg-ingest")

@@ -44,7 +44,7 @@ STILL_UP = {("rows.templates", "formats.bare")}
 """Imports that the table does not allow; it may only shrink."""
 
 TERMINAL = {"typer", "rich", "click"}
-MAY_USE_TERMINAL = {"output.display", "cli", "__main__"}
+MAY_USE_TERMINAL = {"output.screen", "cli", "__main__"}
 
 HEAVY = {"cyborgdb_core", "h5py"}
 """Optional packages: whoever has not installed the extra must be able to import all the rest."""
@@ -168,7 +168,7 @@ def test_no_imports_run_in_a_circle() -> None:
     assert [circle for module in MODULES if (circle := _circle(module, edges, (), done))] == []
 
 
-def test_only_display_and_cli_know_the_terminal() -> None:
+def test_only_the_screen_and_the_command_know_the_terminal() -> None:
     culprits = [
         str(found)
         for found in IMPORTS

@@ -12,10 +12,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 from cyborg_ingest.facts import Ended, Landed, Noted, Planned, Read, Retrying, RowRejected, Sending, Skipped
 from cyborg_ingest.output import wording
 from cyborg_ingest.output.streams import shown, undecorated
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO
 
-    from rich.console import RenderableType
     from typing_extensions import Self
 
     from cyborg_ingest.facts import Event
@@ -160,47 +155,20 @@ class RichDisplay(Display):
     """A bar on a terminal, redrawn in place; lines scroll above it."""
 
     def __init__(self, out: TextIO, *, verbose: bool) -> None:
+        from cyborg_ingest.output.screen import Screen  # noqa: PLC0415 - rich is slow to import, and few need it
+
         super().__init__(out, verbose=verbose)
-        self._console = Console(file=self._out, stderr=True, highlight=False, soft_wrap=True)
-        self._bar: _Bar | None = None
+        self._screen = Screen(self._out)
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print these lines."""
         for text in map(shown, texts):
-            label, rest = text[: wording.LABEL], text[wording.LABEL :]
-            self._console.print(Text.assemble((label, wording.STYLES.get(label.strip(), "bold")), rest))
+            self._screen.line(text)
 
     def start(self) -> None:
         """Begin to show progress."""
-        self._bar = _Bar(self.tally, self._console)
-        self._bar.start()
+        self._screen.start(self.tally)
 
     def stop(self) -> None:
         """End it; the last line stays."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-
-class _Bar(Progress):
-    """Asks the tally for its numbers each time it is drawn."""
-
-    def __init__(self, tally: Tally, console: Console) -> None:
-        self.tally = tally
-        self._load: TaskID | None = None
-        super().__init__(
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[text]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=console,
-            refresh_per_second=4,
-        )
-        self._load = self.add_task("load", total=tally.expected or None, text="")
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        if self._load is not None:
-            done, expected = self.tally.done, max(1, self.tally.expected)
-            self.update(self._load, completed=done, total=expected, text=wording.rates(self.tally))
-        yield from super().get_renderables()
+        self._screen.stop()
