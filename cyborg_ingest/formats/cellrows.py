@@ -22,6 +22,7 @@ _CELL_BYTES = 60
 """What Python needs for a short text, at most."""
 _CHUNK_MEMORY = 64_000_000
 _BEGIN_BYTES = 20_000
+_LINE_END = b"\r\n"
 _BLOCK_BYTES = 1 << 20
 
 
@@ -91,7 +92,7 @@ class CellRows:
 
     def _further(self, number: int) -> Iterator[str]:
         """The lines behind the first of a row. Where the row ends only its quotes tell, so a large one ends it all."""
-        begin = self._lines.position
+        begin = self._lines.begin
         for line in self._lines:
             if self._lines.position - begin > self._limit or self._lines.is_cut:
                 raise self._kind(
@@ -129,7 +130,8 @@ class _Lines:
     def __init__(self, uri: str, file: io.BufferedReader, kind: type[FormatError | SourceError], limit: int) -> None:
         self._uri, self._kind, self._limit = uri, kind, limit
         self.number = 0
-        self.position = 0
+        self.position = self.begin = 0
+        """Behind the last line, and where it begins."""
         self.is_cut = False
         """Whether the last line is larger than allowed, so that the rest of it was read past."""
         head = file.peek(_HEAD_BYTES)[:_HEAD_BYTES]
@@ -147,12 +149,13 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        self.begin = self.position
         line = self._piece()
         if not line:
             raise StopIteration
         self.number += 1
         self.is_cut = False
-        if not line.endswith(self._end):
+        if len(line) > self._limit or not line.endswith(self._end):
             line = self._whole(line)
         try:
             return line.decode("utf-8-sig" if self.number == 1 else "utf-8", "replace" if self.is_cut else "strict")
@@ -169,18 +172,18 @@ class _Lines:
 
     def _whole(self, begin: bytes) -> bytes:
         """A line of which this is the begin; of one that is too large no more than that."""
-        pieces, size, quotes, last = [begin], len(begin), 0, begin
-        while not last.endswith(self._end) and (last := self._piece()):
+        pieces: list[bytes] = []
+        size, quotes, last = 0, 0, begin
+        while last:
             size += len(last)
-            if size <= self._limit:
-                pieces.append(last)
-                continue
-            if not self.is_cut:
-                self.is_cut = True
-                quotes = sum(one.count(b'"') for one in pieces)
-                pieces = [pieces[0][:_BEGIN_BYTES]]
             quotes += last.count(b'"')
-        if quotes % 2:
+            if size - len(_LINE_END) > self._limit and not self.is_cut:
+                self.is_cut = True
+                pieces = [(pieces or [last])[0][:_BEGIN_BYTES]]
+            if not self.is_cut:
+                pieces.append(last)
+            last = b"" if last.endswith(self._end) else self._piece()
+        if self.is_cut and quotes % 2:
             raise self._kind(
                 f"{self._uri}, line {self.number}: it has {size:,} bytes, more than the {self._limit:,} that "
                 "--max-row-bytes allows, and its quotes do not tell where its row ends. Mend it, or write the file "

@@ -15,6 +15,7 @@ import pyarrow as pa
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, MappingError, SourceError
 from cyborg_ingest.formats.base import EXAMPLE, ORIGIN, Layout, check_names
+from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.cellcolumns import CellColumns
 from cyborg_ingest.formats.cellrows import CellRows
 from cyborg_ingest.formats.cells import ARROW, Kind, kind_of
@@ -98,7 +99,8 @@ class DelimitedReader:
             while found := table.take(rows):
                 if row + len(found) > start:
                     chunk = CellColumns(table.schema, columns, table.form, sidecars, found)
-                    yield chunk.chunk(part, row, table.position).rows(start - row, len(found))
+                    wanted = chunk.chunk(part, row, table.position).rows(start - row, len(found))
+                    yield from bounded([wanted], sidecars.max_row_bytes)
                 row += len(found)
 
 
