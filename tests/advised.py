@@ -1,17 +1,22 @@
 """What messages advise, by room: the command that ends with a message, and the one that it advises.
 
 `{}` in a message stands for what the source has in braces there. Commands are run in a folder that `files` fills.
+What takes more than a command line is in the tests that call `says`; test_advice finds their messages, too.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from typer.testing import CliRunner
+
+from cyborg_ingest import cli
 
 
 class Advice(NamedTuple):
@@ -21,6 +26,18 @@ class Advice(NamedTuple):
     mended: str
     code: int = 0
     then: str = ""
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    """A command line: its exit code, and all that it said."""
+    done = CliRunner().invoke(cli.app, [str(one) for one in arguments])
+    return done.exit_code, done.output
+
+
+def says(told: str, message: str) -> None:
+    """A message of the source, or a part of it as it stands there, is in what was told. What it advises comes next."""
+    words = [re.escape(one.strip()) for one in re.split(r"\{[a-z]*\}", message)]
+    assert re.search(".*?".join(words), told, re.DOTALL), told
 
 
 def files() -> None:
@@ -41,6 +58,7 @@ def files() -> None:
     Path("words.pkl").write_bytes(b"\x80\x04.")
     Path("blank").write_text("\n")
     Path("nokey").write_text("no key")
+    Path("largekey").write_text("ab" * 40_000)
     Path("schema.json").write_text('{"year": {"filterable": true, "pattern": false}}')
     Path("idscut.npy").write_bytes(Path("ids5.npy").read_bytes()[:-8])
     Path("idslong.npy").write_bytes(Path("ids5.npy").read_bytes() * 2)
@@ -73,6 +91,7 @@ def _lines() -> None:
         "noids.jsonl": json.dumps({"text": "words", "vector": [1, 2, 3, 4]}),
         "wide.jsonl": json.dumps({**row, "metadata": {f"field{n}": n for n in range(60)}}),
         "badvector.jsonl": f"{json.dumps(row)}\n{json.dumps({**row, 'vector': [1, 'x', 2, 3]})}",
+        "badcontents.jsonl": f"{json.dumps(row)}\n{json.dumps({**row, 'id': 'b', 'contents': {'a': 1}, 'other': 'x'})}",
         "unparsable.jsonl": f"{json.dumps(row)}\n{{",
     }
     for name, text in texts.items():
@@ -121,6 +140,7 @@ def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
         "template": {"file": ids, "row": ids, "vector": vector},
         "twoids": {"id": ids, "uuid": ids, "vector": vector},
         "large": {"id": ids, "vector": vector, "text": pa.array(["x" * 5000] * 5)},
+        "notutf8": {"id": ids, "vector": vector, "t": pa.array([b"a", b"\xff", b"c", b"d", b"e"]).view(pa.string())},
     }  # fmt: skip
     for name, columns in tables.items():
         pq.write_table(pa.table(columns), f"{name}.parquet")
@@ -274,6 +294,10 @@ WHERE = _upserts({
     "--where {} looks at no column": ("rows.parquet --where '1 = 1'", "rows.parquet --where 'a = 1'"),
     "No row meets --where {}: nothing is loaded": ("rows.parquet --where 'a = 77'", "rows.parquet --where 'a = 1'"),
     "(Of the rows that were looked at; --full looks at all.)": ("rows.parquet --where 'a = 77'", "rows.parquet"),
+    "what --where looks at is not UTF-8": (
+        "notutf8.parquet --where \"t = 'c'\"", "notutf8.parquet --where \"t = 'c'\" --max-errors 1", 1),
+    "{}; so --where cannot tell whether to load it": (
+        "notutf8.parquet --where \"t = 'c'\"", "notutf8.parquet --where \"id = 'c'\" --metadata-columns id"),
 })  # fmt: skip
 WHERE["(Of the rows that were looked at; --full looks at all.)"] = Advice(
     "inspect rows.parquet --where 'a = 77'", "inspect rows.parquet --where 'a = 1' --full"
@@ -294,6 +318,11 @@ SETTINGS = {
     "Both {} and --api-key-file are given. Drop one": Advice(
         "index list --target http://127.0.0.1:9 --retries 0 --api-key-file key ENV=API_KEY",
         "index list --target http://127.0.0.1:9 --retries 0 --api-key-file key", 3, "Nothing answers at"),
+    "{} {}: {}.": Advice(
+        "index create y --index-key-file nowhere", "index create y --index-key-file key"),
+    "The key that was tried is that of --index-key-file {}.": Advice(
+        "index info x --index-key-file key", "index info x"),
+    "The key that was tried is that of {}.": Advice("index info x ENV=INDEX_KEY", "index info x ENV="),
     "--index-key-file {}": Advice(
         "index create y --index-key-file nokey", "index create y --index-key-file key"),
     "--api-key-file {}": Advice(
@@ -350,6 +379,9 @@ TARGETS = {
         "If they hold the same rows, choose with --format or a pattern": ("formats", "'formats/*.parquet'"),
         "--null-values '{}' takes that as nothing": (
             "nulls.csv --metadata-columns n", "nulls.csv --metadata-columns n --null-values NA"),
+        "--column-types says": (
+            "mixed.csv --metadata-columns n --column-types n=int",
+            "mixed.csv --metadata-columns n --column-types n=text"),
         "--column-types {}={} would reject such rows": (
             "mixed.csv --metadata-columns n",
             "mixed.csv --metadata-columns n --column-types n=int --max-errors 1", 1),
@@ -369,6 +401,8 @@ FINDINGS = {
             "nullvectors.parquet", "nullvectors.parquet --vector-column other", 0),
         "--metadata-column takes another column; {}": (
             "badmeta.parquet", "badmeta.parquet --metadata-column other", 0),
+        "--contents-column takes another column; {}": (
+            "badcontents.jsonl", "badcontents.jsonl --contents-column other", 0),
         "--metadata-column '' loads none; {}": ("nan.parquet", "nan.parquet --metadata-column ''", 0),
         "--id-column takes the ids from another column, --id-prefix tells files without ids apart": (
             "sameids.parquet", "sameids.parquet --id-column code", 0),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cyborgdb
 import numpy as np
 import pytest
+from advised import says
 from conftest import KEY
 
 from cyborg_ingest.settings import keys
@@ -73,6 +74,9 @@ def test_an_index_whose_creation_was_cut_short_is_said_to_be_half_there(service:
         [*command, "--target", service.url], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 3
+    says(
+        done.stderr, "{} And yet its name is taken: its creation was cut short, or goes on still. Run the same command"
+    )
     assert "cyborg-ingest index create half --target disk:DIRECTORY" in done.stderr
     advised = [sys.executable, "-m", "cyborg_ingest", "index", "create", "half", "--target", f"disk:{service.data}"]
     subprocess.run(advised, env=environment, check=True, timeout=60, capture_output=True)

@@ -38,10 +38,16 @@ _MOST_PARTS = 10_000
 """A header may claim any number of rows."""
 
 _ROWS_A_UNIT = 32
+
 """Of the largest size: half a gigabyte, by itself."""
 
 LARGEST_DIMENSION = 65_535
 """The engine's limit: a header that claims more is not believed, and no room is made for it."""
+
+
+def raised_for(size: int) -> str:
+    """The words on the option that lets so many bytes be decoded at once."""
+    return f"raise --max-row-bytes to {-(-size // _ROWS_A_UNIT)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,8 +186,8 @@ class _Lines:
         if self.is_cut and quotes % 2:
             raise self._kind(
                 f"{self._uri}, line {self.number}: it has {size:,} bytes, more than the {self._limit:,} that "
-                "--max-row-bytes allows, and its quotes do not tell where its row ends. Mend it, or write the file "
-                "again."
+                "--max-row-bytes allows, and its quotes do not tell where its row ends. Raise it, or mend the "
+                "line if a quote is not closed."
             )
         return b"".join(pieces)
 

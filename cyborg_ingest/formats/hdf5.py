@@ -19,6 +19,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.apart.borrowing import borrowed
 from cyborg_ingest.apart.process import LostError, MissingError, RefusedError
 from cyborg_ingest.errors import FormatError, MissingExtraError, SourceError
+from cyborg_ingest.formats.base import raised_for
 from cyborg_ingest.formats.ends import hdf5_end
 from cyborg_ingest.formats.named import Array, chunks, described, layout_of, row_shape, to_arrow
 from cyborg_ingest.rows.arrays import joined_text_array
@@ -179,8 +180,8 @@ def _why_not(found: dict[str, Any], array: Array, size: int, unit: int) -> str:
     piece, stored = found["piece"], found["stored"]
     if piece > unit:
         return (
-            f"is stored in pieces of {piece:,} bytes; {unit:,} are possible. Cut it with h5repack, or raise "
-            "--max-row-bytes (a 32nd of that)"
+            f"is stored in pieces of {piece:,} bytes; {unit:,} are possible. Cut it with h5repack, or "
+            f"{raised_for(piece)}"
         )
     claimed = array.shape[0] * array.row_bytes
     if claimed and not stored:

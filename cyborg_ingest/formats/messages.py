@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from cyborg_ingest.errors import SourceError
+from cyborg_ingest.formats.base import raised_for
 from cyborg_ingest.formats.ends import NOT_READ, FlatTable, arrow_blocks, footer_of
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def check_size(uri: str, what: str, size: int, unit: int) -> None:
     if size > unit:
         raise SourceError(
             f"{uri}: {what} has {size:,} bytes once it is decoded, and {unit:,} are possible at once. Write it with "
-            "fewer rows a record batch (in pyarrow chunksize or max_chunksize, in polars record_batch_size), or raise "
-            "--max-row-bytes (a 32nd of that)."
+            "fewer rows a record batch (in pyarrow chunksize or max_chunksize, in polars record_batch_size), or "
+            f"{raised_for(size)}."
         )
 
 

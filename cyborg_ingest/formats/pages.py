@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.formats.base import LARGEST_DIMENSION
+from cyborg_ingest.formats.base import LARGEST_DIMENSION, raised_for
 from cyborg_ingest.formats.bounds import CHUNK_BYTES, OBJECT_BYTES, array_sizes
 from cyborg_ingest.formats.ends import NOT_READ, Page, page_head
 
@@ -146,8 +146,8 @@ class _Leaf:
     def _beyond(self, what: str, size: int) -> SourceError:
         return SourceError(
             f"{self._uri}: row group {self._group}, column {self._chunk.path_in_schema!r}: {what} {size:,} bytes to be "
-            f"decoded at once, and {self._unit:,} are possible. Write it with smaller pages and rows, or raise "
-            f"--max-row-bytes (a 32nd of that)."
+            f"decoded at once, and {self._unit:,} are possible. Write it with smaller pages and rows, or "
+            f"{raised_for(size)}."
         )
 
 

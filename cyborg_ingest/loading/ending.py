@@ -16,7 +16,9 @@ from cyborg_ingest.errors import DifferenceError, SourceError
 from cyborg_ingest.loading.report import row_counts
 from cyborg_ingest.model import Reason
 from cyborg_ingest.rows.batches import Cutting, cut
+from cyborg_ingest.settings.commands import verify_command
 from cyborg_ingest.state.probes import PROBES, Probes, Sample, contradicted
+from cyborg_ingest.targets.keyring import key_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
     from cyborg_ingest.check.distinct import Count
     from cyborg_ingest.model import Batch, StoredRow
     from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.settings.options import LoadSettings
     from cyborg_ingest.state.probes import Probe
     from cyborg_ingest.tally import Tally
     from cyborg_ingest.targets.base import Index
 
-NEXT_STEP = (
-    "Was the index deleted, made anew or written to by somebody else while the load ran? See which rows differ with "
-    "cyborg-ingest verify; the same command loads everything again."
+_CAUSES = (
+    "Was the index deleted, made anew or written to by somebody else while the load ran? If so, the same command "
+    "loads everything again."
 )
 
 ANSWER_BYTES = 16_000_000
@@ -173,10 +176,19 @@ def _verified_count(
     return check_count(*counts, rows + earlier, ids_of(plan, index.describe().dimension or None, tally))
 
 
-def raise_what_differs(verified: dict[str, Any] | None, faults: list[str]) -> None:
-    """Raise DifferenceError with all that was found, if anything was."""
-    found = [*faults, NEXT_STEP] if faults else []
+def raise_what_differs(
+    verified: dict[str, Any] | None, faults: list[str], settings: LoadSettings, precision: Precision | None
+) -> None:
+    """Raise DifferenceError with all that was found, if anything was, and the command that shows more."""
+    found = [*faults, _CAUSES] if faults else []
     if verified and verified["differences"]:
-        found.insert(0, f"{verified['text']} See the report, or run cyborg-ingest verify.")
-    if found:
-        raise DifferenceError(" ".join(found))
+        found.insert(0, verified["text"])
+    if not found:
+        return
+    if not any(map(places.is_object, settings.sources)):
+        found.append(f"To see which rows differ: {_verify_command(settings, (precision or Precision()).judging.name)}")
+    raise DifferenceError(" ".join(found))
+
+
+def _verify_command(settings: LoadSettings, precision: str) -> str:
+    return verify_command(settings, {"storage_precision": precision, "index_key_file": key_file(settings)})

@@ -372,11 +372,11 @@ class _Run:
         if self.opened is not None:
             info, count = self.opened.info, self.opened.index.count()
             findings += index_findings(client, info, count, plan.dimension, checks.rows)
-            for kind, text, option in refusals(self.opened, client, self.settings):
+            for kind, text, next_step in refusals(self.opened, client, self.settings):
                 if kind == "sole_writer":  # a dry run keeps no journal, which would know
-                    self.tell(Noted(f"{text} {option} The job that made the index need not."))
+                    self.tell(Noted(f"{text} {next_step} The job that made the index need not."))
                 else:
-                    findings += (Finding(kind, text, option),)
+                    findings += (Finding(kind, text, next_step),)
         elif (refused := self._key_refused(client)) is not None:
             findings += (Finding("key_place", *refused),)
         self.findings = [one.to_dict() for one in findings]
@@ -526,7 +526,7 @@ class _Run:
             )
         said = self._facts().get("contradiction") or next(iter(self.transfer.delivery.contradictions), None)
         faults = list(self.evidence.faults(before, after, said, precision, self._get))
-        raise_what_differs(self.verified, faults)
+        raise_what_differs(self.verified, faults, self.settings, precision)
 
     def _get(self, ids: list[str]) -> list[StoredRow]:
         """Rows of the index."""

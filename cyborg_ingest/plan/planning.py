@@ -108,6 +108,8 @@ def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: Colu
             return False
         return True
 
+    if settings.format and sources and all(map(places_of.is_object, sources)):
+        raise UsageError("--format is for files, and no source is one. Leave it out.")
     return discover(sources, settings.format, is_row)
 
 
@@ -332,7 +334,10 @@ def _places(plan: Plan) -> npt.NDArray[np.int64]:
     """Where the rows are that are asked for: all have to be looked at. Raises UsageError."""
     once = next((source.layout.uri for source in plan.sources if places_of.is_read_once(source.layout.uri)), None)
     if once is not None:
-        raise UsageError(f"--sample looks at all rows before it picks some, and {once} can be read once only.")
+        raise UsageError(
+            f"--sample looks at all rows before it picks some, and {once} can be read once only. Save it in a file, or "
+            "take its first rows with --limit."
+        )
     uris = [source.layout.uri for source in plan.sources]
     rows = {source.layout.uri: source.layout.rows or 0 for source in plan.sources}
     found = [np.empty(0, np.int64)]

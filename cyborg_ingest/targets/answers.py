@@ -148,7 +148,7 @@ def check_count(target: str, message: Any, rows: int) -> None:
     if found is not None and int(found[1]) != rows:
         raise MiscountError(
             f"{target} says that it took {int(found[1]):,} rows of a request with {rows:,}. What it has of them is not "
-            "known: compare the index with cyborg-ingest verify."
+            "known: send them again, or compare what it holds."
         )
 
 

@@ -108,7 +108,14 @@ def where_kept(place: Place, index: str) -> str:
     return f"A new key for index {index!r} is kept in {place.path}. Back it up: without it nothing can be read.{how}"
 
 
+def key_file(settings: TargetSettings) -> Path | None:
+    """The file of the key for another command, where this one was told of one."""
+    named = key_out(settings)
+    made = named if named is not None and named.exists() else None  # not written for an index that was there already
+    return settings.index_key_file or made
+
+
 def as_options(settings: TargetSettings) -> list[str]:
     """How another command is told of the key that this one was told of by a file."""
-    file = settings.index_key_file or key_out(settings)
+    file = key_file(settings)
     return [] if file is None else ["--index-key-file", str(file)]

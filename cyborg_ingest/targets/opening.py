@@ -179,8 +179,8 @@ def check_index(
             f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}. "
             "Name another index, or another --vector-column."
         )
-    for _, text, option in refusals(opened, client, create, is_own=is_own):
-        raise UsageError(f"{text} {option}")
+    for _, text, next_step in refusals(opened, client, create, is_own=is_own):
+        raise UsageError(f"{text} {next_step}")
     if create.storage_precision and not opened.created:
         emit(
             Noted(
@@ -193,7 +193,7 @@ def check_index(
 def refusals(
     opened: Opened, client: Client, create: LoadSettings, *, is_own: bool = False
 ) -> Iterator[tuple[str, str, str]]:
-    """What of its options keeps a load from an index that is there: a code, what it is, and the option for it."""
+    """What of its options keeps a load from an index that is there: a code, what it is, and the next step."""
     info = opened.info
     if client.target.startswith("s3://") and not (opened.created or is_own or create.sole_writer):
         yield (
