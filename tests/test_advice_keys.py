@@ -59,17 +59,19 @@ def test_without_a_place_for_the_key_the_whole_command_is_printed(monkeypatch: p
 
 
 def test_a_kept_key_that_is_not_the_indexs_is_named_and_another_file_helps(place: Path) -> None:
-    keys.keep_new_key(made(), key=WRONG)
+    kept = made()
+    keys.keep_new_key(kept, key=WRONG)
     code, told = run("index", "info", "x")
     assert code == 2, told
-    says(told, "The key that was tried is kept in {}; --index-key-file names another.")
+    says(told, "Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file.")
+    assert f"The key that was tried is kept in {kept}." in told
     code, told = run("index", "info", "x", "--index-key-file", "right.key")
     assert code == 0, told
     Path("out.key").write_text(WRONG.hex())
     Path("out.key").chmod(0o600)
     create = ("upsert", "rows.npy", "--create", "--index", "x")
     code, told = run(*create, "--key-out", "out.key")
-    assert (code, f"is kept in --key-out {place / 'out.key'}; --index-key-file names" in told) == (2, True), told
+    assert (code, f"is kept in --key-out {place / 'out.key'}." in told) == (2, True), told
     code, told = run(*create, "--index-key-file", "right.key")
     assert code == 0, told
 

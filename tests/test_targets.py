@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import cyborgdb
 import numpy as np
 import pytest
 import requests
+from advised import run, says
 from conftest import KEY, ROOT_KEY
 from proxy import Fault, Proxy, status
 from service import Service, free_port, running
@@ -32,6 +34,7 @@ from cyborg_ingest.errors import (
     UsageError,
 )
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.settings import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -444,10 +447,24 @@ def test_an_index_behind_a_kms_is_made_and_filled_without_a_key(kms_service: Ser
             assert report.verify["differences"] == 0
         assert bodies
         assert all("index_key" not in json.loads(body) for body in bodies)
-        with cyborg_ingest.connect(proxy.url) as client, pytest.raises(AccessError, match="kept by a KMS: give none"):
-            client.index("vaulted", KEY).count()
+        _follow_what_is_said_of_a_key(proxy.url, tmp_path)
     with cyborg_ingest.connect(f"disk:{kms_service.data}") as client:
         for key in (None, KEY):
             with pytest.raises(AccessError, match="kept by a KMS .aws-kms.: only a service can open it"):
                 client.index("vaulted", key).describe()
     assert not (Path(os.environ["CYBORG_INGEST_CONFIG_DIR"]) / "keys").exists()
+
+
+def _follow_what_is_said_of_a_key(target: str, folder: Path) -> None:
+    """A key that is given, or that an earlier index of this name has left, is none of an index behind a KMS."""
+    info, kept = ("index", "info", "vaulted", "--target", target), keys.kept_key_path(target, "vaulted")
+    (folder / "key").write_text(KEY.hex())
+    code, told = run(*info, "--index-key-file", folder / "key")
+    assert code == 2, told
+    says(told, "Its key is kept by a KMS: give none (no CYBORG_INGEST_INDEX_KEY, no --index-key-file, no key file that")
+    keys.keep_new_key(kept, key=KEY)
+    code, told = run(*info)
+    assert (code, "give none" in told, f"is kept in {kept}." in told) == (2, True, True), told
+    shutil.rmtree(kept.parents[1])
+    code, told = run(*info)
+    assert code == 0, told

@@ -65,8 +65,8 @@ def test_a_key_that_is_not_the_indexs_is_told_by_where_it_came_from(engine: Engi
     assert f"that of --index-key-file {tmp_path / 'wrong'}." in run(*info, "--index-key-file", tmp_path / "wrong")
     assert "that of CYBORG_INGEST_INDEX_KEY." in run(*info, CYBORG_INGEST_INDEX_KEY=WRONG.hex())
     upsert = ("upsert", rows, "--index", index, "--target", engine.target, "--create")
-    assert f"kept in --key-out {tmp_path / 'out.key'};" in run(*upsert, "--key-out", tmp_path / "out.key")
+    assert f"kept in --key-out {tmp_path / 'out.key'}." in run(*upsert, "--key-out", tmp_path / "out.key")
     with engine.connect() as client:
         kept = keys.kept_key_path(client.target, index)
     keys.keep_new_key(kept, key=WRONG)
-    assert f"kept in {kept};" in run(*info)
+    assert f"kept in {kept}." in run(*info)

@@ -68,7 +68,7 @@ def origin(settings: TargetSettings, target: str, index: str) -> str:
     kept = next((place for place in looked_at if place.find() is not None), None)
     if kept is not None:
         place = f"--key-out {kept.path}" if kept.is_named else kept.path
-        return f"The key that was tried is kept in {place}; --index-key-file names another."
+        return f"The key that was tried is kept in {place}."
     return f"None is kept in {' or '.join(str(place.path) for place in looked_at)}."
 
 
