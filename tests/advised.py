@@ -140,7 +140,7 @@ def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
         "template": {"file": ids, "row": ids, "vector": vector},
         "twoids": {"id": ids, "uuid": ids, "vector": vector},
         "large": {"id": ids, "vector": vector, "text": pa.array(["x" * 5000] * 5)},
-        "notutf8": {"id": ids, "vector": vector, "t": pa.array([b"a", b"\xff", b"c", b"d", b"e"]).view(pa.string())},
+        "notutf8": {"id": ids, "vector": vector, "n": range(5), "t": pa.array([b"a", b"\xff", b"c", b"d", b"e"]).view(pa.string())},
     }  # fmt: skip
     for name, columns in tables.items():
         pq.write_table(pa.table(columns), f"{name}.parquet")
@@ -297,7 +297,7 @@ WHERE = _upserts({
     "what --where looks at is not UTF-8": (
         "notutf8.parquet --where \"t = 'c'\"", "notutf8.parquet --where \"t = 'c'\" --max-errors 1", 1),
     "{}; so --where cannot tell whether to load it": (
-        "notutf8.parquet --where \"t = 'c'\"", "notutf8.parquet --where \"id = 'c'\" --metadata-columns id"),
+        "notutf8.parquet --where \"t = 'c'\"", "notutf8.parquet --where \"id = 'c'\" --metadata-columns n"),
 })  # fmt: skip
 WHERE["(Of the rows that were looked at; --full looks at all.)"] = Advice(
     "inspect rows.parquet --where 'a = 77'", "inspect rows.parquet --where 'a = 1' --full"
