@@ -227,7 +227,9 @@ def _command_line() -> list[str]:
 def _print_json(value: Any) -> None:
     import json  # noqa: PLC0415 - `--help` needs none of this
 
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    from cyborg_ingest.settings.scrubbing import KNOWN  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(KNOWN.scrubbed(value), indent=2) + "\n")
     sys.stdout.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import base64
 import json
+import textwrap
 import urllib.parse
 from typing import TYPE_CHECKING
 
@@ -49,11 +50,26 @@ FORMS: dict[str, Callable[[bytes], str]] = {
     "percent": lambda key: urllib.parse.quote(key, safe=""),
     "percent, plus for a blank": urllib.parse.quote_plus,
     "all percent": lambda key: "".join(f"%{one:02X}" for one in key),
+    "base32": lambda key: base64.b32encode(key).decode(),
+    "percent twice": lambda key: urllib.parse.quote(urllib.parse.quote(key, safe="")),
+    "entities": lambda key: "".join(f"&#{one};" for one in key),
+    "hex entities": lambda key: "".join(f"&#x{one:x};" for one in key),
+    "Latin-1 in XML": lambda key: key.decode("latin-1").encode("ascii", "xmlcharrefreplace").decode(),
+    "Latin-1 with escapes": lambda key: key.decode("latin-1").encode("ascii", "backslashreplace").decode(),
+    "hex in lines": lambda key: "\n    ".join(textwrap.wrap(key.hex(), 20)),
+    "a list of hex texts": lambda key: str([hex(one) for one in key]),
     "both ends of the hex": lambda key: f"{key.hex()[:24]}...{key.hex()[-24:]}",
     "the beginning of its repr": lambda key: repr(key[:16]),
 }
 
-WHOLE = {"both ends of the hex", "the beginning of its repr", "base64 of more", "base64 of the hex"}
+WHOLE = {
+    "hex in lines",
+    "base32",
+    "both ends of the hex",
+    "the beginning of its repr",
+    "base64 of more",
+    "base64 of the hex",
+}
 """Forms whose pieces are not the form of a piece."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.rows.values import JsonList, dump_objects
+from cyborg_ingest.settings.scrubbing import KNOWN
 
 if TYPE_CHECKING:
     import datetime
@@ -108,11 +109,11 @@ class RunReport:
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it; the names stay once released."""
+        """As JSON has it, without any key, whoever has said it; the names stay once released."""
         found = {name: getattr(self, name) for name in self.__slots__}
         found["started"] = self.started.isoformat(timespec="milliseconds")
         found["ended"] = self.ended.isoformat(timespec="milliseconds")
-        return {"schema_version": SCHEMA_VERSION, **found}
+        return {"schema_version": SCHEMA_VERSION, **KNOWN.scrubbed(found)}
 
 
 def row_counts(tally: Tally) -> dict[str, int]:

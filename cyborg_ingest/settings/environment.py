@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import UsageError, printable
 from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.hidden import without_locals
 from cyborg_ingest.settings.options import (
     ENVIRONMENT_PREFIX,
     CreateIndexSettings,
@@ -34,6 +35,7 @@ def known() -> set[str]:
     return _OTHERS | {one.env for one in declared if one.env}
 
 
+@without_locals
 def refuse_empty(environ: Mapping[str, str]) -> None:
     """Raise UsageError where a variable is set, and empty: that is a value that got lost, and not an absent one."""
     for name in sorted(known() & environ.keys()):

@@ -17,6 +17,7 @@ import platformdirs
 
 from cyborg_ingest.errors import KeyFileError, UsageError
 from cyborg_ingest.private import Folder
+from cyborg_ingest.settings.hidden import without_locals
 from cyborg_ingest.smallfiles import read_small
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _LONGEST_NAME = 120
 _LARGEST = 65_536
 
 
+@without_locals
 def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
     """The index's key of 32 bytes, from the environment (64 hex digits) or a file; None if neither is given.
 
@@ -52,6 +54,7 @@ def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
     return _usable(key, INDEX_KEY_VARIABLE)
 
 
+@without_locals
 def given(environ: Mapping[str, str], name: str) -> str | None:
     """A variable's value; None where it is not set. Raises UsageError where it is empty: that is not absent."""
     text = environ.get(name)
@@ -96,6 +99,7 @@ def _from_base64(text: bytes) -> bytes | None:
     return None
 
 
+@without_locals
 def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
     """The service's API key, from the environment or a file; None if neither is given. Raises KeyFileError."""
     text = given(environ, API_KEY_VARIABLE)
@@ -160,6 +164,7 @@ def suggested_name(index: str) -> str:
     return f"{_file_name(index)}.key"
 
 
+@without_locals
 def find_kept_key(path: Path, *, is_named: bool = False) -> bytes | None:
     """The key kept at a path; None if there is none. `is_named`: by --key-out. Raises KeyFileError, UntrustedError."""
     what = f"--key-out {path}" if is_named else f"The kept key {path}"
@@ -173,6 +178,7 @@ def find_kept_key(path: Path, *, is_named: bool = False) -> bytes | None:
     return None if data is None else _parsed(data, what)
 
 
+@without_locals
 def keep_new_key(path: Path, *, is_named: bool = False, key: bytes | None = None) -> bytes:
     """Make a key and keep it: on disk before it is used, readable by its owner alone, never overwritten.
 

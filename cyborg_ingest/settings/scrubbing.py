@@ -2,16 +2,17 @@
 
 A binding that refuses an argument prints all of them, a validator echoes what it was sent, an HTTP library the
 address. A text is read in each way that can spell bytes (hex digits, escapes, a list of numbers, base64), and where
-eight bytes or more of a key stand in a row, the run is replaced: what cut the text, or printed half of a key, hides
-nothing.
+eight bytes or more of a key stand in a row, of its hex digits ten, the run is replaced: what cut the text, or printed
+half of a key, hides nothing. So is what is left of a key that was taken for text in some encoding.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,8 +22,14 @@ MASK = "***"
 _RUN = 8
 """Bytes of an index key in a row that give it away; fewer are found in ordinary text."""
 
+_RUN_OF_HEX = 5
+"""The same of its hex digits, which stand out from ordinary text."""
+
 _LONGEST = 1_000_000
 """Characters of a text that are looked at; what is beyond is not shown either."""
+
+_LONGEST_FORM = 10_000
+"""Characters that a key takes at most, in whichever form; pieces of a text overlap by so many."""
 
 _STARS = re.compile(r"(?:\*{3}[\s,:\-]*){2,}")
 
@@ -54,6 +61,11 @@ class _Form(NamedTuple):
         yield run
 
 
+_LOST = "?"
+"""What stands for a character that is no byte, as do U+FFFD and the sign that other programs put in its place."""
+
+_LEAST = 5
+
 _NAMED = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "e": 27, "0": 0}
 _PAIRS = {"%2b": "+", "%2f": "/", "\\/": "/", "-": "+", "_": "/"}
 _BYTES = 256
@@ -78,7 +90,7 @@ def _code(spelled: str) -> int:
 def _byte(spelled: str) -> str:
     """The character of one byte; Python keeps one that is no UTF-8 at U+DC80 to U+DCFF."""
     code = _code(spelled)
-    return chr(code % 256) if code < _BYTES or code in _NO_UTF8 else "?"
+    return chr(code % 256) if code < _BYTES or code in _NO_UTF8 else _LOST
 
 
 def _bytes(spelled: str) -> str:
@@ -87,18 +99,35 @@ def _bytes(spelled: str) -> str:
     return chr(code).encode("utf-8", "surrogateescape" if code in _NO_UTF8 else "replace").decode("latin-1")
 
 
+def _mixed(spelled: str) -> str:
+    """An escape of a byte, or a character in UTF-8: what stands there where most was text."""
+    return _byte(spelled) if spelled[0] == "\\" and _code(spelled) < _BYTES else _bytes(spelled)
+
+
 def _percent(spelled: str) -> str:
-    found = chr(int(spelled[1:], 16)) if len(spelled) > 1 else _bytes(spelled)
+    found = chr(int(spelled[-2:], 16)) if len(spelled) > 1 else _bytes(spelled)
     return " " if found == "+" else found  # which a form has in the place of a blank
 
 
-_BETWEEN = r"[\s:,;.\-_{}|'\"\[\]()]+"
+def _entity(spelled: str) -> str:
+    if spelled[0] != "&" or len(spelled) == 1:
+        return _byte(spelled)
+    digits = spelled[2:-1]
+    return _byte(chr(int(digits[1:], 16) if digits[0] in "xX" else int(digits)))
+
+
+_BETWEEN = r"[\s:,;.\-_{}|'\"\[\]()]+|\\+[nrt'\"]|%(?:0[9ad]|20|2[2789c]|3[ab]|5[bd])"
 _DIGITS = _Form(re.compile(rf"0x(?=[0-9a-f])|\\+x|\\*u00|%|{_BETWEEN}|([0-9a-f])", re.IGNORECASE), str.lower)
 _HEX_NUMBERS = _Form(
     re.compile(rf"{_BETWEEN}|0x(?=[0-9a-f])|([0-9a-f]{{1,2}})(?![0-9a-z])", re.IGNORECASE),
     lambda one: chr(int(one, 16)),
 )
-_NUMBERS = _Form(re.compile(r"[\s,;:\[\](){}|]+|(-?\d{1,3})(?![0-9a-z])", re.IGNORECASE | re.ASCII), _number)
+_NUMBERS = _Form(
+    re.compile(
+        r"[\s,;:\[\](){}|]+|\\+[nrt]|%(?:0[ad]|20|2[89c]|5[bd])|(-?\d{1,3})(?![0-9a-z])", re.IGNORECASE | re.ASCII
+    ),
+    _number,
+)
 _BASE64 = _Form(
     re.compile(r"\\+[nr]|[\r\n]+|(%2[bf]|\\/|[a-z0-9+/_-])", re.IGNORECASE),
     lambda sign: _PAIRS.get(sign.lower(), sign),
@@ -109,8 +138,15 @@ _ESCAPED = _Form(re.compile(rf"(\\(?:{_ESCAPE})|.)", re.DOTALL), _byte)
 _ESCAPED_UTF8 = _Form(re.compile(rf"(\\(?:{_ESCAPE})|[^\0-\x7f]|.)", re.DOTALL), _bytes)
 _ESCAPED_TWICE = _Form(re.compile(rf"(\\{{4}}|\\{{1,3}}(?:{_ESCAPE})|.)", re.DOTALL), _byte)
 _ESCAPED_OFTEN = _Form(re.compile(rf"(\\+(?:{_ESCAPE})|.)", re.DOTALL), _byte)
-_OF_ESCAPES = (_ESCAPED, _ESCAPED_UTF8, _ESCAPED_TWICE, _ESCAPED_OFTEN)
-_PERCENT = _Form(re.compile(r"(%[0-9a-f]{2}|.)", re.DOTALL | re.IGNORECASE), _percent)
+_ESCAPED_MIXED = _Form(re.compile(rf"(\\+(?:{_ESCAPE})|[^\0-\x7f]|.)", re.DOTALL), _mixed)
+_ESCAPED_BYTES = _Form(re.compile(r"(\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|.)", re.DOTALL), _byte)
+_OF_ESCAPES = (_ESCAPED, _ESCAPED_UTF8, _ESCAPED_TWICE, _ESCAPED_OFTEN, _ESCAPED_MIXED, _ESCAPED_BYTES)
+_ANY_CASE = re.DOTALL | re.IGNORECASE
+_PERCENT = _Form(re.compile(r"([%=][0-9a-f]{2}|.)", _ANY_CASE), _percent)
+_PERCENT_TWICE = _Form(re.compile(r"(%25[0-9a-f]{2}|.)", _ANY_CASE), _percent)
+_ENTITY = r"&#(?:x[0-9a-f]{1,6}|[0-9]{1,7});"
+_ENTITIES = _Form(re.compile(rf"({_ENTITY}|.)", _ANY_CASE), _entity)
+_ENTITIES_ESCAPED = _Form(re.compile(rf"({_ENTITY}|\\+(?:x[0-9a-f]{{2}}|u00[0-9a-f]{{2}}|[^&])|.)", _ANY_CASE), _entity)
 
 
 class Secrets:
@@ -146,6 +182,26 @@ class Secrets:
             text = text[:start] + MASK + text[end:]
         return _STARS.sub(MASK, text) if spans else text
 
+    def scrubbed(self, value: Any) -> Any:
+        """What JSON has, without them: in texts, in names of fields, and spelled by the numbers of lists."""
+        if not self._shows(value):
+            return value
+        if isinstance(value, dict):
+            found: Any = {self.scrub(str(name)): self.scrubbed(one) for name, one in value.items()}
+        elif isinstance(value, list | tuple):
+            found = [self.scrubbed(one) for one in value]
+        else:
+            found = self.scrub(str(value))
+        return MASK if self._shows(found) else found
+
+    def _shows(self, value: Any) -> bool:
+        """Whether one is in a value as JSON has it."""
+        if not self._known or value is None or isinstance(value, bool):
+            return False
+        told = json.dumps(value, default=str)
+        pieces = (told[start : start + _LONGEST] for start in range(0, len(told), _LONGEST - _LONGEST_FORM))
+        return any(self.scrub(piece) != piece for piece in pieces)
+
     def __repr__(self) -> str:
         return f"Secrets({MASK})"
 
@@ -158,10 +214,11 @@ class _Parts(NamedTuple):
     anchors: tuple[str, ...]
 
     @classmethod
-    def of(cls, values: str, size: int) -> _Parts:
-        """The parts of a key that is spelled by these values."""
+    def of(cls, values: str, size: int, *, least: int = 0) -> _Parts:
+        """The parts of a key that is spelled by these values; `least`: so many of a run were not lost on the way."""
         half = (size + 1) // 2
         runs = frozenset(values[start : start + size] for start in range(len(values) - size + 1))
+        runs = frozenset(one for one in runs if size - one.count(_LOST) >= least)
         return cls(size, runs, tuple(values[start : start + half] for start in range(0, len(values) - half + 1, half)))
 
     def may_be_in(self, values: str) -> bool:
@@ -181,15 +238,32 @@ def _spellings(data: bytes, run: int) -> Iterator[tuple[_Form, _Parts]]:
     values = data.decode("latin-1")
     for form in (_PLAIN, _PLAIN_UTF8, *_OF_ESCAPES):
         yield form, _Parts.of(values, run)
-    yield _PERCENT, _Parts.of(values.replace("+", " "), run)
+    for damaged in _damaged(data):
+        for form in (_PLAIN, *_OF_ESCAPES):
+            yield form, _Parts.of(damaged, min(run, len(damaged)), least=_LEAST)
+    for form in (_PERCENT, _PERCENT_TWICE):
+        yield form, _Parts.of(values.replace("+", " "), run)
+    for form in (_ENTITIES, _ENTITIES_ESCAPED):
+        yield form, _Parts.of(values, run)
     if len(data) < _RUN:  # as digits, such a short one would be found everywhere
         return
-    yield _DIGITS, _Parts.of(data.hex(), 2 * run)
+    yield _DIGITS, _Parts.of(data.hex(), 2 * min(_RUN_OF_HEX, run))
+    for order in ("big", "little"):
+        yield _PLAIN, _Parts.of(str(int.from_bytes(data, order)), run * 5 // 2)
+    yield _PLAIN, _Parts.of(base64.b32encode(data).decode().rstrip("="), run * 8 // 5)
     yield _NUMBERS, _Parts.of(values, run)
     yield _HEX_NUMBERS, _Parts.of(values, run)
     for spelled, size in ((data, run), (data.hex().encode(), 2 * run), (data.hex().upper().encode(), 2 * run)):
         for shift in range(3):
             yield _BASE64, _Parts.of(_in_base64(spelled, shift), size * 4 // 3 - 2)
+
+
+def _damaged(data: bytes) -> set[str]:
+    """What is left of bytes that somebody has taken for text, with a sign or nothing for what is none."""
+    if data.isascii():
+        return set()
+    texts = (data.decode(code, how) for code in ("ascii", "utf-8", "cp1252") for how in ("replace", "ignore"))
+    return {"".join(map(_byte, text)) for text in texts if len(text) >= _LEAST}
 
 
 def _each_form(text: str, parts: Iterable[tuple[_Form, _Parts]]) -> Iterator[tuple[_Form, str]]:
@@ -199,7 +273,9 @@ def _each_form(text: str, parts: Iterable[tuple[_Form, _Parts]]) -> Iterator[tup
             yield form, text
         elif not (
             (form in _OF_ESCAPES and "\\" not in text)
-            or (form is _PERCENT and "%" not in text)
+            or (form is _PERCENT and "%" not in text and "=" not in text)
+            or (form is _PERCENT_TWICE and "%25" not in text)
+            or (form in {_ENTITIES, _ENTITIES_ESCAPED} and "&#" not in text)
             or (form is _PLAIN_UTF8 and text.isascii())
         ):
             yield form, form.values(text)

@@ -14,6 +14,7 @@ import numpy as np
 
 from cyborg_ingest.errors import ArgumentError, ArgumentTypeError
 from cyborg_ingest.rows.values import JsonList, dump_objects, plain_json
+from cyborg_ingest.settings.hidden import Hidden
 from cyborg_ingest.settings.options import METRICS, MOST_SECONDS, PRECISIONS
 
 if TYPE_CHECKING:
@@ -141,20 +142,20 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_key(key: bytes | None) -> bytes | None:
+def check_key(key: Hidden[bytes] | None) -> Hidden[bytes] | None:
     """The key of an index, as plain bytes; None where there is none. Raises ArgumentTypeError, ArgumentError.
 
     No message shows it.
     """
     if key is None:
         return None
-    if not isinstance(key, bytes):
-        raise ArgumentTypeError(f"the key of an index is {type(key).__name__}, not bytes")
-    if len(key) != KEY_BYTES:
-        raise ArgumentError(f"the key of an index has {KEY_BYTES} bytes, not {len(key)}")
-    if not any(key):
+    if not isinstance(key.reveal(), bytes):
+        raise ArgumentTypeError(f"the key of an index is {type(key.reveal()).__name__}, not bytes")
+    if len(key.reveal()) != KEY_BYTES:
+        raise ArgumentError(f"the key of an index has {KEY_BYTES} bytes, not {len(key.reveal())}")
+    if not any(key.reveal()):
         raise ArgumentError("the key of an index is all zeros, which the engine does not take")
-    return bytes(key)
+    return Hidden(bytes(key.reveal()))
 
 
 def distinct_ids(ids: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
+    from cyborg_ingest.settings.hidden import Hidden
 
 FREE_TIER_ROWS = 1_000_000
 """Items per index without a licence (measured: exactly this many are allowed)."""
@@ -128,11 +129,11 @@ class Client(Protocol):
     """As it is shown: no secret in it."""
     is_embedded: bool
 
-    def index(self, name: str, key: bytes | None = None) -> Index:
+    def index(self, name: str, key: bytes | Hidden[bytes] | None = None) -> Index:
         """An index by name. `key`: its 32 bytes; None where a KMS holds it. Nothing is sent yet."""
         ...
 
-    def create(self, name: str, key: bytes | None, options: CreateOptions) -> Index:
+    def create(self, name: str, key: bytes | Hidden[bytes] | None, options: CreateOptions) -> Index:
         """Create an index, or complete one whose creation was cut short. Raises IndexExistsError."""
         ...
 
@@ -153,13 +154,13 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach a target; the secrets are left out of its repr.
+    """How to reach a target.
 
     `timeout` is in seconds, for an answer to a request; `connect_timeout` for the connection.
     """
 
-    api_key: str | None = field(default=None, repr=False)
-    licence: str | None = field(default=None, repr=False)
+    api_key: Hidden[str] | None = None
+    licence: Hidden[str] | None = None
     ca_cert: Path | None = None
     insecure: bool = False
     timeout: float = 300.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import targets
 from cyborg_ingest.errors import ArgumentTypeError
+from cyborg_ingest.settings.hidden import hidden
 from cyborg_ingest.targets.arguments import LONGEST_WAIT, MOST_RETRIES, SHORTEST_WAIT, check_number
 from cyborg_ingest.targets.base import Connection
 from cyborg_ingest.targets.retry import Gate, RetryPolicy
@@ -40,9 +41,12 @@ def connect(
         with cyborg_ingest.connect("disk:./data") as client, client.index("docs", key) as index:
             index.upsert_binary(["a"], np.ones((1, 384), np.float32))
     """
+    secret = hidden(api_key)
+    api_key = None  # no frame of ours has it as text from here on
+    if secret is not None and not isinstance(secret.reveal(), str):
+        raise ArgumentTypeError(f"api_key cannot be {type(secret.reveal()).__name__}")
     for name, value, kinds in (
         ("target", target, (str,)),
-        ("api_key", api_key, (str, type(None))),
         ("ca_cert", ca_cert, (str, os.PathLike, type(None))),
         ("insecure", insecure, (bool,)),
     ):
@@ -54,8 +58,8 @@ def connect(
     check_number("retry_max_wait", retry_max_wait, 0, LONGEST_WAIT)
     embedded = targets.is_embedded(target)
     connection = Connection(
-        api_key=None if embedded else api_key,
-        licence=api_key if embedded else None,
+        api_key=None if embedded else secret,
+        licence=secret if embedded else None,
         ca_cert=None if ca_cert is None else Path(ca_cert),
         insecure=insecure,
         timeout=timeout,

@@ -6,7 +6,6 @@ where they are told apart.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -31,17 +30,19 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.rows.values import contents_text
+from cyborg_ingest.settings.hidden import hidden, revealed
 from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets import engine_log
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
     from cyborg_ingest.model import CreateOptions, Json
+    from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.targets.base import Connection
 
 _ECHO = "Invoked with:"
@@ -93,15 +94,24 @@ def core() -> Any:
     return cyborgdb_core
 
 
-@contextlib.contextmanager
-def _border(doing: str, secrets: Secrets) -> Iterator[None]:
-    """Turn whatever the engine raises into our errors, with its own words; keys are taken out of them."""
-    try:
-        yield
-    except (IngestError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - a binding may raise anything, and some derive from BaseException
-        raise _error(doing, error, secrets) from None
+class _Border:
+    """Turns whatever the engine raises into our errors, with its own words; keys are taken out of them.
+
+    Its frames, which hold them too, are passed on with no error.
+    """
+
+    def __init__(self, doing: str, secrets: Secrets) -> None:
+        self._doing = doing
+        self._secrets = secrets
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, IngestError | KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise error.with_traceback(None)
+        if error is not None:  # a binding may raise anything, and some derive from BaseException
+            raise _error(self._doing, error, self._secrets) from None
 
 
 def _error(doing: str, error: BaseException, secrets: Secrets) -> IngestError:
@@ -131,17 +141,18 @@ class EmbeddedClient(Closing):
 
     def __init__(self, target: str, connection: Connection) -> None:
         self.target = target
-        self.secrets = Secrets(connection.licence)
+        self.secrets = Secrets(revealed(connection.licence))
         self._connection = connection
         self._indexes: list[EmbeddedIndex] = []
         self._client: Any = None
         self._lock = threading.Lock()
         self._core = core()
-        with _border(target, self.secrets):
+        with _Border(target, self.secrets):
             self._storage = _storage(self._core, target, self.secrets)
 
-    def index(self, name: str, key: bytes | None = None) -> EmbeddedIndex:
+    def index(self, name: str, key: bytes | Hidden[bytes] | None = None) -> EmbeddedIndex:
         """An index by name; it is opened by its first use."""
+        key = hidden(key)
         found = EmbeddedIndex(self, check_name(name), check_key(key))
         self._indexes.append(found)
         return found
@@ -153,16 +164,17 @@ class EmbeddedClient(Closing):
                 path = _path(self.target)
                 if path is not None and not create and not path.is_dir():
                     raise NoIndexError(f"There is no directory {path}, so there is no index in it.")
-                with _border(self.target, self.secrets):
-                    licence = self._connection.licence or ""
-                    self._client = self._core.Client(api_key=licence, storage_config=self._storage)
+                with _Border(self.target, self.secrets):
+                    licence = self._connection.licence
+                    self._client = self._core.Client(api_key=revealed(licence) or "", storage_config=self._storage)
             return self._client
 
-    def create(self, name: str, key: bytes | None, options: CreateOptions) -> EmbeddedIndex:
+    def create(self, name: str, key: bytes | Hidden[bytes] | None, options: CreateOptions) -> EmbeddedIndex:
         """Create an index in two steps, envelope and index, or the one that is missing after a kill.
 
         Raises IndexExistsError where both are there.
         """
+        key = hidden(key)
         check_options(name, options)
         if options.kms_name:
             raise UsageError("--kms-name needs a service: the embedded engine has no KMS.")
@@ -179,7 +191,7 @@ class EmbeddedClient(Closing):
                 if has_envelope:
                     raise IndexExistsError(f"Index {name!r} is in {self.target} already.")
             else:
-                engine.create_index(name, key, **_create_arguments(options))
+                engine.create_index(name, key.reveal(), **_create_arguments(options))
         return index
 
     def refuse_kms(self, name: str) -> None:
@@ -199,9 +211,9 @@ class EmbeddedClient(Closing):
             )
         return True
 
-    def delete(self, name: str, index: Any, key: bytes) -> None:
+    def delete(self, name: str, index: Any, key: Hidden[bytes] | None) -> None:
         """Delete an index, and the envelope that a service looks for."""
-        index.delete_index(index_key=key)
+        index.delete_index(index_key=revealed(key) or b"")
         self._core.delete_index_kms(self._storage, name)
 
     def list_indexes(self) -> list[str]:
@@ -209,7 +221,7 @@ class EmbeddedClient(Closing):
         path = _path(self.target)
         if path is not None and not path.is_dir():
             return []
-        with _border(f"{self.target}, listing its indexes", self.secrets):
+        with _Border(f"{self.target}, listing its indexes", self.secrets):
             return list(map(str, self.engine().list_indexes()))
 
     def close(self) -> None:
@@ -236,12 +248,12 @@ def _create_arguments(options: CreateOptions) -> dict[str, Any]:
 class EmbeddedIndex(Closing):
     """An index of the engine; its handle is shared by all threads."""
 
-    def __init__(self, client: EmbeddedClient, name: str, key: bytes | None) -> None:
+    def __init__(self, client: EmbeddedClient, name: str, key: Hidden[bytes] | None) -> None:
         self.name = name
         self.traffic = Traffic()
         self._client = client
         self._key = key
-        client.secrets.add(key)
+        client.secrets.add(revealed(key))
         self._handle: Any = None
         self._closed = False
         self._lock = threading.Lock()
@@ -262,12 +274,12 @@ class EmbeddedIndex(Closing):
                     raise IndexKeyError(
                         f"Index {self.name!r} needs its key: set CYBORG_INGEST_INDEX_KEY, or give --index-key-file."
                     )
-                self._handle = engine.load_index(self.name, self._key)
+                self._handle = engine.load_index(self.name, self._key.reveal())
             return self._handle
 
-    def border(self, doing: str) -> contextlib.AbstractContextManager[None]:
+    def border(self, doing: str) -> _Border:
         """Around every call of the engine: its errors become ours and say what was being done."""
-        return _border(f"{self._client.target}, index {self.name!r}, {doing}", self._client.secrets)
+        return _Border(f"{self._client.target}, index {self.name!r}, {doing}", self._client.secrets)
 
     def upsert_binary(
         self,
@@ -283,7 +295,7 @@ class EmbeddedIndex(Closing):
         is_bare = (metadata is None or not any(metadata)) and (contents is None or not any(contents))
         rows = (ids, narrow) if is_bare else (_items(ids, narrow, metadata, contents),)
         with self.border(f"upserting {len(ids):,} rows"):
-            self._engine().upsert(*rows, index_key=self._key)
+            self._engine().upsert(*rows, index_key=revealed(self._key))
         self.traffic.add(0)
 
     def describe(self) -> IndexInfo:
@@ -294,17 +306,17 @@ class EmbeddedIndex(Closing):
             return IndexInfo(
                 name=self.name,
                 dimension=int(engine.dimension),
-                metric=str(engine.metric),
+                metric=self._client.secrets.scrub(str(engine.metric)),
                 is_trained=bool(engine.is_trained()),
                 n_lists=int(engine.n_lists),
-                metadata_schema=dict(config.get("metadata_schema") or {}),
-                bm25=config.get("bm25"),
+                metadata_schema=self._client.secrets.scrubbed(dict(config.get("metadata_schema") or {})),
+                bm25=self._client.secrets.scrubbed(config.get("bm25")),
             )
 
     def count(self) -> int:
         """See `targets.base.Index`."""
         with self.border("counting its rows"):
-            return int(self._engine().get_num_vectors(index_key=self._key))
+            return int(self._engine().get_num_vectors(index_key=revealed(self._key)))
 
     def get(self, ids: Sequence[str]) -> list[StoredRow]:
         """See `targets.base.Index`."""
@@ -317,20 +329,20 @@ class EmbeddedIndex(Closing):
                     metadata=row.get("metadata") or None,
                     contents=_text(row.get("contents")),
                 )
-                for row in self._engine().get(asked, index_key=self._key)
+                for row in self._engine().get(asked, index_key=revealed(self._key))
             ]
 
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
         narrow, most = checked_query(vector, top_k)
         with self.border("querying it"):
-            found = self._engine().query(narrow, top_k=most, include=["distance"], index_key=self._key)
+            found = self._engine().query(narrow, top_k=most, include=["distance"], index_key=revealed(self._key))
             return [(row["id"], float(row["distance"])) for row in found]
 
     def train(self) -> None:
         """See `targets.base.Index`."""
         with self.border("training it"):
-            self._engine().train(index_key=self._key)
+            self._engine().train(index_key=revealed(self._key))
 
     def is_training(self) -> bool:
         """See `targets.base.Index`. Training blocks, so nobody is left who could ask."""
@@ -339,7 +351,7 @@ class EmbeddedIndex(Closing):
     def delete(self) -> None:
         """See `targets.base.Index`."""
         with self.border("deleting it"):
-            self._client.delete(self.name, self._engine(), self._key or b"")
+            self._client.delete(self.name, self._engine(), self._key)
         self.close()
 
     def close(self) -> None:

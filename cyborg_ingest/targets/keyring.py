@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.hidden import Hidden, hidden, revealed
 from cyborg_ingest.settings.options import CreateSettings
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.targets import as_spelled
@@ -24,13 +25,13 @@ class Place(NamedTuple):
     path: Path
     is_named: bool
 
-    def find(self) -> bytes | None:
+    def find(self) -> Hidden[bytes] | None:
         """The key that is kept there, if one is. Raises KeyFileError, UntrustedError."""
-        return keys.find_kept_key(self.path, is_named=self.is_named)
+        return hidden(keys.find_kept_key(self.path, is_named=self.is_named))
 
-    def keep(self, key: bytes | None) -> bytes:
+    def keep(self, key: Hidden[bytes] | None) -> Hidden[bytes]:
         """Keep this key there, or a new one. Returns what is kept there then. Raises KeyFileError, UntrustedError."""
-        return keys.keep_new_key(self.path, is_named=self.is_named, key=key)
+        return Hidden(keys.keep_new_key(self.path, is_named=self.is_named, key=revealed(key)))
 
 
 def key_places(settings: TargetSettings, target: str, index: str) -> list[Place]:
@@ -47,14 +48,14 @@ def key_out(settings: TargetSettings) -> Path | None:
     return None if named is None else named.absolute()
 
 
-def find_key(settings: TargetSettings, target: str, index: str) -> bytes | None:
+def find_key(settings: TargetSettings, target: str, index: str) -> Hidden[bytes] | None:
     """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
-    found = keys.index_key(os.environ, settings.index_key_file)
+    found = hidden(keys.index_key(os.environ, settings.index_key_file))
     if found is not None and key_out(settings) is not None:
         raise UsageError("--key-out is for a key that is made, and the index's key is given already: drop one.")
     for place in key_places(settings, target, index):
         found = found or place.find()
-    KNOWN.add(found)
+    KNOWN.add(revealed(found))
     return found
 
 
@@ -72,7 +73,9 @@ def origin(settings: TargetSettings, target: str, index: str) -> str:
     return f"None is kept in {' or '.join(str(place.path) for place in looked_at)}."
 
 
-def make_key(settings: CreateSettings, target: str, index: str, command: str | None) -> tuple[bytes, Place | None]:
+def make_key(
+    settings: CreateSettings, target: str, index: str, command: str | None
+) -> tuple[Hidden[bytes], Place | None]:
     """The key of an index that is to be created; and its place, if this has put it there: on the disk already.
 
     One that is kept elsewhere goes to --key-out too. `command` is the command line, where there is one. Raises
@@ -85,7 +88,7 @@ def make_key(settings: CreateSettings, target: str, index: str, command: str | N
     if refused is not None:
         raise UsageError(" ".join(refused))
     key = place.keep(found)
-    KNOWN.add(key)
+    KNOWN.add(key.reveal())
     return key, place
 
 

@@ -19,6 +19,7 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.facts import Noted, Retrying, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.hidden import hidden, revealed
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.targets import connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import IndexInfo
+    from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.settings.options import CreateSettings, LoadSettings, TargetSettings
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.keyring import Place
@@ -75,14 +77,13 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
         )
     embedded = is_embedded(settings.target)
     connection = Connection(
-        api_key=None if embedded else keys.api_key(os.environ, settings.api_key_file),
-        licence=os.environ.get(LICENCE_VARIABLE) if embedded else None,
+        api_key=None if embedded else hidden(keys.api_key(os.environ, settings.api_key_file)),
+        licence=hidden(os.environ.get(LICENCE_VARIABLE)) if embedded else None,
         ca_cert=settings.ca_cert,
         insecure=settings.insecure,
         timeout=settings.timeout,
     )
-    for secret in (connection.api_key, connection.licence, *map(os.environ.get, _SECRETS)):
-        KNOWN.add(secret)
+    _know(connection)
     if embedded and settings.api_key_file:
         raise UsageError(f"--api-key-file is for a service; {settings.target} needs no API key.")
     client = connect(settings.target, connection)
@@ -95,6 +96,14 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
         lambda error, pause: emit(Retrying(error.cause, str(error), pause)),
     )
     return RetryingClient(client, patience)
+
+
+def _know(connection: Connection) -> None:
+    """Let nothing that is printed show the secrets of a connection."""
+    for secret in (connection.api_key, connection.licence):
+        KNOWN.add(revealed(secret))
+    for name in _SECRETS:
+        KNOWN.add(os.environ.get(name))
 
 
 def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
@@ -125,7 +134,7 @@ def create_index(
 
     `command` is the command line, where there is one.
     """
-    key: bytes | None = None
+    key: Hidden[bytes] | None = None
     place: Place | None = None
     if not options.kms_name:
         key, place = make_key(settings, client.target, name, command)
@@ -139,8 +148,8 @@ def create_index(
 
 def how_to_create(settings: TargetSettings, command: str | None) -> str:
     """The next step where an index is missing. A user's token can make none."""
-    api_key = keys.api_key(os.environ, settings.api_key_file)
-    if api_key and api_key.startswith(_TOKEN) and not is_embedded(settings.target or ""):
+    is_token = (keys.api_key(os.environ, settings.api_key_file) or "").startswith(_TOKEN)
+    if is_token and not is_embedded(settings.target or ""):
         return "With a cdbk_ token it may also be there and not be yours; to create it takes the service's root key."
     return f"To create it: {command} --create" if command else "To create it, pass create=True."
 

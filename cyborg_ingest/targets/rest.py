@@ -11,15 +11,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from cyborg_ingest.errors import ConnectionLostError, OversizedAnswerError, TooLargeError, UsageError
 from cyborg_ingest.rows.values import MAX_DEPTH, load_json
+from cyborg_ingest.settings.hidden import HiddenMapping, hidden, revealed
 from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets.answers import check_count, error_of_answer
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Traffic
-from cyborg_ingest.targets.body import Body
+from cyborg_ingest.targets.body import Asked, Body
 from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
 from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
@@ -31,7 +30,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
+    from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.targets.base import Connection
+    from cyborg_ingest.targets.body import Pieces
 
 _AROUND_ROWS = 8
 """Levels of an answer in which a row's metadata lies, with room to spare."""
@@ -91,15 +92,15 @@ class RestClient(Closing):
             ignore_unverified()
         self.target = target
         self.connection = connection
-        self._secrets = Secrets(connection.api_key)
+        self._secrets = Secrets(revealed(connection.api_key))
         # an answer that is not compressed cannot be a bomb
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
-        if connection.api_key:
-            self._headers["X-API-Key"] = connection.api_key
+        if connection.api_key is not None and connection.api_key.reveal():
+            self._headers["X-API-Key"] = connection.api_key.reveal()
         self._local = threading.local()
         self._lines: list[Line] = []
         self._proxies = proxies_for(target)
@@ -114,7 +115,7 @@ class RestClient(Closing):
         return found
 
     def call(
-        self, path: str, body: bytes | Body | None, *, secrets: Secrets | None = None, largest: int = _CONTROL_BYTES
+        self, path: str, body: Pieces | None, *, secrets: Secrets | None = None, largest: int = _CONTROL_BYTES
     ) -> Any:
         """One request; the JSON of its answer, which may have so many bytes. Raises TargetError and its kinds."""
         line, method = self._line(), "GET" if body is None else "POST"
@@ -141,16 +142,18 @@ class RestClient(Closing):
                 outcome_unknown=True,
             ) from None
 
-    def said(self, path: str, body: bytes | None, **options: Any) -> Said:
+    def said(self, path: str, body: Pieces | None, **options: Any) -> Said:
         """The same, of which the answer is an object."""
         return Said(self.call(path, body, **options), f"{self.target}{path}")
 
-    def index(self, name: str, key: bytes | None = None) -> RestIndex:
+    def index(self, name: str, key: bytes | Hidden[bytes] | None = None) -> RestIndex:
         """An index by name; nothing is sent yet."""
+        key = hidden(key)
         return RestIndex(self, check_name(name), check_key(key))
 
-    def create(self, name: str, key: bytes | None, options: CreateOptions) -> RestIndex:
+    def create(self, name: str, key: bytes | Hidden[bytes] | None, options: CreateOptions) -> RestIndex:
         """Create an index. Raises IndexExistsError."""
+        key = hidden(key)
         check_options(name, options)
         given = {
             "dimension": options.dimension,
@@ -164,7 +167,7 @@ class RestClient(Closing):
         }
         index = self.index(name, key)
         body = {name: value for name, value in given.items() if value is not None}
-        said = self.said("/v1/indexes/create", orjson.dumps({**index.named, **body}), secrets=index.secrets)
+        said = self.said("/v1/indexes/create", Asked(index.named, body), secrets=index.secrets)
         check_done(said, index.secrets, f"{self.target}, create index {name!r},")
         return index
 
@@ -181,13 +184,13 @@ class RestClient(Closing):
 class RestIndex(Closing):
     """An index behind a service; every thread has a connection of its own."""
 
-    def __init__(self, client: RestClient, name: str, key: bytes | None) -> None:
+    def __init__(self, client: RestClient, name: str, key: Hidden[bytes] | None) -> None:
         self.name = name
         self.traffic = Traffic()
-        self.named: dict[str, str] = {"index_name": name}
-        if key is not None:
-            self.named["index_key"] = key.hex()  # lowercase: uppercase hex poisons the service's cache
-        self.secrets = Secrets(client.connection.api_key, key)
+        # lowercase: uppercase hex poisons the service's cache
+        self.named = HiddenMapping({"index_name": name, **({"index_key": key.reveal().hex()} if key else {})})
+        api_key = client.connection.api_key
+        self.secrets = Secrets(revealed(api_key), revealed(key))
         self._client = client
         self._dimension: int | None = None
 
@@ -195,8 +198,7 @@ class RestIndex(Closing):
         return f"RestIndex({self.name!r} at {self._client.target})"
 
     def _call(self, path: str, *, largest: int = _CONTROL_BYTES, **more: Any) -> Said:
-        body = orjson.dumps({**self.named, **more})
-        return self._client.said(path, body, secrets=self.secrets, largest=largest)
+        return self._client.said(path, Asked(self.named, more), secrets=self.secrets, largest=largest)
 
     def _do(self, path: str) -> None:
         """A request that changes the index as a whole."""

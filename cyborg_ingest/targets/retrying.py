@@ -18,6 +18,7 @@ from cyborg_ingest.errors import (
     TargetError,
     UnavailableError,
 )
+from cyborg_ingest.settings.hidden import hidden
 from cyborg_ingest.targets.base import Closing
 from cyborg_ingest.targets.retry import call
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
+    from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.targets.base import Client, Index
     from cyborg_ingest.targets.retry import Gate, RetryPolicy
 
@@ -71,12 +73,14 @@ class RetryingClient(Closing):
         self._client = client
         self._patience = patience
 
-    def index(self, name: str, key: bytes | None = None) -> RetryingIndex:
+    def index(self, name: str, key: bytes | Hidden[bytes] | None = None) -> RetryingIndex:
         """An index by name; nothing is sent yet."""
+        key = hidden(key)
         return RetryingIndex(self._client.index(name, key), self._patience)
 
-    def create(self, name: str, key: bytes | None, options: CreateOptions) -> RetryingIndex:
+    def create(self, name: str, key: bytes | Hidden[bytes] | None, options: CreateOptions) -> RetryingIndex:
         """Create an index. Raises IndexExistsError, but not for one that a try of its own has made."""
+        key = hidden(key)
         index = self.index(name, key)
         if not self.is_embedded:  # what was there before is not made by a try whose answer was lost
             self._refuse_existing(index)

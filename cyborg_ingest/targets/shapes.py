@@ -116,8 +116,8 @@ def index_info(said: Said, secrets: Secrets) -> IndexInfo:
         metric=secrets.scrub(said.text("metric")),
         is_trained=said.flag("is_trained"),
         n_lists=said.count("n_lists"),
-        metadata_schema=said.fields("metadata_schema") or {},
-        bm25=said.fields("bm25"),
+        metadata_schema=secrets.scrubbed(said.fields("metadata_schema") or {}),
+        bm25=secrets.scrubbed(said.fields("bm25")),
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from cyborg_ingest.targets.body import Body
+    from cyborg_ingest.targets.body import Pieces
 
 FOREIGN = (
     requests.RequestException,
@@ -161,7 +161,7 @@ class Line:
         self._used = 0.0
         self._session: requests.Session | None = None
 
-    def ask(self, method: str, path: str, body: bytes | Body | None, largest: int) -> Answer:
+    def ask(self, method: str, path: str, body: Pieces | None, largest: int) -> Answer:
         """Send one request, and read its answer of at most so many bytes. Raises TooMuchError and the FOREIGN."""
         try:
             answer = self._fresh().request(
@@ -169,9 +169,11 @@ class Line:
             )
             with answer:
                 content = self._content(answer, largest)
-        except BaseException:
+        except BaseException as error:
             self.close()  # what is left of the connection may hold half an answer
-            raise
+            if isinstance(error, FOREIGN):
+                raise
+            raise error.with_traceback(None)  # noqa: B904 - itself, without the libraries' frames, which hold the keys
         finally:
             self._used = time.monotonic()
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
