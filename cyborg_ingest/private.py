@@ -133,6 +133,18 @@ class Folder:
             os.link(temporary, name, src_dir_fd=self.handle, dst_dir_fd=self.handle, follow_symlinks=False)
             os.fsync(self.handle)
 
+    def names(self) -> list[str]:
+        """What is in it."""
+        return os.listdir(self.handle)  # noqa: PTH208 - by its descriptor
+
+    def drop(self, name: str) -> None:
+        """Remove a file from it."""
+        os.unlink(name, dir_fd=self.handle)
+
+    def drop_folder(self, name: str) -> None:
+        """Remove an empty folder from it."""
+        os.rmdir(name, dir_fd=self.handle)
+
     def is_there(self) -> bool:
         """Whether its path still leads to it."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +126,7 @@ def test_rejected_rows_that_an_earlier_release_kept_in_the_folder_of_the_job_are
         journal.reject([rejection(3)], full=True)
         journal.acknowledged(batch(0, 10), [rejection(3)])
     journal.rejected.path.rename(folder / "rejected.jsonl")
-    journal.run_folder.rmdir()
-    (folder / "runs").rmdir()
+    shutil.rmtree(folder / "runs")
     lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "journal.jsonl").write_bytes(b"".join(line for line in lines if b'"facts"' not in line))
     before = (folder / "rejected.jsonl").read_bytes()

@@ -29,6 +29,7 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.facts import Ended, Landed, Noted, Read, RowRejected, Sending, ignore
 from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
+from cyborg_ingest.loading.log import Logged
 from cyborg_ingest.loading.report import RETRY, STATUSES, RunReport, latency, own_bytes, row_counts
 from cyborg_ingest.loading.resume import check_probes, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.stopping import Stopper
@@ -105,7 +106,7 @@ def run(settings: LoadSettings, emit: Emit = ignore, *, command: Sequence[str] =
 class _Run:
     def __init__(self, settings: LoadSettings, emit: Emit, command: Sequence[str]) -> None:
         self.settings = settings
-        self.emit = emit
+        self.emit = self.log = Logged(emit)
         self.command = shlex.join(command) or None
         self.started = _now()
         self.tally = Tally()
@@ -175,6 +176,7 @@ class _Run:
                 return self._nothing(plan)
             cutting = self._cutting(client)
             self.journal = self._job(client, plan)
+            self.log.begin(self.journal)
             if self.journal is not None and self.journal.resumed:
                 self.changes = keep_in_order(self.journal, plan)
             dimension, found, chunks = _first_look(plan, cutting, done_of(self.journal))

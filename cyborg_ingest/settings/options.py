@@ -491,7 +491,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     state_dir: Path | None = option(
         None,
         "--state-dir",
-        "Where journals are kept, and of each run its report and its rejected rows (in jobs/JOB/runs/RUN).",
+        "Where journals are kept, and of each run its report, its log and its rejected rows (in jobs/JOB/runs/RUN).",
         panel=_SAFETY,
     )
     drain_timeout: float = option(

@@ -3,15 +3,17 @@
 Lines are appended after the acknowledgement and flushed, not fsynced: a lost tail only sends rows again. The file is
 compacted when it is opened; `ledger` says what its lines mean. The folder of a job holds::
 
-    lock  job.json  journal.jsonl  runs/<UTC time>-<number>/ {rejected.jsonl  report.json}
+    lock  job.json  journal.jsonl  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
 
-Nothing in the folder of an earlier run is touched. Before runs had folders, their two files were in that of the job.
+Nothing in the folder of an earlier run is touched, until it is old: see `pruning`.
+Before runs had folders, their two files were in that of the job.
 A Part is known by its uri, number and fingerprint, so that a file that changed is loaded from its start.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import json
 import os
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ExitCode, StateError, UsageError
 from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.jobs import is_run, new_run, open_job, take_lock
 from cyborg_ingest.state.ledger import (
     PartKey,
@@ -32,7 +35,9 @@ from cyborg_ingest.state.ledger import (
     records_of,
     replay,
 )
+from cyborg_ingest.state.pruning import REPORT, prune_runs
 from cyborg_ingest.state.rejected import RejectedFile
+from cyborg_ingest.state.runlog import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -81,10 +86,12 @@ class Journal:
         self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
-        self._own.replace("job.json", json.dumps(description, indent=2).encode())
+        self._own.replace("job.json", json.dumps(KNOWN.scrubbed(description), indent=2).encode())
         runs = opened.enter_context(self._own.below("runs"))
+        prune_runs(runs, {str(state.facts.get("run"))}, datetime.datetime.now(datetime.timezone.utc))
         self._run = opened.enter_context(new_run(runs))
         self.rejected = RejectedFile(self._run)
+        self.log = RunLog(self._run)
         self._take_over_rejected(runs)
         self.state.facts["run"] = self._run.path.name
         self._compact()
@@ -260,7 +267,7 @@ class Journal:
             with _translated(self.folder):
                 self._check_there()
                 self.rejected.sync()
-                self._run.replace("report.json", json.dumps(report, indent=2).encode())
+                self._run.replace(REPORT, json.dumps(report, indent=2).encode())
             self._append([{"end": int(code)}])
 
     def _check_there(self) -> None:

@@ -1,0 +1,72 @@
+"""The log of a run: what is said to those who watch is said to it first."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected
+
+if TYPE_CHECKING:
+    from cyborg_ingest.facts import Emit, Event
+    from cyborg_ingest.model import Json
+    from cyborg_ingest.state.journal import Journal
+    from cyborg_ingest.state.runlog import RunLog
+
+_WAITING = 1000
+"""Facts that are kept for a log that is not open yet, at most."""
+
+_OF_THE_END = ("status", "exit_code", "retry", "rows", "index_count", "verify", "error")
+
+
+class Logged:
+    """Hands facts on to whoever watches, once the log has them. May be called from any thread."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._log: RunLog | None = None
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[datetime.datetime, Event]] = []
+
+    def begin(self, journal: Journal | None) -> None:
+        """Where the log is, known once the job is; without a journal there is none."""
+        if journal is None:
+            return
+        with self._lock:
+            self._log = journal.log
+            for time, event in self._waiting:
+                _add(self._log, time, event)
+            self._waiting.clear()
+
+    def __call__(self, event: Event) -> None:
+        """Log a fact, and hand it on."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        with self._lock:
+            if self._log is not None:
+                _add(self._log, now, event)
+            elif len(self._waiting) < _WAITING:
+                self._waiting.append((now, event))
+        self._emit(event)
+
+
+def _add(log: RunLog, time: datetime.datetime, event: Event) -> None:
+    is_last = isinstance(event, Ended)
+    log.add(type(event).__name__.lower(), time, _facts(event), is_last=is_last)
+    if is_last:
+        log.close()
+
+
+def _facts(event: Event) -> Json:
+    """A fact in words and numbers; of a row that is rejected never its content."""
+    if isinstance(event, Planned):
+        sources = [one.layout.uri for one in event.plan.sources]
+        return {"target": event.target, "index": event.index, "rows": event.plan.rows, "sources": sources}
+    if isinstance(event, Noted):
+        return {"text": event.text}
+    if isinstance(event, Retrying):
+        return {"cause": event.error.cause, "error": str(event.error), "pause": round(event.pause, 3)}
+    if isinstance(event, RowRejected):
+        one = event.rejection
+        return {"file": one.uri, "row": one.row, "line": one.line, "reason": one.reason, "detail": one.detail}
+    return {name: getattr(event.report, name) for name in _OF_THE_END} if isinstance(event, Ended) else {}
