@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cyborg_ingest.loading.report import RunReport
-    from cyborg_ingest.model import Rejection
+    from cyborg_ingest.model import Json, Rejection
     from cyborg_ingest.sources import NotRead
 
 
@@ -56,6 +56,20 @@ class Planned:
     sources: tuple[PlannedSource, ...]
     not_read: tuple[NotRead, ...] = ()
 
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {
+            "target": self.target,
+            "index": self.index,
+            "rows": self.rows,
+            "dimension": self.dimension,
+            "sources": [
+                {"uri": one.uri, "format": one.format, "rows": one.rows, "columns": dict(one.columns)}
+                for one in self.sources
+            ],
+            "not_read": [one.to_dict() for one in self.not_read],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -69,6 +83,10 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Sending:
     """Rows begin to move."""
+
+    def to_dict(self) -> Json:
+        """As JSON has it: there is no more to say."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,11 @@ class RowRejected:
     """A row is not loaded."""
 
     rejection: Rejection
+
+    def to_dict(self) -> Json:
+        """As JSON has it: of the row itself nothing but its id's place and what is wrong with it."""
+        one = self.rejection
+        return {"file": one.uri, "row": one.row, "line": one.line, "reason": one.reason, "detail": one.detail}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +130,10 @@ class Noted:
 
     text: str
 
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {"text": self.text}
+
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
@@ -116,12 +143,20 @@ class Retrying:
     error: str
     pause: float
 
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {"cause": self.cause, "error": self.error, "pause": round(self.pause, 3)}
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The run is over, well or not."""
 
     report: RunReport
+
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return self.report.to_dict()
 
 
 Event = Planned | Skipped | Sending | Read | RowRejected | Landed | Noted | Retrying | Ended

@@ -124,6 +124,7 @@ def _delimited() -> None:
 def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     vector = pa.array(good.tolist())
     ids = pa.array(list("abcde"))
+    not_text = pa.array([b"a", b"\xff", b"c", b"d", b"e"])
     tables = {
         "rows": {"id": ids, "vector": vector, "a": pa.array(range(5)), "b": pa.array(range(5)), "t": ids},
         "numbers": {"id": ids, "vector": vector, "contents": pa.array(range(5)), "t": ids},
@@ -140,7 +141,7 @@ def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
         "template": {"file": ids, "row": ids, "vector": vector},
         "twoids": {"id": ids, "uuid": ids, "vector": vector},
         "large": {"id": ids, "vector": vector, "text": pa.array(["x" * 5000] * 5)},
-        "notutf8": {"id": ids, "vector": vector, "n": range(5), "t": pa.array([b"a", b"\xff", b"c", b"d", b"e"]).view(pa.string())},
+        "notutf8": {"id": ids, "vector": vector, "n": range(5), "t": not_text.view(pa.string())},
     }  # fmt: skip
     for name, columns in tables.items():
         pq.write_table(pa.table(columns), f"{name}.parquet")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import threading
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected
+from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected, Sending
 
 if TYPE_CHECKING:
     from cyborg_ingest.facts import Emit, Event
@@ -17,32 +16,34 @@ if TYPE_CHECKING:
 _WAITING = 1000
 """Facts that are kept for a log that is not open yet, at most."""
 
+_Logged = Planned | Sending | Noted | Retrying | RowRejected | Ended
+_LOGGED = (Planned, Sending, Noted, Retrying, RowRejected, Ended)
+"""Not what is told of each batch: the counts at the end say it."""
+
 _OF_THE_END = ("status", "exit_code", "retry", "rows", "index_count", "verify", "error")
 
 
 class Logged:
-    """Hands facts on to whoever watches, once the log has them. May be called from any thread."""
+    """Hands facts on to whoever watches, once the log has them."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._log: RunLog | None = None
-        self._lock = threading.Lock()
-        self._waiting: list[tuple[datetime.datetime, Event]] = []
+        self._waiting: list[tuple[datetime.datetime, _Logged]] = []
 
     def begin(self, journal: Journal | None) -> None:
         """Where the log is, known once the job is; without a journal there is none."""
         if journal is None:
             return
-        with self._lock:
-            self._log = journal.log
-            for time, event in self._waiting:
-                _add(self._log, time, event)
-            self._waiting.clear()
+        self._log = journal.log
+        for time, event in self._waiting:
+            _add(self._log, time, event)
+        self._waiting.clear()
 
     def __call__(self, event: Event) -> None:
         """Log a fact, and hand it on."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        with self._lock:
+        if isinstance(event, _LOGGED):
+            now = datetime.datetime.now(datetime.timezone.utc)
             if self._log is not None:
                 _add(self._log, now, event)
             elif len(self._waiting) < _WAITING:
@@ -50,23 +51,18 @@ class Logged:
         self._emit(event)
 
 
-def _add(log: RunLog, time: datetime.datetime, event: Event) -> None:
+def _add(log: RunLog, time: datetime.datetime, event: _Logged) -> None:
     is_last = isinstance(event, Ended)
     log.add(type(event).__name__.lower(), time, _facts(event), is_last=is_last)
     if is_last:
         log.close()
 
 
-def _facts(event: Event) -> Json:
+def _facts(event: _Logged) -> Json:
     """A fact in words and numbers; of a row that is rejected never its content."""
     if isinstance(event, Planned):
-        sources = [one.layout.uri for one in event.plan.sources]
-        return {"target": event.target, "index": event.index, "rows": event.plan.rows, "sources": sources}
-    if isinstance(event, Noted):
-        return {"text": event.text}
-    if isinstance(event, Retrying):
-        return {"cause": event.error.cause, "error": str(event.error), "pause": round(event.pause, 3)}
-    if isinstance(event, RowRejected):
-        one = event.rejection
-        return {"file": one.uri, "row": one.row, "line": one.line, "reason": one.reason, "detail": one.detail}
-    return {name: getattr(event.report, name) for name in _OF_THE_END} if isinstance(event, Ended) else {}
+        uris = [one.uri for one in event.sources]
+        return {"target": event.target, "index": event.index, "rows": event.rows, "sources": uris}
+    if isinstance(event, Ended):
+        return {name: getattr(event.report, name) for name in _OF_THE_END}
+    return event.to_dict()

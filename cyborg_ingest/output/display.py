@@ -141,7 +141,7 @@ class JsonDisplay(PlainDisplay):
         if isinstance(event, Ended):
             self.stop()
         if not isinstance(event, _COUNTED):
-            self._object(type(event).__name__.lower(), wording.facts(event))
+            self._object(type(event).__name__.lower(), event.to_dict())
 
     def progress(self) -> None:
         """Print where the load stands."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cyborg_ingest.facts import Event, PlannedSource
+    from cyborg_ingest.facts import Noted, Planned, PlannedSource, Retrying, RowRejected
     from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.sources import NotRead
     from cyborg_ingest.tally import Tally
@@ -181,29 +179,3 @@ def _requests(report: RunReport) -> str:
     causes = ", ".join(f"{cause}: {count}" for cause, count in report.retries.items())
     wire = f", {report.bytes['wire'] / _MEGABYTE:.1f} MB on the wire" if report.bytes["wire"] else ""
     return f"{report.requests:,} requests{wire}{latency}, {retries} retries" + (f" ({causes})" if causes else "")
-
-
-def facts(event: Event) -> dict[str, Any]:
-    """An event as JSON has it."""
-    if isinstance(event, Planned):
-        return {
-            "target": event.target,
-            "index": event.index,
-            "rows": event.rows,
-            "dimension": event.dimension,
-            "sources": [
-                {"uri": one.uri, "format": one.format, "rows": one.rows, "columns": dict(one.columns)}
-                for one in event.sources
-            ],
-            "not_read": [one.to_dict() for one in event.not_read],
-        }
-    if isinstance(event, Noted):
-        return {"text": event.text}
-    if isinstance(event, Retrying):
-        return {"cause": event.cause, "error": event.error, "pause": round(event.pause, 3)}
-    if isinstance(event, RowRejected):
-        one = event.rejection
-        return {"file": one.uri, "row": one.row, "line": one.line, "reason": one.reason, "detail": one.detail}
-    if isinstance(event, Ended):
-        return event.report.to_dict()
-    return {}
