@@ -1,0 +1,99 @@
+"""What a load decides and opens before a row is sent: batches, the job's journal, the index, the first rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from cyborg_ingest import sources as places
+from cyborg_ingest.errors import NoIndexError, UsageError
+from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_rows
+from cyborg_ingest.plan.planning import check_ids, describe_job
+from cyborg_ingest.plan.reading import PartEnd
+from cyborg_ingest.plan.written import engine_outputs, key_outputs, refuse_overwriting, state_outputs
+from cyborg_ingest.rows.columns import first_dimension, only_dimension
+from cyborg_ingest.state.jobs import job_folder, state_directory
+from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.targets.base import MAX_BODY
+from cyborg_ingest.targets.keyring import key_places
+from cyborg_ingest.targets.opening import how_to_create, open_index, open_or_create
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cyborg_ingest.facts import Emit
+    from cyborg_ingest.model import Chunk, Part
+    from cyborg_ingest.plan.reading import Done, Plan
+    from cyborg_ingest.rows.batches import Cutting
+    from cyborg_ingest.settings.options import LoadSettings
+    from cyborg_ingest.targets.base import Client
+    from cyborg_ingest.targets.opening import Opened
+    from cyborg_ingest.targets.retrying import RetryingClient
+
+
+def refuse_second_look(plan: Plan, verify: str) -> None:
+    """Raise UsageError where a source would have to be read twice, and cannot be."""
+    once = next((one.layout.uri for one in plan.sources if places.is_read_once(one.layout.uri)), None)
+    if once is not None and verify in {"sample", "full"}:
+        raise UsageError(
+            f"--verify {verify} reads the sources again, and {once} can be read once only. --verify count does not."
+        )
+
+
+def cutting_of(client: Client, settings: LoadSettings) -> Cutting:
+    """How rows are cut into batches. Raises UsageError."""
+    size = settings.batch_bytes
+    if not client.is_embedded and size is not None and size > MAX_BODY:
+        raise UsageError(f"--batch-bytes is {size}; a request to a service has at most {MAX_BODY} bytes.")
+    defaults = EMBEDDED_DEFAULTS if client.is_embedded else REST_DEFAULTS
+    return replace(defaults, rows=settings.batch_rows or defaults.rows, size=size or defaults.size)
+
+
+def open_journal(client: Client, plan: Plan, settings: LoadSettings) -> Journal | None:
+    """The journal of this job, locked; None where none is kept."""
+    description = describe_job(client.target, settings.index, settings.sources, settings)
+    folder = job_folder(state_directory(settings.state_dir), description)
+    is_kept = settings.checkpoint and not settings.dry_run
+    key = key_places(settings, client.target, settings.index)[0]
+    outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]
+    outputs += key_outputs(key) if settings.create else ()
+    refuse_overwriting(outputs, plan, settings, client.target, key.path)
+    return Journal(folder, description, restart=settings.restart) if is_kept else None
+
+
+def opened_index(
+    client: RetryingClient, settings: LoadSettings, dimension: int | None, tell: Emit, command: str | None
+) -> Opened | None:
+    """The index; None where a dry run would have created it. Raises NoIndexError."""
+    if settings.create and not settings.dry_run:
+        return open_or_create(client, settings, settings.index, dimension, tell, command)
+    try:
+        return open_index(client, settings, settings.index)
+    except NoIndexError as error:
+        if settings.create:
+            return None
+        raise NoIndexError(f"{error} {how_to_create(settings, command)}") from None
+
+
+def first_look(
+    plan: Plan, cutting: Cutting, done: Callable[[Part], Done]
+) -> tuple[int | None, int | None, Iterator[Chunk | PartEnd]]:
+    """The dimension, from the schema or from the first vector; that of all vectors of the first chunk; and all of it.
+
+    None is lost by looking. What can be read only once is looked at here. Raises MappingError.
+    """
+    chunks = plan.read(chunk_rows(plan, cutting), done)
+    raw = {one.layout.uri: one for one in plan.sources if one.has_raw_ids and places.is_read_once(one.layout.uri)}
+    if plan.dimension and not raw:
+        return plan.dimension, None, chunks
+    passed: list[Chunk | PartEnd] = []
+    first = next(chunks, None)
+    while first is not None and (isinstance(first, PartEnd) or first.is_passed):
+        passed.append(first if isinstance(first, PartEnd) else first.emptied())
+        first = next(chunks, None)
+    if first is None:
+        return plan.dimension, None, iter(passed)
+    if first.part.uri in raw:
+        check_ids(raw[first.part.uri], first)
+    return plan.dimension or first_dimension(first), only_dimension(first), chain([*passed, first], chunks)
