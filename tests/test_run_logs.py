@@ -101,10 +101,12 @@ def test_a_key_that_is_said_is_not_in_the_log(tmp_path: Path) -> None:
 def test_a_log_has_a_largest_size_and_the_end_of_its_run(tmp_path: Path) -> None:
     with Folder.root(tmp_path, "") as folder:
         log = RunLog(folder)
-        threads = [
-            threading.Thread(target=lambda: [log.add("noted", NOW, {"text": "x" * 1000}) for _ in range(500)])
-            for _ in range(4)
-        ]
+
+        def say_much() -> None:
+            for _ in range(500):
+                log.add("noted", NOW, {"text": "x" * 1000})
+
+        threads = [threading.Thread(target=say_much) for _ in range(4)]
         for one in threads:
             one.start()
         for one in threads:

@@ -7,6 +7,7 @@ alike. What is secret is never an option's value, only a file's name.
 import math
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
@@ -50,6 +51,8 @@ class Declaration:
     metavar: str | None = None
     repeats: bool = False
     """Given once for each value; other options with several values take them comma-separated."""
+    parse: Callable[[Any], Any] | None = None
+    """Looks at a value before its type is checked, and may make another of it. Raises UsageError."""
 
 
 def option(
@@ -63,10 +66,11 @@ def option(
     choices: tuple[str, ...] | None = None,
     metavar: str | None = None,
     repeats: bool = False,
+    parse: Callable[[Any], Any] | None = None,
 ) -> Any:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
     env = ENVIRONMENT_PREFIX + flag.partition("/")[0].removeprefix("--").replace("-", "_").upper()
-    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats)
+    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse)
     return field(default=default, metadata={"option": declaration})
 
 
@@ -80,10 +84,13 @@ class Settings:
     """The base: checks types, choices and bounds, whoever fills it. Raises UsageError, ArgumentTypeError."""
 
     def __post_init__(self) -> None:
+        declared = declarations(type(self))
         for name, kinds in _kinds(type(self)).items():
-            object.__setattr__(self, name, _of_kind(name, kinds, getattr(self, name)))
-        for name, declared in declarations(type(self)).items():
-            _check(declared, getattr(self, name))
+            parse = declared[name].parse if name in declared else None
+            value = getattr(self, name)
+            object.__setattr__(self, name, _of_kind(name, kinds, parse(value) if parse else value))
+        for name, one in declared.items():
+            _check(one, getattr(self, name))
 
 
 def _kinds(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
@@ -97,7 +104,7 @@ def _kinds(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
 def _of_kind(name: str, kinds: tuple[Any, ...], value: Any) -> Any:
     """The value, if it is of a type that the field may have: a program may pass anything. Raises ArgumentTypeError.
 
-    A path may be text, a whole number may stand for a float and for a text of digits.
+    A path may be text, a whole number may stand for a float.
     """
     kind, is_bool = kinds[0], isinstance(value, bool)
     if value is None and NoneType in kinds:
@@ -106,13 +113,19 @@ def _of_kind(name: str, kinds: tuple[Any, ...], value: Any) -> Any:
         return tuple(value)
     if kind is Path and isinstance(value, str | Path):
         return Path(os.path.expanduser(value))  # noqa: PTH111 - a Path raises another error for ~nobody
-    if kind is str and isinstance(value, int) and not is_bool and name == "max_errors":
-        return str(value)
     is_one = isinstance(kind, type) and isinstance(value, kind) and is_bool is (kind is bool)
     if is_one or (kind is float and isinstance(value, int) and not is_bool):
         return value
     wanted = "a list of texts" if kind == tuple[str, ...] else kind.__name__
     raise ArgumentTypeError(f"{name} is {type(value).__name__}, not {wanted}")
+
+
+def _number_or_share(value: Any) -> Any:
+    """`--max-errors`: a number, also as one, or a share, as text."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and not _ERRORS.fullmatch(text):
+        raise UsageError(f"--max-errors is {text!r}; it takes a number like 10, or a share like 0.5%.")
+    return text
 
 
 def _check(declared: Declaration, value: Any) -> None:
@@ -460,6 +473,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
         "Bad rows to go on after: a number, or a share of the rows as N%. They end in rejected.jsonl.",
         panel=_SAFETY,
         metavar="N|N%",
+        parse=_number_or_share,
     )
     reject_content: str = option(
         "full",
@@ -522,8 +536,6 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _ERRORS.fullmatch(self.max_errors):
-            raise UsageError(f"--max-errors is {self.max_errors!r}; it takes a number like 10, or a share like 0.5%.")
         if not self.checkpoint and not self.dry_run and self.max_errors.strip("0.%"):
             raise UsageError(
                 "--max-errors keeps rejected rows in the job's folder, and --no-checkpoint keeps none. Drop one."
