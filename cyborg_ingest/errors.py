@@ -24,7 +24,8 @@
     │   ├── TooLargeError         3    the request is larger than the target takes (413)
     │   ├── AccessError           2    a key is wrong or may not do this (401, 403)
     │   │   └── IndexKeyError     2    it is the index's own: missing, wrong, or one too many
-    │   ├── NoIndexError          2    no such index, or a key that does not open it (404)
+    │   ├── NoIndexError          2    no such index (404)
+    │   │   └── NoIndexOrKeyError 2    that, or a key that does not open it: the target does not say which (404)
     │   ├── IndexExistsError      2    an index of this name is there already
     │   ├── CapReachedError       2    the free tier's limit of items per index
     │   ├── StorageError          3    a full disk, an unreachable bucket
@@ -193,9 +194,13 @@ class IndexKeyError(AccessError):
 
 
 class NoIndexError(TargetError):
-    """No such index; or, with a key, one that the key does not open."""
+    """No such index."""
 
     exit_code = ExitCode.USAGE
+
+
+class NoIndexOrKeyError(NoIndexError):
+    """No such index, or one that the key does not open: the target does not say which."""
 
 
 class IndexExistsError(TargetError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import KEY
+from proxy import Fault, Proxy, _answer
 from typer.testing import CliRunner
 
 from cyborg_ingest import cli
@@ -15,16 +16,22 @@ from cyborg_ingest.settings import keys
 
 if TYPE_CHECKING:
     from conftest import Engine
+    from service import Service
 
 WRONG = bytes(reversed(KEY))
 
 
-def run(*arguments: object, **variables: str) -> str:
+def run_any(*arguments: object, **variables: str) -> str:
     done = CliRunner().invoke(cli.app, [str(one) for one in arguments], env=dict(variables))
     assert done.exit_code == 2, done.output
     assert WRONG.hex() not in done.output
-    assert "--index-key-file" in done.output
     return done.output
+
+
+def run(*arguments: object, **variables: str) -> str:
+    told = run_any(*arguments, **variables)
+    assert "--index-key-file" in told
+    return told
 
 
 @pytest.fixture
@@ -70,3 +77,25 @@ def test_a_key_that_is_not_the_indexs_is_told_by_where_it_came_from(engine: Engi
         kept = keys.kept_key_path(client.target, index)
     keys.keep_new_key(kept, key=WRONG)
     assert f"kept in {kept}." in run(*info)
+
+
+def test_where_a_service_does_not_tell_a_wrong_key_from_a_missing_index_the_key_is_named_too(
+    service: Service, tmp_path: Path
+) -> None:
+    (tmp_path / "wrong").write_bytes(WRONG)
+    (tmp_path / "rows.jsonl").write_text('{"id": "a", "vector": [1, 2, 3, 4]}\n')
+    refused = Fault(
+        "404", lambda connection, _forward: _answer(connection, (404, {}, b'{"detail": "Index not found"}'))
+    )
+    with Proxy(service.port, lambda *_: None, others=lambda *_: refused).running() as proxy:
+        kept = keys.kept_key_path(proxy.url, "i")
+        for command in (("index", "info", "i"), ("upsert", tmp_path / "rows.jsonl", "--index", "i")):
+            given = (*command, "--target", proxy.url)
+            assert "this is not its key. None is kept in " in run_any(*given)
+            told = run_any(*given, CYBORG_INGEST_INDEX_KEY=WRONG.hex())
+            assert "The key that was tried is that of CYBORG_INGEST_INDEX_KEY." in told
+            told = run_any(*given, "--index-key-file", tmp_path / "wrong")
+            assert f"The key that was tried is that of --index-key-file {tmp_path / 'wrong'}." in told
+        keys.keep_new_key(kept, key=WRONG)
+        told = run_any("index", "info", "i", "--target", proxy.url)
+        assert f"is kept in {kept}." in told

@@ -18,6 +18,7 @@ from cyborg_ingest.errors import (
     IndexKeyError,
     MiscountError,
     NoIndexError,
+    NoIndexOrKeyError,
     RefusedError,
     TargetError,
     ThrottledError,
@@ -99,7 +100,7 @@ def _by_status(status: int, said: str, *, is_own: bool, is_proxied: bool) -> Tar
         )
     if status == HTTPStatus.NOT_FOUND:
         if is_own:
-            return NoIndexError(f"{said} Either there is no such index, or this is not its key.")
+            return NoIndexOrKeyError(f"{said} Either there is no such index, or this is not its key.")
         return TargetError(f"{said} Is it a CyborgDB service?")
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         return RefusedError(said)

@@ -14,6 +14,7 @@ from cyborg_ingest.errors import (
     IndexKeyError,
     MappingError,
     NoIndexError,
+    NoIndexOrKeyError,
     UsageError,
 )
 from cyborg_ingest.facts import Noted, Retrying, ignore
@@ -112,6 +113,8 @@ def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> O
     index = client.index(name, key)
     try:
         return Opened(index, index.describe(), created=False)
+    except NoIndexOrKeyError as error:
+        raise NoIndexOrKeyError(f"{error} {origin(settings, client.target, name)}") from None
     except AccessError as error:
         kept = find_key(settings, client.target, name)
         if key is not None or kept is None:
