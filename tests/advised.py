@@ -387,7 +387,7 @@ TARGETS = {
             "mixed.csv --metadata-columns n",
             "mixed.csv --metadata-columns n --column-types n=int --max-errors 1", 1),
     }),
-    "To create it: {} --create": Advice("upsert good.npy --index new", "upsert good.npy --index new --create"),
+    "To create it: {}": Advice("upsert good.npy --index new", "upsert good.npy --index new --create"),
     "(--full looks at all)": Advice("inspect long.npy", "inspect long.npy --full"),
     "(--json has them)": Advice("inspect wide.jsonl", "inspect wide.jsonl --json"),
 }  # fmt: skip

@@ -19,14 +19,13 @@ import pytest
 from advised import Advice, run, says
 
 import cyborg_ingest
-from cyborg_ingest.loading import loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PACKAGE = Path(cyborg_ingest.__file__).parent
 _ADVICE = re.compile(r"--[a-z{]|cyborg-ingest [a-z]|CYBORG_INGEST_[A-Z]")
-_OPTION = re.compile(r"options?|flag|variable|[A-Z_]+_VARIABLE")
+_OPTION = re.compile(r"options?|flag|variable|[A-Z_]+_VARIABLE|\w*command|with_options")
 _NAME = re.compile(r"--[a-z-]+( and --[a-z-]+)?|CYBORG_INGEST_[A-Z_]+|[{} ]+")
 """An option alone, or whatever it is with its value: that is put into messages, and is none."""
 
@@ -80,21 +79,6 @@ def test_what_is_advised_helps(advice: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert one.then in told, told
 
 
-@pytest.mark.usefixtures("folder")
-def test_printed_commands_are_what_a_shell_takes_whatever_the_names_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "an index; of $HOME 'x'"
-    monkeypatch.setattr(loader, "AUTO_TRAIN_ROWS", 4)
-    monkeypatch.setattr("sys.argv", ["cyborg-ingest", "upsert", "good.npy", "--index", name])
-    ended, told = run("upsert", "good.npy", "--index", name)
-    create = shlex.split(told.partition("To create it: ")[2].splitlines()[0])
-    assert ended == 2
-    ended, told = run(*create[1:])
-    assert ended == 0, told
-    train = shlex.split(told.partition("Train it: ")[2].splitlines()[0])
-    assert train[:4] == ["cyborg-ingest", "index", "train", name]
-    assert run(*train[1:])[0] == 0
-
-
 @functools.cache
 def messages() -> dict[str, str]:
     """Every text of the package that names an option or a command, with the file that has it.
@@ -116,9 +100,9 @@ def messages() -> dict[str, str]:
 
 
 def _names_an_option(node: ast.AST) -> bool:
-    """Whether an option's name is put in, or a variable's that says the same: `option`, `role.option`, `KEY_VARIABLE`.
+    """Whether an option's name is put in, or a variable's that says the same, or a command, by the name of what is put.
 
-    `options.metric` is another thing: a value of theirs.
+    `option`, `role.option`, `KEY_VARIABLE`, `command`; `options.metric` is another thing: a value of theirs.
     """
     put = [one.value for one in getattr(node, "values", ()) if isinstance(one, ast.FormattedValue)]
     parts = [part for one in put for part in ast.walk(one)]

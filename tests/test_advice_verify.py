@@ -86,6 +86,7 @@ def test_a_few_rounded_rows_are_not_taken_for_changed_ones_once_the_precision_is
     code, told = command("upsert", "few.npy", "x")
     assert code == 5, told
     says(told, "If the index stores vectors as less than float32, say so with --storage-precision.")
+    says(told, "To see which rows differ: {}")
     code, _ = printed(told)
     assert code == 5
     code, told = command("upsert", "few.npy", "x", "--storage-precision", "tq8")

@@ -36,6 +36,7 @@ from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.reading import PartEnd, ahead
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
+from cyborg_ingest.settings.commands import going_on
 from cyborg_ingest.settings.options import LoadSettings
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.journal import ENDED
@@ -392,7 +393,7 @@ class _Run:
             index_count=dict(self.count),
             key_file=str(self.opened.key_file) if self.opened and self.opened.key_file else None,
             verify=self.verified,
-            resume_command=self.command if resumable else None,
+            resume_command=going_on(self.command) if resumable and self.command else None,
             not_read=self.not_read,
             run_id=journal.run_folder.name if journal else None,
             run_folder=str(journal.run_folder) if journal else None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.plan.late import missing
+from cyborg_ingest.settings.commands import index_command
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS
 from cyborg_ingest.targets.keyring import as_options
 
@@ -68,10 +68,10 @@ def watched(doubts: int) -> Iterator[Noted]:
 def untrained(client: Client, opened: Opened, rows: int, settings: LoadSettings) -> Iterator[Noted]:
     """Only the service trains by itself."""
     if client.is_embedded and rows > AUTO_TRAIN_ROWS and not opened.index.describe().is_trained:
-        words = ["cyborg-ingest", "index", "train", opened.info.name, "--target", client.target]
+        options = ("--target", client.target, *as_options(settings))
         yield Noted(
             f"The index has more than {AUTO_TRAIN_ROWS:,} rows and is not trained, so queries scan all of it. Train "
-            f"it: {shlex.join([*words, *as_options(settings)])}"
+            f"it: {index_command('train', opened.info.name, *options)}"
         )
 
 

@@ -1,25 +1,49 @@
-"""A command line made of settings: what a message prints is what a shell takes."""
+"""Command lines that messages print: what a shell takes, whatever the names are, and does what is said of it."""
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.settings.options import VerifySettings, declarations
+from cyborg_ingest.settings.options import LoadSettings, VerifySettings, declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from cyborg_ingest.settings.options import Declaration, LoadSettings, Settings
+    from cyborg_ingest.settings.options import Declaration, Settings
 
 
 def verify_command(settings: LoadSettings, more: dict[str, Any]) -> str:
     """The command that compares an index with what a load was given; `more` are options that it learnt meanwhile."""
     options = ["--index", settings.index, *_options(settings, VerifySettings, more)]
-    is_odd = any(one.startswith("-") and one != "-" for one in settings.sources)
-    words = [*options, "--", *settings.sources] if is_odd else [*settings.sources, *options]
-    return shlex.join(["cyborg-ingest", "verify", *words])
+    return _command("verify", settings.sources, options)
+
+
+def index_command(verb: str, name: str, *options: str) -> str:
+    """A command on an index."""
+    return _command(f"index {verb}", [name], options)
+
+
+def with_options(command: str, *options: str) -> str:
+    """A command line with more options; they stand before a `--`, behind which all are names."""
+    words = shlex.split(command)
+    end = words.index("--") if "--" in words else len(words)
+    return shlex.join([*words[:end], *options, *words[end:]])
+
+
+def going_on(command: str) -> str:
+    """The command line that goes on with a load: --restart would begin it anew, each time."""
+    restart = declarations(LoadSettings)["restart"]
+    kept = shlex.join(word for word in shlex.split(command) if word != restart.flag)
+    return f"env -u {restart.env} {kept}" if restart.env in os.environ else kept
+
+
+def _command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
+    is_odd = any(one.startswith("-") and one != "-" for one in names)
+    words = [*options, "--", *names] if is_odd else [*names, *options]
+    return shlex.join(["cyborg-ingest", *verb.split(), *words])
 
 
 def _options(settings: Settings, kind: type[Settings], more: dict[str, Any]) -> Iterator[str]:

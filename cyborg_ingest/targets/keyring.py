@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.commands import with_options
 from cyborg_ingest.settings.hidden import Hidden, hidden, revealed
 from cyborg_ingest.settings.options import CreateSettings
 from cyborg_ingest.settings.scrubbing import KNOWN
@@ -97,7 +98,7 @@ def refusal(settings: CreateSettings, index: str, command: str | None) -> tuple[
     if settings.key_out or settings.at_terminal or settings.kms_name or keys.is_place_named():
         return None
     name = keys.suggested_name(index)
-    how = f"{command} --key-out {shlex.quote(name)}" if command else f"pass key_out={name!r}"
+    how = with_options(command, "--key-out", name) if command else f"pass key_out={name!r}"
     why = (
         f"To create index {index!r} takes a key, and without a terminal none is made in a place that nobody is told: "
         "without its key an index cannot be read."

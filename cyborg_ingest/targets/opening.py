@@ -20,6 +20,7 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.facts import Noted, Retrying, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.commands import with_options
 from cyborg_ingest.settings.hidden import hidden, revealed
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.targets import connect, is_embedded
@@ -154,7 +155,7 @@ def how_to_create(settings: TargetSettings, command: str | None) -> str:
     is_token = (keys.api_key(os.environ, settings.api_key_file) or "").startswith(_TOKEN)
     if is_token and not is_embedded(settings.target or ""):
         return "With a cdbk_ token it may also be there and not be yours; to create it takes the service's root key."
-    return f"To create it: {command} --create" if command else "To create it, pass create=True."
+    return f"To create it: {with_options(command, '--create')}" if command else "To create it, pass create=True."
 
 
 def open_or_create(

@@ -6,7 +6,6 @@ work when it is repeated.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +17,7 @@ from cyborg_ingest.errors import (
     TargetError,
     UnavailableError,
 )
+from cyborg_ingest.settings.commands import index_command
 from cyborg_ingest.settings.hidden import hidden
 from cyborg_ingest.targets.base import Closing
 from cyborg_ingest.targets.retry import call
@@ -158,10 +158,11 @@ class RetryingIndex(Closing):
         try:
             return self.describe()
         except NoIndexError as error:
+            command = index_command("create", self.name, "--target", "disk:DIRECTORY")
             raise TargetError(
                 f"{error} And yet its name is taken: its creation was cut short, or goes on still. Run the same "
-                f"command again; if that does not help, cyborg-ingest index create {shlex.quote(self.name)} --target "
-                "disk:DIRECTORY, on the service's machine and with its directory, completes it."
+                f"command again; if that does not help, {command}, on the service's machine and with its directory, "
+                "completes it."
             ) from None
 
     def count(self) -> int:
