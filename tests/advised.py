@@ -358,6 +358,7 @@ SETTINGS = {
     "{} is {}; it must be at least {}": Advice(
         "index list --timeout 0.01", "index list --timeout 0.1"),
     "{} is {}; it must be at most {}": Advice("index list --timeout 90000", "index list --timeout 86400"),
+    "Try '{} --help' for help.": Advice("upsert good.npy", "upsert --help", 0, "--index"),
     "{} is {}; it takes a number": Advice("index list --timeout nan", "index list --timeout 10"),
 }  # fmt: skip
 

@@ -30,7 +30,7 @@ _NAME = re.compile(r"--[a-z-]+( and --[a-z-]+)?|CYBORG_INGEST_[A-Z_]+|[{} ]+")
 """An option alone, or whatever it is with its value: that is put into messages, and is none."""
 
 _DECLARE = {"options.py", "cli.py"}
-"""Where options are declared: their helps are no messages, and what they raise is."""
+"""Where options are declared: their helps are no messages, and what they raise or say is."""
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,8 @@ def messages() -> dict[str, str]:
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        raised = [part for one in ast.walk(tree) if isinstance(one, ast.Raise) for part in ast.walk(one)]
-        nodes = raised if path.name in _DECLARE else list(ast.walk(tree))
+        said = [part for one in ast.walk(tree) if _is_said(one) for part in ast.walk(one)]
+        nodes = said if path.name in _DECLARE else list(ast.walk(tree))
         skipped = {id(one.value) for one in nodes if isinstance(one, ast.Expr)}  # docstrings
         skipped |= {id(part) for one in nodes if isinstance(one, ast.JoinedStr) for part in one.values}
         for one in nodes:
@@ -97,6 +97,10 @@ def messages() -> dict[str, str]:
             if text is not None and (_ADVICE.search(text) or _names_an_option(one)) and not _NAME.fullmatch(text):
                 found[text] = path.name
     return found
+
+
+def _is_said(node: ast.AST) -> bool:
+    return isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say")
 
 
 def _names_an_option(node: ast.AST) -> bool:
