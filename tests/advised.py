@@ -376,7 +376,7 @@ TARGETS = {
         "; nothing was sent (--dry-run)": ("good.npy --dry-run", "good.npy"),
         "--storage-precision does not change it, and is taken to be what it stores": (
             "good.npy --storage-precision float16", "good.npy"),
-        "field {} is not in the first rows, and is left out. --metadata-columns {} would load it": (
+        "--metadata-columns {} would load it.": (
             "late.jsonl", "late.jsonl --metadata-columns x"),
         "If they hold the same rows, choose with --format or a pattern": ("formats", "'formats/*.parquet'"),
         "--null-values '{}' takes that as nothing": (
@@ -384,7 +384,7 @@ TARGETS = {
         "--column-types says": (
             "mixed.csv --metadata-columns n --column-types n=int",
             "mixed.csv --metadata-columns n --column-types n=text"),
-        "--column-types {}={} would reject such rows": (
+        "--column-types {} would reject such rows": (
             "mixed.csv --metadata-columns n",
             "mixed.csv --metadata-columns n --column-types n=int --max-errors 1", 1),
     }),

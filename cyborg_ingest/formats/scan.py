@@ -6,10 +6,12 @@ A sample would decide wrongly: 0 in a thousand rows and then 0.5, or an empty co
 from __future__ import annotations
 
 import functools
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.formats.cells import FITS, PLURALS, Kind, all_fit, kind_of_type
+from cyborg_ingest.rows.suggestions import one_of_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,6 +99,12 @@ def look_at(columns: Mapping[str, Column], form: Form, rows: Sequence[Sequence[s
         column.add(texts if not form.nulls else [text for text in texts if text not in form.nulls])
 
 
+def _rejecting(name: str, kind: Kind) -> str:
+    """The option that takes a column for what its first rows are, if it can name it."""
+    said = shlex.quote(f"{name}={kind.value}")
+    return "" if one_of_several(name) is None else f" --column-types {said} would reject such rows."
+
+
 def words_on(uri: str, schema: pa.Schema, found: Mapping[str, Column], *, is_whole: bool) -> Iterator[str]:
     """What the user should know of the columns' types: where they are not what the first rows look like."""
     for name, column in found.items():
@@ -110,10 +118,10 @@ def words_on(uri: str, schema: pa.Schema, found: Mapping[str, Column], *, is_who
         elif column.kind is Kind.TEXT and first is not Kind.TEXT and column.odd:
             yield (
                 f"{uri}: column {name!r} is text, though it begins with {PLURALS[first]}: it also holds "
-                f"{column.odd[:_SHOWN]!r}. --column-types {name}={first.value} would reject such rows."
+                f"{column.odd[:_SHOWN]!r}.{_rejecting(name, first)}"
             )
     if not is_whole:
-        said = ",".join(f"{name}={column.kind.value}" for name, column in found.items())
+        said = shlex.quote(",".join(f"{name}={column.kind.value}" for name, column in found.items()))
         yield (
             f"{uri} is longer than what can be read twice, so its columns are taken as its first 32 MB are: {said}. A "
             "later row that does not fit is rejected. --column-types says what they are."

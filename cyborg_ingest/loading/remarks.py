@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.loading.doubts import PAUSES
-from cyborg_ingest.plan.late import missing
+from cyborg_ingest.plan.late import left_out, missing
 from cyborg_ingest.settings.commands import index_command
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS
 from cyborg_ingest.targets.keyring import as_options
@@ -101,12 +101,7 @@ class Late:
         for name in chunk.unplanned:
             if (uri, name) not in self._unplanned and len(self._unplanned) < _SHOWN_FIELDS:
                 self._unplanned.add((uri, name))
-                self._tell(
-                    Noted(
-                        f"{uri}: field {name!r} is not in the first rows, and is left out. --metadata-columns {name} "
-                        "would load it."
-                    )
-                )
+                self._tell(Noted(left_out(uri, name)))
 
     def batch(self, batch: Batch) -> None:
         """Fields with decimals that no other number is equal to."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.rows.mapping import ALL_COLUMNS, MIXED, field_of
+from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.templates import OWN
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ def type_of(layout: Layout, name: str) -> pa.DataType:
     """The type that all values of a field have; null where they may be of any."""
     field = field_of(layout.schema, name)
     return pa.null() if layout.is_open or MIXED in (field.metadata or {}) else field.type
+
+
+def left_out(uri: str, name: str) -> str:
+    """What to say of a field that comes late and that nobody has named."""
+    one = one_of_several(name)
+    advice = "" if one is None else f" --metadata-columns {one} would load it."
+    return f"{uri}: field {name!r} is not in the first rows, and is left out.{advice}"
 
 
 def missing(plan: Plan, seen: Iterable[tuple[str, str]], *, is_whole: bool, rows: int) -> Iterator[str]:

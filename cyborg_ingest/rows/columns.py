@@ -16,6 +16,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest.model import Reason, free_name
 from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, numpy_dtype, storage_type
+from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.typed import Notes, null_places, objects, plain, plain_structs, uuids
 from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_object
 
@@ -271,8 +272,8 @@ def _as_sentence(text: str, error: ValueError, name: str) -> str:
     words = str(error) if str(error).startswith("is ") else f"is no JSON: {error}"
     if text.lstrip().startswith("{'"):
         return f"{words}. It looks like Python's own form of a dict: write it with json.dumps"
-    if not text.lstrip().startswith("{") and name:
-        return f"{words}. --metadata-columns {name} stores the text as a field of its own"
+    if not text.lstrip().startswith("{") and (one := one_of_several(name)):
+        return f"{words}. --metadata-columns {one} stores the text as a field of its own"
     return words
 
 

@@ -110,9 +110,15 @@ def way_out(field: pa.Field, role: Role, names: Iterable[str] = ()) -> str:
     if not role.is_optional:
         return f"{others}."
     none = f"{role.option} '' loads no {role.name}."
-    if unfit_inside(field.type, field.name) is not None or "," in field.name:
+    name = one_of_several(field.name)
+    if unfit_inside(field.type, field.name) is not None or name is None:
         return f"{others}; {none}"
-    return f"{others}; --metadata-columns {shlex.quote(field.name)} takes it as a field, and {none}"
+    return f"{others}; --metadata-columns {name} takes it as a field, and {none}"
+
+
+def one_of_several(text: str) -> str | None:
+    """A text as a shell takes it, for an option whose values have commas between them; None where it cannot be one."""
+    return shlex.quote(text) if text and "," not in text and text == text.strip() else None
 
 
 def made_ids(names: Iterable[str]) -> str:

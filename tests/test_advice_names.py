@@ -1,0 +1,93 @@
+"""Advice that names a column is what a shell takes, whatever the column is called, and is given only where it works."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from advised import run, says
+from conftest import KEY
+
+import cyborg_ingest
+
+NAMES = ["late", "two words", "it's", "$HOME", "a;b", "x*", "a=b", "\N{SNOWMAN}", "a.b", 'a"b', "--late"]
+UNNAMED = ["a,b", " a", "a ", ","]
+VECTOR = [1, 2, 3, 4]
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
+    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
+    assert run("index", "create", "x", "--dimension", 4)[0] == 0
+
+
+def upsert(source: str, *options: str) -> tuple[int, str]:
+    return run("upsert", source, "--index", "x", *options)
+
+
+def stored(identity: str) -> object:
+    with cyborg_ingest.connect("disk:data") as client, client.index("x", KEY) as index:
+        return index.get([identity])[0].metadata
+
+
+def advised(told: str, option: str) -> list[str]:
+    """The option with its value, as a shell takes it."""
+    found = re.search(rf"({option} .+?) (would|stores) ", told)
+    assert found is not None, told
+    return shlex.split(found[1])
+
+
+def rows_with_a_late_field(name: str) -> None:
+    rows = ({"id": f"r{row}", "vector": VECTOR, **({name: row} if row > 149 else {})} for row in range(200))
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_late_field_is_loaded_by_the_option_that_is_told(name: str) -> None:
+    rows_with_a_late_field(name)
+    code, told = upsert("rows.jsonl")
+    assert code == 0, told
+    says(told, "--metadata-columns {} would load it.")
+    code, told = upsert("rows.jsonl", *advised(told, "--metadata-columns"))
+    assert (code, stored("r170")) == (0, {name: 170}), told
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_no_option_is_told_for_a_name_that_none_can_take(name: str) -> None:
+    rows_with_a_late_field(name)
+    code, told = upsert("rows.jsonl")
+    assert (code, "is not in the first rows" in told, "--metadata-columns" in told) == (0, True, False), told
+    Path("rows.csv").write_text(mixed(name))
+    code, told = upsert("rows.csv", "--metadata-columns", "*")
+    assert (code, "is text, though" in told, "--column-types" in told) == (0, True, False), told
+
+
+def mixed(name: str) -> str:
+    quoted = name.replace('"', '""')
+    return f'id,vector,"{quoted}"\n' + "".join(f'{n},"{VECTOR}",{"x" if n == 150 else n}\n' for n in range(151))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_column_of_two_kinds_is_of_one_by_the_option_that_is_told(name: str) -> None:
+    Path("rows.csv").write_text(mixed(name))
+    code, told = upsert("rows.csv", "--metadata-columns", "*")
+    assert code == 0, told
+    options = advised(told, "--column-types")
+    code, told = upsert("rows.csv", "--metadata-columns", "*", "--max-errors", "1", *options)
+    assert (code, stored("7")) == (1, {name: 7}), told
+    assert "1 rejected" in told
+
+
+@pytest.mark.parametrize("name", ["meta", "Metadata"])
+def test_a_text_that_is_no_object_is_stored_as_a_field_by_the_option_that_is_told(name: str) -> None:
+    Path("rows.csv").write_text(f'id,vector,{name}\na,"{VECTOR}",wiki\n')
+    code, told = upsert("rows.csv", "--metadata-column", name)
+    assert code == 4, told
+    says(told, "{}. --metadata-columns {} stores the text as a field of its own")
+    code, told = upsert("rows.csv", *advised(told, "--metadata-columns"))
+    assert (code, stored("a")) == (0, {name: "wiki"}), told
