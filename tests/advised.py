@@ -250,8 +250,6 @@ FORMATS = _upserts({
     "--id-prefix goes before row numbers": ("rows.parquet --id-prefix p", "rows.parquet"),
     "gets its ids from --id-template": (
         "rows.parquet --id-template '{id}' --id-prefix p", "rows.parquet --id-template 'p{id}'"),
-    "and {} have the same name": (
-        "hive --id-prefix '{file}-'", "hive --id-template '{year}-{file}-{row}'"),
     "--ids and --id-prefix exclude each other": (
         "good.npy --ids ids.txt --id-prefix p", "good.npy --ids ids.txt"),
     "ids are one row of integers or text": ("good.npy --ids idsmatrix.npy", "good.npy --ids ids5.npy"),

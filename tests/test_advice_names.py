@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from advised import run, says
 from conftest import KEY
@@ -91,3 +92,44 @@ def test_a_text_that_is_no_object_is_stored_as_a_field_by_the_option_that_is_tol
     says(told, "{}. --metadata-columns {} stores the text as a field of its own")
     code, told = upsert("rows.csv", *advised(told, "--metadata-columns"))
     assert (code, stored("a")) == (0, {name: "wiki"}), told
+
+
+FOLDERS = {
+    "one level": (["year=2023", "year=2024"], "{year}-{file}-{row}"),
+    "another name": (["lang=de/x", "lang=en/x"], "{lang}-{file}-{row}"),
+    "a name of two words": (["the lang=de", "the lang=en"], "{the lang}-{file}-{row}"),
+    "of two levels one differs": (["year=2024/lang=de", "year=2024/lang=en"], "{lang}-{file}-{row}"),
+}
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+@pytest.mark.parametrize("how", [("--id-prefix", "{file}-"), ("--id-template", "{file}-{row}")])
+def test_files_of_one_name_are_told_apart_by_the_folders_that_they_are_in(case: str, how: tuple[str, str]) -> None:
+    folders, expected = FOLDERS[case]
+    for folder in folders:
+        Path("all", folder).mkdir(parents=True)
+        np.save(Path("all", folder, "part.npy"), np.ones((3, 4), np.float32))
+    code, told = upsert("all", *how)
+    assert code == 2, told
+    says(told, "; or name the folder too: --id-template {}")
+    if "--id-prefix" in how:
+        says(told, " instead of --id-prefix")
+    advice = re.search(r"(--id-template .*?)(?: instead of --id-prefix)?\.$", told, re.MULTILINE)
+    assert advice is not None, told
+    assert shlex.split(advice[1]) == ["--id-template", expected]
+    code, told = upsert("all", *shlex.split(advice[1]))
+    assert (code, "0 rows before, 6 after" in told) == (0, True), told
+
+
+def test_files_of_one_name_in_plain_folders_are_loaded_one_by_one() -> None:
+    for folder in ("one", "two"):
+        Path("all", folder).mkdir(parents=True)
+        np.save(Path("all", folder, "part.npy"), np.ones((3, 4), np.float32))
+    code, told = upsert("all", "--id-prefix", "{file}-")
+    assert (code, "one by one with another text before {file}" in told, "--id-template" in told) == (2, True, False), (
+        told
+    )
+    for folder in ("one", "two"):
+        code, told = upsert(f"all/{folder}", "--id-prefix", f"{folder}-{{file}}-")
+        assert code == 0, told
+    assert "3 rows before, 6 after" in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def check_made_ids(found: Sequence[Source], id_prefix: str) -> None:
     for one in made:
         other = seen.setdefault((one.before, one.after), one)
         if other is not one:
-            raise UsageError(_same(other.uri, one.uri, has_file=_has_file(found, id_prefix)))
+            raise UsageError(_same(_source(found, other), _source(found, one), id_prefix))
     befores = {one.before: one for one in made if one.after is not None}
     for one in befores.values():
         digits = _DIGITS.search(one.before)
@@ -94,19 +95,30 @@ def _texts(source: Source, template: Template) -> list[str | None]:
     return found
 
 
-def _has_file(found: Sequence[Source], id_prefix: str) -> bool:
-    templates = [one.shape.template for one in found if one.shape.template is not None]
-    return "{file}" in id_prefix or any(FILE in one.fields for one in templates)
+def _source(found: Sequence[Source], made: _Made) -> Source:
+    return next(source for source in found if source.layout.uri == made.uri)
 
 
-def _same(first: str, second: str, *, has_file: bool) -> str:
-    if not has_file:
+def _same(first: Source, second: Source, id_prefix: str) -> str:
+    template = second.shape.template
+    if "{file}" not in id_prefix and not (template is not None and FILE in template.fields):
         return (
             "Several files without ids would share their row numbers as ids. Give --id-prefix with {file} in it, as in "
             "--id-prefix '{file}-', or --id-template '{file}-{row}'."
         )
+    made = template.text if template is not None else f"{id_prefix}{{row}}"
+    folders = "".join(f"{{{name}}}-" for name in _telling_apart(first, second))
+    instead = "" if template is not None else " instead of --id-prefix"
+    more = f"; or name the folder too: --id-template {shlex.quote(folders + made)}{instead}" if folders else ""
     return (
-        f"{first} and {second} have the same name, {stem(second)!r}, which {{file}} stands for, so their rows would "
-        "share ids. Load them one by one with another text before {file} for each; or, in folders like year=2024/, "
-        "name the folder too: --id-template '{year}-{file}-{row}'."
+        f"{first.layout.uri} and {second.layout.uri} have the same name, {stem(second.layout.uri)!r}, which {{file}} "
+        f"stands for, so their rows would share ids. Load them one by one with another text before {{file}} for "
+        f"each{more}."
     )
+
+
+def _telling_apart(first: Source, second: Source) -> Iterator[str]:
+    """The folders like year=2024/ of two files that are not the same, by their names."""
+    for name, value in first.shape.folders.items():
+        if name in second.shape.folders and value != second.shape.folders[name] and not set(name) & set("{}"):
+            yield name
