@@ -35,8 +35,8 @@ class PlannedSource:
     is_read_once: bool
     """Whether nothing of it can be read a second time, as of a pipe."""
     dimension: int | None
-    roles: Mapping[str, str]
-    """Role -> columns, as the file names them; empty text where there are none."""
+    roles: Mapping[str, tuple[str, ...]]
+    """Role -> columns, as the file names them."""
     columns: Mapping[str, Any]
     """The same, as the options and the report have it."""
     left_out: tuple[str, ...] = ()

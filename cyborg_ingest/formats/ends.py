@@ -6,6 +6,7 @@ they read one, or the one's rows by the other's footer.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 _MAGIC_BYTES = 4
 _LENGTH_BYTES = 4
 _TAIL_BYTES = 65_536
-_ALGORITHM = 8
+_ROW_GROUPS, _ALGORITHM = 4, 8
+_LONGEST_NUMBER = 70
+"""Bits that a number of 64 takes at most."""
 
 # HDF5
 
@@ -56,14 +59,22 @@ class _Compact:
         return self._at
 
     def struct(self) -> dict[int, Any]:
-        found: dict[int, Any] = {}
+        return {number: self.value(kind) for number, kind in self.fields()}
+
+    def fields(self) -> Iterator[tuple[int, int]]:
+        """The numbers and kinds of a struct's fields; the value of each has to be read before the next."""
         number = 0
         while (head := self._byte()) != 0:
             number = number + (head >> 4) if head >> 4 else self._number()
-            found[number] = self._value(head & 15)
-        return found
+            yield number, head & 15
 
-    def _value(self, kind: int) -> Any:
+    def items(self) -> Iterator[int]:
+        """The kind of each item of a list; the value of each has to be read before the next."""
+        head = self._byte()
+        size = head >> 4 if head >> 4 != 15 else self._unsigned()  # noqa: PLR2004 - then the size follows
+        return itertools.repeat(head & 15, size)
+
+    def value(self, kind: int) -> Any:
         if kind in {1, 2}:  # true, false
             return kind == 1
         if kind == 3:  # noqa: PLR2004 - a byte
@@ -76,11 +87,19 @@ class _Compact:
             return self._data[self._at - size : self._at]
         return self._list() if kind in {9, 10} else self.struct()
 
+    def skip(self, kind: int) -> None:
+        """Read past a value, and keep nothing of it."""
+        if kind in {9, 10}:
+            for inner in self.items():
+                self._byte() if inner in {1, 2} else self.skip(inner)
+        elif kind in {11, 12}:
+            for _, inner in self.fields():
+                self.skip(inner)
+        else:
+            self.value(kind)
+
     def _list(self) -> list[Any]:
-        head = self._byte()
-        size = head >> 4 if head >> 4 != 15 else self._unsigned()  # noqa: PLR2004 - then the size follows
-        kind = head & 15
-        return [self._byte() == 1 if kind in {1, 2} else self._value(kind) for _ in range(size)]
+        return [self._byte() == 1 if kind in {1, 2} else self.value(kind) for kind in self.items()]
 
     def _byte(self) -> int:
         self._at += 1
@@ -94,6 +113,8 @@ class _Compact:
             if byte < 128:  # noqa: PLR2004 - no further byte
                 return found
             shift += 7
+            if shift > _LONGEST_NUMBER:
+                raise ValueError("a number without an end")
 
     def _number(self) -> int:
         found = self._unsigned()
@@ -101,24 +122,38 @@ class _Compact:
 
 
 class ParquetFooter:
-    """What a Parquet's footer says. Raises NOT_READ."""
+    """What a Parquet's footer says, of which one column is in memory at a time. Raises NOT_READ.
+
+    `is_encrypted`: columns are, though the footer itself can be read by all. `end`: where what it names ends: pages,
+    indexes, Bloom filters. `columns` are those that hold values themselves, `pieces` these in each row group.
+    """
 
     def __init__(self, footer: bytes) -> None:
-        self._fields = _Compact(footer).struct()
+        self.is_encrypted = False
+        self.end = _MAGIC_BYTES
+        self.columns = self.pieces = 0
+        self._thrift = _Compact(footer)
+        for number, kind in self._thrift.fields():
+            self.is_encrypted |= number == _ALGORITHM
+            if number == _ROW_GROUPS:
+                for _ in self._thrift.items():
+                    self._read_group()
+            else:
+                self._thrift.skip(kind)
 
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether columns are, though the footer itself can be read by all."""
-        return _ALGORITHM in self._fields
-
-    def end(self) -> int:
-        """Where what it names ends: pages, indexes, Bloom filters."""
-        ends = [_MAGIC_BYTES]
-        for group in self._fields.get(4, ()):
-            for chunk in group[1]:
-                ends += [chunk[offset] + chunk.get(size, 0) for offset, size in ((4, 5), (6, 7)) if offset in chunk]
-                ends += _of_column(chunk.get(3, {}))
-        return max(ends)
+    def _read_group(self) -> None:
+        count = 0
+        for number, kind in self._thrift.fields():
+            if number != 1:  # its columns
+                self._thrift.skip(kind)
+                continue
+            for _ in self._thrift.items():
+                count += 1
+                chunk = self._thrift.struct()
+                places = [chunk[at] + chunk.get(size, 0) for at, size in ((4, 5), (6, 7)) if at in chunk]
+                self.end = max([self.end, *places, *_of_column(chunk.get(3, {}))])
+        self.pieces += count
+        self.columns = max(self.columns, count)
 
 
 def _of_column(column: dict[int, Any]) -> Iterator[int]:
@@ -213,8 +248,11 @@ class FlatTable:
         return [struct.unpack_from(form, self.data, vector + 4 + size * place) for place in range(count)]
 
 
-def footer_of(file: BinaryIO, size: int, magic_bytes: int) -> tuple[bytes, int]:
-    """The footer before a file's length of it and magic, and where it begins; most are read at once."""
+def footer_of(file: BinaryIO, size: int, magic_bytes: int, most: int | None = None) -> tuple[bytes, int]:
+    """The footer before a file's length of it and magic, and where it begins; most are read at once.
+
+    One of more than `most` bytes is not read: nothing is given of it.
+    """
     file.seek(max(0, size - _TAIL_BYTES))
     tail = file.read(_TAIL_BYTES)
     stop = len(tail) - magic_bytes - _LENGTH_BYTES
@@ -222,6 +260,8 @@ def footer_of(file: BinaryIO, size: int, magic_bytes: int) -> tuple[bytes, int]:
     begin = size - magic_bytes - _LENGTH_BYTES - length
     if length <= stop:
         return tail[stop - length : stop], begin
+    if begin < 0 or (most is not None and length > most):
+        return b"", begin
     file.seek(max(0, begin))
     return file.read(length), begin
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,6 +39,10 @@ _PAGE_BUFFER = 1 << 20
 
 _UUID_BYTES = 16
 
+_MOST_FOOTER = 64_000_000
+_MOST_COLUMNS, _MOST_PIECES = 150_000, 400_000
+"""Of a footer, which Arrow decodes whole: some 1,400 bytes for each column, and 900 for each in a row group."""
+
 
 class ParquetReader:
     """Apache Parquet."""
@@ -52,11 +57,11 @@ class ParquetReader:
 
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:  # noqa: ARG002 - the protocol's
         """See `base.Reader`."""
+        check_whole(uri)
         with opened(uri) as file:
             schema, footer = schema_of(file), file.metadata
             if footer.num_rows or len(schema):  # pandas writes a frame without rows as one without columns, too
                 check_names(uri, schema)
-            check_whole(uri)
             parts, row = [], 0
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
@@ -161,7 +166,8 @@ def batches_of(
     for group in groups:  # Arrow cannot put together what two of them hold of some nested types
         limit = limit_of(uri, file, group, names, rows, unit)
         batches = _of_group(uri, file, group, names, limit)
-        for batch in _compared(uri, batches, group, doubtful, limit.rows) if doubtful else batches:
+        compared = _compared(uri, batches, group, doubtful, limit.rows, file.metadata) if doubtful else batches
+        for batch in compared:
             if raw is None or raw != batch.schema:
                 raw, schema = batch.schema, _with_uuids(file, batch.schema, names)
             if schema.equals(raw):
@@ -176,15 +182,20 @@ def _of_group(
 ) -> Iterator[pa.RecordBatch]:
     with contextlib.ExitStack() as stack:
         if limit.dictionaries:
-            file = stack.enter_context(opened(uri, dictionaries=limit.dictionaries))
+            file = stack.enter_context(opened(uri, dictionaries=limit.dictionaries, footer=file.metadata))
         yield from file.iter_batches(batch_size=limit.rows, row_groups=[group], columns=names, use_threads=False)
 
 
 def _compared(
-    uri: str, batches: Iterator[pa.RecordBatch], group: int, names: Sequence[str], rows: int
+    uri: str,
+    batches: Iterator[pa.RecordBatch],
+    group: int,
+    names: Sequence[str],
+    rows: int,
+    footer: pq.FileMetaData,
 ) -> Iterator[pa.RecordBatch]:
     """The batches, with those columns by what they are in nanoseconds too."""
-    with opened(uri, int96_unit="ns") as other:
+    with opened(uri, int96_unit="ns", footer=footer) as other:
         written = int96.written_types(other)
         for batch, more in zip(batches, _of_group(uri, other, group, names, Limit(rows)), strict=True):
             nanoseconds = dict(zip(more.schema.names, more.columns, strict=True))
@@ -200,24 +211,25 @@ def _with_uuids(file: pq.ParquetFile, schema: pa.Schema, names: Sequence[str] | 
 
     Arrow before version 21 takes them for bytes, and bytes may be anything.
     """
+    raw = {field.name for field in schema if _has_raw_uuids(field.type)}
+    leaves = _uuid_leaves(file, raw, names) if raw else {}
     fields = [
-        field.with_type(_typed(field.type, _uuid_leaves(file, field.name, names)))
-        if _has_raw_uuids(field.type)
-        else field
+        field.with_type(_typed(field.type, iter(leaves[field.name]))) if field.name in raw else field
         for field in schema
     ]
     return pa.schema(fields, schema.metadata)
 
 
-def _uuid_leaves(file: pq.ParquetFile, column: str, names: Sequence[str] | None) -> Iterator[bool]:
-    """For each leaf of a column, in its order, whether it is a UUID; of the leaves that the names stand for."""
-
-    def is_below(path: str, name: str) -> bool:
-        return path == name or path.startswith(f"{name}.")
-
+def _uuid_leaves(file: pq.ParquetFile, columns: set[str], names: Sequence[str] | None) -> dict[str, list[bool]]:
+    """For each leaf of some columns, in its order, whether it is a UUID; of the leaves that the names stand for."""
+    wanted = None if names is None else set(names)
+    found: dict[str, list[bool]] = {column: [] for column in columns}
     for leaf in map(file.schema.column, range(len(file.schema))):
-        if is_below(leaf.path, column) and (names is None or any(is_below(leaf.path, name) for name in names)):
-            yield leaf.logical_type.type == "UUID"
+        above = [*itertools.accumulate(leaf.path.split("."), "{}.{}".format)]
+        if wanted is None or not wanted.isdisjoint(above):
+            for column in columns.intersection(above):
+                found[column].append(leaf.logical_type.type == "UUID")
+    return found
 
 
 def _has_raw_uuids(kind: pa.DataType) -> bool:
@@ -242,8 +254,17 @@ def _typed(kind: pa.DataType, are_uuids: Iterator[bool]) -> pa.DataType:
 
 
 @contextlib.contextmanager
-def opened(uri: str, *, int96_unit: str = int96.UNIT, dictionaries: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, its footer read; columns of text that stay dictionaries, by their paths. Raises FormatError."""
+def opened(
+    uri: str,
+    *,
+    int96_unit: str = int96.UNIT,
+    dictionaries: Sequence[str] = (),
+    footer: pq.FileMetaData | None = None,
+) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, its footer read unless it is given; columns of text that stay dictionaries, by their paths.
+
+    Raises FormatError.
+    """
     if not sources.is_seekable(uri):
         raise FormatError(
             f"{uri}: Parquet is read from its end, which no stream shows first. Save it, decompressed, in a file."
@@ -251,6 +272,7 @@ def opened(uri: str, *, int96_unit: str = int96.UNIT, dictionaries: Sequence[str
     try:
         file = pq.ParquetFile(
             sources.native(uri),
+            metadata=footer,
             read_dictionary=list(dictionaries) or None,
             buffer_size=_PAGE_BUFFER,
             pre_buffer=False,
@@ -266,22 +288,41 @@ def opened(uri: str, *, int96_unit: str = int96.UNIT, dictionaries: Sequence[str
 def check_whole(uri: str) -> None:
     """Refuse a file that holds more than its footer names, as where two were put together, and an encrypted one.
 
-    Raises FormatError. Arrow itself ends the process where it is asked about an encrypted column.
+    Arrow itself ends the process where it is asked about an encrypted column. A footer that takes too much once Arrow
+    has decoded it is refused, too. Raises FormatError.
     """
+    if not sources.is_seekable(uri):  # which is said where it is opened
+        return
+    size = sources.size(uri)
     with sources.opened(uri) as file:
-        footer, begin = footer_of(file, sources.size(uri), len(MAGIC))
+        file.seek(max(0, size - len(MAGIC)))
+        if file.read(len(MAGIC)) != MAGIC:  # Arrow says what it is
+            return
+        footer, begin = footer_of(file, size, len(MAGIC), _MOST_FOOTER)
+    if begin >= 0 and size - begin > _MOST_FOOTER:
+        raise _too_wide(uri, f"has {size - begin:,} bytes", f"{_MOST_FOOTER:,}")
     try:
         found = ParquetFooter(footer)
-        end, is_encrypted = found.end(), found.is_encrypted
-    except NOT_READ:  # by us, though Arrow has read it
+    except NOT_READ:  # by us; Arrow may read it
         return
-    if is_encrypted:
+    if found.columns > _MOST_COLUMNS:
+        raise _too_wide(uri, f"names {found.columns:,} columns", f"{_MOST_COLUMNS:,}")
+    if found.pieces > _MOST_PIECES:
+        raise _too_wide(uri, f"names {found.pieces:,} pieces, a column in a row group each", f"{_MOST_PIECES:,}")
+    if found.is_encrypted:
         raise FormatError(f"{uri}: {_ENCRYPTED}")
-    if end != begin:
+    if found.end != begin:
         raise FormatError(
-            f"{uri}: it holds {begin - end:,} bytes that its footer does not name. If several files were put together "
-            "(as cat does), load each by itself: of them only one could be read. Else write it again."
+            f"{uri}: it holds {begin - found.end:,} bytes that its footer does not name. If several files were put "
+            "together (as cat does), load each by itself: of them only one could be read. Else write it again."
         )
+
+
+def _too_wide(uri: str, what: str, most: str) -> FormatError:
+    return FormatError(
+        f"{uri}: its footer {what}, and {most} are possible: it is decoded whole. Write it with fewer columns (a list "
+        "or a map in place of many), in larger row groups, or in several files."
+    )
 
 
 def _why_not(uri: str, error: Exception) -> str:

@@ -215,8 +215,8 @@ class ParquetSidecar:
 
     def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, unit: int) -> None:
         self.role, self.path, self._unit = role, path, unit
-        self._file: pq.ParquetFile = stack.enter_context(opened(str(path)))
         check_whole(str(path))
+        self._file: pq.ParquetFile = stack.enter_context(opened(str(path)))
         self.rows = self._file.metadata.num_rows
         schema = schema_of(self._file)
         self._columns = _columns_for(role, path, schema)

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.output.wording import findings, labelled, not_read
+from cyborg_ingest.output.wording import findings, labelled, listed, not_read
 
 if TYPE_CHECKING:
     from cyborg_ingest.check.inspection import Inspection, Mapped, SourceFacts
@@ -72,11 +72,11 @@ def _schema(one: Mapped, found: Inspection) -> list[str]:
         if len(found.schemas) == 1
         else f"  ({one.sources[0]}" + (f" and {len(one.sources) - 1:,} more)" if len(one.sources) > 1 else ")")
     )
-    lines = labelled("schema", ", ".join(f"{name} {kind}" for name, kind in one.columns) + of)
+    lines = labelled("schema", listed(f"{name} {kind}" for name, kind in one.columns) + of)
     if one.mapping is None:
         return lines
-    roles = (f"{role} <- {' + '.join(names) or 'none'}" for role, names in one.mapping.items())
-    return lines + labelled("columns", ", ".join(roles)) + labelled("left out", ", ".join(one.left_out) or "no column")
+    roles = (f"{role} <- {listed(names, ' + ') or 'none'}" for role, names in one.mapping.items())
+    return lines + labelled("columns", ", ".join(roles)) + labelled("left out", listed(one.left_out) or "no column")
 
 
 def _norms(norms: dict[str, Any] | None, bar: str) -> list[str]:

@@ -24,6 +24,7 @@ STYLES = {
 }
 
 _SHOWN_SOURCES = 10
+_MOST_NAMES = 100
 _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
 
@@ -31,6 +32,13 @@ _ENDED = (0, 1, 5)
 def labelled(label: str, *texts: str) -> list[str]:
     """Lines with a word at the left of the first."""
     return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
+
+
+def listed(names: Iterable[str], between: str = ", ") -> str:
+    """Names of columns: the first 100 of them, and how many more there are."""
+    found = list(names)
+    more = f" and {len(found) - _MOST_NAMES:,} more" if len(found) > _MOST_NAMES else ""
+    return between.join(found[:_MOST_NAMES]) + more
 
 
 def plan(event: Planned) -> list[str]:
@@ -43,7 +51,7 @@ def plan(event: Planned) -> list[str]:
     lines += labelled("rows", _planned_rows(event))
     lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.sources))
     left_out = dict.fromkeys(name for one in event.sources for name in one.left_out)
-    lines += labelled("left out", ", ".join(left_out) or "no column")
+    lines += labelled("left out", listed(left_out) or "no column")
     return lines + not_read(event.not_read)
 
 
@@ -71,7 +79,7 @@ def _planned_rows(planned: Planned) -> str:
 
 
 def _roles(source: PlannedSource) -> str:
-    return ", ".join(f"{role} <- {origins or 'none'}" for role, origins in source.roles.items())
+    return ", ".join(f"{role} <- {listed(names, ' + ') or 'none'}" for role, names in source.roles.items())
 
 
 def note(event: Noted) -> str:

@@ -59,24 +59,20 @@ def _choices(plan: Plan) -> Iterator[str]:
         yield f"--where {text}"
 
 
-def _roles(source: Source) -> dict[str, str]:
+def _roles(source: Source) -> dict[str, tuple[str, ...]]:
     columns, schema = source.columns, source.layout.schema
 
-    def origin(name: str) -> str:
-        return ((field_of(schema, name).metadata or {}).get(ORIGIN) or name.encode()).decode()
+    def origins(*names: str | None) -> tuple[str, ...]:
+        fields = ((name, field_of(schema, name).metadata or {}) for name in names if name)
+        return tuple((found.get(ORIGIN) or name.encode()).decode() for name, found in fields)
 
-    roles: dict[str, list[str | None]] = {
-        "id": [columns.id],
-        "vector": [columns.vector, *columns.vector_columns[:_SHOWN_COLUMNS]],
-        "metadata": [columns.metadata, *columns.metadata_columns],
-        "contents": [columns.contents],
-    }
-    found = {role: " + ".join(origin(name) for name in names if name) for role, names in roles.items()}
-    if len(columns.vector_columns) > _SHOWN_COLUMNS:
-        found["vector"] += f" + ... + {columns.vector_columns[-1]} ({len(columns.vector_columns)} columns)"
-    if source.shape.template is not None:
-        found["id"] = source.shape.template.text
+    several = columns.vector_columns
+    more = ("...", f"{several[-1]} ({len(several)} columns)") if len(several) > _SHOWN_COLUMNS else ()
     constants = ", ".join(name for name, _ in columns.constants)
-    if constants:
-        found["metadata"] = " + ".join(filter(None, (found["metadata"], f"constants ({constants})")))
-    return found
+    return {
+        "id": origins(columns.id) if source.shape.template is None else (source.shape.template.text,),
+        "vector": origins(columns.vector, *several[:_SHOWN_COLUMNS]) + more,
+        "metadata": origins(columns.metadata, *columns.metadata_columns)
+        + ((f"constants ({constants})",) if constants else ()),
+        "contents": origins(columns.contents),
+    }
