@@ -31,6 +31,7 @@ def wide(path: Path, columns: int, groups: int = 1, **options: Any) -> Path:
     return path
 
 
+@pytest.mark.soak
 def test_a_parquet_of_100_000_columns_is_loaded_within_the_bound(tmp_path: Path) -> None:
     path = wide(tmp_path / "rows.parquet", 100_000, write_statistics=False, use_dictionary=False)
     code, report, said, peak = checked(path)

@@ -106,15 +106,17 @@ class _Compact:
         return self._data[self._at - 1]  # behind the last one is IndexError
 
     def _unsigned(self) -> int:
-        found = shift = 0
-        while True:
+        found = self._byte()
+        if found < 128:  # noqa: PLR2004 - no further byte, as mostly
+            return found
+        found, shift = found & 127, 7
+        while shift < _LONGEST_NUMBER:
             byte = self._byte()
             found |= (byte & 127) << shift
-            if byte < 128:  # noqa: PLR2004 - no further byte
+            if byte < 128:  # noqa: PLR2004 - as above
                 return found
             shift += 7
-            if shift > _LONGEST_NUMBER:
-                raise ValueError("a number without an end")
+        raise ValueError("a number without an end")
 
     def _number(self) -> int:
         found = self._unsigned()

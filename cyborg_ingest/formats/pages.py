@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 _HEAD_BYTES = 256
 _LONGEST_HEAD = 1 << 20
+_OFFSET_BYTES = 8
 _DELTAS = {"DELTA_BYTE_ARRAY"}
 """A text is stored as what it does not share with the one before it."""
 
@@ -85,7 +86,7 @@ class _Leaf:
             raise self._beyond("its rows have", self.mean())
         if not self._is_text and (not self._is_list or self._is_even()):
             return CHUNK_BYTES // max(1, self.mean()) or 1
-        decoded = self._size if self._is_text else self._width * self._values
+        decoded = self._size + self._offsets(self._values) if self._is_text else self._width * self._values
         if decoded <= self._unit and not (self._is_text and self._is_delta()):
             return self._rows
         largest = max((self._decoded(page) for page in self._pages()), default=0)
@@ -97,7 +98,11 @@ class _Leaf:
         return not _DELTAS.isdisjoint(self._chunk.encodings)
 
     def _decoded(self, page: Page) -> int:
-        return page.size if self._is_text else page.values * self._width
+        return page.size + self._offsets(page.values) if self._is_text else page.values * self._width
+
+    def _offsets(self, values: int) -> int:
+        """What texts in lists take however short they are: a run of a million empty ones is a few bytes of a page."""
+        return _OFFSET_BYTES * values if self._is_list else 0
 
     def _is_even(self) -> bool:
         """Whether all lists, those that are null aside, are of one length, as vectors are."""
