@@ -63,9 +63,9 @@ def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KNOWN, "_parts", ())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that asks for no API key."""
+    """A service that asks for no API key. It ends with the module: see TESTS_A_START for what it costs to idle."""
     with running(tmp_path_factory.mktemp("service")) as one:
         yield one
 
@@ -80,8 +80,11 @@ def no_tick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(versions, "TICK_SECONDS", 0.0)
 
 
-TESTS_A_START = 25
-"""An index that a service has opened costs it eight threads, for as long as it runs; some hundred slow all tests."""
+TESTS_A_START = 12
+"""An index that a service has opened costs it eight threads and 0.6 % of a core, for as long as it runs.
+
+To start it anew costs half a second of a core.
+"""
 
 _uses = itertools.count(1)
 
@@ -97,7 +100,7 @@ def few_open_indexes(request: pytest.FixtureRequest) -> None:
         service.start()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def secured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that asks for its root key, or for a token of it."""
     with running(tmp_path_factory.mktemp("secured"), root_key=ROOT_KEY) as one:
@@ -173,7 +176,7 @@ def _text(contents: Any) -> str | None:
     return contents.decode() if isinstance(contents, bytes) else str(contents)
 
 
-@pytest.fixture(scope="session", params=["rest", "embedded"])
+@pytest.fixture(scope="module", params=["rest", "embedded"])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Both engines, one after the other: what is true of one is true of the other."""
     if request.param == "rest":
