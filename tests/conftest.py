@@ -45,10 +45,22 @@ for _name in [name for name in os.environ if name.startswith(("CYBORG", "AWS_"))
         del os.environ[_name]
 
 
+_tests = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def folder_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
+
+
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys and state of a test go to folders of the test."""
-    folder = tmp_path_factory.mktemp("own")
+def own_folders(folder_of_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and state of a test go to folders of the test.
+
+    `mktemp` for each test would look through the folders of all tests before it.
+    """
+    folder = folder_of_all / str(next(_tests))
+    folder.mkdir()
     monkeypatch.setenv("CYBORG_INGEST_CONFIG_DIR", str(folder / "config"))
     monkeypatch.setenv("CYBORG_INGEST_STATE_DIR", str(folder / "state"))
     monkeypatch.setenv("HOME", str(folder))

@@ -8,6 +8,7 @@ import json
 import lzma
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -107,7 +108,7 @@ def large_rows(suffix: str, size: int) -> Callable[[Path], Path]:
         "csv": (b'id,vector\na,"[1, 2]"\nb,', b"ab,", b'\nc,"[1, 2]"\n'),
         "tsv": (b"id\tvector\na\t[1, 2]\nb\t", b"[1,2],", b"\nc\t[1, 2]\n"),
     }  # fmt: skip
-    packed = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    packed = {"gz": partial(gzip.open, compresslevel=1), "bz2": partial(bz2.open, compresslevel=1), "xz": lzma.open}
 
     def write(folder: Path) -> Path:
         path = folder / f"rows.{suffix}"
@@ -142,7 +143,15 @@ def hdf5(folder: Path, **columns: tuple[Any, dict[str, Any]]) -> Path:
 
 def hdf5_of_one_chunk(folder: Path) -> Path:
     with h5py.File(folder / "rows.h5", "w") as file:
-        file.create_dataset("vector", (2_000_000, 100), "f4", chunks=(2_000_000, 100), compression="gzip", fillvalue=1)
+        file.create_dataset(
+            "vector",
+            (2_000_000, 100),
+            "f4",
+            chunks=(2_000_000, 100),
+            compression="gzip",
+            compression_opts=1,
+            fillvalue=1,
+        )
         file["vector"][0] = np.ones(100)
     return folder / "rows.h5"
 
@@ -202,7 +211,10 @@ EXPANDING: dict[str, Callable[[Path], Path]] = {
         folder, contents=(np.array(["x" * 5_000_000] * ROWS, object), {"dtype": h5py.string_dtype()})
     ),
     "hdf5 chunks": lambda folder: hdf5(
-        folder, contents=(np.full(ROWS, b"x" * 5_000_000), {"chunks": (ROWS,), "compression": "gzip"})
+        folder,
+        contents=(
+            np.full(ROWS, b"x" * 5_000_000), {"chunks": (ROWS,), "compression": "gzip", "compression_opts": 1},
+        ),
     ),
 }  # fmt: skip
 """Small files of 60 good rows that are large once they are decoded."""

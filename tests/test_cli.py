@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import ran
 from conftest import KEY
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -268,23 +269,23 @@ def test_an_index_is_created_shown_listed_trained_and_deleted(engine: Engine) ->
     assert name in made.stdout
     with engine.connect() as client, client.index(name, KEY) as index:
         index.upsert_binary([f"r{row}" for row in range(2000)], VECTORS)
-    info = json.loads(command("index", "info", name, *at, "--json", **key).stdout)
+    info = json.loads(ran("index", "info", name, *at, "--json", **key).stdout)
     assert (info["dimension"], info["metric"], info["rows"], info["trained"]) == (8, "cosine", 2000, False)
-    assert "cosine" in command("index", "info", name, *at, **key).stdout
-    assert name in command("index", "list", *at).stdout.splitlines()
-    trained = command("index", "train", name, *at, **key)
+    assert "cosine" in ran("index", "info", name, *at, **key).stdout
+    assert name in ran("index", "list", *at).stdout.splitlines()
+    trained = ran("index", "train", name, *at, **key)
     assert (trained.returncode, "is not trained" in trained.stdout) == (0, True), trained.stderr
-    again = command("index", "create", name, *at, "--dimension", 8, **key)
+    again = ran("index", "create", name, *at, "--dimension", 8, **key)
     assert (again.returncode, "already" in again.stderr) == (2, True)
-    unasked = command("index", "delete", name, *at, **key)
+    unasked = ran("index", "delete", name, *at, **key)
     assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
     code, shown = on_terminal("index", "delete", name, *at, answer="n\n", **key)
     assert (code, "2,000 rows" in shown) == (130, True)
-    assert name in command("index", "list", *at).stdout.splitlines()
+    assert name in ran("index", "list", *at).stdout.splitlines()
     code, shown = on_terminal("index", "delete", name, *at, answer="y\n", **key)
     assert code == 0, shown
-    assert name not in command("index", "list", *at).stdout.splitlines()
-    gone = command("index", "delete", name, *at, "--yes", **key)
+    assert name not in ran("index", "list", *at).stdout.splitlines()
+    gone = ran("index", "delete", name, *at, "--yes", **key)
     assert gone.returncode == 2
 
 
@@ -294,9 +295,9 @@ def test_a_large_index_is_trained(tmp_path: Path) -> None:
         rows = np.random.default_rng(4).random((10_001, 32), np.float32)
         index.upsert_binary([str(row) for row in range(len(rows))], rows)
     key = {"CYBORG_INGEST_INDEX_KEY": KEY.hex()}
-    trained = command("index", "train", name, "--target", target, **key)
+    trained = ran("index", "train", name, "--target", target, **key)
     assert trained.stdout.startswith("Trained index 'large': "), trained.stderr
-    assert json.loads(command("index", "info", name, "--target", target, "--json", **key).stdout)["trained"] is True
+    assert json.loads(ran("index", "info", name, "--target", target, "--json", **key).stdout)["trained"] is True
 
 
 def test_a_new_index_without_a_key_gets_one_that_is_named_and_not_shown(engine: Engine) -> None:
@@ -309,7 +310,7 @@ def test_a_new_index_without_a_key_gets_one_that_is_named_and_not_shown(engine: 
     assert path is not None
     assert os.stat(path[0]).st_mode & 0o777 == 0o600  # noqa: PTH116
     assert key.hex() not in made.stdout + made.stderr
-    assert command("index", "delete", name, "--target", engine.target, "--yes").returncode == 0
+    assert ran("index", "delete", name, "--target", engine.target, "--yes").returncode == 0
 
 
 def test_a_bug_ends_with_its_traceback_and_its_own_exit_code(source: Path, tmp_path: Path) -> None:

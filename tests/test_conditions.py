@@ -261,39 +261,50 @@ def conditions(columns: tuple[str, ...], *, ilike: bool) -> st.SearchStrategy[st
     )
 
 
-EASY = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+EXAMPLES = pytest.mark.parametrize("examples", [25, pytest.param(60, marks=pytest.mark.soak)])
 
 
+def by_chance(examples: int, check: Callable[[st.DataObject], None]) -> None:
+    """Check so many examples."""
+    settings(deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.too_slow])(
+        given(st.data())(check)
+    )()
+
+
+@EXAMPLES
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])
-@given(st.data())
-@EASY
-def test_typed_rows_are_those_that_duckdb_takes(world: World, kind: str, data: st.DataObject) -> None:
-    seed = data.draw(st.integers(0, SEEDS - 1))
-    where = data.draw(conditions(tuple(COLUMNS), ilike=True))
-    rows = data.draw(st.sampled_from([1, 3, 7, 1000]))
-    assert ids(world.path(seed, kind), where, rows) == asked(world.duck(seed, False), where)
+def test_typed_rows_are_those_that_duckdb_takes(world: World, kind: str, examples: int) -> None:
+    def check(data: st.DataObject) -> None:
+        seed = data.draw(st.integers(0, SEEDS - 1))
+        where = data.draw(conditions(tuple(COLUMNS), ilike=True))
+        rows = data.draw(st.sampled_from([1, 3, 7, 1000]))
+        assert ids(world.path(seed, kind), where, rows) == asked(world.duck(seed, False), where)
+
+    by_chance(examples, check)
 
 
+@EXAMPLES
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])
-@given(st.data())
-@EASY
-def test_typed_rows_are_those_that_sqlite_takes(world: World, kind: str, data: st.DataObject) -> None:
-    seed = data.draw(st.integers(0, SEEDS - 1))
-    where = data.draw(conditions(IN_SQLITE, ilike=False))
-    assert ids(world.path(seed, kind), where) == asked(world.lite(seed, False), where)
+def test_typed_rows_are_those_that_sqlite_takes(world: World, kind: str, examples: int) -> None:
+    def check(data: st.DataObject) -> None:
+        seed = data.draw(st.integers(0, SEEDS - 1))
+        where = data.draw(conditions(IN_SQLITE, ilike=False))
+        assert ids(world.path(seed, kind), where) == asked(world.lite(seed, False), where)
+
+    by_chance(examples, check)
 
 
+@EXAMPLES
 @pytest.mark.parametrize("kind", ["jsonl", "json", "csv"])
-@given(st.data())
-@EASY
-def test_rows_of_text_formats_are_those_that_both_take(world: World, kind: str, data: st.DataObject) -> None:
-    seed = data.draw(st.integers(0, SEEDS - 1))
-    where = data.draw(conditions(IN_SQLITE[:-1], ilike=False))
-    found = ids(world.path(seed, kind), where, data.draw(st.sampled_from([1, 3, 7, 1000])))
-    assert found == asked(world.duck(seed, True), where)
-    assert found == asked(world.lite(seed, True), where)
+def test_rows_of_text_formats_are_those_that_both_take(world: World, kind: str, examples: int) -> None:
+    def check(data: st.DataObject) -> None:
+        seed = data.draw(st.integers(0, SEEDS - 1))
+        where = data.draw(conditions(IN_SQLITE[:-1], ilike=False))
+        found = ids(world.path(seed, kind), where, data.draw(st.sampled_from([1, 3, 7, 1000])))
+        assert found == asked(world.duck(seed, True), where)
+        assert found == asked(world.lite(seed, True), where)
+
+    by_chance(examples, check)
 
 
 # The language

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import ran
 from conftest import BUCKET, KEY, Engine, upload
 from service import running
 
@@ -211,7 +212,16 @@ def test_every_compression_arrives_by_a_pattern(place: Place, kind: str, suffix:
     place.load(kind, f"{place.folder}/*{path.suffix}", **options)
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [*((kind, "") for kind in WRITERS), *((kind, "gz") for kind in PIPES)])
+OF_EACH_SORT = {"jsonl", "tsv", "fbin", "arrow stream"}
+"""Compressed formats of text, of a table, of bare numbers and of Arrow's."""
+
+KILLED = [
+    *((kind, "") for kind in WRITERS),
+    *(pytest.param(kind, "gz", marks=() if kind in OF_EACH_SORT else pytest.mark.soak) for kind in PIPES),
+]
+
+
+@pytest.mark.parametrize(("kind", "suffix"), KILLED)
 def test_a_killed_load_of_every_format_goes_on_and_loses_nothing(place: Place, kind: str, suffix: str) -> None:
     path, options = place.write(kind, suffix)
     index = place.engine.name()
@@ -234,10 +244,7 @@ def test_a_killed_load_of_every_format_goes_on_and_loses_nothing(place: Place, k
             capture_output=True, text=True, env=environment, check=False,
         )  # fmt: skip
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-    done = subprocess.run(
-        [sys.executable, "-m", "cyborg_ingest", *arguments, "--json"],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
+    done = ran(*arguments, "--json", CYBORG_INGEST_INDEX_KEY=KEY.hex())
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
     assert rows["read"] == ROWS == rows["acknowledged"] + rows["skipped"]

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import ran_together
 from proxy import Fault, Proxy, _answer
 from test_cli import on_terminal
 
@@ -91,8 +92,9 @@ def commands(folder: Path, target: str) -> dict[str, tuple[list[object], int]]:
 
 def test_nothing_that_is_printed_into_a_pipe_or_a_log_is_obeyed(evil: Path, tmp_path: Path) -> None:
     told = {}
-    for name, (arguments, code) in commands(evil, f"disk:{tmp_path / 'data'}").items():
-        done = command(evil, *arguments)
+    every = commands(evil, f"disk:{tmp_path / 'data'}")
+    ended = ran_together([arguments for arguments, _ in every.values()], evil, tmp_path / "told")
+    for (name, (_, code)), done in zip(every.items(), ended, strict=True):
         told[name] = plain(done.stdout) + plain(done.stderr)
         assert done.returncode == code, (name, told[name])
         assert "Traceback" not in told[name]
@@ -141,9 +143,9 @@ def test_a_services_words_are_shown(service: Service, evil: Path, tmp_path: Path
         return _answer(connection, (status, {"Retry-After": "0"}, json.dumps({"detail": detail}).encode()))
 
     with Proxy(service.port, lambda *_: Fault("echo", echo)).running() as proxy:
-        for verbose in ((), ("--verbose",)):
-            done = command(evil, "upsert", evil / f"good {NAME}", "--index", f"{EVIL}{tmp_path.name}", "--create",
-                           "--target", proxy.url, "--retries", 2, "--retry-max-wait", 0, *verbose)  # fmt: skip
+        load = ["upsert", evil / f"good {NAME}", "--index", f"{EVIL}{tmp_path.name}", "--create",
+                "--target", proxy.url, "--retries", 2, "--retry-max-wait", 0]  # fmt: skip
+        for done in ran_together([load, [*load, "--verbose"]], evil, tmp_path / "told"):
             assert done.returncode == (2 if status in {401, 404} else 3)
             assert "\\x1b[31mevil" in plain(done.stderr)
             plain(done.stdout)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from commands import ran
 from conftest import KEY
 from test_cli import on_terminal
 from typer.testing import CliRunner
@@ -48,6 +49,11 @@ def unwatched(command: str, **environment: str) -> subprocess.CompletedProcess[s
         [sys.executable, "-m", "cyborg_ingest", *shlex.split(command)[1:]],
         capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL, env={**os.environ, **environment},
     )  # fmt: skip
+
+
+def unseen(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same, in this process."""
+    return ran(*shlex.split(command)[1:], **environment)
 
 
 def keys_below(folder: Path) -> list[Path]:
@@ -87,9 +93,9 @@ def test_without_a_terminal_no_key_is_made_where_nobody_is_told_and_the_command_
 
 def test_the_same_command_finds_the_key_again_and_never_writes_over_it(home: Path) -> None:
     command = upsert(TARGET, "--key-out own.key --json")
-    first = unwatched(command)
+    first = unseen(command)
     before = Path("own.key").read_bytes()
-    second = unwatched(f"{command} --restart")
+    second = unseen(f"{command} --restart")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert Path("own.key").read_bytes() == before
     assert stat.S_IMODE(Path("own.key").stat().st_mode) == 0o600
@@ -102,7 +108,7 @@ def test_the_same_command_finds_the_key_again_and_never_writes_over_it(home: Pat
 
 def test_a_dry_run_says_that_the_load_would_not_know_where_to_keep_the_key() -> None:
     command = upsert(TARGET, "--dry-run")
-    done, told = unwatched(command), unwatched(f"{command} --key-out a.key")
+    done, told = unseen(command), unseen(f"{command} --key-out a.key")
     assert done.returncode == 1
     assert "--key-out" in done.stderr
     assert told.returncode == 0, told.stderr
@@ -110,13 +116,13 @@ def test_a_dry_run_says_that_the_load_would_not_know_where_to_keep_the_key() -> 
 
 
 def test_whoever_names_the_directory_of_keys_knows_where_they_are(home: Path) -> None:
-    done = unwatched(upsert(), CYBORG_INGEST_CONFIG_DIR=str(home.parent / "config"))
+    done = unseen(upsert(), CYBORG_INGEST_CONFIG_DIR=str(home.parent / "config"))
     assert done.returncode == 0, done.stderr
     assert len(keys_below(home.parent / "config")) == 1
 
 
 def test_a_file_for_the_key_may_come_from_the_environment() -> None:
-    done = unwatched(upsert(), CYBORG_INGEST_KEY_OUT="from.key")
+    done = unseen(upsert(), CYBORG_INGEST_KEY_OUT="from.key")
     assert done.returncode == 0, done.stderr
     assert len(bytes.fromhex(Path("from.key").read_text("ascii"))) == 32
 
@@ -132,11 +138,11 @@ def test_on_a_terminal_the_key_is_kept_in_the_users_folder_and_said(home: Path) 
 
 def test_index_create_makes_no_key_in_the_dark_either(home: Path) -> None:
     command = f"cyborg-ingest index create docs --target {TARGET} --dimension 4"
-    refused = unwatched(command)
+    refused = unseen(command)
     assert (refused.returncode, keys_below(home.parent)) == (2, [])
     advised = COMMAND.search(refused.stderr)
     assert advised is not None, refused.stderr
-    done = unwatched(advised[0])
+    done = unseen(advised[0])
     assert done.returncode == 0, done.stderr
     assert len(keys_below(home.parent)) == 1
 
@@ -154,10 +160,10 @@ def test_a_program_says_where_to_keep_it(home: Path) -> None:
 
 
 def test_a_key_that_is_given_needs_no_place() -> None:
-    done = unwatched(upsert(), CYBORG_INGEST_INDEX_KEY=KEY.hex())
+    done = unseen(upsert(), CYBORG_INGEST_INDEX_KEY=KEY.hex())
     assert done.returncode == 0, done.stderr
-    both = unwatched(upsert(TARGET, "--key-out a.key"), CYBORG_INGEST_INDEX_KEY=KEY.hex())
-    kms = unwatched(upsert(TARGET, "--key-out a.key --kms-name k"))
+    both = unseen(upsert(TARGET, "--key-out a.key"), CYBORG_INGEST_INDEX_KEY=KEY.hex())
+    kms = unseen(upsert(TARGET, "--key-out a.key --kms-name k"))
     assert (both.returncode, kms.returncode) == (2, 2)
     assert "drop one" in both.stderr
     assert "drop one" in kms.stderr
@@ -172,7 +178,7 @@ def test_a_key_that_an_earlier_run_has_kept_goes_to_the_file_that_is_named(home:
     (kept,) = keys_below(home)
     with cyborg_ingest.connect(TARGET) as client, client.index("docs", bytes.fromhex(kept.read_text("ascii"))) as one:
         one.delete()
-    done = unwatched(f"{command} --restart --key-out copy.key")
+    done = unseen(f"{command} --restart --key-out copy.key")
     assert done.returncode == 0, done.stderr
     assert Path("copy.key").read_bytes() == kept.read_bytes()
 
@@ -209,7 +215,7 @@ def test_the_file_of_the_key_is_never_where_a_source_finds_its_files() -> None:
     Path("data").mkdir()
     np.save("data/rows.npy", ROWS)
     command = upsert(TARGET, "--key-out data/k.npy").replace("rows.npy", "data")
-    done = unwatched(command)
+    done = unseen(command)
     assert done.returncode == 2
     assert "the next run would load it" in done.stderr
     assert not Path("data/k.npy").exists()

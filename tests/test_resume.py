@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from commands import ran
 from test_load import DIMENSION, SIDECARS, WRITERS, expected, stored, table
 
 import cyborg_ingest
@@ -62,7 +63,7 @@ def kill_test(engine: Engine, folder: Path, seed: int) -> dict[str, Any]:
         shape = ["--batch-rows", chance.randint(20, 300), "--workers", chance.randint(1, 6)]
         killed(chance.randint(1, ROWS // 3), chance.choice(["before", "after"]), *arguments, *shape)
     batch_rows, workers = chance.randint(20, 300), chance.randint(1, 6)
-    done = command(*arguments, "--batch-rows", batch_rows, "--workers", workers, "--json")
+    done = ran(*arguments, "--batch-rows", batch_rows, "--workers", workers, "--json")
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert stored(engine.read(index, rows["id"])) == expected(rows)
