@@ -295,3 +295,8 @@ class StoppedError(IngestError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def first_line(error: BaseException) -> str:
+    """What a foreign error says in its first line, without a full stop; what it is where it says nothing."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError, IngestError, SourceError
+from cyborg_ingest.errors import FormatError, IngestError, SourceError, first_line
 from cyborg_ingest.formats.base import PART_BYTES, Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.ends import NOT_READ, arrow_blocks, footer_of
@@ -338,7 +338,7 @@ def _translated(uri: str, kind: type[IngestError], words: str) -> Iterator[None]
     try:
         yield
     except BROKEN as error:
-        raise kind(f"{uri}: {words}: {_first_line(error)}. Perhaps it was cut short; write or copy it again.") from None
+        raise kind(f"{uri}: {words}: {first_line(error)}. Perhaps it was cut short; write or copy it again.") from None
 
 
 def _is_file(uri: str) -> bool:
@@ -352,7 +352,3 @@ def _is_file(uri: str) -> bool:
     if head.startswith(_FEATHER_1):
         raise FormatError(f"{uri}: it is Feather v1, which has no lists. Write Feather v2: write_feather(version=2).")
     raise FormatError(f"{uri}: it is no Arrow file (it begins with {head!r}). Say what it is with --format.")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

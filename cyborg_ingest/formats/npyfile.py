@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.errors import FormatError, SourceError, first_line
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -48,7 +48,7 @@ def parse_header(uri: str, file: BinaryIO) -> Header:
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001 - the header is Python text: numpy's parser raises whatever it likes
-        what = "the file is empty." if is_empty else f"it is no .npy file, or a damaged one: {_first_line(error)}."
+        what = "the file is empty." if is_empty else f"it is no .npy file, or a damaged one: {first_line(error)}."
         raise FormatError(f"{uri}: {what}") from None
     return Header(tuple(shape), bool(fortran), dtype, counted.read_bytes)
 
@@ -75,10 +75,6 @@ def _read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     if version in {(2, 0), (3, 0)}:  # 3.0 differs by UTF-8 names of fields, which only records have
         return np.lib.format.read_array_header_2_0(file, max_header_size=LARGEST_HEADER)
     raise ValueError(f"version {version} of the format is not known")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def read_at(uri: str, file: BinaryIO, offset: int, size: int) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.errors import FormatError, SourceError, first_line
 from cyborg_ingest.formats.bare import fill
 from cyborg_ingest.formats.named import chunks, described, layout_of, to_arrow
 from cyborg_ingest.formats.npyfile import LARGEST_HEADER, parse_header
@@ -104,9 +104,8 @@ def _translated(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Non
     try:
         yield
     except BROKEN as error:
-        words = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise kind(
-            f"{uri}: it is no .npz, or a damaged one: {words}. Perhaps it was cut short; copy it again."
+            f"{uri}: it is no .npz, or a damaged one: {first_line(error)}. Perhaps it was cut short; copy it again."
         ) from None
 
 

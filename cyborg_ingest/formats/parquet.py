@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.errors import FormatError, SourceError, first_line
 from cyborg_ingest.formats import int96
 from cyborg_ingest.formats.base import Kept, Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
@@ -94,7 +94,7 @@ class ParquetReader:
             yield from bounded(found, sidecars.max_row_bytes)
         except BROKEN as error:
             raise SourceError(
-                f"{part.uri}: row group {part.number} cannot be read: {_first_line(error)}. The file is damaged; "
+                f"{part.uri}: row group {part.number} cannot be read: {first_line(error)}. The file is damaged; "
                 "write it again."
             ) from None
 
@@ -334,8 +334,4 @@ def _why_not(uri: str, error: Exception) -> str:
         return _ENCRYPTED
     if head != MAGIC:
         return f"it is no Parquet file (it begins with {head!r}). Say what it is with --format."
-    return f"it is a damaged Parquet file: {_first_line(error)}. Perhaps it was cut short; write or copy it again."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    return f"it is a damaged Parquet file: {first_line(error)}. Perhaps it was cut short; write or copy it again."

@@ -28,6 +28,12 @@ INDEX_KEY_VARIABLE = "CYBORG_INGEST_INDEX_KEY"
 API_KEY_VARIABLE = "CYBORG_INGEST_API_KEY"
 CONFIG_DIR_VARIABLE = "CYBORG_INGEST_CONFIG_DIR"
 
+LICENCE_VARIABLE = "CYBORGDB_API_KEY"
+"""The embedded engine's licence, as CyborgDB names it; never the service's key."""
+
+BUCKET_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""What of an object store's account is secret, as AWS names it."""
+
 _KEYS = "keys"
 _ELSEWHERE = f"let {CONFIG_DIR_VARIABLE} name another directory"
 _ANOTHER = "name another file with --key-out"

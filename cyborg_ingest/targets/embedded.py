@@ -31,6 +31,7 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.rows.values import contents_text
 from cyborg_ingest.settings.hidden import hidden, revealed
+from cyborg_ingest.settings.keys import BUCKET_SECRETS, LICENCE_VARIABLE
 from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets import engine_log
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 
 _ECHO = "Invoked with:"
 """Behind this a binding lists the arguments of a call that it refuses: keys, vectors, everything."""
-
-_LICENCE = "CYBORGDB_API_KEY"
 
 _LOCKED = (
     "Another process has it open, perhaps a service on this directory: stop that one, or load through the "
@@ -68,8 +67,8 @@ _MEANINGS: tuple[tuple[str, type[TargetError | UsageError], str], ...] = (
     ("index_key", IndexKeyError, "An index key has 32 bytes, not all zero."),
     ("Index key", IndexKeyError, "An index key has 32 bytes, not all zero."),
     ("permission denied", AccessError, ""),
-    ("check your API key", AccessError, f"{_LICENCE} is not a valid licence; without it the free tier works."),
-    ("Item limit reached", CapReachedError, f"Load into another index, or set {_LICENCE} to a licence."),
+    ("check your API key", AccessError, f"{LICENCE_VARIABLE} is not a valid licence; without it the free tier works."),
+    ("Item limit reached", CapReachedError, f"Load into another index, or set {LICENCE_VARIABLE} to a licence."),
     ("S3 endpoint must", UsageError, "AWS_ENDPOINT_URL is the address of a bucket's store: http(s)://HOST:PORT."),
     ("NoSuchBucket", StorageError, "Create the bucket, or name another."),
     ("(http 403)", AccessError, "The store refuses: look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."),
@@ -400,7 +399,7 @@ def _storage(engine: Any, target: str, secrets: Secrets) -> Any:
     bucket, _, prefix = target.removeprefix("s3://").partition("/")
     environment = os.environ
     credentials = None
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+    for name in BUCKET_SECRETS:
         secrets.add(environment.get(name))
     if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"):
         credentials = engine.S3Credentials(

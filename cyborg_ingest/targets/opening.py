@@ -49,11 +49,6 @@ _READABLE = (
 
 _TOKEN = "cdbk_"  # noqa: S105 - how those of users begin
 
-LICENCE_VARIABLE = "CYBORGDB_API_KEY"
-"""The embedded engine's licence, as CyborgDB names it; never the service's key."""
-
-_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -80,7 +75,7 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
     embedded = is_embedded(settings.target)
     connection = Connection(
         api_key=None if embedded else hidden(keys.api_key(os.environ, settings.api_key_file)),
-        licence=hidden(os.environ.get(LICENCE_VARIABLE)) if embedded else None,
+        licence=hidden(os.environ.get(keys.LICENCE_VARIABLE)) if embedded else None,
         ca_cert=settings.ca_cert,
         insecure=settings.insecure,
         timeout=settings.timeout,
@@ -104,7 +99,7 @@ def _know(connection: Connection) -> None:
     """Let nothing that is printed show the secrets of a connection."""
     for secret in (connection.api_key, connection.licence):
         KNOWN.add(revealed(secret))
-    for name in _SECRETS:
+    for name in keys.BUCKET_SECRETS:
         KNOWN.add(os.environ.get(name))
 
 
@@ -227,11 +222,11 @@ def check_cap(client: Client, count: int, rows: int | None, emit: Emit) -> None:
     if rows is None or count + rows <= FREE_TIER_ROWS:
         return
     numbers = f"{count:,} rows are in the index and {rows:,} are to be loaded"
-    if client.is_embedded and not os.environ.get(LICENCE_VARIABLE) and not count:
+    if client.is_embedded and not os.environ.get(keys.LICENCE_VARIABLE) and not count:
         raise CapReachedError(
             f"The free tier holds {FREE_TIER_ROWS:,} rows per index; {numbers}. "
-            f"Split them over several indexes, load fewer with --limit, or set {LICENCE_VARIABLE} to a licence."
+            f"Split them over several indexes, load fewer with --limit, or set {keys.LICENCE_VARIABLE} to a licence."
         )
-    if client.is_embedded and os.environ.get(LICENCE_VARIABLE):
+    if client.is_embedded and os.environ.get(keys.LICENCE_VARIABLE):
         return
     emit(Noted(f"{numbers}. Without a licence an index holds {FREE_TIER_ROWS:,} rows: this load may end there."))
