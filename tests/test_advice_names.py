@@ -133,3 +133,23 @@ def test_files_of_one_name_in_plain_folders_are_loaded_one_by_one() -> None:
         code, told = upsert(f"all/{folder}", "--id-prefix", f"{folder}-{{file}}-")
         assert code == 0, told
     assert "3 rows before, 6 after" in told
+
+
+@pytest.mark.parametrize("name", ["other", "two words", "a,b", "x*", "it's"])
+@pytest.mark.parametrize("form", ["npz", "hdf5"])
+def test_the_array_that_is_named_for_the_vectors_is_taken(name: str, form: str) -> None:
+    arrays = {"vectors": np.arange(5.0), name: np.ones((5, 4), np.float32)}
+    if form == "npz":
+        np.savez("rows.npz", **arrays)
+    else:
+        h5py = pytest.importorskip("h5py")
+        with h5py.File("rows.hdf5", "w") as file:
+            for one, values in arrays.items():
+                file[one] = values
+    code, told = upsert(f"rows.{form}", "--id-template", "{row}")
+    assert code == 2, told
+    says(told, "{}: {} holds one {} a row and no vectors. Decide with --vector-column {}.")
+    advice = re.search(r"Decide with (.*)\.$", told, re.MULTILINE)
+    assert advice is not None
+    code, told = upsert(f"rows.{form}", "--id-template", "{row}", *shlex.split(advice[1]))
+    assert (code, "5 of 5 rows acknowledged" in told) == (0, True), told

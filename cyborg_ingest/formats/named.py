@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -222,7 +223,7 @@ def _refuse_other_vector(layout: Layout, vector: str | None, choice: mapping.Col
         if field.name.lower() in roles.VECTOR_NAMES and not is_list(field.type):
             raise MappingError(
                 f"{layout.uri}: {field.name!r} holds one {field.type} a row and no vectors. Decide with "
-                f"--vector-column {vector}."
+                f"--vector-column {shlex.quote(vector)}."
             )
 
 
