@@ -63,6 +63,7 @@ def files() -> None:
     Path("idscut.npy").write_bytes(Path("ids5.npy").read_bytes()[:-8])
     Path("idslong.npy").write_bytes(Path("ids5.npy").read_bytes() * 2)
     Path("ids.txt").write_text("a\nb\nc\nd\ne\n")
+    np.save("idswide.npy", np.array(list("abcde"), "<U300"))
     _lines()
     _delimited()
     _tables(good)
@@ -253,6 +254,8 @@ FORMATS = _upserts({
     "--ids and --id-prefix exclude each other": (
         "good.npy --ids ids.txt --id-prefix p", "good.npy --ids ids.txt"),
     "ids are one row of integers or text": ("good.npy --ids idsmatrix.npy", "good.npy --ids ids5.npy"),
+    "Save them as text of their own length, a line a row": (
+        "good.npy --ids idswide.npy --max-row-bytes 1000", "good.npy --ids ids.txt --max-row-bytes 1000"),
     "and was cut short. Copy it again": ("good.npy --ids idscut.npy", "good.npy --ids ids5.npy"),
     "Were several arrays saved into it? Save one": ("good.npy --ids idslong.npy", "good.npy --ids ids5.npy"),
     "is for {} sources; the other formats hold their own columns": ("rows.parquet --ids ids.txt", "rows.parquet"),

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_files_of_one_name_in_plain_folders_are_loaded_one_by_one() -> None:
 @pytest.mark.parametrize("name", ["other", "two words", "a,b", "x*", "it's"])
 @pytest.mark.parametrize("form", ["npz", "hdf5"])
 def test_the_array_that_is_named_for_the_vectors_is_taken(name: str, form: str) -> None:
-    arrays = {"vectors": np.arange(5.0), name: np.ones((5, 4), np.float32)}
+    arrays: dict[str, Any] = {"vectors": np.arange(5.0), name: np.ones((5, 4), np.float32)}
     if form == "npz":
         np.savez("rows.npz", **arrays)
     else:
