@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from advised import run, says
 
-from cyborg_ingest.loading import loader
+from cyborg_ingest.loading import remarks
 
 ROWS = np.arange(1, 401, dtype=np.float32).reshape(100, 4)
 NAMES = ["an index; of $HOME 'x'", "-x", "--create"]
@@ -41,7 +41,7 @@ def after(told: str, words: str) -> list[str]:
 def test_an_index_of_any_name_is_made_and_trained_by_the_commands_that_are_printed(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(loader, "AUTO_TRAIN_ROWS", 4)
+    monkeypatch.setattr(remarks, "AUTO_TRAIN_ROWS", 4)
     code, told = typed(monkeypatch, "upsert", "rows.npy", "--index", name)
     assert code == 2, told
     says(told, "To create it: {}")
