@@ -30,6 +30,7 @@
     │   ├── CapReachedError       2    the free tier's limit of items per index
     │   ├── StorageError          3    a full disk, an unreachable bucket
     │   │   └── IndexBusyError    75   another process has the index open
+    │   ├── LostRowsError         3    rows that an earlier run loaded are gone or changed: --restart alone goes on
     │   ├── MiscountError         5    it says that it took another number of rows than it was sent
     │   └── RetryableError        3    may succeed later: see `retry_after` and `outcome_unknown`
     │       ├── ThrottledError    3    429
@@ -177,6 +178,10 @@ class TargetError(IngestError, ValueError):
 
 class RefusedError(TargetError):
     """The target refused this request, and a row in it may be to blame."""
+
+
+class LostRowsError(TargetError):
+    """Rows that an earlier run of the load was told of are not in the index any more: it can only be begun anew."""
 
 
 class TooLargeError(TargetError):

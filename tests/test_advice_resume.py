@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +42,24 @@ def mend() -> None:
     np.save("rows.npy", ROWS)
 
 
-def test_rows_that_the_index_has_lost_are_loaded_again_by_restart() -> None:
+def test_rows_that_the_index_has_lost_are_loaded_again_by_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     code, told = run(*UPSERT)
     assert (code, "57 of 100 rows" in told or "50 of 100 rows" in told) == (4, True), told
     assert run("index", "delete", "x", "--yes")[0] == 0
     create()
+    monkeypatch.setattr("sys.argv", ["cyborg-ingest", *map(str, UPSERT)])
     for _ in range(2):
         code, told = run(*UPSERT)
         assert code == 3, told
         says(
             told, "{} of {} rows that an earlier run loaded are {} the index (id {} is one). Was it deleted, made anew"
         )
-    code, told = run(*UPSERT, "--restart", "--max-errors", 1)
+    report = run(*UPSERT, "--json")[1]
+    told = json.loads(report[report.index("{\n") : report.rindex("}") + 1])
+    assert told["retry"] == "after-fix"  # the same command would end so for ever
+    words = shlex.split(told["resume_command"])
+    assert words == ["cyborg-ingest", *map(str, UPSERT), "--restart"]
+    code, told = run(*words[1:], "--max-errors", 1)
     assert (code, "99 of 100 rows acknowledged" in told) == (1, True), told
 
 

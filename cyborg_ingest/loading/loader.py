@@ -16,6 +16,7 @@ from cyborg_ingest.errors import (
     EmptySourceError,
     ExitCode,
     IngestError,
+    LostRowsError,
     SourceChangedError,
     StateError,
 )
@@ -95,6 +96,8 @@ class _Run:
         self.tally = Tally()
         self.budget = Budget(settings, self.tally)
         self.late = Late(self.tell)
+        self.is_lost = False
+        """Whether what an earlier run loaded is gone, so that the same command can never go on."""
         self.stop = Stop(settings.drain_timeout)
         self.gate = Gate(self.stop)
         self.stopper = Stopper(self.stop)
@@ -130,6 +133,7 @@ class _Run:
             code = error.exit_code if isinstance(error, IngestError) else _code_of_foreign(error)
             if code is ExitCode.USAGE and self.tally.acknowledged:
                 code = ExitCode.FAILED  # 2 says that nothing was taken
+            self.is_lost = isinstance(error, LostRowsError)
             report = self._end(code, KNOWN.scrub(str(error) or type(error).__name__))
             if isinstance(error, IngestError):
                 error.exit_code = code
@@ -374,7 +378,7 @@ class _Run:
         return RunReport(
             status=status,
             exit_code=int(code),
-            retry=RETRY[code],
+            retry="after-fix" if self.is_lost else RETRY[code],
             started=self.started,
             ended=_now(),
             target=self.target,
@@ -393,7 +397,7 @@ class _Run:
             index_count=dict(self.count),
             key_file=str(self.opened.key_file) if self.opened and self.opened.key_file else None,
             verify=self.verified,
-            resume_command=going_on(self.command) if resumable and self.command else None,
+            resume_command=going_on(self.command, anew=self.is_lost) if resumable and self.command else None,
             not_read=self.not_read,
             run_id=journal.run_folder.name if journal else None,
             run_folder=str(journal.run_folder) if journal else None,

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
-from cyborg_ingest.errors import TargetError
+from cyborg_ingest.errors import LostRowsError
 from cyborg_ingest.facts import Noted, Skipped
 from cyborg_ingest.plan.reading import Done, nothing
 from cyborg_ingest.rows.ranges import RangeSet
@@ -142,7 +142,7 @@ def _end_of(done: RangeSet, passed: Sequence[tuple[int, int, int]], asked: int) 
 
 
 def check_probes(journal: Journal, index: Index, precision: Precision | None, skipped_rows: int, emit: Emit) -> None:
-    """Ask the index for some of the rows that are to be skipped. Raises TargetError if they are gone."""
+    """Ask the index for some of the rows that are to be skipped. Raises LostRowsError if they are gone."""
     probes = journal.state.probes.sample()
     emit(Noted(f"Going on with the job in {journal.folder}: {skipped_rows:,} rows are loaded already and skipped."))
     if not probes:
@@ -151,7 +151,7 @@ def check_probes(journal: Journal, index: Index, precision: Precision | None, sk
     missing, changed = contradicted(probes, index.get([probe.id for probe in probes]), tolerance)
     for what, ids in (("missing from", missing), ("not the same any more in", changed)):
         if ids:
-            raise TargetError(
+            raise LostRowsError(
                 f"{len(ids)} of {len(probes)} rows that an earlier run loaded are {what} the index "
                 f"(id {ids[0]!r} is one). Was it deleted, made anew or written to since? "
                 "--restart loads everything again."

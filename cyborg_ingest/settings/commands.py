@@ -33,9 +33,11 @@ def with_options(command: str, *options: str) -> str:
     return shlex.join([*words[:end], *options, *words[end:]])
 
 
-def going_on(command: str) -> str:
-    """The command line that goes on with a load: --restart would begin it anew, each time."""
+def going_on(command: str, *, anew: bool = False) -> str:
+    """The command line that goes on with a load: --restart would begin it anew, each time. `anew`: it has to be."""
     restart = declarations(LoadSettings)["restart"]
+    if anew:
+        return command if restart.flag in shlex.split(command) else with_options(command, restart.flag)
     kept = shlex.join(word for word in shlex.split(command) if word != restart.flag)
     return f"env -u {restart.env} {kept}" if restart.env in os.environ else kept
 
