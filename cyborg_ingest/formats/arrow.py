@@ -17,7 +17,7 @@ from cyborg_ingest.errors import FormatError, IngestError, SourceError, first_li
 from cyborg_ingest.formats.base import PART_BYTES, Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.ends import NOT_READ, arrow_blocks, footer_of
-from cyborg_ingest.formats.messages import CheckedMessages, FileUnits
+from cyborg_ingest.formats.messages import CheckedMessages, FileUnits, check_head
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.rows.kinds import is_text
 from cyborg_ingest.rows.mapping import column_of
@@ -60,8 +60,10 @@ class ArrowReader:
         """See `base.Reader`."""
         is_file, unit = _is_file(uri), sidecars.unit_bytes
         with _translated(uri, FormatError, "it is a damaged Arrow file"):
-            schema = _schema(uri, unit, is_file=is_file)
             size = sources.size(uri)
+            if is_file and sources.is_seekable(uri):
+                _check_footer(uri, size)
+            schema = _schema(uri, unit, is_file=is_file)
             if not len(schema) and _stream_estimate(uri, schema, size, unit) is None:  # as pandas writes an empty frame
                 return Layout(uri, self.name, schema, (), 0, 0, size)
             check_names(uri, schema)
@@ -162,6 +164,17 @@ def _check_end(uri: str, file: CheckedMessages, *, is_file: bool) -> None:
             )
     if is_file and last != MAGIC:
         raise SourceError(f"{uri}: its end is missing. It was cut short; copy it again.")
+
+
+def _check_footer(uri: str, size: int) -> None:
+    """Refuse a footer that takes too much once it is decoded, as Arrow does with all of it. Raises FormatError."""
+    with sources.opened(uri) as file:
+        _, begin = footer_of(file, size, len(MAGIC), 0)
+    if begin >= 0:
+        try:
+            check_head(uri, "its footer", size - begin)
+        except SourceError as error:
+            raise FormatError(str(error)) from None
 
 
 def _check_whole(uri: str, size: int) -> None:

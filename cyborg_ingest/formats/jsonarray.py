@@ -86,7 +86,11 @@ class JsonArrayReader:
 
 def _groups(file: BinaryIO, uri: str, rows: int, limit: int) -> Iterator[Records]:
     found, position = Gathered(rows), 0
-    for text, position in elements(file, uri, limit):
+    for text, end in elements(file, uri, limit):
+        if found.is_full_before(text):
+            yield Records(found.texts, None, position)
+            found = Gathered(rows)
+        position = end
         found.add(text)
         if found.is_full:
             yield Records(found.texts, None, position)

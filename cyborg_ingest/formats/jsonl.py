@@ -140,8 +140,11 @@ def _place_of_line(file: BinaryIO, start: int) -> int:
 
 def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, limit: int) -> Iterator[Records]:
     found, number, position = Gathered(rows), lines_before, part.start
-    for text, position in _lines(file, part.start, part.stop or _ENDLESS, limit):
-        number += 1
+    for text, end in _lines(file, part.start, part.stop or _ENDLESS, limit):
+        if found.is_full_before(text):
+            yield Records(found.texts, found.lines, position - part.start, number)
+            found = Gathered(rows)
+        number, position = number + 1, end
         if text.strip():
             found.add(text, number)
         if found.is_full:

@@ -29,6 +29,8 @@ _DICTIONARY, _BATCH = 2, 3
 _SIZE_BYTES = 8
 _AS_IT_IS = -1
 """In place of a size: this buffer is not compressed, though others are."""
+MOST_HEAD = 64_000_000
+"""Of what describes columns, in front of a batch or at the end of a file."""
 _BUFFERS: tuple[tuple[Callable[[Any], bool], int], ...] = (
     (pt.is_null, 0), (pt.is_run_end_encoded, 0), (pt.is_struct, 1), (pt.is_fixed_size_list, 1), (pt.is_union, 1),
     (lambda kind: pt.is_list_view(kind) or pt.is_large_list_view(kind), 3), (pt.is_nested, 2),
@@ -107,6 +109,15 @@ def check_size(uri: str, what: str, size: int, unit: int) -> None:
         )
 
 
+def check_head(uri: str, what: str, size: int) -> None:
+    """Refuse what describes more columns, or says more of them, than may be. Raises SourceError."""
+    if size > MOST_HEAD:
+        raise SourceError(
+            f"{uri}: {what} has {size:,} bytes, and {MOST_HEAD:,} are possible: it is decoded whole. Write it with "
+            "fewer columns (a list or a map in place of many), and without what its schema's metadata hold."
+        )
+
+
 class FileUnits:
     """The messages of an Arrow file, which can be looked at in any order. What we cannot read is not looked at."""
 
@@ -117,7 +128,7 @@ class FileUnits:
         self._dictionaries: list[Block] = []
         self._batches: list[Block] = []
         with contextlib.suppress(*NOT_READ):
-            self._dictionaries, self._batches = arrow_blocks(footer_of(file, size, len(_MAGIC))[0])
+            self._dictionaries, self._batches = arrow_blocks(footer_of(file, size, len(_MAGIC), MOST_HEAD)[0])
 
     def check_dictionaries(self) -> None:
         """All of them are decoded with the first batch. Raises SourceError."""
@@ -151,38 +162,38 @@ class CheckedMessages:
 
     def __init__(self, uri: str, file: Any, unit: int) -> None:
         self._uri, self._file, self._unit = uri, file, unit
-        self._ready = bytearray()
+        self._ready: list[bytes | bytearray] = []
+        """Pieces as Arrow asks for them: what is handed on as it is takes no room twice."""
         self._is_open = True
         self._number = 0
 
     @property
     def position(self) -> int:
         """Bytes of the file that were read and handed on."""
-        return int(self._file.position) - len(self._ready)
+        return int(self._file.position) - sum(map(len, self._ready))
 
     def read(self, size: int) -> bytes | bytearray:
         """So many bytes, fewer at the end."""
-        while len(self._ready) < size and self._is_open:
+        while self._is_open and sum(map(len, self._ready)) < size:
             self._next()
         if not self._ready:
             return bytes(self._file.read(size))
-        if len(self._ready) == size:
-            found, self._ready = self._ready, bytearray()
-            return found
-        found = self._ready[:size]
-        del self._ready[:size]
-        return found if len(found) == size else found + self._file.read(size - len(found))
+        if len(self._ready[0]) == size:
+            return self._ready.pop(0)
+        found = b"".join(self._ready)
+        self._ready = [found[size:]] if len(found) > size else []
+        return found[:size] if len(found) >= size else found + self._file.read(size - len(found))
 
     def _next(self) -> None:
         """Take one more message, head and body; what is none is left to whoever reads it."""
-        head = bytes(self._file.read(4))
-        if head == _CONTINUATION:
-            head += bytes(self._file.read(4))
-        self._ready += head
-        length = int.from_bytes(head[-4:], "little", signed=True) if len(head) in {4, 8} else 0
-        check_size(self._uri, "the head of a message", length, self._unit)
+        begins = [bytes(self._file.read(4))]
+        if begins[0] == _CONTINUATION:
+            begins.append(bytes(self._file.read(4)))
+        self._ready += filter(None, begins)
+        length = int.from_bytes(begins[-1], "little", signed=True) if len(begins[-1]) == len(_CONTINUATION) else 0
+        check_head(self._uri, "the head of a message", length)
         metadata = bytes(self._file.read(length)) if length > 0 else b""
-        self._ready += metadata
+        self._ready += filter(None, [metadata])
         if length <= 0 or len(metadata) < length:
             self._is_open = False
             return
@@ -198,7 +209,7 @@ class CheckedMessages:
         with contextlib.suppress(*NOT_READ):  # what is too short Arrow finds
             size = decoded_size(message, None, None, lambda at, size: bytes(body[at : at + size]))
             check_size(self._uri, what, size, self._unit)
-        self._ready += body
+        self._ready += filter(None, [body])
 
     def tell(self) -> int:
         """Where it stands."""

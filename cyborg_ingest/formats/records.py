@@ -37,6 +37,8 @@ _MOST_GROWTH = 1 + JSON_OBJECT_BYTES
 _KEPT_TEXT = 10_000
 _SHOWN = 40
 _SAMPLED_TEXT = 1 << 20
+_SAMPLED_KEYS = 500_000
+"""Fewer rows are sampled where they have more fields together: each may be another, and a type of its own."""
 _MARK = secrets.token_hex(16)
 """Stands for a vector while the rest of its row is parsed; no row holds it by itself."""
 _MARKED = json.dumps(_MARK).encode()
@@ -67,6 +69,10 @@ class Gathered:
         self.lines.append(line)
         self._size += len(text)
         self._memory += in_memory(text)
+
+    def is_full_before(self, text: bytes) -> bool:
+        """Whether one more would be too much: a row of the largest size is parsed alone."""
+        return bool(self.texts) and self._size + len(text) > CHUNK_BYTES
 
     @property
     def is_full(self) -> bool:
@@ -122,10 +128,11 @@ def kept(text: bytes, limit: int) -> bytes:
 def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
     """The first 100 rows, or some MB of them, from texts each with the place behind it."""
     objects: list[Json] = []
-    problem, rows, read, kept, is_whole, size = (0, ""), 0, 0, b"", True, 0
+    problem, rows, read, kept, is_whole, size, keys = (0, ""), 0, 0, b"", True, 0, 0
     for place, (text, read) in enumerate(texts):  # noqa: B007 - the last one's is used below
         kept = kept or text[:_SAMPLED_TEXT]
         size += in_memory(text)
+        keys += text.count(b":")
         if text.strip():
             rows += 1
             found = parse_object(text)
@@ -133,7 +140,7 @@ def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
                 objects.append(found)
             elif not problem[1]:
                 problem = place, found
-        if rows >= SAMPLED_ROWS or size >= CHUNK_BYTES:
+        if rows >= SAMPLED_ROWS or size >= CHUNK_BYTES or keys >= _SAMPLED_KEYS:
             is_whole = False
             break
     return Sample(objects, problem, rows, read, kept, is_whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import zlib
@@ -25,6 +26,8 @@ _MAGIC = {
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18(....)", re.DOTALL)
 """A frame of zstd or LZ4 that holds no data, and its size: pzstd begins with one."""
 _HEAD_BYTES = 4096
+_XZ_MEMORY = 300_000_000
+"""What it may keep of what it has decompressed: `xz -9` takes 65 MB of it, its format lets it be 1.5 GB."""
 _BLOCK = 1 << 18
 _BROKEN = (OSError, EOFError, ValueError, MemoryError, OverflowError, zlib.error)
 _NUMBER_BYTES = (1, 4)
@@ -71,7 +74,8 @@ def _inside(file: io.BufferedReader, kind: str) -> Any:
     if kind == "xz":
         import lzma  # noqa: PLC0415 - as above
 
-        return _Members(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ))
+        bounded = functools.partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY)
+        return _Members(file, bounded, functools.partial(lzma.LZMADecompressor, lzma.FORMAT_XZ))
     import pyarrow as pa  # noqa: PLC0415 - as above
 
     return pa.CompressedInputStream(pa.PythonFile(file, "r"), kind)
@@ -83,11 +87,13 @@ class _Members:
     Python's own files of these kinds end in silence where something else follows.
     """
 
-    def __init__(self, file: io.BufferedReader, member: Callable[[], Any]) -> None:
+    def __init__(
+        self, file: io.BufferedReader, member: Callable[[], Any], unbounded: Callable[[], Any] | None = None
+    ) -> None:
         self._file = file
-        self._new = member
+        self._new, self._unbounded = member, unbounded
         self._member: Any = None
-        self._rest = b""
+        self._rest = self._start = b""
 
     def read(self, size: int) -> bytes:
         """Up to so many bytes; none at the end. Raises what the decompressor does, ValueError for what is no member."""
@@ -103,7 +109,12 @@ class _Members:
                 self._rest = self._file.read(_BLOCK)
                 if not self._rest:
                     raise EOFError("it ends before the end of its stream")
-            data, self._rest = self._member.decompress(self._rest, size), b""
+            try:
+                data, self._rest = self._member.decompress(self._rest, size), b""
+            except lzma_error():
+                if self._is_too_much():
+                    raise _TooMuchError from None
+                raise
             if data:
                 return bytes(data)
 
@@ -117,6 +128,21 @@ class _Members:
                 raise
             raise ValueError("behind its end follows what is not of this kind") from None
         self._rest = begin
+        self._start = begin[:_HEAD_BYTES]
+
+    def _is_too_much(self) -> bool:
+        """Whether what cannot be read could be, but for the memory that it asks for."""
+        if self._unbounded is None:
+            return False
+        try:
+            self._unbounded().decompress(self._start, 1)
+        except lzma_error():
+            return False
+        return True
+
+
+class _TooMuchError(Exception):
+    """What is compressed asks for more memory than it may have."""
 
 
 class _Decompressed(io.RawIOBase):
@@ -137,6 +163,11 @@ class _Decompressed(io.RawIOBase):
             data = self._inside.read(len(view))
         except SourceError:
             raise
+        except _TooMuchError:
+            raise SourceError(
+                f"{self._uri}: to decompress it takes more than the {_XZ_MEMORY:,} bytes of memory that are possible. "
+                "Compress it again, with a smaller window (xz -9 has one of 64 MB)."
+            ) from None
         except _broken() as error:
             words = str(error).rstrip(".") or type(error).__name__
             raise SourceError(
