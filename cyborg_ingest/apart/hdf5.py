@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import resource
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +26,7 @@ _TEXT_BYTES = 16_000_000
 _TEXTS = 64
 """So much text, and so many texts, are read at once where each may have any size."""
 _LONGEST_WORDS = 1000
+_DATA_PAGES = 5
 
 
 class Hdf5:
@@ -36,6 +39,7 @@ class Hdf5:
         self._asked, self._more = asked, more
         self._open = contextlib.ExitStack()
         self._datasets: dict[str, _Dataset] = {}
+        self._longest = 0
 
     def begin(self) -> Iterator[Answer]:
         """Nothing is open yet. Raises ImportError where h5py is not installed."""
@@ -53,14 +57,19 @@ class Hdf5:
                 if found:
                     yield {"name": name, **found}, ()
 
-    def open(self, path: str | None, size: int, names: Sequence[str], unit: int) -> Iterator[Answer]:
-        """Open it, to read these data sets, of which `unit` bytes may be unpacked at once; answer which there are."""
+    def open(self, path: str | None, size: int, names: Sequence[str], unit: int, longest: int) -> Iterator[Answer]:
+        """Open it, to read these data sets, of which `unit` bytes may be unpacked at once; answer which there are.
+
+        Of a text of more than `longest` bytes one more than these is given.
+        """
         with contextlib.ExitStack() as stack:
             file = self._opened(stack, path, size)
             chunks = [_chunk_bytes(file[name]) for name in names if name in file]
         cache = max([_CACHE_BYTES, *chunks]) if sum(chunks) <= unit else _CACHE_BYTES
         file = self._opened(self._open, path, size, cache)
         self._datasets = {name: _Dataset(file[name]) for name in names if name in file}
+        self._longest = longest
+        _allow(unit + cache * len(self._datasets))
         yield {"names": list(self._datasets)}, ()
 
     def reach(self, name: str, start: int, stop: int) -> Iterator[Answer]:
@@ -71,7 +80,7 @@ class Hdf5:
         """Rows [start, stop) of a data set: an array, or lengths of texts (int64) and behind them the texts."""
         found = self._datasets[name].read(start, stop)
         if found.dtype.hasobject:
-            texts = found.tolist()
+            texts = [text if len(text) <= self._longest else text[: self._longest + 1] for text in found.tolist()]
             yield {}, (np.fromiter(map(len, texts), np.int64, len(texts)), b"".join(texts))
         else:
             yield (
@@ -100,6 +109,16 @@ def _h5py() -> Any:
     import h5py  # noqa: PLC0415 - an extra
 
     return h5py
+
+
+def _allow(more: int) -> None:
+    """Let this process have so much more memory than it has now: how long a text is, is only known once it is read.
+
+    Where the system does not count it so, there is no limit.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        used = int(Path("/proc/self/statm").read_text().split()[_DATA_PAGES]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_DATA, (used + more, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def _names(file: Any) -> Iterator[str]:

@@ -63,7 +63,7 @@ class Hdf5Reader:
     def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
         """See `base.Reader`."""
         with _opened(part.uri, SourceError) as file:
-            opened = {name: _Column(file, name) for name in file.open(columns.read, sidecars.unit_bytes)}
+            opened = {name: _Column(file, name) for name in file.open(columns.read, sidecars)}
             yield from chunks(part, columns, opened, sidecars, rows=rows, start=start)
 
 
@@ -91,8 +91,9 @@ def _opened(uri: str, kind: type[FormatError | SourceError]) -> Iterator[_File]:
     except MissingError as error:
         raise _missing(str(error)) from None
     except RefusedError as error:
+        or_large = ", or a text in it takes more memory than it may have" if kind is SourceError else ""
         raise kind(
-            f"{uri}: it is no HDF5, or a damaged one: {error}. Perhaps it was cut short; copy it again."
+            f"{uri}: it is no HDF5, or a damaged one{or_large}: {error}. Perhaps it was cut short; copy it again."
         ) from None
     except LostError as error:
         raise kind(
@@ -119,9 +120,10 @@ class _File:
         for found, _ in self._process.ask("describe", **self._place):
             yield found
 
-    def open(self, names: Sequence[str], unit: int) -> list[str]:
-        """Open it to read columns, of which so many bytes may be unpacked at once; those of them that it has."""
-        ((found, _),) = self._process.ask("open", **self._place, names=names, unit=unit)
+    def open(self, names: Sequence[str], sidecars: Sidecars) -> list[str]:
+        """Open it to read columns, of which not more may be unpacked at once than is allowed; those that it has."""
+        limits = {"unit": sidecars.unit_bytes, "longest": sidecars.max_row_bytes}
+        ((found, _),) = self._process.ask("open", **self._place, names=names, **limits)
         return list(found["names"])
 
     def reach(self, name: str, start: int, stop: int) -> int:

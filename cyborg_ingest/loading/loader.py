@@ -216,14 +216,20 @@ class _Run:
         """What earlier runs of the job have noted."""
         return self.journal.state.facts if self.journal is not None else {}
 
+    def _checked(self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting) -> Checks:
+        """Look at every row. The last batch, which may hold on to all that was decoded with it, is kept no longer."""
+        checks = Checks()
+        for batch in self._batches(read, dimension, cutting):
+            checks.add(batch)
+        return checks
+
     def _rehearse(
         self, client: Client, plan: Plan, cutting: Cutting, found: int | None, read: Iterator[Chunk | PartEnd]
     ) -> ExitCode:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
         self.tell(Sending())
-        dimension, checks = plan.dimension or self._dimension(found), Checks()
-        for batch in self._batches(read, dimension, cutting):
-            checks.add(batch)
+        dimension = plan.dimension or self._dimension(found)
+        checks = self._checked(read, dimension, cutting)
         self.late.end(plan, self.tally)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
         plan.check()
