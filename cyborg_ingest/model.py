@@ -134,6 +134,16 @@ class ColumnMap:
         return tuple(dict.fromkeys((*self.loaded, *self.extra)))
 
 
+_SHOWN_ID = 200
+
+
+def shown_id(identity: str) -> str:
+    """An id in a message: of one that is very long how it begins, and its length."""
+    if len(identity) <= _SHOWN_ID:
+        return repr(identity)
+    return f"{identity[:_SHOWN_ID]!r}... of {len(identity):,} characters"
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A row that is not loaded, and why. `row` counts from 0 in its file, `line` from 1."""
@@ -153,7 +163,7 @@ class Rejection:
 
     def __str__(self) -> str:
         place = f"line {self.line}" if self.line is not None else f"row {self.row}"
-        name = "" if self.id is None else f" (id {self.id!r})"
+        name = "" if self.id is None else f" (id {shown_id(self.id)})"
         return f"{self.uri}, {place}{name}: {self.detail}"
 
 

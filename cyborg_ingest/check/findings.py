@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.check.duplicates import Ids
-from cyborg_ingest.model import Reason
+from cyborg_ingest.model import Reason, shown_id
 
 if TYPE_CHECKING:
     from cyborg_ingest.check.duplicates import Duplicates, Look
@@ -107,5 +107,5 @@ def _duplicate_ids(found: Duplicates) -> Finding:
     if not found.examples:
         return Finding("duplicate_id", text, _SEVERAL_IDS, found.count)
     one = found.examples[0]
-    text += f" The first is {one.id!r} in {one.again}, which {one.first} has too."
+    text += f" The first is {shown_id(one.id)} in {one.again}, which {one.first} has too."
     return Finding("duplicate_id", text, _SEVERAL_IDS, found.count, one.again.file, one.again.row, one.again.line)

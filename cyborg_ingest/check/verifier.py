@@ -14,6 +14,7 @@ from cyborg_ingest.check.distinct import KEPT_TO_COMPARE, Distinct, hashes_of
 from cyborg_ingest.check.precision import GUESSED_ROWS, Precision, rounding
 from cyborg_ingest.errors import SourceError, UsageError
 from cyborg_ingest.facts import Retrying, ignore
+from cyborg_ingest.model import shown_id
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.written import differences_output, refuse_overwriting, whole
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -227,7 +228,7 @@ def _text(found: _Found, precision: Precision) -> str:
     parts = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items())
     return (
         f"{found.differences:,} of {checked:,} rows differ ({parts}), the first is row {one.place.row} of "
-        f"{one.place.uri}, id {one.id!r}.{_hint(found, precision)}{skipped}"
+        f"{one.place.uri}, id {shown_id(one.id)}.{_hint(found, precision)}{skipped}"
     )
 
 
