@@ -19,7 +19,7 @@ from cyborg_ingest import __version__
 from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.output import streams
 from cyborg_ingest.output.streams import say, say_traceback, shown
-from cyborg_ingest.settings import environment
+from cyborg_ingest.settings import environment, spelled
 from cyborg_ingest.settings.options import (
     CreateIndexSettings,
     CreateSettings,
@@ -33,7 +33,7 @@ from cyborg_ingest.settings.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cyborg_ingest.facts import Event
     from cyborg_ingest.loading.report import RunReport
@@ -220,8 +220,9 @@ def _settings(kind: type[_S], arguments: dict[str, Any]) -> _S:
     return kind(**values)
 
 
-def _command_line() -> list[str]:
-    return ["cyborg-ingest", *sys.argv[1:]]
+def _command(*command: str, of: Iterable[Settings]) -> list[str]:
+    """The command line that does the same again, from any directory."""
+    return ["cyborg-ingest", *command, *spelled.words(*of)]
 
 
 def _print_json(value: Any) -> None:
@@ -285,7 +286,8 @@ def upsert(*, sources: _SOURCES, index: _INDEX, **arguments: Any) -> ExitCode:
         with make_display(output.progress, verbose=output.verbose) as display:
             for text in environment.misspelled(os.environ):
                 display(Noted(text))
-            report = run(settings, emit, command=_command_line())
+            again = _command("upsert", *map(spelled.source, sources), "--index", index, of=(settings, output))
+            report = run(settings, emit, command=again)
     finally:  # whatever ended it, a bug included
         if output.json:
             for one in reports:
@@ -340,7 +342,7 @@ def create_index(name: _NAME, **arguments: Any) -> None:
     from cyborg_ingest.targets.manage import create  # noqa: PLC0415
 
     settings = _settings(CreateIndexSettings, arguments)
-    say(create(settings, name, _say, command=_command_line()))
+    say(create(settings, name, _say, command=_command("index", "create", name, of=(settings,))))
 
 
 @index_app.command("info", cls=Command)

@@ -10,7 +10,7 @@ from cyborg_ingest.errors import LostRowsError
 from cyborg_ingest.facts import Noted, Skipped
 from cyborg_ingest.plan.reading import Done, nothing
 from cyborg_ingest.rows.ranges import RangeSet
-from cyborg_ingest.state.ledger import key_of
+from cyborg_ingest.state.ledger import key_of, place_of
 from cyborg_ingest.state.probes import contradicted
 
 if TYPE_CHECKING:
@@ -90,15 +90,15 @@ def _changes(journal: Journal, plan: Plan) -> list[str]:
     known = {key[:2]: key for key in journal.state.parts}
     uris = [source.layout.uri for source in plan.sources]
     loaded = {key[0] for key in journal.state.parts}
-    last = max((place for place, uri in enumerate(uris) if uri in loaded), default=0)
+    last = max((place for place, uri in enumerate(uris) if place_of(uri) in loaded), default=0)
     notes = [
         f"{uri} is new since the last run, and comes before sources that were loaded."
         for uri in uris[:last]
-        if uri not in loaded
+        if place_of(uri) not in loaded
     ]
     for source in plan.sources:
         for part in source.layout.parts:
-            before = known.get((part.uri, part.number))
+            before = known.get((place_of(part.uri), part.number))
             if before is not None and key_of(part) not in journal.state.parts:
                 notes.append(f"{part.uri} has changed since the last run: it is loaded again from its start.")
                 break

@@ -11,6 +11,7 @@ import json
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -35,8 +36,14 @@ PartKey = tuple[str, int, int, int, str]
 
 def key_of(part: Part) -> PartKey:
     """What tells a Part from others, and from itself once its file has changed."""
-    uri = part.uri.encode("utf-8", "backslashreplace").decode()  # the journal is JSON, and a name need not be UTF-8
-    return uri, part.number, part.start, part.stop, part.fingerprint
+    return place_of(part.uri), part.number, part.start, part.stop, part.fingerprint
+
+
+def place_of(uri: str) -> str:
+    """A source as the journal names it: a path from the root on, since the same command may come from elsewhere."""
+    if uri not in {"", "-"} and "://" not in uri and not uri.startswith("/"):
+        uri = str(Path(uri).absolute())
+    return uri.encode("utf-8", "backslashreplace").decode()  # the journal is JSON, and a name need not be UTF-8
 
 
 @dataclass(slots=True)
@@ -208,7 +215,7 @@ def _apply_part(state: State, numbers: dict[int, PartState], record: Json) -> No
     number, uri, place, start, stop, fingerprint = record["part"]
     place, start, stop = map(_whole, (place, start, stop))
     _texts([uri, fingerprint, record.get("choice", "")])
-    part = state.parts.setdefault((uri, place, start, stop, fingerprint), PartState())
+    part = state.parts.setdefault((place_of(uri), place, start, stop, fingerprint), PartState())
     part.choice = record.get("choice", "")
     numbers[_whole(number)] = part
 

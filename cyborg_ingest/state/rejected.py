@@ -11,6 +11,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from cyborg_ingest.state.ledger import place_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -82,7 +84,7 @@ class RejectedFile:
 def _place(line: bytes) -> tuple[str, int] | None:
     try:
         mark = json.loads(line)["_rejected"]
-        return str(mark["file"]), int(mark["row"])
+        return place_of(str(mark["file"])), int(mark["row"])
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -1,0 +1,68 @@
+"""Settings as the words of a command that does the same from any directory, in any environment.
+
+What a message prints to be run again is made of what counts, not of what was typed: an option that came from a variable
+stands in it too, and paths begin at the root. A key never does, since it is no option: its file or variable stays.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.settings.options import declarations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.settings.options import Declaration, Settings
+
+_DISK = "disk:"
+
+
+def words(*groups: Settings) -> list[str]:
+    """The options of these settings that are not their defaults, each once."""
+    found: dict[str, list[str]] = {}
+    for group in groups:
+        defaults = {one.name: one.default for one in fields(group)}
+        for name, declared in declarations(type(group)).items():
+            value = getattr(group, name)
+            if value != defaults[name] or defaults[name] is MISSING:
+                found[declared.flag] = list(_option(declared, value))
+    return [word for one in found.values() for word in one]
+
+
+def source(text: str) -> str:
+    """A source as it is named from any directory; a pattern stays one."""
+    if text == "-" or "://" in text:
+        return text
+    mark = "@" if text.startswith("@") else ""
+    return mark + _absolute(text.removeprefix("@"))
+
+
+def _option(declared: Declaration, value: Any) -> Iterator[str]:
+    flag, _, off = declared.flag.partition("/")
+    if isinstance(value, bool):
+        yield flag if value else off
+    elif isinstance(value, tuple) and declared.repeats:
+        for one in value:
+            yield from (flag, one)
+    elif isinstance(value, tuple):
+        yield from (flag, ",".join(value))
+    else:
+        yield from (flag, _text(declared, value))
+
+
+def _text(declared: Declaration, value: Any) -> str:
+    if isinstance(value, Path):
+        return _absolute(str(value))
+    text = str(value)
+    if declared.flag == "--target" and text.lower().startswith(_DISK):
+        place = text[len(_DISK) :]
+        return _DISK + _absolute(place.removeprefix("//") if place.startswith("//") else place)
+    return text
+
+
+def _absolute(path: str) -> str:
+    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 - a Path raises another error for ~nobody
