@@ -44,6 +44,8 @@ class Hdf5:
     def begin(self) -> Iterator[Answer]:
         """Nothing is open yet. Raises ImportError where h5py is not installed."""
         _h5py()
+        with contextlib.suppress(ImportError, OSError):  # more ways to unpack, of which HDF5 learns when it is imported
+            importlib.import_module("hdf5plugin")
         for name in self._more:
             importlib.import_module(name)
         return iter(())
@@ -156,7 +158,24 @@ def _described(file: Any, name: str) -> dict[str, Any]:
         "is_in_pieces": dataset.chunks is not None,
         "piece": _chunk_bytes(dataset),
         "stored": dataset.id.get_storage_size(),
+        "no_filter": _missing_filter(dataset),
     }
+
+
+def _missing_filter(dataset: Any) -> str:
+    """What its pieces are packed with, where there is nothing to unpack it; else nothing."""
+    how = dataset.id.get_create_plist()
+    for place in range(how.get_nfilters()):
+        number, _, _, name = how.get_filter(place)
+        if not _h5py().h5z.filter_avail(number) and not _is_passed_over(dataset, place):
+            return f"HDF5's filter {number} ({name.decode('utf-8', 'replace')[:100]})" if name else f"filter {number}"
+    return ""
+
+
+def _is_passed_over(dataset: Any, place: int) -> bool:
+    """Whether a filter was not there when the first piece was written, which is stored without it."""
+    pieces = dataset.id
+    return not pieces.get_num_chunks() or bool(pieces.get_chunk_info(0).filter_mask >> place & 1)
 
 
 def _chunk_bytes(dataset: Any) -> int:

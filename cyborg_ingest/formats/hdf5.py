@@ -179,6 +179,11 @@ def _why_not(found: dict[str, Any], array: Array, size: int, unit: int) -> str:
     """Why a data set cannot be read though its type and shape could be; else nothing."""
     if found["is_elsewhere"]:
         return "has its numbers in another file"
+    if found["no_filter"]:
+        return (
+            f"is packed by {found['no_filter']}, which is not installed. pip install hdf5plugin brings the usual ones; "
+            "or write it with gzip"
+        )
     piece, stored = found["piece"], found["stored"]
     if piece > unit:
         return (
