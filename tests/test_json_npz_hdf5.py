@@ -674,9 +674,13 @@ def test_a_piece_with_a_checksum_that_is_damaged_is_an_error(tmp_path: Path) -> 
     assert accepted(path) == [row[:2] for row in EXPECTED[:10]]
 
 
-@given(st.integers(1, 300), st.integers(1, 50), st.sampled_from(["train", "test"]))
-@settings(deadline=None, max_examples=40)
-def test_a_hdf5_file_is_cut_into_parts_of_rows(part_bytes: int, rows: int, vector: str) -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(40, marks=pytest.mark.soak)])
+def test_a_hdf5_file_is_cut_into_parts_of_rows(examples: int) -> None:
+    some = given(st.integers(1, 300), st.integers(1, 50), st.sampled_from(["train", "test"]))
+    settings(deadline=None, max_examples=examples)(some(check_parts_of_hdf5))()
+
+
+def check_parts_of_hdf5(part_bytes: int, rows: int, vector: str) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "PART_BYTES", part_bytes)
         path = hdf5(Path(folder) / "rows.h5", **BENCHMARK)

@@ -55,7 +55,8 @@ SHORT = [
     Histories("aa", 2, ONE, ONE),
     Histories("aba", 1, TWO, PAIRS),
     Histories("aaba", 1, PAIRS, TWO),
-    Histories("aba", 2, TWO, TWO, applies_late=False),
+    Histories("aa", 2, TWO, TWO, applies_late=False),
+    Histories("aba", 1, TWO, TWO, applies_late=False),
 ]
 HELD = Histories("acabb", 2, PAIRS, PAIRS)
 """The second request is held back for the first one's sake, and a third follows that shares an id with it alone."""
@@ -65,6 +66,7 @@ SHORT.append(DOUBTED)
 LONG = [
     HELD,
     Histories("aaa", 2, ONE, ONE),
+    Histories("aba", 2, TWO, TWO, applies_late=False),
     Histories("abab", 2, TWO, TWO, applies_late=False),
     Histories("aba", 2, ONE, PAIRS),
     Histories("aba", 2, ONE, ONE),
@@ -189,7 +191,7 @@ rows_of_few_ids = st.lists(st.sampled_from("abcd"), min_size=1, max_size=14)
 WITHOUT_LIMITS: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=150, **WITHOUT_LIMITS)
+@settings(max_examples=75, **WITHOUT_LIMITS)
 @given(ids=rows_of_few_ids, faults=st.integers(1, 6), data=st.data())
 def test_longer_histories_by_chance_end_so_too(
     tmp_path: Path, ids: list[str], faults: int, data: st.DataObject
@@ -197,11 +199,17 @@ def test_longer_histories_by_chance_end_so_too(
     by_chance(tmp_path, ids, faults, data)
 
 
-@settings(max_examples=150, **WITHOUT_LIMITS)
-@given(ids=rows_of_few_ids, data=st.data())
-def test_a_damaged_journal_sends_rows_again_and_none_too_late(
-    tmp_path: Path, ids: list[str], data: st.DataObject
-) -> None:
+@pytest.mark.parametrize("examples", [75, pytest.param(1000, marks=pytest.mark.soak)])
+def test_a_damaged_journal_sends_rows_again_and_none_too_late(tmp_path: Path, examples: int) -> None:
+    @settings(max_examples=examples, **WITHOUT_LIMITS)
+    @given(ids=rows_of_few_ids, data=st.data())
+    def check(ids: list[str], data: st.DataObject) -> None:
+        with_damage(tmp_path, ids, data)
+
+    check()
+
+
+def with_damage(tmp_path: Path, ids: list[str], data: st.DataObject) -> None:
     def damage(journal: Path) -> None:
         written = bytearray(journal.read_bytes())
         for _ in range(data.draw(st.integers(0, 3))):
