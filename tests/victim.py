@@ -13,7 +13,6 @@ import threading
 from typing import Any
 
 from cyborg_ingest import cli
-from cyborg_ingest.targets import embedded, rest
 
 
 def arm(kind: Any, row: int, moment: str) -> None:
@@ -36,8 +35,18 @@ def arm(kind: Any, row: int, moment: str) -> None:
     kind.upsert_binary = upsert_binary
 
 
+def index_of(arguments: list[str]) -> Any:
+    """The kind of index that the target has; what the other one needs takes long to import."""
+    if any(one.startswith("http") for one in arguments):
+        from cyborg_ingest.targets.rest import RestIndex  # noqa: PLC0415
+
+        return RestIndex
+    from cyborg_ingest.targets.embedded import EmbeddedIndex  # noqa: PLC0415
+
+    return EmbeddedIndex
+
+
 if __name__ == "__main__":
-    for index in (rest.RestIndex, embedded.EmbeddedIndex):
-        arm(index, int(sys.argv[1]), sys.argv[2])
+    arm(index_of(sys.argv), int(sys.argv[1]), sys.argv[2])
     sys.argv = ["cyborg-ingest", *sys.argv[3:]]
     cli.main()
