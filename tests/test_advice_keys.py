@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +98,29 @@ def test_a_key_in_a_variable_has_64_hex_digits(monkeypatch: pytest.MonkeyPatch) 
     assert "5ecret" not in told
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
     assert run("index", "info", "x")[0] == 0
+
+
+def test_a_licence_that_is_none_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine with its own words, but without the network that it would ask."""
+    import cyborgdb_core  # noqa: PLC0415 - an extra
+
+    real = cyborgdb_core.Client
+
+    def client(*, api_key: str, **more: Any) -> Any:
+        if api_key:
+            raise ValueError("Failed to connect to CyborgDB. Please check your API key.")
+        return real(api_key=api_key, **more)
+
+    monkeypatch.setattr(cyborgdb_core, "Client", client)
+    made()
+    info = ("index", "info", "x", "--index-key-file", "right.key")
+    monkeypatch.setenv("CYBORGDB_API_KEY", "no-licence")
+    code, told = run(*info)
+    assert code == 2, told
+    says(told, "{} is not a valid licence; without it the free tier works.")
+    assert "CYBORGDB_API_KEY is not" in told
+    monkeypatch.delenv("CYBORGDB_API_KEY")
+    assert run(*info)[0] == 0
 
 
 def test_a_directory_of_keys_where_a_source_would_find_them_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from advised import says
 from conftest import KEY
 from test_resume import command, killed
 
@@ -90,6 +91,9 @@ def test_a_load_killed_at_the_cap_ends_well_and_one_row_more_names_the_cap(
     assert caught.value.exit_code == 2
     assert caught.value.report is not None
     assert caught.value.report.rows["rejected"] == 0
+    says(str(caught.value), "Load into another index, or set {} to a licence.")
+    report = cyborg_ingest.load(write(folder, 1), index="another", target=target, id_prefix="more-", create=True)
+    assert report.rows["acknowledged"] == 1
 
 
 def test_a_load_that_must_hit_the_cap_is_refused_before_its_first_row(tmp_path: Path) -> None:
