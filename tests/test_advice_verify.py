@@ -199,6 +199,7 @@ def test_an_option_that_says_no_is_in_the_command_too() -> None:
     )  # fmt: skip
     words = shlex.split(ending._verify_command(settings, "float32"))
     assert words == [
-        "cyborg-ingest", "verify", "a.csv", "-", "--index", "x", "--target", "disk:d", "--no-header", "--null-values",
+        "cyborg-ingest", "verify", str(Path("a.csv").absolute()), "-", "--index", "x", "--target",
+        f"disk:{Path('d').absolute()}", "--no-header", "--null-values",
         "NA,-", "--set", "a=1", "--set", "b=2",
     ]  # fmt: skip

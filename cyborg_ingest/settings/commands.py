@@ -7,18 +7,19 @@ import shlex
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.settings import spelled
 from cyborg_ingest.settings.options import LoadSettings, VerifySettings, declarations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cyborg_ingest.settings.options import Declaration, Settings
+    from cyborg_ingest.settings.options import Settings
 
 
 def verify_command(settings: LoadSettings, more: dict[str, Any]) -> str:
     """The command that compares an index with what a load was given; `more` are options that it learnt meanwhile."""
     options = ["--index", settings.index, *_options(settings, VerifySettings, more)]
-    return _command("verify", settings.sources, options)
+    return _command("verify", [*map(spelled.source, settings.sources)], options)
 
 
 def index_command(verb: str, name: str, *options: str) -> str:
@@ -54,15 +55,4 @@ def _options(settings: Settings, kind: type[Settings], more: dict[str, Any]) -> 
     for name, declared in declarations(kind).items():
         value = more.get(name, getattr(settings, name, None))
         if value not in (None, defaults[name]):
-            yield from _words(declared, value)
-
-
-def _words(declared: Declaration, value: Any) -> Iterator[str]:
-    yes, _, no = declared.flag.partition("/")
-    if isinstance(value, bool):
-        yield yes if value else no
-    elif isinstance(value, tuple):
-        for one in value if declared.repeats else (",".join(value),):
-            yield from (yes, one)
-    else:
-        yield from (yes, str(value))
+            yield from spelled.option(declared, value)

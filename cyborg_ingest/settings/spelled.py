@@ -29,7 +29,7 @@ def words(*groups: Settings) -> list[str]:
         for name, declared in declarations(type(group)).items():
             value = getattr(group, name)
             if value != defaults[name] or defaults[name] is MISSING:
-                found[declared.flag] = list(_option(declared, value))
+                found[declared.flag] = list(option(declared, value))
     return [word for one in found.values() for word in one]
 
 
@@ -41,7 +41,8 @@ def source(text: str) -> str:
     return mark + _absolute(text.removeprefix("@"))
 
 
-def _option(declared: Declaration, value: Any) -> Iterator[str]:
+def option(declared: Declaration, value: Any) -> Iterator[str]:
+    """An option and its value, or values, as words."""
     flag, _, off = declared.flag.partition("/")
     if isinstance(value, bool):
         yield flag if value else off
