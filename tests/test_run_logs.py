@@ -98,6 +98,16 @@ def test_a_key_that_is_said_is_not_in_the_log(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_journal_that_is_closed_leaves_no_file_open(tmp_path: Path) -> None:
+    """Each run left the log's: a process that loads all day had none left for anything else."""
+    description = {"index": "i"}
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with Journal(tmp_path / "job", description):
+            pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_a_log_has_a_largest_size_and_the_end_of_its_run(tmp_path: Path) -> None:
     with Folder.root(tmp_path, "") as folder:
         log = RunLog(folder)

@@ -370,6 +370,7 @@ class _Run:
             except StateError as lost:  # the disk may be what failed; the report is shown all the same
                 if error is None:
                     self.tell(Noted(f"This report is not kept. {lost}"))
+            self._log.end(report)
             self.journal.close()
         self.tell(Ended(report))
         return report

@@ -9,6 +9,7 @@ from cyborg_ingest.facts import Ended, Noted, Planned, Retrying, RowRejected, Se
 
 if TYPE_CHECKING:
     from cyborg_ingest.facts import Emit, Event
+    from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.model import Json
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.state.runlog import RunLog
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 _WAITING = 1000
 """Facts that are kept for a log that is not open yet, at most."""
 
-_Logged = Planned | Sending | Noted | Retrying | RowRejected | Ended
-_LOGGED = (Planned, Sending, Noted, Retrying, RowRejected, Ended)
+_Logged = Planned | Sending | Noted | Retrying | RowRejected
+_LOGGED = (Planned, Sending, Noted, Retrying, RowRejected)
 """Not what is told of each batch: the counts at the end say it."""
 
 _OF_THE_END = ("status", "exit_code", "retry", "rows", "index_count", "verify", "error")
@@ -50,15 +51,17 @@ class Logged:
                 self._waiting.append((now, event))
         self._emit(event)
 
-
-def _add(log: RunLog, time: datetime.datetime, event: _Logged) -> None:
-    is_last = isinstance(event, Ended)
-    log.add(type(event).__name__.lower(), time, _facts(event), is_last=is_last)
-    if is_last:
-        log.close()
+    def end(self, report: RunReport) -> None:
+        """Log how the run ended, before the journal is closed and the log with it."""
+        if self._log is not None:
+            _add(self._log, datetime.datetime.now(datetime.timezone.utc), Ended(report))
 
 
-def _facts(event: _Logged) -> Json:
+def _add(log: RunLog, time: datetime.datetime, event: _Logged | Ended) -> None:
+    log.add(type(event).__name__.lower(), time, _facts(event), is_last=isinstance(event, Ended))
+
+
+def _facts(event: _Logged | Ended) -> Json:
     """A fact in words and numbers; of a row that is rejected never its content."""
     if isinstance(event, Planned):
         uris = [one.uri for one in event.sources]

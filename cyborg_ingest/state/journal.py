@@ -92,6 +92,7 @@ class Journal:
         self._run = opened.enter_context(new_run(runs))
         self.rejected = RejectedFile(self._run)
         self.log = RunLog(self._run)
+        opened.callback(self.log.close)
         self._take_over_rejected(runs)
         self.state.facts["run"] = self._run.path.name
         self._compact()
