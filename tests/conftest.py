@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 import secrets
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,12 @@ _tests = itertools.count()
 @pytest.fixture(scope="session")
 def folder_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("own")
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs behind it with Ctrl-C ignored, and so would be all that tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
