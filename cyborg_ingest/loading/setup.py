@@ -12,7 +12,7 @@ from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_r
 from cyborg_ingest.plan.planning import check_ids, describe_job
 from cyborg_ingest.plan.reading import PartEnd
 from cyborg_ingest.plan.written import engine_outputs, key_outputs, refuse_overwriting, state_outputs
-from cyborg_ingest.rows.columns import first_dimension, only_dimension
+from cyborg_ingest.rows.columns import only_dimension, usual_dimension
 from cyborg_ingest.state.jobs import job_folder, state_directory
 from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.targets.base import MAX_BODY
@@ -79,7 +79,7 @@ def opened_index(
 def first_look(
     plan: Plan, cutting: Cutting, done: Callable[[Part], Done]
 ) -> tuple[int | None, int | None, Iterator[Chunk | PartEnd]]:
-    """The dimension, from the schema or from the first vector; that of all vectors of the first chunk; and all of it.
+    """The dimension, by the schema or by most vectors of the first chunk; that of all of them; and all that is read.
 
     None is lost by looking. What can be read only once is looked at here. Raises MappingError.
     """
@@ -96,4 +96,4 @@ def first_look(
         return plan.dimension, None, iter(passed)
     if first.part.uri in raw:
         check_ids(raw[first.part.uri], first)
-    return plan.dimension or first_dimension(first), only_dimension(first), chain([*passed, first], chunks)
+    return plan.dimension or usual_dimension(first), only_dimension(first), chain([*passed, first], chunks)

@@ -74,7 +74,7 @@ def _about(rows: int) -> str:
 def _planned_rows(planned: Planned) -> str:
     exact, estimate = planned.rows, sum(one.asked_estimate for one in planned.sources)
     text = _about(estimate) if exact is None else f"{exact:,}"
-    dimension = f"{planned.dimension} dimensions" if planned.dimension else "dimension from the first vector"
+    dimension = f"{planned.dimension} dimensions" if planned.dimension else "dimension from the first rows"
     return f"{text}, {dimension}" + (f" ({', '.join(planned.choices)})" if planned.choices else "")
 
 

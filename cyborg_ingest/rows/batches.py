@@ -53,12 +53,12 @@ class _Rows:
 def cut(chunks: Iterable[Chunk], dimension: int | None, cutting: Cutting) -> Iterator[Batch]:
     """Yield every chunk as batches that together cover each of its rows once.
 
-    `dimension` None takes that of the first vector; a row of another one is rejected.
+    `dimension` None takes that of most vectors of the first chunk; a row of another one is rejected.
     """
     step = cutting.rows
     for chunk in chunks:
         if dimension is None:
-            dimension = columns.first_dimension(chunk)
+            dimension = columns.usual_dimension(chunk)
         if chunk.is_passed:
             yield _passed(chunk, dimension or 0)
             continue

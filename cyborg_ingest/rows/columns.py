@@ -97,7 +97,7 @@ def _one_row(
 def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArray[np.float32]:
     """Vectors as little-endian float32 of shape (n, dimension), checked; rows with a fault are zero.
 
-    `dimension` None takes that of the first vector that has any.
+    `dimension` None takes that of most vectors.
     """
     array = plain(array)
     if pt.is_fixed_size_list(array.type) and not array.null_count and array.type.list_size:
@@ -107,7 +107,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     for place in null_places(array):
         faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
     lengths = _lengths(array)
-    dimension = dimension or _first_dimension(array)
+    dimension = dimension or _usual_dimension(array)
     wrong = lengths != dimension
     for place in np.flatnonzero(wrong).tolist():
         detail = f"the vector has {lengths[place]} dimensions, not {dimension}" if dimension else "the vector is empty"
@@ -158,10 +158,13 @@ def _vector_of_columns(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.Fixe
     return pa.FixedSizeListArray.from_arrays(items, len(names))
 
 
-def first_dimension(chunk: Chunk) -> int | None:
-    """The length of the first vector that is asked for, not null and not empty; None if there is none."""
+def usual_dimension(chunk: Chunk) -> int | None:
+    """The length of most vectors that are asked for, null and empty ones left out; None if there is none.
+
+    Not that of the first: it may be the one that is bad, and an index cannot get another dimension.
+    """
     array = chunk.batch.column(chunk.columns.vector)
-    return None if chunk.is_passed else _first_dimension(array, chunk.chosen)
+    return None if chunk.is_passed else _usual_dimension(array, chunk.chosen)
 
 
 def only_dimension(chunk: Chunk) -> int | None:
@@ -170,12 +173,16 @@ def only_dimension(chunk: Chunk) -> int | None:
     return int(some[0]) if len(some) and (some == some[0]).all() else None
 
 
-def _first_dimension(array: pa.Array, chosen: npt.NDArray[np.bool_] | None = None) -> int | None:
+def _usual_dimension(array: pa.Array, chosen: npt.NDArray[np.bool_] | None = None) -> int | None:
     kind = storage_type(array.type)
     if pt.is_fixed_size_list(kind):
         return int(kind.list_size) or None
     some = _lengths_asked_for(array, chosen)
-    return int(some[0]) if len(some) else None
+    if not len(some):
+        return None
+    lengths, firsts, counts = np.unique(some, return_index=True, return_counts=True)
+    often = counts == counts.max()
+    return int(lengths[often][np.argmin(firsts[often])])  # of those that are as frequent the one that comes first
 
 
 def _lengths_asked_for(array: pa.Array, chosen: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
