@@ -303,3 +303,24 @@ def test_an_answer_that_is_none_is_an_error_of_the_file(tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(fake(tmp_path / "fake", FLOOD, **READS))
     with pytest.raises(SourceError, match=r"rows\.h5: .*answered what is none: a header of"):
         sum(read(saved(tmp_path / "rows.h5")))
+
+
+def test_a_host_that_closes_all_that_is_open_reads_hdf5_all_the_same(tmp_path: Path) -> None:
+    """Whoever becomes a daemon does: a kept process had no pipes then, and others had their numbers."""
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file["train"] = np.ones((3, 4), np.float32)
+    script = f"""
+import os, sys
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
+def rows():
+    plan = make_plan(({str(tmp_path / "rows.h5")!r},), SourceSettings())
+    return sum(len(chunk.batch) for chunk in plan.chunks(10))
+before = rows()
+os.closerange(3, 100)
+others = [os.open({str(tmp_path / "other")!r}, os.O_RDWR | os.O_CREAT) for _ in range(20)]
+after = rows()
+print(before, after, os.fstat(others[0]).st_size, len([os.fstat(one) for one in others]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.split(), done.stderr) == (["3", "3", "0", "20"], "")

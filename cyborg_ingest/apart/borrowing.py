@@ -54,6 +54,9 @@ def _ready() -> Process:
     born = Circumstances.now()
     while _idle:
         process = _idle.pop()
+        if not process.is_whole():
+            process.abandon()
+            continue
         if process.born == born and _begins(process):
             return process
         process.end()
@@ -78,7 +81,11 @@ def _begins(process: Process) -> bool:
 @atexit.register
 def _end_all() -> None:
     while _idle:
-        _idle.pop().end()
+        process = _idle.pop()
+        if process.is_whole():
+            process.end()
+        else:
+            process.abandon()
 
 
 def _forget() -> None:

@@ -122,6 +122,7 @@ class Process:
             env=dict(self.born.environment), start_new_session=True,  # a terminal's Ctrl-C is not for it
         )  # fmt: skip
         self._questions, self._answers = questions.fileno(), answers.fileno()
+        self._pipes = {one.fileno(): _identity(one.fileno()) for one in (questions, answers, self._words)}
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._answers, _SET_PIPE_SIZE, _PIPE_BYTES)
         self._waits = select.poll()
@@ -166,6 +167,20 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):  # one that waits for a disk may take longer to die
             self._process.wait(_END_SECONDS)
         self._ends.close()
+
+    def is_whole(self) -> bool:
+        """Whether its pipes are still those that were made: who becomes a daemon closes whatever is open."""
+        try:
+            return all(_identity(handle) == pipe for handle, pipe in self._pipes.items())
+        except OSError:
+            return False
+
+    def abandon(self) -> None:
+        """End it, and close none of its pipes: by those numbers others may have been opened since."""
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        _abandoned.append(self)
 
     def forget(self) -> None:
         """Let go of it: it is another process's."""
@@ -222,6 +237,16 @@ class Process:
             return "was killed, perhaps for want of memory"
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return f"crashed ({how}{last})"
+
+
+_abandoned: list[Process] = []
+"""What would close their pipes if it were collected."""
+
+
+def _identity(handle: int) -> tuple[int, int]:
+    """What no other open file has."""
+    status = os.fstat(handle)
+    return status.st_dev, status.st_ino
 
 
 def _pipe(ends: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:

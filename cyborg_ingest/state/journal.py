@@ -135,7 +135,8 @@ class Journal:
         records = records_of(self.state, self._numbers)
         self._own.replace(_JOURNAL, b"".join(map(line_of, records)))
         if self._file >= 0:
-            os.close(self._file)
+            before, self._file = self._file, -1  # first, or an error below would have it closed twice
+            os.close(before)
         self._file = self._own.open(_JOURNAL, os.O_WRONLY | os.O_APPEND)
 
     def keep(self, upto: dict[PartKey, int | None]) -> None:
