@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -324,3 +325,18 @@ print(before, after, os.fstat(others[0]).st_size, len([os.fstat(one) for one in 
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.split(), done.stderr) == (["3", "3", "0", "20"], "")
+
+
+def test_rows_that_nobody_reads_on_give_their_process_back_from_a_cycle_too(tmp_path: Path) -> None:
+    """As a traceback makes them: the pipes were closed first, and the process was kept for the next file."""
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file["train"] = np.ones((9, 4), np.float32)
+    for _ in range(3):
+        chunks = make_plan((str(tmp_path / "rows.h5"),), SourceSettings()).chunks(2)
+        assert len(next(chunks).batch) == 2
+        cycle: list[Any] = [chunks]
+        cycle.append(cycle)
+        del chunks, cycle
+        gc.collect()
+    assert all(kept.is_whole() for kept in borrowing._idle)
+    assert sum(len(one.batch) for one in make_plan((str(tmp_path / "rows.h5"),), SourceSettings()).chunks(2)) == 9

@@ -57,9 +57,11 @@ def _ready() -> Process:
         if not process.is_whole():
             process.abandon()
             continue
-        if process.born == born and _begins(process):
-            return process
-        process.end()
+        with contextlib.ExitStack() as unless_it_fits:
+            unless_it_fits.callback(process.end)
+            if process.born == born and _begins(process):
+                unless_it_fits.pop_all()
+                return process
     process = Process(born)
     try:
         process.tell("begin")

@@ -107,6 +107,7 @@ class Process:
                 self._ends = begun.pop_all()
         except OSError as error:
             raise LostError(f"cannot be given a process of its own: {error.strerror or error}") from None
+        _alive.add(self)
 
     def _start(self, ends: contextlib.ExitStack) -> None:
         its_life, _ = _pipe(ends)
@@ -167,6 +168,7 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):  # one that waits for a disk may take longer to die
             self._process.wait(_END_SECONDS)
         self._ends.close()
+        _alive.discard(self)
 
     def is_whole(self) -> bool:
         """Whether its pipes are still those that were made: who becomes a daemon closes whatever is open."""
@@ -180,12 +182,12 @@ class Process:
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
-        _abandoned.append(self)
 
     def forget(self) -> None:
         """Let go of it: it is another process's."""
         self._process.returncode = 0
         self._ends.close()
+        _alive.discard(self)
 
     def _heed_a_stop(self) -> None:
         """A stop that this thread heeds ends the process, from whichever thread it comes."""
@@ -239,8 +241,10 @@ class Process:
         return f"crashed ({how}{last})"
 
 
-_abandoned: list[Process] = []
-"""What would close their pipes if it were collected."""
+_alive: set[Process] = set()
+"""Those that were not ended. Where rows are read no more, and what reads them is collected in a cycle, pipes of theirs
+would be closed before the `finally` that gives the process back; and those of an abandoned one are never closed.
+"""
 
 
 def _identity(handle: int) -> tuple[int, int]:
