@@ -37,7 +37,7 @@ def _give_back(process: Process) -> None:
     """Keep it for the next file, unless it is in the midst of something, or cannot let go of this file."""
     is_free = False
     try:
-        if process.is_at_rest:
+        if process.is_at_rest and process.is_whole():
             process.tell("end")
             is_free = True
     except ApartError:  # nothing was asked for that could be lost
@@ -54,12 +54,9 @@ def _ready() -> Process:
     born = Circumstances.now()
     while _idle:
         process = _idle.pop()
-        if not process.is_whole():
-            process.abandon()
-            continue
         with contextlib.ExitStack() as unless_it_fits:
             unless_it_fits.callback(process.end)
-            if process.born == born and _begins(process):
+            if process.born == born and process.is_whole() and _begins(process):
                 unless_it_fits.pop_all()
                 return process
     process = Process(born)
@@ -83,11 +80,7 @@ def _begins(process: Process) -> bool:
 @atexit.register
 def _end_all() -> None:
     while _idle:
-        process = _idle.pop()
-        if process.is_whole():
-            process.end()
-        else:
-            process.abandon()
+        _idle.pop().end()
 
 
 def _forget() -> None:

@@ -167,8 +167,12 @@ class Process:
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):  # one that waits for a disk may take longer to die
             self._process.wait(_END_SECONDS)
-        self._ends.close()
-        _alive.discard(self)
+        self._close()
+
+    def forget(self) -> None:
+        """Let go of it: it is another process's."""
+        self._process.returncode = 0
+        self._close()
 
     def is_whole(self) -> bool:
         """Whether its pipes are still those that were made: who becomes a daemon closes whatever is open."""
@@ -177,17 +181,11 @@ class Process:
         except OSError:
             return False
 
-    def abandon(self) -> None:
-        """End it, and close none of its pipes: by those numbers others may have been opened since."""
-        self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_SECONDS)
-
-    def forget(self) -> None:
-        """Let go of it: it is another process's."""
-        self._process.returncode = 0
-        self._ends.close()
-        _alive.discard(self)
+    def _close(self) -> None:
+        """Close its pipes, unless others may have been opened by their numbers since: then it is kept for ever."""
+        if self.is_whole():
+            self._ends.close()
+            _alive.discard(self)
 
     def _heed_a_stop(self) -> None:
         """A stop that this thread heeds ends the process, from whichever thread it comes."""
@@ -242,8 +240,8 @@ class Process:
 
 
 _alive: set[Process] = set()
-"""Those that were not ended. Where rows are read no more, and what reads them is collected in a cycle, pipes of theirs
-would be closed before the `finally` that gives the process back; and those of an abandoned one are never closed.
+"""Those whose pipes are open. Where rows are read no more, and what reads them is collected in a cycle, they would be
+closed before the `finally` that gives the process back.
 """
 
 
