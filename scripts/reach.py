@@ -177,7 +177,7 @@ def collect(jobs: int, seconds: float, *, keep: bool, with_services: bool) -> li
     Kept in KEPT by the content of the test file and of the package; with `keep`, by that of the test file alone.
     """
     KEPT.mkdir(exist_ok=True)
-    shared = [*PACKAGE.rglob("*.py"), *set(TESTS.glob("*.py")) - set(_test_files())]
+    shared = [*PACKAGE.rglob("*.py"), *set(TESTS.rglob("*.py")) - set(_test_files())]
     key = [digest(shared), with_services]
     missing = deque(path for path in _test_files() if not _is_kept(path, key, seconds, keep=keep))
 
@@ -219,7 +219,7 @@ def digest(paths: list[Path]) -> str:
 
 
 def _test_files() -> list[Path]:
-    return sorted(TESTS.glob("test_*.py"))
+    return sorted(TESTS.rglob("test_*.py"))
 
 
 def _kept(path: Path) -> Path:

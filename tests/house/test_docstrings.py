@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import KEY
+from where import ROOT
 
 import cyborg_ingest
 from cyborg_ingest.errors import ArgumentError, TargetError, UsageError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from conftest import Engine
     from service import Service
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+README = ROOT / "README.md"
 NOBODY = "http://127.0.0.1:9"
 
 

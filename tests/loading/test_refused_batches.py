@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from test_sender import batch
+from batches import batch
 
 from cyborg_ingest.loading.sender import Sender, Settled, Stop
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +14,16 @@ import pytest
 from advised import says
 from conftest import KEY
 from test_resume import command, killed
+from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest.errors import CapReachedError, StateError
 from cyborg_ingest.targets.base import FREE_TIER_ROWS
 
 if TYPE_CHECKING:
-    from conftest import Engine
+    from pathlib import Path
 
-HERE = Path(__file__).parent
+    from conftest import Engine
 
 
 def write(folder: Path, rows: int, dimension: int = 2) -> Path:
@@ -60,7 +60,7 @@ def full_index(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     path, target = write(folder, FREE_TIER_ROWS), f"disk:{folder / 'data'}"
     environment = {"CYBORG_INGEST_STATE_DIR": str(folder / "state"), "CYBORG_INGEST_INDEX_KEY": KEY.hex()}
     victim = subprocess.run(
-        [sys.executable, str(HERE / "victim.py"), str(FREE_TIER_ROWS), "after", "upsert", str(path), "--index", "cap",
+        [sys.executable, str(TESTS / "victim.py"), str(FREE_TIER_ROWS), "after", "upsert", str(path), "--index", "cap",
          "--target", target, "--create", "--batch-rows", "20000", "--workers", "1"],
         capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment},
     )  # fmt: skip
@@ -161,6 +161,7 @@ def test_a_load_killed_after_the_index_was_made_goes_on_with_the_kept_key(engine
 FULL = """
 import resource, signal, sys
 from cyborg_ingest import cli
+from where import TESTS
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 sys.argv = ["cyborg-ingest", *sys.argv[2:]]

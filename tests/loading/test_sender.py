@@ -7,27 +7,18 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from batches import batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyborg_ingest.loading.sender import Sender
-from cyborg_ingest.model import Batch, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cyborg_ingest.loading.sender import Settled
-
-PART = Part("f", "npy", 0, 0, 100, 100, 0, 100)
-
-
-def batch(number: int, ids: list[str]) -> Batch:
-    size = len(ids)
-    vectors = np.full((size, 2), number, np.float32)
-    rows = np.arange(number * 10, number * 10 + size)
-    return Batch(PART, number * 10, number * 10 + size, number * 10, ids, vectors, None, None, rows, None, 8)
+    from cyborg_ingest.model import Batch
 
 
 class Store:

@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cyborgdb_core
@@ -29,6 +28,7 @@ from conftest import KEY
 from cyborgdb import Client as SdkClient
 from proxy import Answer, Fault, Proxy, held_back, reset_after, reset_before, status, truncated
 from service import running
+from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest.loading.doubts import PAUSES
@@ -37,10 +37,10 @@ from cyborg_ingest.model import CreateOptions
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from pathlib import Path
 
     from service import Service
 
-HERE = Path(__file__).parent
 RUNS_A_SERVICE = 20
 AT_ONCE = 8
 WATCHED = sum(PAUSES)
@@ -170,7 +170,7 @@ def embedded(folder: Path, seed: int) -> dict[str, int]:
     arguments, rows = source(folder, chance)
     environment = {**os.environ, "CYBORG_INGEST_INDEX_KEY": KEY.hex(), "CYBORG_INGEST_STATE_DIR": str(folder / "s")}
     for blows in range(3, -1, -1):
-        victim = [str(HERE / "victim.py"), str(chance.randint(1, len(rows))), chance.choice(["before", "after"])]
+        victim = [str(TESTS / "victim.py"), str(chance.randint(1, len(rows))), chance.choice(["before", "after"])]
         command = [sys.executable, *(victim if blows else ["-m", "cyborg_ingest"]), "upsert", *arguments]
         command += ["--index", "x", "--target", f"disk:{target}", "--create", "--workers", str(chance.randint(1, 4))]
         command += ["--batch-rows", str(chance.randint(3, 40))]

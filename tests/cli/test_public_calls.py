@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from where import TESTS
 
 import cyborg_ingest
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("call", ["query", "get", "upsert", "create", "index", "connect"])
 def test_odd_arguments_are_errors_and_end_no_process(engine: Engine, call: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "public_calls.py"), engine.target, call],
+        [sys.executable, str(TESTS / "public_calls.py"), engine.target, call],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     lines = done.stdout.splitlines()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from where import ROOT
 
 import cyborg_ingest
 from cyborg_ingest import cli
@@ -17,7 +18,7 @@ from cyborg_ingest.settings import environment
 from cyborg_ingest.settings.options import LoadSettings, declarations
 from cyborg_ingest.tally import SourceTally, Tally
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "environment.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "environment.md").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from conftest import KEY, ROOT_KEY
 from proxy import Answer, Fault, Proxy, _answer, reset_before
 from service import running
 from test_border import certificate
+from where import ROOT
 from wire import answer, answering
 
 import cyborg_ingest
@@ -144,9 +145,7 @@ def test_without_the_engine_a_service_is_loaded_or_the_extra_installs_it(
             "Install it with pip install 'cyborg-ingest[embedded]', or load through a service with --target http://",
         )
         assert run(*INFO, "--target", secured.url)[0] == 0
-    extras = (
-        Path(__file__).parents[1].joinpath("pyproject.toml").read_text("utf-8").partition("optional-dependencies]")[2]
-    )
+    extras = ROOT.joinpath("pyproject.toml").read_text("utf-8").partition("optional-dependencies]")[2]
     assert re.search(r'^embedded = \["cyborgdb-core\b', extras, re.MULTILINE)
 
 

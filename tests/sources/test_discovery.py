@@ -21,6 +21,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 from conftest import BUCKET, KEY, upload
+from where import ROOT
 
 import cyborg_ingest
 from cyborg_ingest import smallfiles
@@ -264,7 +265,7 @@ def test_what_is_no_file_neither_hangs_nor_fails_a_pattern_and_is_named(tmp_path
 
 
 def test_every_reason_is_in_the_documentation() -> None:
-    text = (Path(__file__).resolve().parent.parent / "docs" / "formats.md").read_text("utf-8")
+    text = (ROOT / "docs" / "formats.md").read_text("utf-8")
     assert [why.value for why in Why if f"`{why.value}`" not in text] == []
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import advised
 import pytest
 from advised import Advice, run, says
+from where import TESTS
 
 import cyborg_ingest
 
@@ -128,7 +129,7 @@ def covered_by(advice: str, known: Iterable[str]) -> list[str]:
 
 def followed() -> Iterator[str]:
     """The messages that tests have produced and followed, by `says`."""
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+    for path in sorted(TESTS.rglob("test_*.py")):
         for one in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id == "says":
                 message = _text(one.args[-1])

@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -25,13 +24,14 @@ import pytest
 from commands import ran
 from conftest import BUCKET, KEY, Engine, upload
 from service import running
+from where import TESTS
 
 import cyborg_ingest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
 ROWS, DIMENSION = 5000, 8
 VECTORS = np.random.default_rng(29).standard_normal((ROWS, DIMENSION)).astype(np.float32)
 IDS = [f"row {row}/\N{SNOWMAN}" for row in range(ROWS)]
@@ -240,7 +240,7 @@ def test_a_killed_load_of_every_format_goes_on_and_loses_nothing(place: Place, k
     environment = {**os.environ, "CYBORG_INGEST_INDEX_KEY": KEY.hex()}
     for row, moment in ((1700, "after"), (1500, "before")):
         killed = subprocess.run(
-            [sys.executable, str(HERE / "victim.py"), str(row), moment, *arguments],
+            [sys.executable, str(TESTS / "victim.py"), str(row), moment, *arguments],
             capture_output=True, text=True, env=environment, check=False,
         )  # fmt: skip
         assert killed.returncode == -signal.SIGKILL, killed.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fuzzing
@@ -14,14 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow.feather import write_feather
+from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest.errors import IngestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-HERE = Path(__file__).parent
 FIRST_SEED = 20_000
 FEW, MANY, AT_ONCE = 40, 5000, 250
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def complaints(folder: Path, seed: int, count: int) -> list[dict[str, object]]:
     done = subprocess.run(
-        [sys.executable, "-I", str(HERE / "fuzzing.py"), str(folder), str(seed), str(count)],
+        [sys.executable, "-I", str(TESTS / "fuzzing.py"), str(folder), str(seed), str(count)],
         capture_output=True, text=True, timeout=fuzzing.SECONDS * count, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

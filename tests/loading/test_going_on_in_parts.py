@@ -7,17 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import BUCKET, KEY, upload
 from generations import BATCH, ROWS, WRITERS, Place, names_in
+from where import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
 PART_BYTES = 1_000_000
 IN_PARTS = ["rows.parquet", "rows.arrow", "rows.jsonl", "rows.npy", "rows.hdf5", "rows.fvecs", "rows.fbin"]
 
@@ -48,7 +48,7 @@ def test_a_load_that_is_killed_in_a_later_part_goes_on_there(
     upload(bucket, tmp_path / "rows")
     arguments = ["upsert", PLACES[where](tmp_path, name), "--index", place.index, "--target", place.engine.target]
     arguments += ["--create", "--batch-rows", str(BATCH), "--json"]
-    victim = [sys.executable, str(HERE / "victim_of_parts.py"), str(PART_BYTES)]
+    victim = [sys.executable, str(TESTS / "victim_of_parts.py"), str(PART_BYTES)]
     environment = {**os.environ, "CYBORG_INGEST_INDEX_KEY": KEY.hex()}
 
     def started(row: int) -> subprocess.CompletedProcess[str]:

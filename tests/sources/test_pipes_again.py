@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import KEY, Engine
+from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest import sources
@@ -31,7 +32,6 @@ from cyborg_ingest.state.journal import Journal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HERE = Path(__file__).resolve().parent
 ROWS, DIMENSION = 3000, 256
 HEAD = 65_536
 
@@ -96,7 +96,7 @@ class Pipe:
     def kill(self, data: bytes, kind: str, *, at: int, batch: int = 97, moment: str = "before") -> None:
         """Feed it, and let the process be killed once so many rows were sent."""
         options = ("--batch-rows", str(batch), "--format", kind.partition(".")[0])
-        done = self._run([str(HERE / "victim.py"), str(at), moment], data, *options)
+        done = self._run([str(TESTS / "victim.py"), str(at), moment], data, *options)
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
     def feed(self, data: bytes, kind: str, *options: str) -> tuple[int, dict[str, Any], str]:

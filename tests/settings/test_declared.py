@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from where import ROOT
+
 OTHER_NAMES = {"simdjson": "pysimdjson", "cyborgdb_core": "cyborgdb-core"}
 NEEDED_BY_TYPES = {"typing_extensions"}
 

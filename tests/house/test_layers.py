@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from where import ROOT
 
-PACKAGE = Path(__file__).resolve().parent.parent / "cyborg_ingest"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACKAGE = ROOT / "cyborg_ingest"
 
 FIRST = {"errors", "model", "stop", "private", "smallfiles", "facts", "tally"}
 """Modules of the package itself, which every room may import."""

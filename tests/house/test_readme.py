@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from typer.main import get_command
+from where import ROOT
 
 from cyborg_ingest.cli import app
 from cyborg_ingest.errors import ExitCode
@@ -19,7 +19,9 @@ from cyborg_ingest.formats import READERS
 from cyborg_ingest.settings.options import FORMATS as READ
 from cyborg_ingest.settings.options import SourceSettings, declarations
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 README = (ROOT / "README.md").read_text("utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text("utf-8")
 INSPECT = (ROOT / "docs" / "inspect.md").read_text("utf-8")

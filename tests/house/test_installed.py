@@ -9,10 +9,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from where import ROOT
 
 import cyborg_ingest
 
-CHECKOUT = Path(__file__).resolve().parent.parent / "cyborg_ingest"
+CHECKOUT = ROOT / "cyborg_ingest"
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("CYBORG_INGEST_TEST_INSTALLED") != "1", reason="not the installed wheel: run `make test`"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from commands import ran
 from test_load import DIMENSION, SIDECARS, WRITERS, expected, stored, table
+from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError, TargetError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from conftest import Engine
 
 ROWS = 3000
-HERE = Path(__file__).parent
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,7 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
 def killed(row: int, moment: str, *arguments: object) -> int:
     """Run it until so many rows were sent, and kill it there. Returns how many rows it had sent at most."""
     victim = subprocess.run(
-        [sys.executable, str(HERE / "victim.py"), str(row), moment, *(str(one) for one in arguments)],
+        [sys.executable, str(TESTS / "victim.py"), str(row), moment, *(str(one) for one in arguments)],
         capture_output=True, text=True, timeout=120, check=False, env=os.environ,
     )  # fmt: skip
     assert victim.returncode == -signal.SIGKILL, victim.stderr

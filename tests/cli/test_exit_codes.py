@@ -8,13 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from conftest import KEY
 from service import free_port
+from where import ROOT
 
 import cyborg_ingest
 from cyborg_ingest.errors import ExitCode
@@ -23,13 +23,15 @@ from cyborg_ingest.model import CreateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
+README = ROOT / "README.md"
 
 WRAPPED = """
 import sys, time
 from cyborg_ingest import cli
 from cyborg_ingest.targets.embedded import EmbeddedIndex
+from where import ROOT
 what, seconds = sys.argv[1], 600
 real = EmbeddedIndex.upsert_binary
 def upsert_binary(self, *arguments):

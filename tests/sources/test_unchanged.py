@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from generations import (
     write_npy,
     write_parquet,
 )
+from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest.check import inspecting
@@ -50,8 +50,7 @@ from cyborg_ingest.targets.embedded import EmbeddedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-HERE = Path(__file__).resolve().parent
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -249,7 +248,7 @@ def test_the_command_exits_with_3_and_goes_on_with_the_new_file(place: Place) ->
     write_jsonl(place.folder / "new", 2)
     arguments = ["upsert", str(path), "--index", place.index, "--target", place.engine.target, "--create"]
     arguments += ["--batch-rows", str(BATCH), "--json"]
-    meddler = [sys.executable, str(HERE / "meddler.py"), "4", str(place.folder / "new"), str(path)]
+    meddler = [sys.executable, str(TESTS / "meddler.py"), "4", str(place.folder / "new"), str(path)]
     done = subprocess.run([*meddler, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert f"{path} changed while it was read" in " ".join(done.stderr.split())
