@@ -31,7 +31,6 @@ WRAPPED = """
 import sys, time
 from cyborg_ingest import cli
 from cyborg_ingest.targets.embedded import EmbeddedIndex
-from where import ROOT
 what, seconds = sys.argv[1], 600
 real = EmbeddedIndex.upsert_binary
 def upsert_binary(self, *arguments):

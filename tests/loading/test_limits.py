@@ -161,7 +161,6 @@ def test_a_load_killed_after_the_index_was_made_goes_on_with_the_kept_key(engine
 FULL = """
 import resource, signal, sys
 from cyborg_ingest import cli
-from where import TESTS
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 sys.argv = ["cyborg-ingest", *sys.argv[2:]]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cyborg_ingest import cli
+from cyborg_ingest.cli import options, upsert
+from cyborg_ingest.cli.printed import command_line
 from cyborg_ingest.settings import spelled
 from cyborg_ingest.settings.options import (
     CreateIndexSettings,
@@ -51,7 +53,7 @@ def other(name: str, default: Any, kind: type[Any]) -> Any:
 def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The settings that the command line makes of these words."""
     found: list[Any] = []
-    real = cli._settings
+    real = options.settings_of
 
     def settings(kind: Any, arguments: dict[str, Any]) -> Any:
         found.append(real(kind, arguments))
@@ -59,7 +61,7 @@ def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise KeyboardInterrupt
         return found[-1]
 
-    monkeypatch.setattr(cli, "_settings", settings)
+    monkeypatch.setattr(upsert, "settings_of", settings)
     with pytest.raises(SystemExit):
         cli.app(list(words))
     return found
@@ -76,7 +78,7 @@ def test_every_option_that_counts_is_in_the_command(monkeypatch: pytest.MonkeyPa
             name: other(name, getattr(plain, name), kind) for name in declarations(kind) if name not in left_out
         } | ({"checkpoint": False, "max_errors": "0"} if kind is LoadSettings else {})
         given.append(kind(**more, **values))
-    words = cli._command("upsert", "x", "--index", "i", of=given)
+    words = command_line("upsert", "x", "--index", "i", of=given)
     monkeypatch.chdir("/")
     output, load = parsed(words[1:], monkeypatch)
     for kind, one, again in ((LoadSettings, given[0], load), (OutputSettings, given[1], output)):

@@ -1,0 +1,45 @@
+"""Where every error ends: in one or two lines and an exit code."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cyborg_ingest.errors import ExitCode, IngestError
+from cyborg_ingest.output.streams import say, say_traceback
+from cyborg_ingest.settings import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any], *, has_display: bool) -> ExitCode:
+    """Call a command; every error ends here, in one or two lines and an exit code.
+
+    `has_display`: the command says itself what is wrong with the environment.
+    """
+    from cyborg_ingest.loading.stopping import Stopper  # noqa: PLC0415
+    from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
+
+    try:
+        environment.refuse_empty(os.environ)
+        for text in () if has_display else environment.misspelled(os.environ):
+            say(f"note      {text}", err=True)
+        with Stopper(Stop(drain_seconds=0)).listening():
+            return ExitCode(function(**arguments) or 0)
+    except IngestError as error:
+        say(f"error     {error}", err=True)
+        if arguments.get("verbose"):
+            say_traceback()
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        say("stopped", err=True)
+        return ExitCode.INTERRUPTED
+    except typer.Exit:
+        raise
+    except Exception:  # noqa: BLE001 - a bug: said so, with all that helps to mend it
+        say_traceback()
+        say("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
+        return ExitCode.BUG

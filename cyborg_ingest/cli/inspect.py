@@ -1,0 +1,30 @@
+"""`cyborg-ingest inspect`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.options import SOURCES, settings_of, takes
+from cyborg_ingest.cli.printed import print_json, say_fact
+from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.output.streams import say
+from cyborg_ingest.settings.options import InspectSettings
+
+
+@app.command("inspect", cls=Command)
+@takes(InspectSettings)
+def inspect_sources(*, sources: SOURCES, **arguments: Any) -> ExitCode:
+    """Say what files are like and what is wrong with them, without an index; exit code 1 where something is."""
+    from cyborg_ingest.check.inspecting import inspect as look  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.output.portrait import portrait  # noqa: PLC0415
+
+    settings = settings_of(InspectSettings, {**arguments, "sources": tuple(sources)})
+    found = look(settings, say_fact)
+    if settings.json:
+        print_json(found.to_dict())
+    else:
+        encoding = sys.stdout.encoding or "ascii"
+        say(*portrait(found, bar="\N{FULL BLOCK}" if "utf" in encoding.lower() else "#"))
+    return ExitCode.REJECTED if found.findings else ExitCode.OK

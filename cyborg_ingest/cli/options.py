@@ -1,0 +1,109 @@
+"""Options of commands, made from what the settings declare.
+
+Typer takes a command's options from the signature of its function. Here alone such signatures are made, and here alone
+what a command was called with becomes settings again.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+
+import typer
+
+from cyborg_ingest.cli.guard import guarded
+from cyborg_ingest.cli.printed import at_terminal
+from cyborg_ingest.settings import environment
+from cyborg_ingest.settings.options import CreateSettings, OutputSettings, Settings, TargetSettings, declarations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cyborg_ingest.settings.options import Declaration
+
+DEFAULT_TARGET = "disk:~/.cyborgdb/data"
+"""Where the service looks too; assumed on a terminal only."""
+
+_S = TypeVar("_S", bound=Settings)
+
+INDEX = Annotated[
+    str, typer.Option("--index", metavar="NAME", envvar=environment.INDEX_VARIABLE, help="Name of the index.")
+]
+NAME = Annotated[str, typer.Argument(metavar="NAME", help="Name of the index.")]
+SOURCES = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE",
+        help="Files, directories, patterns, @lists, - (standard input), s3://, gs:// and abfs:// objects.",
+        show_default=False,
+    ),
+]
+
+
+def takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options that these settings classes declare; it gets them as keywords."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = [
+            parameter
+            for parameter in inspect.signature(function, eval_str=True).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        options = {parameter.name: parameter for group in groups for parameter in _parameters(group)}
+
+        @functools.wraps(function)
+        def command(**arguments: Any) -> None:
+            code = guarded(function, arguments, has_display=OutputSettings in groups)
+            if code:
+                raise typer.Exit(code)
+
+        everything = [*own, *(one for one in options.values() if one.name not in {two.name for two in own})]
+        command.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in everything}
+        del command.__wrapped__  # or the original's signature is taken instead
+        return command
+
+    return decorate
+
+
+def _parameters(group: type[Settings]) -> Iterator[inspect.Parameter]:
+    kinds = get_type_hints(group)
+    declared = declarations(group)
+    for item in fields(group):
+        if item.name in declared and item.default is not MISSING:
+            option, default = _option(declared[item.name], kinds[item.name], item.default)
+            yield inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+
+
+def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
+    extra: dict[str, Any] = {"help": declared.help, "envvar": declared.env, "rich_help_panel": declared.panel}
+    if declared.choices:
+        kind = Literal[declared.choices]
+    if declared.metavar:
+        extra["metavar"] = declared.metavar
+    if declared.repeats:  # the parser would split the variable's value at blanks: see `_settings`
+        extra |= {"envvar": None, "help": f"{declared.help} [env var: {declared.env}, one a line]"}
+        return Annotated[list[str], typer.Option(declared.flag, show_default=False, **extra)], []
+    if kind == tuple[str, ...]:  # a comma-separated list, as text until `_settings`
+        return Annotated[str, typer.Option(declared.flag, show_default=False, **extra)], ""
+    if kind is bool:
+        return Annotated[bool, typer.Option(declared.flag, **extra)], default
+    return Annotated[kind, typer.Option(declared.flag, show_default=default is not None, **extra)], default
+
+
+def settings_of(kind: type[_S], arguments: dict[str, Any]) -> _S:
+    """The settings object of a command's arguments. Raises UsageError."""
+    hints, declared = get_type_hints(kind), declarations(kind)
+    values = {item.name: arguments[item.name] for item in fields(kind) if item.name in arguments}
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value) or environment.one_a_line(os.environ.get(declared[name].env or "", ""))
+        if hints[name] == tuple[str, ...] and isinstance(value, str):
+            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+    if issubclass(kind, TargetSettings) and at_terminal():
+        values["target"] = DEFAULT_TARGET if values["target"] is None else values["target"]
+        values |= {"at_terminal": True} if issubclass(kind, CreateSettings) else {}
+    return kind(**values)

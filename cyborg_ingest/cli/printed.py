@@ -1,0 +1,48 @@
+"""What commands print: a result as JSON, notes, and the command that does the same again."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.output.streams import say
+from cyborg_ingest.settings import spelled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cyborg_ingest.facts import Event
+    from cyborg_ingest.settings.options import Settings
+
+
+def command_line(*command: str, of: Iterable[Settings]) -> list[str]:
+    """The command line that does the same again, from any directory."""
+    return ["cyborg-ingest", *command, *spelled.words(*of)]
+
+
+def print_json(value: Any) -> None:
+    """A result, on standard output; no key is in it."""
+    import json  # noqa: PLC0415 - `--help` needs none of this
+
+    from cyborg_ingest.settings.scrubbing import KNOWN  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(KNOWN.scrubbed(value), indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def at_terminal() -> bool:
+    """Whether somebody watches, who can be asked."""
+    from cyborg_ingest.output.display import is_terminal  # noqa: PLC0415 - `--help` needs none of this
+
+    return is_terminal(sys.stderr)
+
+
+def say_fact(event: Event) -> None:
+    """What commands without a display of their own have to say: notes, and each failure that is waited out."""
+    from cyborg_ingest.facts import Noted, Retrying  # noqa: PLC0415
+    from cyborg_ingest.output import wording  # noqa: PLC0415 - `--help` needs none of this
+
+    if isinstance(event, Noted):
+        say(wording.note(event), err=True)
+    elif isinstance(event, Retrying):
+        say(wording.retry(event), err=True)

@@ -1,0 +1,46 @@
+"""`cyborg-ingest upsert`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
+from cyborg_ingest.cli.printed import command_line, print_json
+from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.settings import environment, spelled
+from cyborg_ingest.settings.options import LoadSettings, OutputSettings
+
+if TYPE_CHECKING:
+    from cyborg_ingest.facts import Event
+    from cyborg_ingest.loading.report import RunReport
+
+
+@app.command(cls=Command)
+@takes(LoadSettings, OutputSettings)
+def upsert(*, sources: SOURCES, index: INDEX, **arguments: Any) -> ExitCode:
+    """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
+    from cyborg_ingest.facts import Ended, Noted  # noqa: PLC0415
+    from cyborg_ingest.loading.loader import run  # noqa: PLC0415
+    from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
+
+    output = settings_of(OutputSettings, arguments)
+    settings = settings_of(LoadSettings, {**arguments, "sources": tuple(sources), "index": index})
+    reports: list[RunReport] = []
+
+    def emit(event: Event) -> None:
+        reports.extend([event.report] if isinstance(event, Ended) else [])
+        display(event)
+
+    try:
+        with make_display(output.progress, verbose=output.verbose) as display:
+            for text in environment.misspelled(os.environ):
+                display(Noted(text))
+            again = command_line("upsert", *map(spelled.source, sources), "--index", index, of=(settings, output))
+            report = run(settings, emit, command=again)
+    finally:  # whatever ended it, a bug included
+        if output.json:
+            for one in reports:
+                print_json(one.to_dict())
+    return ExitCode(report.exit_code)
