@@ -6,20 +6,27 @@ import threading
 import time
 from concurrent.futures import Future
 
+from cyborg_ingest.errors import ExitCode, StoppedError
+
 
 class Stop:
-    """Asked for once, it ends the reading and every pause, and wakes the sender.
+    """Asked for once, it ends the reading and every pause, and wakes whoever sends.
 
     What is in flight then is waited for at most `drain_seconds`, until `deadline` (monotonic). `wake` is done from then
-    on, for whoever waits for several things at once.
+    on, for whoever waits for several things at once. Any thread may ask, and any may wait.
     """
 
     def __init__(self, drain_seconds: float = 20.0) -> None:
         self.drain_seconds = drain_seconds
         self.wake: Future[None] = Future()
         self.deadline: float | None = None
+        self.is_draining = False
+        """Whether something is in flight that has to be waited for, so that nothing may end where it stands."""
+        self.exit_code = ExitCode.INTERRUPTED
+        """What a run ends with that is stopped: who asks may say another."""
         self._asked = threading.Event()
         self._lock = threading.Lock()
+        self._open_at = 0.0
 
     def ask(self) -> None:
         """Stop reading, and wait for what is in flight. Not to be called by a signal's handler."""
@@ -33,9 +40,25 @@ class Stop:
         """Whether `ask` was called."""
         return self._asked.is_set()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait so long, or until it is asked for; whether it is."""
-        return self._asked.wait(seconds)
+    def error(self) -> StoppedError:
+        """What ends the run."""
+        return StoppedError("stopped by a signal", self.exit_code)
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody pass for so long."""
+        with self._lock:
+            self._open_at = max(self._open_at, time.monotonic() + seconds)
+
+    def passes(self, seconds: float = 0.0) -> bool:
+        """Wait so long, and for as long as all are held; whether to go on. False: it is asked for."""
+        until = time.monotonic() + seconds
+        while not self._asked.is_set():
+            with self._lock:
+                left = max(until, self._open_at) - time.monotonic()
+            if left <= 0:
+                return True
+            self._asked.wait(left)
+        return False
 
 
 class _Thread(threading.local):

@@ -21,7 +21,7 @@ from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.state.ledger import replay
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -170,14 +170,14 @@ class ModelRunner:
         return [list(zip(one.ids, one.vectors[:, 0].tolist(), strict=True)) for one in begun if one.ids]
 
 
-class ModelGate(Gate):
+class ModelStop(Stop):
     """Waits take no time, but late requests are applied in them: all, before the last look at which all is well."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
 
-    def wait(self, seconds: float = 0.0) -> bool:
+    def passes(self, seconds: float = 0.0) -> bool:
         if seconds == PAUSES[-1]:
             self._world.all_arrive()
         elif seconds:
@@ -248,8 +248,7 @@ def _run(world: World, plan: Plan, journal: Journal, setting: Setting, runner: M
         journal,
         workers=setting.workers,
         policy=RetryPolicy(retries=1, max_wait=0.0, base=0.0),
-        gate=ModelGate(world),
-        stop=Stop(),
+        stop=ModelStop(world),
         applies_late=world.applies_late,
         tell=ignore,
         runner=runner,

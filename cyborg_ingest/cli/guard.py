@@ -20,14 +20,14 @@ def guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any],
 
     `has_display`: the command says itself what is wrong with the environment.
     """
-    from cyborg_ingest.loading.stopping import Stopper  # noqa: PLC0415
+    from cyborg_ingest.signals import listening  # noqa: PLC0415
     from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
 
     try:
         environment.refuse_empty(os.environ)
         for text in () if has_display else environment.misspelled(os.environ):
             say(f"note      {text}", err=True)
-        with Stopper(Stop(drain_seconds=0)).listening():
+        with listening(Stop(drain_seconds=0)):
             return ExitCode(function(**arguments) or 0)
     except IngestError as error:
         say(f"error     {error}", err=True)

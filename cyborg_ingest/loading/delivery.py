@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.model import Batch, Json, StoredRow
+    from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
-    from cyborg_ingest.targets.retry import Gate
 
 _RETRIES_WHILE_BISECTING = 2
 
@@ -48,13 +48,13 @@ class Delivery:
         self,
         index: Index,
         policy: RetryPolicy,
-        gate: Gate,
+        stop: Stop,
         on_retry: Callable[[list[str], RetryableError, float], None],
     ) -> None:
         self.index = asked_once(index)
         self.tolerance = 0.0
         self._policy = policy
-        self._gate = gate
+        self._stop = stop
         self._on_retry = on_retry
         self._good: Batch | None = None
         self.contradictions: list[str] = []
@@ -87,7 +87,7 @@ class Delivery:
             call(
                 lambda: self.index.upsert_binary(ids, vectors, metadata, contents),
                 policy or self._policy,
-                self._gate,
+                self._stop,
                 lambda error, pause: self._on_retry(ids, error, pause),
             )
         except MiscountError as error:  # no row is to blame and none can be sent better: the run ends with it
@@ -96,7 +96,7 @@ class Delivery:
     def read(self, ids: list[str]) -> list[StoredRow]:
         """The rows of these ids, as far as the index has them; retried."""
         return call(
-            lambda: self.index.get(ids), self._policy, self._gate, lambda error, pause: self._on_retry([], error, pause)
+            lambda: self.index.get(ids), self._policy, self._stop, lambda error, pause: self._on_retry([], error, pause)
         )
 
     def landed(self, batch: Batch) -> None:

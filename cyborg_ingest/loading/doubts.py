@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Batch, StoredRow
     from cyborg_ingest.rows.ranges import RangeSet
-    from cyborg_ingest.targets.retry import Gate
+    from cyborg_ingest.stop import Stop
 
 PAUSES = (1.0, 1.0, 2.0, 4.0, 7.0)
 """Seconds between two looks, until all is well for their sum: a request was seen to be applied 12 s late."""
@@ -101,15 +101,15 @@ class Doubts:
         self,
         fetch: Callable[[list[str]], list[StoredRow]],
         send: Callable[[list[Row]], None],
-        gate: Gate,
+        stop: Stop,
         tolerance: float,
     ) -> bool:
-        """See that the index holds the newest rows, and goes on to; False where the gate ended the wait.
+        """See that the index holds the newest rows, and goes on to; False where the stop ended the wait.
 
         Raises ConnectionLostError where an older row keeps coming back.
         """
         for _ in range(_ROUNDS):
-            stale = self._watch(fetch, gate, tolerance)
+            stale = self._watch(fetch, stop, tolerance)
             if stale is None:
                 return False
             if not stale:
@@ -122,10 +122,10 @@ class Doubts:
             cause="late",
         )
 
-    def _watch(self, fetch: Callable[[list[str]], list[StoredRow]], gate: Gate, tolerance: float) -> list[Row] | None:
+    def _watch(self, fetch: Callable[[list[str]], list[StoredRow]], stop: Stop, tolerance: float) -> list[Row] | None:
         """The first rows that are seen to be replaced; none if all is well all the time, None if stopped."""
         for pause in (0.0, *PAUSES) if self._newest else ():
-            if not gate.wait(pause):
+            if not stop.passes(pause):
                 return None
             stale = self._stale(fetch, tolerance)
             if stale:

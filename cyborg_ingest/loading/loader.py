@@ -29,7 +29,6 @@ from cyborg_ingest.loading.remarks import Late
 from cyborg_ingest.loading.report import RETRY, STATUSES, RunReport, latency, own_bytes, row_counts
 from cyborg_ingest.loading.resume import check_probes, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.setup import cutting_of, first_look, open_journal, opened_index, refuse_second_look
-from cyborg_ingest.loading.stopping import Stopper
 from cyborg_ingest.loading.stored import Stored
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.cutting import chunk_rows
@@ -40,11 +39,12 @@ from cyborg_ingest.rows.batches import cut
 from cyborg_ingest.settings.commands import going_on
 from cyborg_ingest.settings.options import LoadSettings
 from cyborg_ingest.settings.scrubbing import KNOWN
+from cyborg_ingest.signals import listening
 from cyborg_ingest.state.journal import ENDED
 from cyborg_ingest.stop import Stop
 from cyborg_ingest.tally import Tally
 from cyborg_ingest.targets.opening import check_cap, check_index, open_client
-from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -99,8 +99,6 @@ class _Run:
         self.is_lost = False
         """Whether what an earlier run loaded is gone, so that the same command can never go on."""
         self.stop = Stop(settings.drain_timeout)
-        self.gate = Gate(self.stop)
-        self.stopper = Stopper(self.stop)
         self.evidence = Evidence()
         self.target = settings.target or ""
         self.opened: Opened | None = None
@@ -125,7 +123,7 @@ class _Run:
     def run(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
         try:
-            with self.stopper.listening() if self.command else contextlib.nullcontext():
+            with listening(self.stop) if self.command else contextlib.nullcontext():
                 code = self._steps()
         except BaseException as error:
             if isinstance(error, SourceChangedError):
@@ -155,7 +153,7 @@ class _Run:
         plan = make_plan(settings.sources, settings, allow_empty=settings.allow_empty)
         self.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
-        with open_client(settings, self.tell, self.gate) as client:
+        with open_client(settings, self.tell, self.stop) as client:
             self.target = client.target
             self.tell(planned(plan, client.target, settings.index))
             self.tell_all(remarks.of_plan(plan))
@@ -263,26 +261,25 @@ class _Run:
             self.journal,
             workers=settings.workers or (EMBEDDED_WORKERS if client.is_embedded else REST_WORKERS),
             policy=RetryPolicy(settings.retries, settings.retry_max_wait),
-            gate=self.gate,
             stop=self.stop,
             applies_late=not client.is_embedded,
             tell=self.tell,
         )
         self.transfer.delivery.tolerance = self.stored.tolerance
         self.tell(Sending())
-        self.stopper.is_sending = True
+        self.stop.is_draining = True
         with (
             contextlib.closing(self._batches(read, dimension, cutting)) as batches,
             contextlib.closing(self.transfer.send(batches)) as landed,  # drained, whoever raises
         ):
             for settled in landed:
                 self._settled(settled)
-        self.stopper.is_sending = False
+        self.stop.is_draining = False
         if self.stop.is_asked():
-            raise self.stopper.error()
+            raise self.stop.error()
         self.tell_all(remarks.watched(len(self.transfer.doubts)))
         if not self.transfer.settle():
-            raise self.stopper.error()
+            raise self.stop.error()
 
     def _batches(
         self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting

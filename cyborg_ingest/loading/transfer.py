@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
-    from cyborg_ingest.targets.retry import Gate, RetryPolicy
+    from cyborg_ingest.targets.retry import RetryPolicy
 
 
 class Transfer:
@@ -52,19 +52,18 @@ class Transfer:
         *,
         workers: int,
         policy: RetryPolicy,
-        gate: Gate,
         stop: Stop,
         applies_late: bool,
         tell: Emit,
         runner: Runner | None = None,
     ) -> None:
         self._journal = journal
-        self._gate = gate
+        self._stop = stop
         self._applies_late = applies_late
         self._mail = Mailbox(tell)
         self._is_mending = False
         self.doubts = Doubts(journal.state.doubts if journal else ())
-        self.delivery = Delivery(index, policy, gate, self._retrying)
+        self.delivery = Delivery(index, policy, stop, self._retrying)
         self.sender = Sender(
             self.delivery.send,
             workers,
@@ -92,8 +91,8 @@ class Transfer:
             self._journal.acknowledged(settled.batch, settled.rejections, held=held, doubted=self.doubts.to_note(ids))
 
     def settle(self) -> bool:
-        """Wait until no older request replaces a newer row; False where the gate ended the wait."""
-        is_quiet = self.doubts.settle(self.delivery.read, self._send_rows, self._gate, self.delivery.tolerance)
+        """Wait until no older request replaces a newer row; False where the stop ended the wait."""
+        is_quiet = self.doubts.settle(self.delivery.read, self._send_rows, self._stop, self.delivery.tolerance)
         if is_quiet and self._journal is not None:
             self._journal.release()
         return is_quiet

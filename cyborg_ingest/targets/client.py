@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import targets
 from cyborg_ingest.errors import ArgumentTypeError
 from cyborg_ingest.settings.hidden import hidden
+from cyborg_ingest.stop import Stop
 from cyborg_ingest.targets.arguments import LONGEST_WAIT, MOST_RETRIES, SHORTEST_WAIT, check_number
 from cyborg_ingest.targets.base import Connection
-from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retry import RetryPolicy
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
 
 if TYPE_CHECKING:
@@ -68,5 +69,5 @@ def connect(
     client = targets.connect(target, connection)
     if not retries:
         return client
-    patience = Patience(RetryPolicy(retries, retry_max_wait), Gate(), lambda _error, _pause: None)
+    patience = Patience(RetryPolicy(retries, retry_max_wait), Stop(), lambda _error, _pause: None)
     return RetryingClient(client, patience)

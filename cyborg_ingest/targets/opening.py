@@ -23,11 +23,12 @@ from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.commands import with_options
 from cyborg_ingest.settings.hidden import hidden, revealed
 from cyborg_ingest.settings.scrubbing import KNOWN
+from cyborg_ingest.stop import Stop
 from cyborg_ingest.targets import connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
 from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.keyring import find_key, make_key, origin, where_kept
-from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retry import RetryPolicy
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ class Opened:
     """Where the key is kept that was made for it."""
 
 
-def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None = None) -> RetryingClient:
+def open_client(settings: TargetSettings, emit: Emit = ignore, stop: Stop | None = None) -> RetryingClient:
     """A client of the target that the settings name. Raises UsageError, KeyFileError, TargetError.
 
-    Each of its requests is tried again as the settings say; `emit` hears of that from any thread, and stopping the
-    gate ends the pauses.
+    Each of its requests is tried again as the settings say; `emit` hears of that from any thread, and the stop
+    ends the pauses.
     """
     if not settings.target:
         raise UsageError(
@@ -89,7 +90,7 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, gate: Gate | None
         emit(Noted(f"{client.target} is not encrypted: {_READABLE}"))
     patience = Patience(
         RetryPolicy(settings.retries, settings.retry_max_wait),
-        gate or Gate(),
+        stop or Stop(),
         lambda error, pause: emit(Retrying(error.cause, str(error), pause)),
     )
     return RetryingClient(client, patience)

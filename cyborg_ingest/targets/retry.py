@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from cyborg_ingest.errors import RetryableError, StoppedError, ThrottledError
-from cyborg_ingest.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cyborg_ingest.stop import Stop
 
 _T = TypeVar("_T")
 
@@ -35,35 +34,10 @@ class RetryPolicy:
         return max(jitter, min(retry_after or 0.0, self.max_wait))
 
 
-class Gate:
-    """One pause for all senders, which a stop ends."""
-
-    def __init__(self, stop: Stop | None = None) -> None:
-        self._stop = stop or Stop()
-        self._lock = threading.Lock()
-        self._open_at = 0.0
-
-    def hold(self, seconds: float) -> None:
-        """Let nobody send for so long."""
-        with self._lock:
-            self._open_at = max(self._open_at, time.monotonic() + seconds)
-
-    def wait(self, seconds: float = 0.0) -> bool:
-        """Wait so long, and until the gate opens. False: stop instead."""
-        deadline = time.monotonic() + seconds
-        while not self._stop.is_asked():
-            with self._lock:
-                left = max(deadline, self._open_at) - time.monotonic()
-            if left <= 0:
-                return True
-            self._stop.wait(left)
-        return False
-
-
 def call(
     action: Callable[[], _T],
     policy: RetryPolicy,
-    gate: Gate,
+    stop: Stop,
     on_retry: Callable[[RetryableError, float], None],
 ) -> _T:
     """Call until it succeeds, fails for good, or has failed too often; then raise its last error.
@@ -71,7 +45,7 @@ def call(
     Raises StoppedError where a stop was asked for before it was called.
     """
     attempt = 0
-    if not gate.wait():
+    if not stop.passes():
         raise StoppedError("stopped before this was sent")
     while True:
         try:
@@ -82,7 +56,7 @@ def call(
                 raise
             pause = policy.pause(attempt, error.retry_after)
             if isinstance(error, ThrottledError):
-                gate.hold(pause)
+                stop.hold(pause)
             on_retry(error, pause)
-            if not gate.wait(pause):
+            if not stop.passes(pause):
                 raise

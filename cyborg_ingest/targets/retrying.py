@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
     from cyborg_ingest.settings.hidden import Hidden
+    from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Client, Index
-    from cyborg_ingest.targets.retry import Gate, RetryPolicy
+    from cyborg_ingest.targets.retry import RetryPolicy
 
 _T = TypeVar("_T")
 
@@ -42,15 +43,15 @@ _BEING_MADE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """The policy, the gate that ends its pauses, and who hears of each failure that may pass."""
+    """The policy, the stop that ends its pauses, and who hears of each failure that may pass."""
 
     policy: RetryPolicy
-    gate: Gate
+    stop: Stop
     on_retry: Callable[[RetryableError, float], None]
 
     def call(self, action: Callable[[], _T]) -> _T:
         """Call until it succeeds or is given up."""
-        return call(action, self.policy, self.gate, self.on_retry)
+        return call(action, self.policy, self.stop, self.on_retry)
 
     def call_again(self, action: Callable[[RetryableError | None], _T]) -> _T:
         """The same; each try is told of the last failure that may have been none, if there was one."""
@@ -61,7 +62,7 @@ class Patience:
                 lost.append(error)
             self.on_retry(error, pause)
 
-        return call(lambda: action(lost[-1] if lost else None), self.policy, self.gate, note)
+        return call(lambda: action(lost[-1] if lost else None), self.policy, self.stop, note)
 
 
 class RetryingClient(Closing):
@@ -153,7 +154,7 @@ class RetryingIndex(Closing):
             try:
                 return self.describe()
             except NoIndexError:
-                if not self._patience.gate.wait(pause):
+                if not self._patience.stop.passes(pause):
                     raise StoppedError("stopped while an index was made") from None
         try:
             return self.describe()

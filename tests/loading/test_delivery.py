@@ -17,7 +17,8 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.loading.delivery import Delivery
 from cyborg_ingest.model import Batch, Part, Reason, StoredRow
-from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.stop import Stop
+from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,7 +55,7 @@ class Store:
 
 def delivery(store: Store) -> Delivery:
     policy = RetryPolicy(retries=0, max_wait=0.0, base=0.0)
-    return Delivery(store, policy, Gate(), lambda *_: None)  # type: ignore[arg-type]
+    return Delivery(store, policy, Stop(), lambda *_: None)  # type: ignore[arg-type]
 
 
 def outcome(settled: Iterable[Settled]) -> tuple[list[str], list[tuple[str | None, Reason]], list[tuple[int, int]]]:

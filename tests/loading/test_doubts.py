@@ -67,13 +67,13 @@ class Index:
 
 
 class Clock:
-    """A gate whose waits take no time; it ends the waiting after so many of them."""
+    """A stop whose waits take no time; it ends the waiting after so many of them."""
 
     def __init__(self, most: int = 10**6) -> None:
         self.waits: list[float] = []
         self._most = most
 
-    def wait(self, seconds: float = 0.0) -> bool:
+    def passes(self, seconds: float = 0.0) -> bool:
         self.waits.append(seconds)
         return len(self.waits) <= self._most
 

@@ -12,7 +12,7 @@ from cyborg_ingest.facts import ignore
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def test_of_rows_that_are_held_back_those_are_sent_again_whose_id_was_in_doubt_i
         journal.acknowledged(batch(5, 10, ids=list("cdabe")), held=["d"], doubted=["d"])
         journal.acknowledged(batch(10, 12, ids=list("ac")))
         one = Transfer(
-            nobody, journal, workers=1, policy=RetryPolicy(), gate=Gate(), stop=Stop(), applies_late=True,
+            nobody, journal, workers=1, policy=RetryPolicy(), stop=Stop(), applies_late=True,
             tell=ignore,
         )  # fmt: skip
         again = batch(0, 12, ids=list("abcdecdabeac"))

@@ -39,7 +39,7 @@ from cyborg_ingest.settings.options import (
 from cyborg_ingest.stop import Stop
 from cyborg_ingest.targets import manage
 from cyborg_ingest.targets.opening import open_client
-from cyborg_ingest.targets.retry import Gate, RetryPolicy
+from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,14 +217,13 @@ def test_stopping_ends_the_pauses_of_every_request(service: Service) -> None:
     fault = Fault("busy", status(503, Retry_After="60"))
     with Proxy(service.port, lambda _n, _b: fault, others=lambda _path, _n: fault).running() as proxy:
         stop = Stop(0)
-        gate = Gate(stop)
         settings = TargetSettings(target=proxy.url, retry_max_wait=60)
         threading.Timer(0.5, stop.ask).start()
         begun = time.monotonic()
-        with open_client(settings, gate=gate) as client, pytest.raises(UnavailableError):
+        with open_client(settings, stop=stop) as client, pytest.raises(UnavailableError):
             client.list_indexes()
         assert time.monotonic() - begun < 30
-        with open_client(settings, gate=gate) as client, pytest.raises(StoppedError):
+        with open_client(settings, stop=stop) as client, pytest.raises(StoppedError):
             client.index("any", KEY).count()
         assert proxy.asked.total() == 1  # once stopped, nothing is sent
 

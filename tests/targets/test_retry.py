@@ -9,7 +9,7 @@ import pytest
 
 from cyborg_ingest.errors import AccessError, RetryableError, StoppedError, ThrottledError, UnavailableError
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.targets.retry import Gate, RetryPolicy, call
+from cyborg_ingest.targets.retry import RetryPolicy, call
 
 QUICK = RetryPolicy(retries=3, max_wait=0.01, base=0.001)
 
@@ -32,21 +32,21 @@ def unavailable() -> RetryableError:
 
 def test_a_failure_that_passes_is_tried_again_and_reported() -> None:
     action, seen = Failing(unavailable(), unavailable()), []
-    assert call(action, QUICK, Gate(), lambda error, pause: seen.append((error.cause, pause))) == "done"
+    assert call(action, QUICK, Stop(), lambda error, pause: seen.append((error.cause, pause))) == "done"
     assert [cause for cause, _ in seen] == ["503", "503"]
 
 
 def test_the_last_error_is_raised_when_there_are_too_many() -> None:
     action = Failing(*(unavailable() for _ in range(9)))
     with pytest.raises(UnavailableError):
-        call(action, QUICK, Gate(), lambda _error, _pause: None)
+        call(action, QUICK, Stop(), lambda _error, _pause: None)
     assert action.calls == 4
 
 
 def test_what_cannot_pass_is_not_tried_again() -> None:
     action = Failing(AccessError("401"))
     with pytest.raises(AccessError):
-        call(action, QUICK, Gate(), lambda _error, _pause: None)
+        call(action, QUICK, Stop(), lambda _error, _pause: None)
     assert action.calls == 1
 
 
@@ -66,29 +66,28 @@ def test_the_wait_that_a_target_asks_for_is_obeyed_up_to_the_ceiling() -> None:
 
 
 def test_a_429_holds_every_sender() -> None:
-    gate, begun = Gate(), time.monotonic()
+    stop, begun = Stop(), time.monotonic()
     call(
         Failing(ThrottledError("429", cause="429", retry_after=0.2)),
         RetryPolicy(retries=1, max_wait=0.2, base=0.001),
-        gate,
-        lambda _error, _pause: threading.Thread(target=gate.wait).start(),
+        stop,
+        lambda _error, _pause: threading.Thread(target=stop.passes).start(),
     )
     assert time.monotonic() - begun >= 0.2
-    held = Gate()
+    held = Stop()
     held.hold(0.1)
     begun = time.monotonic()
-    assert held.wait()
+    assert held.passes()
     assert time.monotonic() - begun >= 0.1
 
 
 def test_stopping_ends_every_wait() -> None:
     stop = Stop(0)
-    gate = Gate(stop)
     threading.Timer(0.05, stop.ask).start()
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
-        call(Failing(unavailable()), RetryPolicy(1, 60, 60), gate, lambda _error, _pause: None)
+        call(Failing(unavailable()), RetryPolicy(1, 60, 60), stop, lambda _error, _pause: None)
     assert time.monotonic() - begun < 30
-    assert not gate.wait(60)
+    assert not stop.passes(60)
     with pytest.raises(StoppedError):
-        call(lambda: pytest.fail("it was sent after all"), QUICK, gate, lambda _error, _pause: None)
+        call(lambda: pytest.fail("it was sent after all"), QUICK, stop, lambda _error, _pause: None)

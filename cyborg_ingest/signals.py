@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.errors import ExitCode, StoppedError
+from cyborg_ingest.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,51 +28,47 @@ _LAST_WORDS = b"error     stopped by a signal, in the midst of a wait that canno
 _MARGIN_SECONDS = 0.25
 
 
-class Stopper:
-    """What a signal does: while rows are sent it asks for a drain, otherwise it ends the run where it stands.
+@contextlib.contextmanager
+def listening(stop: Stop) -> Iterator[None]:
+    """Take the signals inside the `with`; only the main thread may.
 
-    What is waited for by the main thread itself, as the requests by which a row at fault is found, ends with the drain.
+    While the stop has something to drain, a signal asks for it; otherwise it ends the run where it stands. What is
+    waited for by the main thread itself, as the requests by which a row at fault is found, ends with the drain.
     """
+    handler = _Handler(stop)
+    handlers = dict.fromkeys(_EXIT_CODES, handler.take) | {signal.SIGALRM: handler.overdue}
+    before = {number: signal.signal(number, one) for number, one in handlers.items()}
+    try:
+        # the stop is asked by a thread of its own: where the main thread is interrupted it may hold a lock of it
+        with _watched(stop.ask, stop.drain_seconds + _GRACE_SECONDS):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, one in before.items():
+            signal.signal(number, one)
+
+
+class _Handler:
+    """What the main thread does at a signal."""
 
     def __init__(self, stop: Stop) -> None:
-        self.exit_code = ExitCode.INTERRUPTED
-        self.is_sending = False
         self._stop = stop
         self._seen = 0
 
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take the signals inside the `with`; only the main thread may."""
-        handlers = dict.fromkeys(_EXIT_CODES, self._handle) | {signal.SIGALRM: self._overdue}
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        try:
-            with _watched(self._asked_for, self._stop.drain_seconds + _GRACE_SECONDS):
-                yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
+    def take(self, number: int, _frame: FrameType | None) -> None:
+        """SIGINT and SIGTERM."""
         self._seen += 1
-        self.exit_code = _EXIT_CODES[signal.Signals(number)]
+        self._stop.exit_code = _EXIT_CODES[signal.Signals(number)]
         if self._seen > 1:
-            os._exit(self.exit_code)
-        if not self.is_sending:
-            raise self.error()
+            os._exit(self._stop.exit_code)
+        if not self._stop.is_draining:
+            raise self._stop.error()
         signal.setitimer(signal.ITIMER_REAL, self._stop.drain_seconds + _MARGIN_SECONDS)
 
-    def _asked_for(self) -> None:
-        """Called by a thread of its own: the main thread may hold, where it is interrupted, a lock that this takes."""
-        self._stop.ask()
-
-    def _overdue(self, _number: int, _frame: FrameType | None) -> None:
-        if self.is_sending:
-            raise self.error()
-
-    def error(self) -> StoppedError:
-        """What ends the run."""
-        return StoppedError("stopped by a signal", self.exit_code)
+    def overdue(self, _number: int, _frame: FrameType | None) -> None:
+        """The time of the drain is over."""
+        if self._stop.is_draining:
+            raise self._stop.error()
 
 
 @contextlib.contextmanager
