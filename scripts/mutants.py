@@ -48,7 +48,7 @@ _OUT = os.fdopen(os.dup(1), "w")
 EQUIVALENT = TESTS / "mutants-equivalent.txt"
 
 MODULES = [
-    "loading.sender",
+    "loading.engines.threads",
     "loading.delivery",
     "loading.doubts",
     "loading.transfer",

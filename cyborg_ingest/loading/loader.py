@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from cyborg_ingest.facts import Emit, Event
-    from cyborg_ingest.loading.sender import Settled
+    from cyborg_ingest.loading.engines.threads import Settled
     from cyborg_ingest.model import Batch, Chunk, Rejection
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting

@@ -21,8 +21,8 @@ import numpy as np
 from cyborg_ingest.facts import Retrying
 from cyborg_ingest.loading.delivery import Delivery
 from cyborg_ingest.loading.doubts import Doubts
+from cyborg_ingest.loading.engines.threads import Sender
 from cyborg_ingest.loading.mailbox import Mailbox
-from cyborg_ingest.loading.sender import Sender
 from cyborg_ingest.rows.ranges import RangeSet
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.facts import Emit
-    from cyborg_ingest.loading.sender import Runner, Settled
+    from cyborg_ingest.loading.engines.threads import Runner, Settled
     from cyborg_ingest.model import Batch
     from cyborg_ingest.rows.compare import Row
     from cyborg_ingest.state.journal import Journal

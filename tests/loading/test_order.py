@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from order_model import Picker, Seen, Setting, World, explore, history
 
+from cyborg_ingest.loading.engines.threads import Sender
 from cyborg_ingest.loading.resume import done_of
-from cyborg_ingest.loading.sender import Sender
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.ranges import RangeSet

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from batches import batch
 
-from cyborg_ingest.loading.sender import Sender, Settled, Stop
+from cyborg_ingest.loading.engines.threads import Sender, Settled, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,12 +12,12 @@ from batches import batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyborg_ingest.loading.sender import Sender
+from cyborg_ingest.loading.engines.threads import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.loading.sender import Settled
+    from cyborg_ingest.loading.engines.threads import Settled
     from cyborg_ingest.model import Batch
 
 
