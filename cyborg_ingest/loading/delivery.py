@@ -14,7 +14,7 @@ from cyborg_ingest.errors import (
     TooLargeError,
     UnavailableError,
 )
-from cyborg_ingest.loading.engines.threads import Settled
+from cyborg_ingest.loading.engines.base import Settled
 from cyborg_ingest.model import Reason, Rejection
 from cyborg_ingest.rows.compare import difference, rows_of
 from cyborg_ingest.rows.values import with_plain_dates

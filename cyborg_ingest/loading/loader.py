@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from cyborg_ingest.facts import Emit, Event
-    from cyborg_ingest.loading.engines.threads import Settled
+    from cyborg_ingest.loading.engines.base import Settled
     from cyborg_ingest.model import Batch, Chunk, Rejection
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting
@@ -335,7 +335,7 @@ class _Run:
             self.journal.know(contradiction=said[0])
         self._reject(settled.rejections[len(batch.rejections) :])  # those before were counted when they were read
         if not batch.again:
-            in_flight, duplicates = transfer.sender.in_flight, transfer.sender.duplicates
+            in_flight, duplicates = transfer.engine.in_flight, transfer.engine.duplicates
             self.tell(Landed(batch.part.uri, len(batch), own_bytes(batch), settled.seconds, in_flight, duplicates))
         transfer.note(settled, full=self.settings.reject_content == "full")
 

@@ -14,6 +14,7 @@ for, and sends all else in order; then the later row of an id wins, whatever was
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,8 @@ import numpy as np
 from cyborg_ingest.facts import Retrying
 from cyborg_ingest.loading.delivery import Delivery
 from cyborg_ingest.loading.doubts import Doubts
-from cyborg_ingest.loading.engines.threads import Sender
+from cyborg_ingest.loading.engines.base import Leaving, Refused, Settled, handled
+from cyborg_ingest.loading.engines.threads import Threads
 from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.rows.ranges import RangeSet
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.facts import Emit
-    from cyborg_ingest.loading.engines.threads import Runner, Settled
+    from cyborg_ingest.loading.engines.base import Engine, Event
+    from cyborg_ingest.loading.engines.threads import Runner
     from cyborg_ingest.model import Batch
     from cyborg_ingest.rows.compare import Row
     from cyborg_ingest.state.journal import Journal
@@ -64,22 +67,15 @@ class Transfer:
         self._is_mending = False
         self.doubts = Doubts(journal.state.doubts if journal else ())
         self.delivery = Delivery(index, policy, stop, self._retrying)
-        self.sender = Sender(
-            self.delivery.send,
-            workers,
-            on_start=self._starting,
-            on_refused=self._mend,
-            stop=stop,
-            mail=self._mail,
-            runner=runner,
-        )
+        self.engine: Engine = Threads(workers, stop=stop, mail=self._mail, runner=runner)
 
     def send(self, batches: Iterable[Batch]) -> Generator[Settled, None, None]:
         """Send them; yield each batch when it is settled, for the caller to `note` before it asks for more.
 
         A caller that fails has to `close` this: then what is in flight is awaited, and nothing is applied later.
         """
-        yield from self.sender.send_all(self._wanted(batches))
+        with contextlib.closing(self.engine.run(self._wanted(batches), self.delivery.send)) as events:
+            yield from handled(events, self._handled)
 
     def note(self, settled: Settled, *, full: bool) -> None:
         """Note that a batch has landed, and its rejected rows; with all of their content, or their ids alone."""
@@ -115,7 +111,15 @@ class Transfer:
             [place for place, (name, row) in enumerate(rows) if any(s <= row < e and name in ids for s, e, ids in near)]
         )
 
-    def _starting(self, batch: Batch) -> None:
+    def _handled(self, event: Event) -> Iterator[Settled]:
+        if isinstance(event, Leaving):
+            self._leaving(event.batch)
+        elif isinstance(event, Refused):
+            yield from self._mend(event.batch, event.error)
+        else:
+            yield event
+
+    def _leaving(self, batch: Batch) -> None:
         unheard = self._journal.in_doubt(batch.part) if self._journal and self._applies_late else RangeSet()
         self.doubts.starting(batch, unheard)
         if self._journal is not None:

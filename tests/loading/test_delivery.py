@@ -23,7 +23,7 @@ from cyborg_ingest.targets.retry import RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cyborg_ingest.loading.engines.threads import Settled
+    from cyborg_ingest.loading.engines.base import Settled
 
 PART = Part("f", "npy", 0, 0, 100, 100, 0, 100)
 

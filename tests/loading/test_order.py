@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from order_model import Picker, Seen, Setting, World, explore, history
 
-from cyborg_ingest.loading.engines.threads import Sender
+from cyborg_ingest.loading.engines.threads import Threads
 from cyborg_ingest.loading.resume import done_of
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.planning import make_plan
@@ -148,7 +148,7 @@ FAULTY: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "what is held is never read again": lambda patch: patch.setattr(order_model, "done_of", _done_without_held),
     "what is held is sent again for later doubts too": lambda patch: patch.setattr(Transfer, "_held", _any_doubt),
     "no id is ever in doubt": lambda patch: patch.setattr(Transfer, "_retrying", lambda *_: None),
-    "rows overtake others of their id": lambda patch: patch.setattr(Sender, "_conflicts", lambda *_: False),
+    "rows overtake others of their id": lambda patch: patch.setattr(Threads, "_conflicts", lambda *_: False),
     "a killed run's requests are forgotten": lambda patch: patch.setattr(RangeSet, "overlaps", lambda *_: False),
 }
 

@@ -6,9 +6,10 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from batches import batch
+from batches import Sender, batch
 
-from cyborg_ingest.loading.engines.threads import Sender, Settled, Stop
+from cyborg_ingest.loading.engines.base import Settled
+from cyborg_ingest.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,16 +8,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from batches import batch
+from batches import Sender, batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from cyborg_ingest.loading.engines.threads import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.loading.engines.threads import Settled
+    from cyborg_ingest.loading.engines.base import Settled
     from cyborg_ingest.model import Batch
 
 

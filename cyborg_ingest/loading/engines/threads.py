@@ -1,32 +1,21 @@
-"""Send batches: a bounded number at once, in an order that lets the later row of an id win."""
+"""Threads of this process: a bounded number of batches at once, and never one past a row of the same id."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cyborg_ingest.facts import ignore
+from cyborg_ingest.loading.engines.base import Event, Leaving, Refused, Settled
 from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from cyborg_ingest.model import Batch, Rejection
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Rows [start, stop) of a Part need nothing more: those of `batch` are in the index, the rest rejected.
-
-    It took `seconds`.
-    """
-
-    batch: Batch
-    seconds: float
-    rejections: tuple[Rejection, ...] = field(default=())
+    from cyborg_ingest.model import Batch
 
 
 class Runner(Protocol):
@@ -42,7 +31,7 @@ class Runner(Protocol):
         """Start no more; wait for what runs, or leave it alone."""
 
 
-class Threads:
+class Pool:
     """Requests on threads, at most `workers` at once."""
 
     def __init__(self, workers: int) -> None:
@@ -61,36 +50,28 @@ class Threads:
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
-class Sender:
-    """Sends what it pulls from `batches`; `send` runs on `workers` threads, everything else on the caller's.
+class Threads:
+    """See `base.Engine`. `send` runs on `workers` threads, everything else on the caller's.
 
-    `on_start` is called before a batch leaves. `on_refused` gets a batch that `send` failed on, when nothing
-    else is in flight, and yields what it made of it, or raises. One more batch than there are workers is
-    taken, so that a thread that is done finds the next one ready. What `send` leaves in `mail` goes on from the
-    caller's thread, too.
+    One more batch than there are workers is taken, so that a thread that is done finds the next one ready. What `send`
+    leaves in `mail` goes on from the caller's thread, too.
     """
 
     def __init__(
         self,
-        send: Callable[[Batch], None],
         workers: int,
         *,
-        on_start: Callable[[Batch], None] = lambda _batch: None,
-        on_refused: Callable[[Batch, BaseException], Iterator[Settled]] | None = None,
         stop: Stop | None = None,
         mail: Mailbox | None = None,
         runner: Runner | None = None,
     ) -> None:
-        self._send = send
         self._workers = workers
-        self._on_start = on_start
-        self._on_refused = on_refused
         self._stop = stop or Stop()
         self._mail = mail or Mailbox(ignore)
         self._runner = runner
         self._flying: dict[Future[float], Batch] = {}
         self._held: dict[Future[float], set[str]] = {}
-        self._refused: list[tuple[Batch, BaseException]] = []
+        self._refused: list[Refused] = []
         self.duplicates = 0
         """Rows whose id stood in the same batch already, or was in flight."""
 
@@ -99,18 +80,17 @@ class Sender:
         """Batches that are on their way."""
         return len(self._flying)
 
-    def send_all(self, batches: Iterator[Batch]) -> Generator[Settled, None, None]:
-        """Yield each batch when it is settled.
+    def run(self, batches: Iterator[Batch], send: Callable[[Batch], None]) -> Generator[Event, None, None]:
+        """See `base.Engine`.
 
-        After an error, of the sources or of the target, what is in flight is still awaited and yielded; then
-        the error is raised. After a stop likewise, but no longer than its deadline: `in_flight` says then
-        what was given up. A KeyboardInterrupt, where nobody listens to signals, asks for a stop.
+        After a stop too what is in flight is awaited, but no longer than its deadline: `in_flight` says then what was
+        given up. A KeyboardInterrupt, where nobody listens to signals, asks for a stop.
         """
         error: BaseException | None = None
-        runner = self._runner or Threads(self._workers)
+        runner = self._runner or Pool(self._workers)
         try:
             try:
-                yield from self._pull(runner, batches)
+                yield from self._pull(runner, batches, partial(_timed, send))
             except KeyboardInterrupt as interrupt:
                 self._stop.ask()
                 error = interrupt
@@ -123,22 +103,25 @@ class Sender:
         if error is not None and (isinstance(error, KeyboardInterrupt) or not self._stop.is_asked()):
             raise error
 
-    def _pull(self, runner: Runner, batches: Iterator[Batch]) -> Iterator[Settled]:
+    def _pull(
+        self, runner: Runner, batches: Iterator[Batch], send: Callable[[Batch], float]
+    ) -> Generator[Event, None, None]:
         for batch in batches:
             conflicts = self._conflicts(batch)
             if conflicts:
                 self.duplicates += len(set(batch.ids).intersection(set().union(*self._held.values())))
             while len(self._flying) > self._workers or self._refused or (conflicts and self._conflicts(batch)):
                 yield from self._landed(runner)
-                yield from self._mended(runner)
+                yield from self._told(runner)
                 if self._stop.is_asked():
                     return
             if self._stop.is_asked():
                 return
-            self._start(runner, batch)
+            yield Leaving(batch)
+            self._start(runner, batch, send)
         while self._flying or self._refused:
             yield from self._landed(runner)
-            yield from self._mended(runner)
+            yield from self._told(runner)
             if self._stop.is_asked():
                 return
 
@@ -152,18 +135,11 @@ class Sender:
             if self._stop.deadline is not None and time.monotonic() >= self._stop.deadline:
                 return
 
-    def _start(self, runner: Runner, batch: Batch) -> None:
-        self._on_start(batch)
+    def _start(self, runner: Runner, batch: Batch, send: Callable[[Batch], float]) -> None:
         ids = set(batch.ids)
         self.duplicates += len(batch.ids) - len(ids)
-        future = runner.submit(self._timed, batch)
+        future = runner.submit(send, batch)
         self._flying[future], self._held[future] = batch, ids
-
-    def _timed(self, batch: Batch) -> float:
-        begun = time.perf_counter()
-        if batch.ids:
-            self._send(batch)
-        return time.perf_counter() - begun
 
     def _conflicts(self, batch: Batch) -> bool:
         """Whether a row of the batch has the id of one in flight: it must not overtake it."""
@@ -187,15 +163,15 @@ class Sender:
             if failure is None:
                 yield Settled(batch, future.result(), batch.rejections)
             else:
-                self._refused.append((batch, failure))
+                self._refused.append(Refused(batch, failure))
 
     def _taken_off(self, future: Future[float]) -> Batch:
         """The batch of a request that is over; its ids are free."""
         del self._held[future]
         return self._flying.pop(future)
 
-    def _mended(self, runner: Runner) -> Iterator[Settled]:
-        """Look at what was refused, once nothing is in flight that it could overtake."""
+    def _told(self, runner: Runner) -> Iterator[Event]:
+        """Tell what was refused, once nothing is in flight that it could overtake."""
         if not self._refused or self._stop.is_asked():
             return
         while self._flying:
@@ -203,8 +179,13 @@ class Sender:
             if self._stop.is_asked():
                 return
         while self._refused:
-            batch, error = self._refused[0]
-            if self._on_refused is None:
-                raise error
-            yield from self._on_refused(batch, error)
+            yield self._refused[0]
             self._refused.pop(0)
+
+
+def _timed(send: Callable[[Batch], None], batch: Batch) -> float:
+    """The seconds that it took."""
+    begun = time.perf_counter()
+    if batch.ids:
+        send(batch)
+    return time.perf_counter() - begun
