@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import sources as places
@@ -20,41 +19,35 @@ from cyborg_ingest.errors import (
     SourceChangedError,
     StateError,
 )
-from cyborg_ingest.facts import Ended, Landed, Noted, Read, RowRejected, Sending, ignore
+from cyborg_ingest.facts import Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
-from cyborg_ingest.loading.budget import Budget
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
-from cyborg_ingest.loading.log import Logged
-from cyborg_ingest.loading.remarks import Late
-from cyborg_ingest.loading.report import RETRY, STATUSES, RunReport, latency, own_bytes, row_counts
+from cyborg_ingest.loading.report import Known, RunReport, report_of
 from cyborg_ingest.loading.resume import check_probes, done_of, keep_in_order, skipped
+from cyborg_ingest.loading.run import Run
 from cyborg_ingest.loading.setup import cutting_of, first_look, open_journal, opened_index, refuse_second_look
 from cyborg_ingest.loading.stored import Stored
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.cutting import chunk_rows
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.plan.reading import PartEnd, ahead
+from cyborg_ingest.plan.reading import ahead
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
-from cyborg_ingest.settings.commands import going_on
 from cyborg_ingest.settings.options import LoadSettings
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.signals import listening
-from cyborg_ingest.state.journal import ENDED
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.tally import Tally
 from cyborg_ingest.targets.opening import check_cap, check_index, open_client
 from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
-    from cyborg_ingest.facts import Emit, Event
+    from cyborg_ingest.facts import Emit
     from cyborg_ingest.loading.engines.base import Settled
-    from cyborg_ingest.model import Batch, Chunk, Rejection
-    from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.model import Batch, Chunk
+    from cyborg_ingest.plan.reading import PartEnd, Plan
     from cyborg_ingest.rows.batches import Cutting
-    from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.opening import Opened
 
@@ -83,44 +76,22 @@ def run(settings: LoadSettings, emit: Emit = ignore, *, command: Sequence[str] =
 
     `command` is the command line that goes on with it, where there is one: then SIGINT and SIGTERM are taken.
     """
-    return _Run(settings, emit, command).run()
+    return _Load(settings, emit, command).carry_out()
 
 
-class _Run:
-    """What is known of a run while it goes on; `tell` is its fold: counts first, then whoever watches."""
+class _Load:
+    """The steps of a load, and what is known when it ends. What happens in them is for its `run` to note and count."""
 
     def __init__(self, settings: LoadSettings, emit: Emit, command: Sequence[str]) -> None:
         self.settings = settings
         self.command = shlex.join(command) or None
-        self.started = _now()
-        self.tally = Tally()
-        self.budget = Budget(settings, self.tally)
-        self.late = Late(self.tell)
-        self.is_lost = False
-        """Whether what an earlier run loaded is gone, so that the same command can never go on."""
+        self.run = Run(settings, emit)
+        self.known = Known(started=_now(), target=settings.target or "", index=settings.index, command=self.command)
         self.stop = Stop(settings.drain_timeout)
         self.evidence = Evidence()
-        self.target = settings.target or ""
         self.opened: Opened | None = None
-        self.journal: Journal | None = None
-        self.count: dict[str, int | None] = {"before": None, "after": None}
-        self.verified: dict[str, Any] | None = None
-        self.present: list[str] = []
-        self.findings: list[dict[str, Any]] = []
-        self.not_read: list[dict[str, Any]] = []
-        self._emit = self._log = Logged(emit)
 
-    def tell(self, fact: Event) -> None:
-        """Count a fact, then pass it on."""
-        self.tally(fact)
-        self._emit(fact)
-
-    def tell_all(self, facts: Iterable[Event]) -> None:
-        """The same, of several."""
-        for fact in facts:
-            self.tell(fact)
-
-    def run(self) -> RunReport:
+    def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
         try:
             with listening(self.stop) if self.command else contextlib.nullcontext():
@@ -129,9 +100,9 @@ class _Run:
             if isinstance(error, SourceChangedError):
                 self._say_what_was_taken(error)
             code = error.exit_code if isinstance(error, IngestError) else _code_of_foreign(error)
-            if code is ExitCode.USAGE and self.tally.acknowledged:
+            if code is ExitCode.USAGE and self.run.tally.acknowledged:
                 code = ExitCode.FAILED  # 2 says that nothing was taken
-            self.is_lost = isinstance(error, LostRowsError)
+            self.known.is_lost = isinstance(error, LostRowsError)
             report = self._end(code, KNOWN.scrub(str(error) or type(error).__name__))
             if isinstance(error, IngestError):
                 error.exit_code = code
@@ -141,7 +112,7 @@ class _Run:
 
     def _say_what_was_taken(self, error: SourceChangedError) -> None:
         """Rows of two versions of a file are in the index from now on, unless the newer has all ids of the older."""
-        known = self.tally.sources
+        known = self.run.tally.sources
         of_it = [known[error.uri]] if error.uri in known else known.values()  # a sidecar has no rows of its own
         taken = sum(one.acknowledged + one.skipped for one in of_it)
         if taken and not places.is_read_once(error.uri):
@@ -149,24 +120,22 @@ class _Run:
             error.args = (f"{error} {taken_text} rows whose ids it does not have any more stay.", error.uri)
 
     def _steps(self) -> ExitCode:
-        settings = self.settings
+        settings, tell = self.settings, self.run.tell
         plan = make_plan(settings.sources, settings, allow_empty=settings.allow_empty)
-        self.not_read = [one.to_dict() for one in plan.not_read]
+        self.known.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
-        with open_client(settings, self.tell, self.stop) as client:
-            self.target = client.target
-            self.tell(planned(plan, client.target, settings.index))
-            self.tell_all(remarks.of_plan(plan))
+        with open_client(settings, tell, self.stop) as client:
+            self.known.target = client.target
+            tell(planned(plan, client.target, settings.index), *remarks.of_plan(plan))
             if not plan.sources:
-                self.tell(remarks.nothing_to_load(plan))
+                tell(remarks.nothing_to_load(plan))
                 return ExitCode.OK
             cutting = cutting_of(client, settings)
-            self.journal = open_journal(client, plan, settings)
-            self._log.begin(self.journal)
-            resumed = self.journal if self.journal is not None and self.journal.resumed else None
+            self.run.begin(open_journal(client, plan, settings))
+            resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
             changes = keep_in_order(resumed, plan) if resumed is not None else []
-            dimension, only, read = first_look(plan, cutting, done_of(self.journal))
-            self.opened = opened_index(client, settings, dimension, self.tell, self.command)
+            dimension, only, read = first_look(plan, cutting, done_of(self.run.journal))
+            self.known.opened = self.opened = opened_index(client, settings, dimension, tell, self.command)
             if self.opened is None or settings.dry_run:
                 return self._rehearse(client, plan, cutting, dimension, read)
             with self.opened.index:
@@ -175,16 +144,16 @@ class _Run:
                 self._send(client, self.opened, read, self._dimension(dimension), cutting)
                 self._after(client, self.opened, plan)
             plan.check()
-            if self.journal is not None:
-                self.journal.check_kept()
+            if self.run.journal is not None:
+                self.run.journal.check_kept()
         self._refuse_nothing(plan)
-        self.budget.check_end()
-        return ExitCode.REJECTED if self.tally.rejected else ExitCode.OK
+        self.run.budget.check_end()
+        return ExitCode.REJECTED if self.run.tally.rejected else ExitCode.OK
 
     def _refuse_nothing(self, plan: Plan) -> None:
         """Of a stream it is known at its end alone that there was no row in it."""
         chooses = plan.selection.skip or any(one.shape.filter is not None for one in plan.sources)
-        if not chooses and not self.tally.asked and not self.settings.allow_empty:
+        if not chooses and not self.run.tally.asked and not self.settings.allow_empty:
             raise EmptySourceError("No source had a row. If that may be, say so with --allow-empty.")
 
     def _dimension(self, found: int | None) -> int | None:
@@ -192,27 +161,52 @@ class _Run:
 
     def _before(self, client: Client, opened: Opened, plan: Plan, dimension: int | None, changes: list[str]) -> None:
         """Everything that can stop the load before the first row is sent."""
-        settings, journal = self.settings, self.journal
-        check_index(opened, client, settings, dimension, self.tell, is_own=bool(self._facts().get("sole")))
+        settings, journal, tell, tally = self.settings, self.run.journal, self.run.tell, self.run.tally
+        check_index(opened, client, settings, dimension, tell, is_own=bool(self._noted().get("sole")))
         before = opened.index.count()
-        self.count["before"] = before
+        self.known.count["before"] = before
         self.stored = Stored(opened, settings.storage_precision, journal, opened.index.get)
         if journal is not None:
-            self.tell_all(skipped(journal, plan))
+            tell(*skipped(journal, plan))
             if journal.resumed:
-                self.tell_all(map(Noted, changes))
-                check_probes(journal, opened.index, self.stored.precision, self.tally.skipped, self.tell)
+                tell(*map(Noted, changes))
+                check_probes(journal, opened.index, self.stored.precision, tally.skipped, tell)
         kept = KEPT_TO_COMPARE if settings.verify == "count" else KEPT
         earlier = journal.state.probes if journal is not None else None
-        self.evidence = Evidence(earlier, self.tally.skipped, kept=kept)
+        self.evidence = Evidence(earlier, tally.skipped, kept=kept)
         self.evidence.sample.exact = self.stored.is_exact
-        check_cap(client, before, None if plan.rows is None else plan.rows - self.tally.skipped, self.tell)
-        if before and not self.tally.skipped:
-            self.tell_all(remarks.wiping(plan))
+        check_cap(client, before, None if plan.rows is None else plan.rows - tally.skipped, tell)
+        if before and not tally.skipped:
+            tell(*remarks.wiping(plan))
 
-    def _facts(self) -> Mapping[str, Any]:
+    def _noted(self) -> Mapping[str, Any]:
         """What earlier runs of the job have noted."""
-        return self.journal.state.facts if self.journal is not None else {}
+        return self.run.journal.state.facts if self.run.journal is not None else {}
+
+    def _rehearse(
+        self, client: Client, plan: Plan, cutting: Cutting, found: int | None, read: Iterator[Chunk | PartEnd]
+    ) -> ExitCode:
+        """A dry run: look at every row, however many are bad, and say what the load would meet."""
+        self.run.tell(Sending())
+        dimension = plan.dimension or self._dimension(found)
+        checks = self._checked(read, dimension, cutting)
+        self.run.late.end(plan, self.run.tally)
+        duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
+        plan.check()
+        findings = list(checks.findings(duplicates))
+        if not_looked_at := checks.not_looked_at(duplicates):
+            self.run.tell(Noted(not_looked_at))
+        if self.opened is None:
+            findings += rehearsal.of_missing_index(client, self.settings, self.command)
+        else:
+            for one in rehearsal.of_index(client, self.opened, plan, checks.rows, self.settings):
+                if isinstance(one, Noted):
+                    self.run.tell(one)
+                else:
+                    findings.append(one)
+        self.known.findings = [one.to_dict() for one in findings]
+        self.run.tell(*self.run.budget.foresee(checks.rows))
+        return ExitCode.REJECTED if findings else ExitCode.OK
 
     def _checked(self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting) -> Checks:
         """Look at every row. The last batch, which may hold on to all that was decoded with it, is kept no longer."""
@@ -221,30 +215,12 @@ class _Run:
             checks.add(batch)
         return checks
 
-    def _rehearse(
-        self, client: Client, plan: Plan, cutting: Cutting, found: int | None, read: Iterator[Chunk | PartEnd]
-    ) -> ExitCode:
-        """A dry run: look at every row, however many are bad, and say what the load would meet."""
-        self.tell(Sending())
-        dimension = plan.dimension or self._dimension(found)
-        checks = self._checked(read, dimension, cutting)
-        self.late.end(plan, self.tally)
-        duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
-        plan.check()
-        findings = list(checks.findings(duplicates))
-        if not_looked_at := checks.not_looked_at(duplicates):
-            self.tell(Noted(not_looked_at))
-        if self.opened is None:
-            findings += rehearsal.of_missing_index(client, self.settings, self.command)
-        else:
-            for one in rehearsal.of_index(client, self.opened, plan, checks.rows, self.settings):
-                if isinstance(one, Noted):
-                    self.tell(one)
-                else:
-                    findings.append(one)
-        self.findings = [one.to_dict() for one in findings]
-        self.tell_all(self.budget.foresee(checks.rows))
-        return ExitCode.REJECTED if findings else ExitCode.OK
+    def _batches(
+        self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting
+    ) -> Generator[Batch, None, None]:
+        """Batches as they are read ahead, counted. Raises BadRowError when there are too many bad rows."""
+        with ahead(read, self.stop) as ready:
+            yield from self.run.batches(cut(self.run.chunks(ready), dimension, cutting))
 
     def _send(
         self,
@@ -255,21 +231,21 @@ class _Run:
         cutting: Cutting,
     ) -> None:
         """Send what is read. What lands is noted before anything else is read."""
-        settings = self.settings
+        settings, tell = self.settings, self.run.tell
         self.transfer = Transfer(
             opened.index,
-            self.journal,
+            self.run.journal,
             workers=settings.workers or (EMBEDDED_WORKERS if client.is_embedded else REST_WORKERS),
             policy=RetryPolicy(settings.retries, settings.retry_max_wait),
             stop=self.stop,
             applies_late=not client.is_embedded,
-            tell=self.tell,
+            tell=tell,
         )
         self.transfer.delivery.tolerance = self.stored.tolerance
-        self.tell(Sending())
+        tell(Sending())
         self.stop.is_draining = True
         with (
-            contextlib.closing(self._batches(read, dimension, cutting)) as batches,
+            contextlib.closing(self._looked_at(self._batches(read, dimension, cutting))) as batches,
             contextlib.closing(self.transfer.send(batches)) as landed,  # drained, whoever raises
         ):
             for settled in landed:
@@ -277,43 +253,19 @@ class _Run:
         self.stop.is_draining = False
         if self.stop.is_asked():
             raise self.stop.error()
-        self.tell_all(remarks.watched(len(self.transfer.doubts)))
+        tell(*remarks.watched(len(self.transfer.doubts)))
         if not self.transfer.settle():
             raise self.stop.error()
 
-    def _batches(
-        self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting
-    ) -> Generator[Batch, None, None]:
-        """Batches as they are read, counted. Raises BadRowError when there are too many bad rows."""
-        with ahead(read, self.stop) as ready:
-            for batch in cut(self._chunks(ready), dimension, cutting):
-                yield batch if batch.again else self._accepted(batch)
-
-    def _chunks(self, read: Iterable[Chunk | PartEnd]) -> Iterator[Chunk]:
-        """The chunks; where a Part ends is noted."""
-        for one in read:
-            if isinstance(one, PartEnd):
-                if self.journal is not None and one.part.rows is None:
-                    self.journal.complete(one.part, one.rows)
-            else:
-                self.late.chunk(one)
-                yield one
-
-    def _accepted(self, batch: Batch) -> Batch:
-        if self.count["before"] and self.tally.first_read is None:
-            self._look_at(batch, "rows that were there before", is_own=False)
-        if self.settings.reject_content == "ids" and batch.rejections:
-            batch = batch.without_content()  # from here on nobody sees more
-        self.tell(Read(batch.part.uri, batch.stop - batch.start - batch.passed))
-        self.late.batch(batch)
-        self._reject(batch.rejections)
-        return batch
-
-    def _reject(self, rejections: Iterable[Rejection]) -> None:
-        """Raises BadRowError where one is too many."""
-        for rejection in rejections:
-            self.tell(RowRejected(rejection))
-            self.budget.check(rejection)
+    def _looked_at(self, batches: Generator[Batch, None, None]) -> Generator[Batch, None, None]:
+        """The batches; before the first leaves, its rows are looked at where the index may hold older ones."""
+        is_known = not self.known.count["before"]
+        with contextlib.closing(batches):
+            for batch in batches:
+                if not (is_known or batch.again):
+                    self._look_at(batch, "rows that were there before", is_own=False)
+                    is_known = True
+                yield batch
 
     def _look_at(self, batch: Batch, source: str, *, is_own: bool) -> None:
         """Look at what the index holds of a batch, where nobody knows how it stores vectors."""
@@ -321,94 +273,50 @@ class _Run:
             self.transfer.delivery.tolerance = self.stored.tolerance
             self.evidence.sample.exact = self.stored.is_exact
             if not self.stored.is_exact:
-                self.tell(Noted(f"Vectors that are read back are compared {self.stored.precision}."))
+                self.run.tell(Noted(f"Vectors that are read back are compared {self.stored.precision}."))
 
     def _settled(self, settled: Settled) -> None:
-        """A batch has landed: count it, then note it."""
-        batch, transfer = settled.batch, self.transfer
-        self._look_at(batch, "rows that were just sent", is_own=True)
-        self.evidence.landed(batch)
-        if self.settings.reject_content == "ids":
-            settled = replace(settled, rejections=tuple(one.without_content() for one in settled.rejections))
-        said = transfer.delivery.contradictions
-        if said and self.journal is not None and "contradiction" not in self._facts():
-            self.journal.know(contradiction=said[0])
-        self._reject(settled.rejections[len(batch.rejections) :])  # those before were counted when they were read
-        if not batch.again:
-            in_flight, duplicates = transfer.engine.in_flight, transfer.engine.duplicates
-            self.tell(Landed(batch.part.uri, len(batch), own_bytes(batch), settled.seconds, in_flight, duplicates))
-        transfer.note(settled, full=self.settings.reject_content == "full")
+        self._look_at(settled.batch, "rows that were just sent", is_own=True)
+        self.evidence.landed(settled.batch)
+        said, journal = self.transfer.delivery.contradictions, self.run.journal
+        if said and journal is not None and "contradiction" not in self._noted():
+            journal.know(contradiction=said[0])
+        self.run.settled(settled, self.transfer)
 
     def _after(self, client: Client, opened: Opened, plan: Plan) -> None:
         """Look at what the index holds now."""
-        self.late.end(plan, self.tally)
+        tally, tell = self.run.tally, self.run.tell
+        self.run.late.end(plan, tally)
         after = opened.index.count()
-        self.count["after"] = after
-        self.tell_all(remarks.untrained(client, opened, after, self.settings))
-        self.present = present(opened.index, self.tally.rejected_ids)
-        self.tell_all(remarks.still_there(self.present))
-        before, precision = self.count["before"] or 0, self.stored.precision
+        self.known.count["after"] = after
+        tell(*remarks.untrained(client, opened, after, self.settings))
+        self.known.present = present(opened.index, tally.rejected_ids)
+        tell(*remarks.still_there(self.known.present))
+        before, precision = self.known.count["before"] or 0, self.stored.precision
         if self.settings.verify != "none":
-            self.verified = verified(
-                self.settings.verify, opened.index, plan, self.tally, self.evidence, precision, (before, after)
+            self.known.verified = verified(
+                self.settings.verify, opened.index, plan, tally, self.evidence, precision, (before, after)
             )
-        said = self._facts().get("contradiction") or next(iter(self.transfer.delivery.contradictions), None)
+        said = self._noted().get("contradiction") or next(iter(self.transfer.delivery.contradictions), None)
         faults = list(self.evidence.faults(before, after, said, precision, opened.index.get))
-        raise_what_differs(self.verified, faults, self.settings, precision)
+        raise_what_differs(self.known.verified, faults, self.settings, precision)
 
     def _end(self, code: ExitCode, error: str | None) -> RunReport:
         """Report, and note in the journal how it ended."""
-        if code is ExitCode.OK and error is None and self.tally.rejected:
+        if code is ExitCode.OK and error is None and self.run.tally.rejected:
             code = ExitCode.REJECTED
-        report = self._report(code, error)
-        if self.journal is not None:
+        journal = self.run.journal
+        report = report_of(self.known, self.run.tally, journal, code, error, is_dry=self.settings.dry_run)
+        if journal is not None:
             try:
-                self.journal.end(code, report.to_dict())
+                journal.end(code, report.to_dict())
             except StateError as lost:  # the disk may be what failed; the report is shown all the same
                 if error is None:
-                    self.tell(Noted(f"This report is not kept. {lost}"))
-            self._log.end(report)
-            self.journal.close()
-        self.tell(Ended(report))
+                    self.run.tell(Noted(f"This report is not kept. {lost}"))
+            self.run.log.end(report)
+            journal.close()
+        self.run.tell(Ended(report))
         return report
-
-    def _report(self, code: ExitCode, error: str | None) -> RunReport:
-        tally, seconds = self.tally, self.tally.seconds
-        rows = row_counts(tally)
-        traffic = self.opened.index.traffic if self.opened else None
-        journal = self.journal
-        resumable = journal is not None and code not in ENDED
-        status = "dry_run" if self.settings.dry_run and error is None else STATUSES[code]
-        return RunReport(
-            status=status,
-            exit_code=int(code),
-            retry="after-fix" if self.is_lost else RETRY[code],
-            started=self.started,
-            ended=_now(),
-            target=self.target,
-            index=self.settings.index,
-            sources=tally.by_source(),
-            rows=rows,
-            bytes={"raw": tally.raw_bytes, "wire": traffic.wire_bytes if traffic else 0},
-            load_seconds=round(seconds, 3),
-            rows_per_second=round(tally.acknowledged / seconds, 1) if seconds else 0.0,
-            latency_ms=latency(tally),
-            requests=traffic.requests if traffic else 0,
-            retries=dict(tally.retries),
-            rejects=dict(tally.rejects),
-            rejected_ids_present=self.present,
-            duplicates_seen=tally.duplicates,
-            index_count=dict(self.count),
-            key_file=str(self.opened.key_file) if self.opened and self.opened.key_file else None,
-            verify=self.verified,
-            resume_command=going_on(self.command, anew=self.is_lost) if resumable and self.command else None,
-            not_read=self.not_read,
-            run_id=journal.run_folder.name if journal else None,
-            run_folder=str(journal.run_folder) if journal else None,
-            rejected_file=str(journal.rejected_file) if journal and journal.rejected.is_there() else None,
-            findings=self.findings,
-            error=error,
-        )
 
 
 def _code_of_foreign(error: BaseException) -> ExitCode:

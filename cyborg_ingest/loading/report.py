@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,17 @@ import numpy as np
 
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.rows.values import JsonList, dump_objects
+from cyborg_ingest.settings.commands import going_on
 from cyborg_ingest.settings.scrubbing import KNOWN
+from cyborg_ingest.state.journal import ENDED
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Collection
 
     from cyborg_ingest.model import Batch
+    from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.tally import Tally
+    from cyborg_ingest.targets.opening import Opened
 
 SCHEMA_VERSION = 1
 
@@ -114,6 +118,64 @@ class RunReport:
         found["started"] = self.started.isoformat(timespec="milliseconds")
         found["ended"] = self.ended.isoformat(timespec="milliseconds")
         return {"schema_version": SCHEMA_VERSION, **KNOWN.scrubbed(found)}
+
+
+@dataclass(slots=True)
+class Known:
+    """What a report says besides counts, as it becomes known while the load goes on."""
+
+    started: datetime.datetime
+    target: str
+    index: str
+    command: str | None
+    """The command line that was given, where there was one."""
+    opened: Opened | None = None
+    count: dict[str, int | None] = field(default_factory=lambda: {"before": None, "after": None})
+    verified: dict[str, Any] | None = None
+    present: list[str] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    not_read: list[dict[str, Any]] = field(default_factory=list)
+    is_lost: bool = False
+    """Whether what an earlier run loaded is gone, so that the same command can never go on."""
+
+
+def report_of(
+    known: Known, tally: Tally, journal: Journal | None, code: ExitCode, error: str | None, *, is_dry: bool
+) -> RunReport:
+    """The report of a run that ends now."""
+    seconds, opened = tally.seconds, known.opened
+    traffic = opened.index.traffic if opened else None
+    resumable = journal is not None and code not in ENDED
+    return RunReport(
+        status="dry_run" if is_dry and error is None else STATUSES[code],
+        exit_code=int(code),
+        retry="after-fix" if known.is_lost else RETRY[code],
+        started=known.started,
+        ended=datetime.datetime.now(datetime.timezone.utc),
+        target=known.target,
+        index=known.index,
+        sources=tally.by_source(),
+        rows=row_counts(tally),
+        bytes={"raw": tally.raw_bytes, "wire": traffic.wire_bytes if traffic else 0},
+        load_seconds=round(seconds, 3),
+        rows_per_second=round(tally.acknowledged / seconds, 1) if seconds else 0.0,
+        latency_ms=latency(tally),
+        requests=traffic.requests if traffic else 0,
+        retries=dict(tally.retries),
+        rejects=dict(tally.rejects),
+        rejected_ids_present=known.present,
+        duplicates_seen=tally.duplicates,
+        index_count=dict(known.count),
+        key_file=str(opened.key_file) if opened and opened.key_file else None,
+        verify=known.verified,
+        resume_command=going_on(known.command, anew=known.is_lost) if resumable and known.command else None,
+        not_read=known.not_read,
+        run_id=journal.run_folder.name if journal else None,
+        run_folder=str(journal.run_folder) if journal else None,
+        rejected_file=str(journal.rejected_file) if journal and journal.rejected.is_there() else None,
+        findings=known.findings,
+        error=error,
+    )
 
 
 def row_counts(tally: Tally) -> dict[str, int]:
