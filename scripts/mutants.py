@@ -66,6 +66,8 @@ MODULES = [
     "rows.compare",
     "check.verifier",
     "plan.reading",
+    "plan.selection",
+    "plan.done",
     "rows.shaping",
     "rows.templates",
     "plan.made_ids",

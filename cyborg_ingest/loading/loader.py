@@ -28,9 +28,9 @@ from cyborg_ingest.loading.run import Run
 from cyborg_ingest.loading.setup import cutting_of, first_look, open_journal, opened_index, refuse_second_look
 from cyborg_ingest.loading.stored import Stored
 from cyborg_ingest.loading.transfer import Transfer
+from cyborg_ingest.plan.ahead import ahead
 from cyborg_ingest.plan.cutting import chunk_rows
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.plan.reading import ahead
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
 from cyborg_ingest.settings.options import LoadSettings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import LostRowsError
 from cyborg_ingest.facts import Noted, Skipped
-from cyborg_ingest.plan.reading import Done, nothing
+from cyborg_ingest.plan.done import Done, nothing
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.state.ledger import key_of, place_of
 from cyborg_ingest.state.probes import contradicted

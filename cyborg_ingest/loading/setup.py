@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Chunk, Part
-    from cyborg_ingest.plan.reading import Done, Plan
+    from cyborg_ingest.plan.done import Done
+    from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting
     from cyborg_ingest.settings.options import LoadSettings
     from cyborg_ingest.targets.base import Client

@@ -23,7 +23,8 @@ from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
 from cyborg_ingest.plan.late import LATE, believed, type_of
 from cyborg_ingest.plan.made_ids import check_made_ids
-from cyborg_ingest.plan.reading import Plan, Selection, Source
+from cyborg_ingest.plan.reading import Plan, Source
+from cyborg_ingest.plan.selection import Selection
 from cyborg_ingest.rows import mapping
 from cyborg_ingest.rows.columns import are_text
 from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of, field_of

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.types as pt
@@ -14,22 +11,20 @@ import pyarrow.types as pt
 from cyborg_ingest import sources as places
 from cyborg_ingest.formats import READERS
 from cyborg_ingest.formats.base import ORIGIN, Keeping, Kept
+from cyborg_ingest.plan.done import ENDLESS, nothing
 from cyborg_ingest.rows.columns import with_one_vector
 from cyborg_ingest.rows.kinds import is_bytes, is_uuid, storage_type
 from cyborg_ingest.rows.mapping import field_of
-from cyborg_ingest.rows.ranges import RangeSet
-from cyborg_ingest.stop import heed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
-
-    import numpy.typing as npt
+    from collections.abc import Callable, Generator, Iterator
 
     from cyborg_ingest.formats.base import Layout, Sidecars
-    from cyborg_ingest.model import Chunk, ColumnMap, Mark, Part
+    from cyborg_ingest.model import Chunk, ColumnMap, Part
+    from cyborg_ingest.plan.done import Done
+    from cyborg_ingest.plan.selection import Selection
     from cyborg_ingest.rows.shaping import Shape
     from cyborg_ingest.sources import NotRead, Seen
-    from cyborg_ingest.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,101 +62,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What an earlier run has settled of a Part: these rows, of so many (None: not known).
-
-    `passed` of them were not asked for, as `choice` chose. Rows that are `held` are read once more. Rows that were
-    `in_flight` when it ended are missing, but none that is settled has one of their ids. `marks`, of a stream: bytes
-    in which the rows before some row lie.
-    """
-
-    rows: RangeSet
-    total: int | None
-    passed: int = 0
-    held: RangeSet = field(default_factory=RangeSet)
-    choice: str = ""
-    in_flight: RangeSet = field(default_factory=RangeSet)
-    marks: Mapping[int, Mark] = field(default_factory=dict)
-
-    def bytes_before(self, row: int) -> int:
-        """So many bytes of a stream hold all settled rows before this one."""
-        ends = [stop for _, stop in self.rows if stop <= row] if self.marks else []
-        sizes = (min((mark.size for place, mark in self.marks.items() if place >= end), default=0) for end in ends)
-        return max(sizes, default=0)
-
-    def gap(self, total: int | None) -> int | None:
-        """The first row that is neither settled nor in flight; None where there is none."""
-        for start, stop in self.rows.missing(0, _ENDLESS if total is None else total):
-            for gap, _ in self.in_flight.missing(start, stop):
-                return gap
-        return None
-
-    def first_to_read(self, total: int | None) -> int | None:
-        """The first row that is missing or held, of a Part of so many; None where all is done."""
-        end = _ENDLESS if total is None else total
-        places = [next(self.rows.missing(0, end), None), next(iter(self.held), None)]
-        return min((place[0] for place in places if place is not None), default=None)
-
-    def to_read(self, start: int, stop: int) -> list[tuple[int, int, bool]]:
-        """The pieces of [start, stop) that are missing, or (True) held, in order."""
-        missing = [(*one, False) for one in self.rows.missing(start, stop)]
-        return sorted([*missing, *((*one, True) for one in self.held.within(start, stop))])
-
-
-def nothing(_part: Part) -> Done:
-    """What is done of a Part when nothing is."""
-    return Done(RangeSet(), None)
-
-
-@dataclass(frozen=True, slots=True)
 class PartEnd:
     """A Part was read to its end: it has so many rows."""
 
     part: Part
     rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows are asked for, among those of all sources in their order: `skip`, the filter, `sample`, `limit`.
-
-    `sample` are the places of rows picked at random, sorted.
-    """
-
-    skip: int = 0
-    limit: int | None = None
-    sample: npt.NDArray[np.int64] | None = None
-
-    def applied(self, chunk: Chunk, place: int) -> Chunk:
-        """The chunk, whose first row has this place, with the rows that are asked for marked."""
-        rows = len(chunk.batch)
-        chosen = chunk.chosen
-        if place < self.skip:
-            chosen = np.ones(rows, np.bool_) if chosen is None else chosen.copy()
-            chosen[: self.skip - place] = False
-        if self.sample is not None:
-            begin, end = np.searchsorted(self.sample, [place, place + rows])
-            picked = np.zeros(rows, np.bool_)
-            picked[self.sample[begin:end] - place] = True
-            chosen = picked if chosen is None else chosen & picked
-        return chunk if chosen is chunk.chosen else replace(chunk, chosen=chosen)
-
-    def may_have(self, place: int, stop: int) -> bool:
-        """Whether a row from this place on, and before `stop`, may be asked for."""
-        if stop <= self.skip:
-            return False
-        if self.sample is None:
-            return True
-        begin, end = np.searchsorted(self.sample, [place, stop])
-        return bool(begin < end)
-
-    def choice(self, place: int) -> str:
-        """What places decide about the rows of a Part whose first row has this one: no choice, no word."""
-        words = [f"skip {self.skip - place}"] if place < self.skip else []
-        if self.sample is not None:
-            picked = self.sample[np.searchsorted(self.sample, place) :] - place
-            words.append(f"sample {hashlib.blake2b(picked.tobytes(), digest_size=8).hexdigest()}")
-        return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +127,12 @@ class Plan:
             total = part.rows if part.rows is not None else known.total
             left.take(len(known.rows) - known.passed)
             if (left.is_none() and not known.held) or not self._holds(source, part, place, total):
-                places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
+                places.prove(part.uri, known.bytes_before(ENDLESS), discard=True)
                 place += total or 0
                 continue
             chosen = replace(part, choice=self.selection.choice(place))
             passed = yield from self._part(source, chosen, rows, known, place, left, kept)
-            places.prove(part.uri, known.bytes_before(_ENDLESS), discard=True)
+            places.prove(part.uri, known.bytes_before(ENDLESS), discard=True)
             if passed is not None:
                 yield PartEnd(chosen, passed)
                 place += passed
@@ -255,7 +160,7 @@ class Plan:
         if known.rows and known.choice != self.selection.choice(place):
             return 0
         gap = known.gap(total)
-        before = sum(stop - start for start, stop in known.rows.within(0, _ENDLESS if gap is None else gap))
+        before = sum(stop - start for start, stop in known.rows.within(0, ENDLESS if gap is None else gap))
         left.take(before - known.passed)
         return None if left.is_none() else gap
 
@@ -288,7 +193,7 @@ class Plan:
                     yield replace(piece, again=True)
                 elif not left.is_none():
                     yield left.cut(piece)
-            if left.is_none() and not known.held.overlaps(passed, _ENDLESS):
+            if left.is_none() and not known.held.overlaps(passed, ENDLESS):
                 return None
         return passed
 
@@ -336,52 +241,3 @@ class _Left:
         is_last = len(places) == self._rows
         self._rows -= len(places)
         return chunk.rows(0, int(places[-1]) + 1) if is_last else chunk
-
-
-_ENDLESS = 1 << 62
-
-_T = TypeVar("_T")
-
-
-@contextlib.contextmanager
-def ahead(chunks: Iterator[_T], stop: Stop) -> Iterator[Iterator[_T]]:
-    """The same chunks, the next one read by another thread while the last is dealt with; a stop ends them.
-
-    The thread ends with the `with`. In a generator its end would be left to the garbage collector, which may come in
-    the midst of another thread's start: then both wait for each other, for ever.
-    """
-    reader = _Ahead(chunks, stop)
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-_LAST_READ_SECONDS = 5.0
-"""How long a chunk that nobody wants any more is waited for: a source may be silent for ever."""
-
-
-class _Ahead(Generic[_T]):
-    def __init__(self, chunks: Iterator[_T], stop: Stop) -> None:
-        self._chunks = chunks
-        self._stop = stop
-        self._thread = ThreadPoolExecutor(1, "reader", heed, (stop,))
-        self._next: Future[_T | None] = self._thread.submit(next, chunks, None)
-
-    def __iter__(self) -> Iterator[_T]:
-        return self
-
-    def __next__(self) -> _T:
-        if not self._next.done():
-            waited: list[Future[Any]] = [self._next, self._stop.wake]
-            wait(waited, return_when=FIRST_COMPLETED)
-        chunk = self._next.result() if self._next.done() else None
-        if chunk is None:
-            raise StopIteration
-        self._next = self._thread.submit(next, self._chunks, None)
-        return chunk
-
-    def close(self) -> None:
-        """Leave the thread to itself where it is still reading."""
-        is_done = bool(wait([self._next], 0 if self._stop.is_asked() else _LAST_READ_SECONDS).done)
-        self._thread.shutdown(wait=is_done, cancel_futures=True)

@@ -166,7 +166,7 @@ def test_a_file_is_not_blamed_for_the_one_before(tmp_path: Path, monkeypatch: py
 
 
 def test_a_stop_ends_a_library_that_does_not_return(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cyborg_ingest.plan.reading import ahead  # noqa: PLC0415
+    from cyborg_ingest.plan.ahead import ahead  # noqa: PLC0415
 
     path, folder = saved(tmp_path / "rows.h5"), fake(tmp_path / "fake", LOOP, **READS)
     monkeypatch.syspath_prepend(folder)

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from cyborg_ingest.errors import EmptySourceError, FormatError, IngestError, MappingError, SourceError
 from cyborg_ingest.formats import arrow
 from cyborg_ingest.model import Reason
+from cyborg_ingest.plan.done import Done
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.plan.reading import Done
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.options import SourceSettings

@@ -27,8 +27,8 @@ from cyborg_ingest import formats as readers
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, MissingExtraError, SourceError, UsageError
 from cyborg_ingest.formats import base, jsonarray, records
+from cyborg_ingest.plan.done import Done
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.plan.reading import Done
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.options import SourceSettings

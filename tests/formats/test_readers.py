@@ -21,8 +21,8 @@ from hypothesis.extra import numpy as st_np
 from cyborg_ingest.errors import EmptySourceError, FormatError, IngestError, SourceError
 from cyborg_ingest.formats import jsonl
 from cyborg_ingest.formats.numbers import number_parser
+from cyborg_ingest.plan.done import Done
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.plan.reading import Done
 from cyborg_ingest.rows.arrays import list_array
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.rows.ranges import RangeSet
