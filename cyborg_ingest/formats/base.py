@@ -201,8 +201,8 @@ class Keeping(Protocol):
 class Pruning(Protocol):
     """A format that keeps statistics of its Parts."""
 
-    def relevant(self, uri: str, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
-        """The numbers of the Parts that may hold a row that is asked for; None: nobody knows.
+    def relevant(self, layout: Layout, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
+        """The numbers of the layout's Parts that may hold a row that is asked for; None: nobody knows.
 
         `may_match` says so of a Part, given its columns' bounds by name.
         """

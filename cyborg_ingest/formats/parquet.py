@@ -98,12 +98,15 @@ class ParquetReader:
                 "write it again."
             ) from None
 
-    def relevant(self, uri: str, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
+    def relevant(self, layout: Layout, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
         """See `base.Pruning`: by the least and the greatest value of each row group."""
-        with opened(uri) as file:
+        with opened(layout.uri) as file:
             statistics = _Statistics(file)
-            groups = range(file.metadata.num_row_groups)
-            return frozenset(number for number in groups if may_match(partial(statistics.bounds, number)))
+
+            def holds(part: Part) -> bool:
+                return any(may_match(partial(statistics.bounds, group)) for group in range(part.start, part.stop))
+
+            return frozenset(part.number for part in layout.parts if holds(part))
 
 
 class _Statistics:
@@ -136,7 +139,7 @@ class _Statistics:
 def _chunks(file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
     row, size = 0, part.size
     # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
-    for batch in batches_of(part.uri, file, rows, [part.number], list(columns.read), unit=unit):
+    for batch in batches_of(part.uri, file, rows, range(part.start, part.stop), list(columns.read), unit=unit):
         end = row + len(batch)
         if end > start:
             kept = batch.slice(max(0, start - row))

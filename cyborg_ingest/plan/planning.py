@@ -316,7 +316,7 @@ def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:
     reader = READERS[layout.format]
     if shape.filter is None or not isinstance(reader, Pruning) or shape.folders.keys() & set(shape.filter.fields):
         return None
-    return reader.relevant(layout.uri, shape.filter.may_match)
+    return reader.relevant(layout, shape.filter.may_match)
 
 
 def _sampled(plan: Plan, size: int) -> Selection:
