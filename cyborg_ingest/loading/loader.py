@@ -23,7 +23,7 @@ from cyborg_ingest.facts import Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.report import Known, RunReport, report_of
-from cyborg_ingest.loading.resume import check_probes, done_of, keep_in_order, skipped
+from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.run import Run
 from cyborg_ingest.loading.setup import cutting_of, first_look, open_journal, opened_index, refuse_second_look
 from cyborg_ingest.loading.stored import Stored
@@ -132,6 +132,7 @@ class _Load:
                 return ExitCode.OK
             cutting = cutting_of(client, settings)
             self.run.begin(open_journal(client, plan, settings))
+            plan = cut_as_before(self.run.journal, plan)
             resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
             changes = keep_in_order(resumed, plan) if resumed is not None else []
             dimension, only, read = first_look(plan, cutting, done_of(self.run.journal))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import LostRowsError
 from cyborg_ingest.facts import Noted, Skipped
 from cyborg_ingest.plan.done import Done, nothing
+from cyborg_ingest.plan.planning import recut
 from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.cuts import parts_as
 from cyborg_ingest.state.ledger import key_of, place_of
 from cyborg_ingest.state.probes import contradicted
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.check.precision import Precision
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Part
-    from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.plan.reading import Plan, Source
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.state.ledger import PartKey
     from cyborg_ingest.targets.base import Index
@@ -39,6 +42,25 @@ def done_of(journal: Journal | None) -> Callable[[Part], Done]:
         )
 
     return done
+
+
+def cut_as_before(journal: Journal | None, plan: Plan) -> Plan:
+    """The plan; a file that is the same as in the run that is gone on from comes in the Parts that it had there.
+
+    The journal learns where the Parts of all files are.
+    """
+    if journal is None:
+        return plan
+    plan = replace(plan, sources=tuple(_as_before(journal, source) for source in plan.sources))
+    journal.planned(source.layout.parts for source in plan.sources)
+    return plan
+
+
+def _as_before(journal: Journal, source: Source) -> Source:
+    parts = source.layout.parts
+    cut = journal.cut_of(parts[0]) if parts else None
+    before = parts_as(cut, parts) if cut is not None else None
+    return source if before is None or before == parts else recut(source, before)
 
 
 def keep_in_order(journal: Journal, plan: Plan) -> list[str]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.formats.base import Layout, Reader
-    from cyborg_ingest.model import Chunk, Json
+    from cyborg_ingest.model import Chunk, Json, Part
     from cyborg_ingest.plan.discovery import Discovery
     from cyborg_ingest.rows.filters import Filter
     from cyborg_ingest.rows.templates import Template
@@ -309,6 +309,12 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sideca
         believed=tuple(one.name for one in layout.schema if LATE in (one.metadata or {})),
     )
     return Source(layout, columns, shape, _relevant(layout, shape))
+
+
+def recut(source: Source, parts: tuple[Part, ...]) -> Source:
+    """The source, in other Parts."""
+    layout = replace(source.layout, parts=parts)
+    return replace(source, layout=layout, relevant=_relevant(layout, source.shape))
 
 
 def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:

@@ -3,11 +3,13 @@
 Lines are appended after the acknowledgement and flushed, not fsynced: a lost tail only sends rows again. The file is
 compacted when it is opened; `ledger` says what its lines mean. The folder of a job holds::
 
-    lock  job.json  journal.jsonl  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
+    lock  job.json  journal.jsonl  ended.jsonl  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
 
 Nothing in the folder of an earlier run is touched, until it is old: see `pruning`.
 Before runs had folders, their two files were in that of the job.
 A Part is known by its uri, number and fingerprint, so that a file that changed is loaded from its start.
+When a load has ended, the next one begins a journal of its own, and the last one that ended is kept as `ended.jsonl`:
+what of which file is in the index, for whoever asks what is new.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.jobs import is_run, new_run, open_job, take_lock
 from cyborg_ingest.state.ledger import (
+    FileKey,
     PartKey,
     PartState,
     State,
     apply,
+    file_of,
     key_of,
     line_of,
     part_record,
@@ -40,18 +44,20 @@ from cyborg_ingest.state.rejected import RejectedFile
 from cyborg_ingest.state.runlog import RunLog
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
 
     from cyborg_ingest.model import Batch, Json, Part, Rejection
     from cyborg_ingest.private import Folder
+    from cyborg_ingest.state.cuts import Cut
 
 ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
 """After these a job is over, and the same command starts anew."""
 
 _JOURNAL = "journal.jsonl"
+_LAST = "ended.jsonl"
 _LASTING = ("precision", "sole")
 """Facts that are true of the index whichever run it is."""
 
@@ -67,6 +73,9 @@ class Journal:
         self.folder = folder.absolute()
         self._path = self.folder / _JOURNAL
         self._numbers: dict[PartKey, int] = {}
+        self._cut: set[FileKey] = set()
+        """Files of which it is noted where their Parts are."""
+        self._planned: dict[FileKey, Sequence[Part]] = {}
         self._doubted: dict[PartKey, RangeSet] = {}
         self._file = self._lock = -1
         self._guard = threading.RLock()
@@ -81,8 +90,10 @@ class Journal:
     def _open(self, description: Json, opened: contextlib.ExitStack, *, restart: bool) -> None:
         state = State()
         # to be forgotten, whatever it says, but for what is true of the index itself
-        with contextlib.suppress(FileNotFoundError, *([UsageError] if restart else [])), self._lines() as lines:
-            state = replay(lines)
+        with contextlib.suppress(*([UsageError] if restart else [])):
+            state = self._replayed(_JOURNAL) or state
+        if state.ended in ENDED:
+            self._write(_LAST, state)  # and if this run is killed before its own begins, the next one does the same
         self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
@@ -97,11 +108,19 @@ class Journal:
         self.state.facts["run"] = self._run.path.name
         self._compact()
 
-    @contextlib.contextmanager
-    def _lines(self) -> Iterator[Iterator[bytes]]:
-        """The lines of the journal, read one by one: of a large load they are many. Raises FileNotFoundError."""
-        with os.fdopen(self._own.open(_JOURNAL), "rb") as file:
-            yield (line.rstrip(b"\n") for line in file)
+    def _replayed(self, name: str) -> State | None:
+        """What a journal says, read line by line: of a large load they are many. None where there is none."""
+        with contextlib.suppress(FileNotFoundError), os.fdopen(self._own.open(name), "rb") as file:
+            return replay(line.rstrip(b"\n") for line in file)
+        return None
+
+    def last_ended(self) -> State | None:
+        """What the last load of the job that ended has loaded, by Part and fingerprint; None where none has.
+
+        Its `ended` is the exit code. Raises UsageError where a later release wrote it.
+        """
+        with _translated(self.folder):
+            return self._replayed(_LAST)
 
     @property
     def run_folder(self) -> Path:
@@ -131,13 +150,31 @@ class Journal:
 
     def _compact(self) -> None:
         """Write the fewest lines that say the same."""
-        self._numbers.clear()
-        records = records_of(self.state, self._numbers)
-        self._own.replace(_JOURNAL, b"".join(map(line_of, records)))
+        self.state.ended = None
+        self._numbers = self._write(_JOURNAL, self.state)
+        self._cut = {file_of(key) for key in self._numbers}
         if self._file >= 0:
             before, self._file = self._file, -1  # first, or an error below would have it closed twice
             os.close(before)
         self._file = self._own.open(_JOURNAL, os.O_WRONLY | os.O_APPEND)
+
+    def _write(self, name: str, state: State) -> dict[PartKey, int]:
+        """Write a journal that says the same as this state; the number that it gives to each Part."""
+        numbers: dict[PartKey, int] = {}
+        with self._own.replacing(name) as handle, os.fdopen(os.dup(handle), "wb") as out:
+            out.writelines(map(line_of, records_of(state, numbers)))
+        return numbers
+
+    def planned(self, files: Iterable[Sequence[Part]]) -> None:
+        """Take in where the Parts of the files are that are loaded, all of each; before anything of them is noted."""
+        with self._guard:
+            self._planned = {file_of(key_of(parts[0])): parts for parts in files if parts}
+            for file in {file_of(key) for key in self.state.parts} & self._planned.keys():
+                self.state.cuts[file] = self._planned[file]
+
+    def cut_of(self, part: Part) -> Cut | None:
+        """Where the Parts of its file were when this load began to send rows of it; None where nobody knows."""
+        return self.state.cuts.get(file_of(key_of(part)))
 
     def keep(self, upto: dict[PartKey, int | None]) -> None:
         """Forget all but these Parts, and of these all rows from the one that is given on (None: nothing)."""
@@ -287,7 +324,15 @@ class Journal:
             return []
         self._numbers[key] = len(self._numbers)
         self.state.parts.setdefault(key, PartState(choice=part.choice))
-        return [part_record(self._numbers[key], key, part.choice)]
+        return [part_record(self._numbers[key], key, part.choice, self._new_cut(file_of(key)))]
+
+    def _new_cut(self, file: FileKey) -> Sequence[Part] | None:
+        """Where the Parts of a file are, the first time that one of them is named."""
+        cut = None if file in self._cut else self._planned.get(file)
+        self._cut.add(file)
+        if cut is not None:
+            self.state.cuts[file] = cut
+        return cut
 
     def _append(self, records: Iterable[Json]) -> None:
         data = b"".join(map(line_of, records))

@@ -19,12 +19,14 @@ import orjson
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.model import Mark
 from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.cuts import as_spans, spans_of
 from cyborg_ingest.state.probes import Probe, Probes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cyborg_ingest.model import Json, Part
+    from cyborg_ingest.state.cuts import Cut
 
 VERSION = 2
 """Of the lines. Version 1 had no checksums; it is read, and written anew as version 2."""
@@ -33,10 +35,18 @@ _CHECKSUM = 8
 
 PartKey = tuple[str, int, int, int, str]
 
+FileKey = tuple[str, str]
+"""A file, and its fingerprint."""
+
 
 def key_of(part: Part) -> PartKey:
     """What tells a Part from others, and from itself once its file has changed."""
     return place_of(part.uri), part.number, part.start, part.stop, part.fingerprint
+
+
+def file_of(key: PartKey) -> FileKey:
+    """The file that a Part belongs to, as it was then."""
+    return key[0], key[-1]
 
 
 def place_of(uri: str) -> str:
@@ -129,6 +139,8 @@ class State:
     """A journal, replayed."""
 
     parts: dict[PartKey, PartState] = field(default_factory=dict)
+    cuts: dict[FileKey, Cut] = field(default_factory=dict)
+    """Where the Parts are of the files that rows were sent of; of a job that an older release began it is not known."""
     doubts: set[str] = field(default_factory=set)
     probes: Probes = field(default_factory=Probes)
     facts: Json = field(default_factory=dict)
@@ -215,6 +227,8 @@ def _apply_part(state: State, numbers: dict[int, PartState], record: Json) -> No
     number, uri, place, start, stop, fingerprint = record["part"]
     place, start, stop = map(_whole, (place, start, stop))
     _texts([uri, fingerprint, record.get("choice", "")])
+    if "cut" in record:
+        state.cuts[place_of(uri), fingerprint] = as_spans(record["cut"])
     part = state.parts.setdefault((place_of(uri), place, start, stop, fingerprint), PartState())
     part.choice = record.get("choice", "")
     numbers[_whole(number)] = part
@@ -324,16 +338,25 @@ def records_of(state: State, numbers: dict[PartKey, int]) -> Iterator[Json]:
         yield {"facts": state.facts}
     if state.doubts:
         yield {"doubt": sorted(state.doubts)}
+    files: set[FileKey] = set()
     for number, (key, part) in enumerate(state.parts.items()):
         numbers[key] = number
-        yield part_record(number, key, part.choice)
+        yield part_record(number, key, part.choice, None if file_of(key) in files else state.cuts.get(file_of(key)))
+        files.add(file_of(key))
         yield from _part_records(number, part)
     yield from _probe_records(len(numbers), numbers, state.probes)
+    if state.ended is not None:
+        yield {"end": state.ended}
 
 
-def part_record(number: int, key: PartKey, choice: str) -> Json:
-    """The record that introduces a Part."""
-    return {"part": [number, *key], **({"choice": choice} if choice else {})}
+def part_record(number: int, key: PartKey, choice: str, cut: Cut | None = None) -> Json:
+    """The record that introduces a Part; that of a file's first one says where all of them are."""
+    record: Json = {"part": [number, *key]}
+    if choice:
+        record["choice"] = choice
+    if cut is not None:
+        record["cut"] = spans_of(cut)
+    return record
 
 
 def _part_records(number: int, part: PartState) -> Iterator[Json]:

@@ -1,0 +1,68 @@
+"""Where the Parts of a file are, as a journal keeps it.
+
+What is done is known by Part. A release that cuts a file otherwise would find none of what an earlier one has done, so
+a load goes on with the Parts that it began with, as long as the file is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from cyborg_ingest.model import Part
+
+
+class Span(NamedTuple):
+    """One Part, as `model.Part` has it; its number is its place among those of its file."""
+
+    start: int
+    stop: int
+    rows: int | None
+    first_row: int | None
+    size: int
+
+
+Cut = Sequence[Span | Part]
+"""All Parts of a file, in their order."""
+
+
+def spans_of(cut: Cut) -> list[list[int | None]]:
+    """A cut as JSON has it."""
+    return [[one.start, one.stop, one.rows, one.first_row, one.size] for one in cut]
+
+
+def as_spans(value: Any) -> tuple[Span, ...]:
+    """What `spans_of` gave. Raises TypeError or ValueError where it is nothing of the kind."""
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no cut")
+    return tuple(map(_span, value))
+
+
+def _span(value: Any) -> Span:
+    start, stop, rows, first_row, size = value
+    for one in (start, stop, size, *(one for one in (rows, first_row) if one is not None)):
+        if type(one) is not int or one < 0:
+            raise TypeError(f"{one!r} is no count")
+    return Span(start, stop, rows, first_row, size)
+
+
+def parts_as(cut: Cut, parts: Sequence[Part]) -> tuple[Part, ...] | None:
+    """Parts of the same file, cut like this; None where the cut is none of this file.
+
+    A format that counts in another unit than it did ends elsewhere.
+    """
+    if not cut or not parts or _extent(cut) != _extent(parts):
+        return None
+    return tuple(
+        replace(
+            parts[0], number=number, start=at.start, stop=at.stop, rows=at.rows, first_row=at.first_row, size=at.size
+        )
+        for number, at in enumerate(cut)
+    )
+
+
+def _extent(cut: Cut) -> tuple[int, int, int | None]:
+    """Where it begins and ends, and how many rows are in it."""
+    rows = [one.rows for one in cut]
+    return cut[0].start, cut[-1].stop, None if None in rows else sum(one or 0 for one in rows)
