@@ -182,7 +182,7 @@ def main(folder: Path, seed: int, count: int) -> None:
     import cyborgdb_core  # noqa: PLC0415, F401
     import pyarrow.parquet as pq  # noqa: PLC0415, F401
 
-    import cyborg_ingest.formats.records  # noqa: PLC0415
+    import cyborg_ingest.formats.jsoncolumns  # noqa: PLC0415
     import cyborg_ingest.loading.loader  # noqa: PLC0415 - once, and not in each process
     import cyborg_ingest.targets.embedded  # noqa: PLC0415, F401
     from cyborg_ingest.apart import process  # noqa: PLC0415

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.base import PART_BYTES, Layout
+from cyborg_ingest.formats.jsoncolumns import chunk_of
+from cyborg_ingest.formats.jsonsample import sampled, schema_of
 from cyborg_ingest.formats.lines import check_encoding, stripped
-from cyborg_ingest.formats.records import Gathered, Records, TooLarge, chunk_of, kept, sampled, schema_of
+from cyborg_ingest.formats.records import Gathered, Records, TooLarge, kept
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from cyborg_ingest.formats.base import Sidecars
-    from cyborg_ingest.formats.records import Sample
+    from cyborg_ingest.formats.jsonsample import Sample
     from cyborg_ingest.model import Chunk, ColumnMap
 
 _BLOCK_BYTES = 1 << 20

@@ -16,9 +16,9 @@ from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, So
 from cyborg_ingest.formats import READERS
 from cyborg_ingest.formats.base import ORIGIN, Pruning, Sidecars, Typing
 from cyborg_ingest.formats.cells import parse_dialect
+from cyborg_ingest.formats.jsonsample import schema_of
 from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.named import resolve
-from cyborg_ingest.formats.records import schema_of
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
 from cyborg_ingest.plan.late import LATE, believed, type_of

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from cyborg_ingest import formats as readers
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, MissingExtraError, SourceError, UsageError
-from cyborg_ingest.formats import base, jsonarray, records
+from cyborg_ingest.formats import base, jsonarray, jsontext, records
 from cyborg_ingest.plan.done import Done
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -134,7 +134,7 @@ def test_an_array_is_read_whole_whoever_wrote_it(
     tmp_path: Path, form: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = JSON_WRITERS[form](tmp_path)
-    monkeypatch.setattr(jsonarray, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(jsontext, "_BLOCK_BYTES", block)
     assert loaded(path) == EXPECTED
     found = batches(path)
     assert [int(row) + one.first_row - one.start for one in found for row in one.rows] == list(range(ROWS))
@@ -153,7 +153,7 @@ JSON_VALUES = st.recursive(
 def test_an_array_is_split_where_its_elements_end(rows: list[Any], block: int, ascii_only: bool, indent: Any) -> None:
     text = json.dumps(rows, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonarray, "_BLOCK_BYTES", block)
+        patch.setattr(jsontext, "_BLOCK_BYTES", block)
         found = list(jsonarray.elements(io.BytesIO(text), "rows.json"))
     assert [json.loads(one) for one, _ in found] == json.loads(text)
     assert all(text[:end].endswith(one) for one, end in found)
@@ -164,7 +164,7 @@ def test_an_array_is_split_where_its_elements_end(rows: list[Any], block: int, a
 def test_a_string_may_be_long_and_of_nothing_but_escapes(
     string: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonarray, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(jsontext, "_BLOCK_BYTES", block)
     text = f'[{{"a": "{string}", "b": {{}}}}, "{string}", 1 ]'.encode()
     assert [json.loads(one) for one, _ in jsonarray.elements(io.BytesIO(text), "f")] == json.loads(text)
 
@@ -236,7 +236,7 @@ def test_an_object_over_several_lines_is_no_jsonl_and_the_error_says_what_would_
 
 
 def test_an_element_without_an_end_is_not_gathered_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonarray, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(jsontext, "_BLOCK_BYTES", 100)
     path = saved(tmp_path, f'[{GOOD}, {{"id": "{"x" * 3000}"}}, {GOOD}]')
     found = batches(path, max_row_bytes=1000)
     assert [[one.reason.value, one.row] for batch in found for one in batch.rejections] == [["too_large", 1]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cyborg_ingest.formats import READERS, records
+from cyborg_ingest.formats import READERS, jsonsample, records
 from cyborg_ingest.formats.base import Sidecars
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
@@ -25,7 +25,7 @@ def test_rows_with_very_many_fields_each_are_fewer_in_the_sample(
     path.write_text(json.dumps(rows) if suffix == "json" else "\n".join(map(json.dumps, rows)))
     whole = READERS[suffix].layout(str(path), Sidecars())
     assert (len(whole.schema), whole.is_open) == (20 * 50 + 4, False)  # and metadata and contents, which may come
-    monkeypatch.setattr(records, "_SAMPLED_KEYS", 5 * 52)
+    monkeypatch.setattr(jsonsample, "_SAMPLED_KEYS", 5 * 52)
     some = READERS[suffix].layout(str(path), Sidecars())
     assert (len(some.schema), some.is_open) == (5 * 50 + 4, True)
 

@@ -1,0 +1,154 @@
+"""A window on JSON text, moved forward over it block by block: the text is never whole in memory."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.formats.lines import BOM
+from cyborg_ingest.formats.records import TooLarge, kept
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_BLOCK_BYTES = 1 << 20
+_BEGIN_BYTES = 20_000
+"""What is kept of a row that is too large."""
+_ESCAPE_BYTES = 2
+
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_SCALAR = re.compile(rb'[^ \t\r\n,:"{}\[\]]*')
+# Both always match, if only nothing, and repeat a bounded number of times: they neither backtrack far nor keep
+# much, whatever the text is.
+_FLAT = rb'[^"{}\[\]]*'
+_NESTED = re.compile(
+    _FLAT + rb'(?:(?:"[^"\\]*(?:\\.[^"\\]*){0,100}"|\{' + _FLAT + rb"\}|\[" + _FLAT + rb"\])" + _FLAT + rb"){0,1000}",
+    re.DOTALL,
+)
+_IN_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,1000}', re.DOTALL)
+
+
+class JsonText:
+    """A window on the text, moved forward over it."""
+
+    def __init__(self, file: BinaryIO, uri: str, limit: int) -> None:
+        self.row = 0
+        """The number of the next element."""
+        self._file = file
+        self._uri = uri
+        self._limit = limit
+        self._large = b""  # how an element begins of which no more is kept
+        self._data = b""
+        self._before = 0  # bytes of the file before the window
+        self._kept = 0  # where in the window that begins which is still needed
+        self._at = 0
+
+    def begin(self) -> None:
+        """Pass the opening bracket. Raises FormatError."""
+        while len(self._data) < len(BOM) and self._more():
+            pass
+        self._at = len(BOM) if self._data.startswith(BOM) else 0
+        if self.is_at_end():
+            raise FormatError(f"{self._uri}: the file is empty.")
+        if not self.passes(b"["):
+            sign = self._peek()
+            hint = " It looks like one object a line: say so with --format jsonl." if sign == b"{" else ""
+            raise FormatError(f"{self._uri}: it begins with {sign!r}, so it is no JSON array.{hint}")
+
+    def passes(self, sign: bytes) -> bool:
+        """Move behind a sign if it is the next, white space left out."""
+        found = not self.is_at_end() and self._peek() == sign
+        self._at += found
+        return found
+
+    def is_at_end(self) -> bool:
+        """Whether nothing follows but white space."""
+        while True:
+            self._kept = self._at = _end(_SPACE, self._data, self._at)
+            if self._at < len(self._data) or not self._more():
+                return self._at == len(self._data)
+
+    def element(self) -> tuple[bytes, int]:
+        """Move behind the next element; give its text and the place behind it. Raises SourceError."""
+        sign = b"" if self.is_at_end() else self._peek()
+        if sign in {b"{", b"["}:
+            self._nested()
+        elif sign == b'"':
+            self._string()
+        else:
+            self._skip(_SCALAR)
+        if self._at == self._kept and not self._large:
+            raise self.broken(f"row {self.row:,} is missing")
+        self.row += 1
+        found, self._large = self._large, b""
+        text = kept(self._data[self._kept : self._at], self._limit)
+        return TooLarge.of(found, self._limit) if found else text, self._before + self._at
+
+    def broken(self, what: str) -> SourceError:
+        """The error of a text that ends here, or goes on as no array does."""
+        if self._peek():
+            place = f"byte {self._before + self._at:,}, {self._peek()!r}"
+            return SourceError(f"{self._uri}: {what} ({place}). The file is damaged; write it again.")
+        return SourceError(
+            f"{self._uri}: it ends in or before row {self.row:,}, and its array is not closed. It was cut short; copy "
+            "it again."
+        )
+
+    def _nested(self) -> None:
+        self._at += 1
+        depth = 1
+        while True:
+            self._skip(_NESTED)
+            sign = self._peek()
+            if sign == b'"':  # it ends outside of the window, or is more than the expression takes at once
+                self._string()
+                continue
+            if not sign:
+                raise self.broken("")
+            self._at += 1
+            depth += 1 if sign in b"{[" else -1
+            if not depth:
+                return
+
+    def _string(self) -> None:
+        self._at += 1
+        while True:
+            self._skip(_IN_STRING)
+            if self._peek() == b'"':
+                self._at += 1
+                return
+            # a backslash: what it escapes is still to be read, or the expression takes no more at once
+            if len(self._data) - self._at < _ESCAPE_BYTES and not self._more():
+                self._at = len(self._data)
+                raise self.broken("")
+
+    def _skip(self, expression: re.Pattern[bytes]) -> None:
+        """Move over what matches, through as many blocks as that takes."""
+        while True:
+            self._at = _end(expression, self._data, self._at)
+            if self._at < len(self._data) or not self._more():
+                return
+
+    def _peek(self) -> bytes:
+        if self._at >= len(self._data):
+            self._more()
+        return self._data[self._at : self._at + 1]
+
+    def _more(self) -> bool:
+        if len(self._data) - self._kept > self._limit or self._large:
+            self._large = self._large or self._data[self._kept :][:_BEGIN_BYTES]
+            self._kept = self._at
+        rest = self._data[self._kept :]
+        block = self._file.read(max(_BLOCK_BYTES, len(rest)))  # or a long element would be copied for each block
+        self._before += self._kept
+        self._at -= self._kept
+        self._kept = 0
+        self._data = rest + block
+        return bool(block)
+
+
+def _end(expression: re.Pattern[bytes], data: bytes, start: int) -> int:
+    """Where the match that begins at `start` ends."""
+    found = expression.match(data, start)
+    return start if found is None else found.end()
