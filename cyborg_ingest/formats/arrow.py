@@ -20,7 +20,7 @@ from cyborg_ingest.formats.ends import NOT_READ, arrow_blocks, footer_of
 from cyborg_ingest.formats.messages import CheckedMessages, FileUnits, check_head
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.rows.kinds import is_text
-from cyborg_ingest.rows.mapping import column_of
+from cyborg_ingest.rows.paths import column_of
 
 if TYPE_CHECKING:
     import io

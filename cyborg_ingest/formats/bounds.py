@@ -17,6 +17,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.rows.kinds import is_text, numpy_dtype, storage_type
+from cyborg_ingest.rows.paths import column_of
 from cyborg_ingest.rows.typed import null_places
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _at_most(batch: pa.RecordBatch, names: ColumnMap) -> float:
 
 def row_sizes(batch: pa.RecordBatch, names: ColumnMap) -> Sizes:
     """The bytes of each row once it is decoded; the numbers of a vector as they are, all else as Python's objects."""
-    vector = names.vector.partition(".")[0] if names.vector not in batch.schema.names else names.vector
+    vector = column_of(batch.schema.names, names.vector)
     sizes = (
         array_sizes(batch.column(place), 0 if name == vector else OBJECT_BYTES)
         for place, name in enumerate(batch.schema.names)

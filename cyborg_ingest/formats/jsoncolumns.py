@@ -16,6 +16,7 @@ from cyborg_ingest.formats.records import KEPT_TEXT, Records, TooLarge, parse_ob
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.mapping import REJECTED_KEY
+from cyborg_ingest.rows.paths import has_value, head, is_path, steps, value_at
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
@@ -29,34 +30,29 @@ _MARKED = json.dumps(_MARK).encode()
 
 def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
     """The line with `_MARK` for its vector, and the vector's text; None where it is not plain to see."""
-    at = line.find(key) + len(key)
-    begin = line.find(b"[", at, at + 8)
-    if at < len(key) or begin < 0 or line[at:begin].strip() != b":":
+    at = line.find(key)
+    while at >= 0:
+        at += len(key)
+        begin = line.find(b"[", at, at + 8)
+        if begin >= 0 and line[at:begin].strip() == b":":
+            end = line.find(b"]", begin) + 1
+            return (line[:begin] + _MARKED + line[end:], line[begin:end]) if end else None
+        at = line.find(key, at)  # it was a value: "object": "embedding"
+    return None
+
+
+def _vector_key(names: ColumnMap) -> bytes | None:
+    """The vector's own name as it stands in the text; None where the vector is to be parsed with all the rest.
+
+    That is in a list of vectors, and in a field that something else is made of, too: a mark in it would be taken.
+    """
+    last = steps(names.vector)[-1] if is_path(names.vector) else names.vector
+    others = [names.id, names.metadata, names.contents, *names.metadata_columns, *names.extra]
+    first = head(names.vector)
+    is_shared = names.takes_all and first != names.vector
+    if not isinstance(last, str) or is_shared or any(one and first in {one, head(one)} for one in others):
         return None
-    end = line.find(b"]", begin) + 1
-    return (line[:begin] + _MARKED + line[end:], line[begin:end]) if end else None
-
-
-def value_at(row: Json, name: str) -> Any:
-    """A field by its name or, where none has it, by its path: data.embedding is `embedding` in `data`."""
-    if name in row or "." not in name:
-        return row.get(name)
-    value: Any = row
-    for step in name.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def has_value(row: Json, name: str) -> bool:
-    """Whether the field is there, be it null."""
-    folder, _, last = name.rpartition(".")
-    inside = value_at(row, folder) if folder and name not in row else row
-    return isinstance(inside, dict) and (last if inside is not row else name) in inside
-
-
-def heads(name: str) -> tuple[str, str]:
-    """A name, and if it is a path the field that it begins with."""
-    return name, name.partition(".")[0]
+    return json.dumps(last, ensure_ascii=False).encode()
 
 
 class _Columns:
@@ -77,11 +73,11 @@ class _Columns:
         self.tested: dict[str, list[Any]] = {name: [] for name, _ in names.tested}
         self.unseen = set(names.believed)
         self._looks_further = bool(names.extra or names.believed)
-        self._key = json.dumps(names.vector.rpartition(".")[2], ensure_ascii=False).encode()
+        self._key = _vector_key(names)
         self._parse = number_parser()
         self._only_objects = names.metadata is not None and not names.metadata_columns and not names.takes_all
         used = (names.id, names.vector, names.metadata, names.contents, *names.metadata_columns, *names.extra)
-        self._planned = self._roles | {*names.left_out} | {part for name in used if name for part in heads(name)}
+        self._planned = self._roles | {*names.left_out} | {part for name in used if name for part in (name, head(name))}
 
     def add(self, text: bytes) -> None:
         """Take a row apart. What cannot be used is a fault, and null in the columns."""
@@ -171,7 +167,7 @@ class _Columns:
 
         Then the object has a mark in its place: most of a line are numbers, and nothing reads those faster.
         """
-        found = None if isinstance(text, TooLarge) else _numbers_apart(text, self._key)
+        found = None if isinstance(text, TooLarge) or self._key is None else _numbers_apart(text, self._key)
         numbers = None if found is None else self._parse(found[1])
         if found is not None and numbers is not None:
             row = parse_object(found[0])

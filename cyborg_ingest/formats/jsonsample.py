@@ -96,7 +96,7 @@ def _with_example(field: pa.Field, objects: list[Json]) -> pa.Field:
 
 def _type(value: Any) -> pa.DataType:
     if isinstance(value, list):
-        return pa.list_(pa.string() if value and isinstance(value[0], list | dict) else pa.float64())
+        return pa.list_(_item_type(value[0]) if value else pa.float64())
     if isinstance(value, dict):
         # bytes as contents; a struct otherwise
         if set(value) == {"base64"}:
@@ -104,6 +104,11 @@ def _type(value: Any) -> pa.DataType:
         return pa.struct([pa.field(name, _type(item)) for name, item in value.items()])
     kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
     return kinds.get(type(value), pa.null())
+
+
+def _item_type(first: Any) -> pa.DataType:
+    """The type of a list's items, by the first one; of numbers, whole ones too, the one that vectors have."""
+    return _type(first) if isinstance(first, str | bool | list | dict) else pa.float64()
 
 
 def _field(name: str, kind: pa.DataType, kinds: Iterable[pa.DataType]) -> pa.Field:
@@ -121,6 +126,8 @@ def _widest(kinds: Iterable[pa.DataType]) -> pa.DataType:
     if structs:
         return _merged(structs)
     nested = [kind for kind in several if pa.types.is_nested(kind)]
+    if nested and all(map(pa.types.is_list, nested)):
+        return pa.list_(_widest([kind.value_type for kind in nested]))
     return (nested or [pa.string()])[0] if len(several) > 1 else (several or [pa.null()])[0]
 
 

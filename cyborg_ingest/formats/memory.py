@@ -11,7 +11,7 @@ from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.base import Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.model import Chunk, Part
-from cyborg_ingest.rows.mapping import column_of
+from cyborg_ingest.rows.paths import column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

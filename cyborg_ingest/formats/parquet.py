@@ -21,6 +21,7 @@ from cyborg_ingest.formats.ends import NOT_READ, ParquetFooter, footer_of
 from cyborg_ingest.formats.pages import Limit, limit_of
 from cyborg_ingest.model import Chunk, ColumnMap, Part
 from cyborg_ingest.rows.mapping import field_of
+from cyborg_ingest.rows.paths import above_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -139,7 +140,9 @@ class _Statistics:
 def _chunks(file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
     row, size = 0, part.size
     # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
-    for batch in batches_of(part.uri, file, rows, range(part.start, part.stop), list(columns.read), unit=unit):
+    there = frozenset(file.schema_arrow.names)
+    wanted = [name if name in there else above_lists(name) for name in columns.read]
+    for batch in batches_of(part.uri, file, rows, range(part.start, part.stop), wanted, unit=unit):
         end = row + len(batch)
         if end > start:
             kept = batch.slice(max(0, start - row))

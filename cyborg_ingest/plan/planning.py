@@ -287,6 +287,7 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sideca
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
     layout, found = resolve(layout, choice)
     reader = READERS[layout.format]
+    _refuse_paths(layout, found, reader)
     if isinstance(reader, Typing):
         layout, found = reader.typed(layout, found, sidecars)
     if shape.filter is not None:
@@ -315,6 +316,17 @@ def recut(source: Source, parts: tuple[Part, ...]) -> Source:
     """The source, in other Parts."""
     layout = replace(source.layout, parts=parts)
     return replace(source, layout=layout, relevant=_relevant(layout, source.shape))
+
+
+def _refuse_paths(layout: Layout, columns: ColumnMap, reader: Reader) -> None:
+    """Refuse names that lead into columns which are read whole. Raises MappingError."""
+    is_flat = layout.arrays is not None or reader.is_bare or isinstance(reader, Typing)
+    path = next((name for name in columns.read if is_flat and name not in layout.schema.names), None)
+    if path is not None:
+        raise MappingError(
+            f"{layout.uri}: {path!r} leads into a list, and columns of {layout.format} are read whole. Name a column; "
+            "paths are for JSON, Parquet and Arrow."
+        )
 
 
 def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import shlex
 from collections import Counter
@@ -14,13 +13,13 @@ import pyarrow.types as pt
 
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.model import ColumnMap
-from cyborg_ingest.rows.kinds import is_number, storage_type, unfit_inside
+from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
+from cyborg_ingest.rows.paths import column_of, is_path, steps
 from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, ROLES, VECTOR, fits_id
 from cyborg_ingest.rows.suggestions import likely_columns, not_there, nothing_fits, tried, unfit, way_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from collections.abc import Set as AbstractSet
 
     from cyborg_ingest.rows.roles import Role
 
@@ -120,25 +119,23 @@ def _check_names(uri: str, choice: ColumnChoice, columns: tuple[str, ...]) -> No
         raise MappingError(f"{uri}: with --rename two columns of the metadata have the name {twice!r}.")
 
 
-def column_of(names: AbstractSet[str], name: str) -> str:
-    """The column that a name stands for, or that a path leads into."""
-    return name if name in names else name.partition(".")[0]
-
-
 def field_of(schema: pa.Schema, name: str) -> pa.Field:
-    """A column by its name or, where none has it, by its path: data.embedding is `embedding` in `data`.
+    """A column by its name or, where none has it, by its path: data[0].embedding is `embedding` in the first of `data`.
 
     Raises KeyError.
     """
-    if "." not in name or schema.get_field_index(name) >= 0:
+    if schema.get_field_index(name) >= 0 or not is_path(name):
         return schema.field(name)
-    head, *steps = name.split(".")
-    found = schema.field(head)
-    for step in steps:
+    first, *path = steps(name)
+    found = schema.field(str(first))
+    for step in path:
         kind = storage_type(found.type)
-        if not pt.is_struct(kind) or kind.get_field_index(step) < 0:
+        if isinstance(step, int) and is_list(kind):
+            found = kind.value_field
+        elif isinstance(step, str) and pt.is_struct(kind) and kind.get_field_index(step) >= 0:
+            found = kind.field(step)
+        else:
             raise KeyError(name)
-        found = kind.field(step)
     return found.with_name(name)
 
 
@@ -152,7 +149,7 @@ def dimension_of(schema: pa.Schema, columns: ColumnMap) -> int | None:
 
 def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str, ...]:
     """The columns of numbers that names and patterns stand for; none where `given` is the name of one column."""
-    if given is None or given in schema.names or not set(given) & set(",*?["):
+    if given is None or not set(given) & set(",*?[") or _is_there(schema, given):
         return ()
     found: list[str] = []
     for name in map(str.strip, given.split(",")):
@@ -194,10 +191,17 @@ def _column(uri: str, schema: pa.Schema, role: Role, given: str | None, taken: I
 
 
 def _existing(uri: str, schema: pa.Schema, name: str, option: str, taken: Iterable[str] = ()) -> str:
-    with contextlib.suppress(KeyError):
-        field_of(schema, name)
+    if _is_there(schema, name):
         return name
     raise MappingError(not_there(uri, schema, name, option, taken))
+
+
+def _is_there(schema: pa.Schema, name: str) -> bool:
+    try:
+        field_of(schema, name)
+    except KeyError:
+        return False
+    return True
 
 
 def _metadata_columns(

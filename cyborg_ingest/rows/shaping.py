@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.model import Fault, Reason
 from cyborg_ingest.rows import typed
+from cyborg_ingest.rows.paths import steps
 from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_json
 
 if TYPE_CHECKING:
@@ -99,11 +100,14 @@ class Shape:
         folders = {name: constant_array(value, len(chunk.batch)) for name, value in self.folders.items()}
         return {**{name: chunk.batch.column(column) for name, column in names}, **folders}
 
-    def _column(self, batch: pa.RecordBatch, path: str) -> pa.Array:
-        head, *steps = path.split(".")
-        found = typed.plain(batch.column(head))
-        for step in steps:  # not `field`, which forgets where the struct itself is null
-            found = typed.plain(pc.struct_field(found, [found.type.get_field_index(step)]))
+    def _column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        first, *path = steps(name)
+        found = typed.plain(batch.column(str(first)))
+        for step in path:
+            if isinstance(step, int):
+                found = typed.plain(typed.items_at(found, step))
+            else:  # not `field`, which forgets where the struct itself is null
+                found = typed.plain(pc.struct_field(found, [found.type.get_field_index(step)]))
         return found
 
     def _chosen(self, chunk: Chunk, condition: Filter) -> Chunk:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow.types as pt
 
 from cyborg_ingest.rows.kinds import is_bytes, is_list, is_number, storage_type, unfit_inside
+from cyborg_ingest.rows.paths import head
 from cyborg_ingest.rows.roles import EXAMPLE, ID, ORIGIN, ROLES, VECTOR, fits_id
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cyborg_ingest.rows.roles import Role
+from cyborg_ingest.rows.roles import Role
 
 _SHOWN = 40
 _MOST = 20
@@ -136,8 +137,8 @@ def likely_columns(schema: pa.Schema, role: Role, taken: Iterable[str] = ()) -> 
     others, used = _others(role), set(taken)
     found = []
     for path, field in _paths(schema):
-        head = path.partition(".")[0]
-        is_other = path.lower() in others or (role is not VECTOR and head.lower() in others) or {path, head} & used
+        first = head(path)
+        is_other = path.lower() in others or (role is not VECTOR and first.lower() in others) or {path, first} & used
         fits = role.fits(field.type) and not pt.is_null(storage_type(field.type))
         if fits and not is_other and (role is not ID or _speaks_of_ids(path)):
             found.append(path)

@@ -12,11 +12,13 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 import pybase64
 
+from cyborg_ingest.rows.arrays import number_array
 from cyborg_ingest.rows.kinds import is_bytes, is_list, is_uuid
 
 if TYPE_CHECKING:
@@ -52,6 +54,23 @@ def plain(array: pa.Array) -> pa.Array:
             array = array.storage
         else:
             return array
+
+
+def items_at(array: pa.Array, place: int) -> pa.Array:
+    """Of each list the item at a place (from 0); null where the list is, or is shorter."""
+    missing = np.zeros(len(array), np.bool_)
+    missing[null_places(array)] = True
+    if pt.is_fixed_size_list(array.type):
+        starts = np.arange(array.offset, array.offset + len(array), dtype=np.int64) * array.type.list_size
+        missing |= place >= array.type.list_size
+    elif pt.is_list_view(array.type) or pt.is_large_list_view(array.type):
+        starts = np.asarray(array.offsets, np.int64)
+        missing |= place >= np.asarray(array.sizes)
+    else:
+        ends = np.asarray(array.offsets, np.int64)
+        starts = ends[:-1]
+        missing |= place >= np.diff(ends)
+    return array.values.take(number_array(np.where(missing, 0, starts + place), missing))
 
 
 def plain_structs(array: pa.Array) -> pa.Array:
