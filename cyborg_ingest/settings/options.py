@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from cyborg_ingest.errors import ArgumentTypeError, UsageError
+
+_T = TypeVar("_T")
 
 ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
 
@@ -56,7 +58,7 @@ class Declaration:
 
 
 def option(
-    default: Any,
+    default: _T,
     flag: str,
     text: str,
     *,
@@ -67,7 +69,7 @@ def option(
     metavar: str | None = None,
     repeats: bool = False,
     parse: Callable[[Any], Any] | None = None,
-) -> Any:
+) -> _T:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
     env = ENVIRONMENT_PREFIX + flag.partition("/")[0].removeprefix("--").replace("-", "_").upper()
     declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse)
