@@ -131,8 +131,27 @@ class EmptySourceError(FormatError):
     """There is no row in it."""
 
 
+class Unmapped(str, enum.Enum):
+    """What of the columns cannot be decided, or does not fit."""
+
+    COLUMNS = "columns"
+    """Which of a source is what, or one that is named and cannot be it."""
+    DIMENSIONS = "dimensions"
+    """The sources have vectors of several."""
+    INDEX_DIMENSION = "index_dimension"
+    """The index has vectors of another."""
+
+
 class MappingError(UsageError):
-    """Which column is id, vector, metadata or contents cannot be decided, or does not fit."""
+    """Which column is id, vector, metadata or contents cannot be decided, or does not fit.
+
+    `uri` names the source, where it is about one.
+    """
+
+    def __init__(self, message: str, *, uri: str | None = None, code: Unmapped = Unmapped.COLUMNS) -> None:
+        super().__init__(message)
+        self.uri = uri
+        self.code = code
 
 
 class KeyFileError(UsageError):

@@ -415,8 +415,8 @@ FINDINGS = {
 FINDINGS |= {
     "--create makes it, --index names another": Advice(
         "inspect good.npy --index new", "upsert good.npy --index new --create"),
-    "--index names another, --vector-column another column": Advice(
-        "inspect wide.npy --index x", "inspect good.npy --index x"),
+    "a pattern that leaves those of another dimension out; --vector-column takes another column": Advice(
+        "inspect good.npy wide.npy --id-prefix '{file}-'", "inspect good.npy"),
     "--target names another place": Advice(
         "inspect good.npy --index x --target http://127.0.0.1:9 --retries 0", "inspect good.npy --index x"),
     "--index-key-file, --api-key-file": Advice(

@@ -19,7 +19,7 @@ from cyborg_ingest.check.inspection import (
     index_findings,
     opening_finding,
 )
-from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, UsageError
+from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, Unmapped, UsageError
 from cyborg_ingest.facts import ignore
 from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.plan.cutting import REST_DEFAULTS, chunk_rows
@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 10_000
 """The first rows of a source that are looked at, unless all are."""
 SAMPLE_SOURCES = 10
+
+_DECIDING = {
+    Unmapped.COLUMNS: "--id-column, --vector-column and the like decide",
+    Unmapped.DIMENSIONS: "a pattern that leaves those of another dimension out; --vector-column takes another column",
+}
+"""What decides where a plan could not."""
 
 _ROLES = ("id", "vector", "metadata", "contents")
 
@@ -84,11 +90,9 @@ def _look_at_index(settings: InspectSettings, emit: Emit) -> _Index:
 
 def _without_mapping(layouts: Sequence[Layout], error: MappingError, index: _Index) -> Inspection:
     """What the headers say, though which column is what cannot be decided."""
-    text = str(error)
-    uri = next((one.uri for one in layouts if text.startswith(f"{one.uri}: ")), None)
     rows = [one.rows for one in layouts]
     exact = None if None in rows else sum(one or 0 for one in rows)
-    found = Finding("mapping", text, "--id-column, --vector-column and the like decide", file=uri)
+    found = Finding("mapping", str(error), _DECIDING[error.code], file=error.uri)
     return Inspection(
         tuple(_facts(one, 0, one.rows) for one in layouts),
         tuple(_group((one, None, ()) for one in layouts)),

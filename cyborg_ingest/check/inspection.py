@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.check.findings import Checks, Finding
 from cyborg_ingest.check.profiles import Fields, Norms, Sizes, short
-from cyborg_ingest.errors import AccessError, CapReachedError, KeyFileError, NoIndexError
-from cyborg_ingest.facts import Noted
-from cyborg_ingest.targets.opening import check_cap
+from cyborg_ingest.errors import AccessError, KeyFileError, NoIndexError
+from cyborg_ingest.targets.opening import other_dimension, over_cap
 
 if TYPE_CHECKING:
     from cyborg_ingest.errors import IngestError
-    from cyborg_ingest.facts import Event
     from cyborg_ingest.model import Batch, IndexInfo, Json
     from cyborg_ingest.sources import NotRead
     from cyborg_ingest.targets.base import Client
@@ -145,18 +143,5 @@ def index_findings(
     client: Client, info: IndexInfo, count: int, dimension: int | None, rows: int | None
 ) -> tuple[Finding, ...]:
     """Whether vectors of this dimension, in so many rows, go into an index that holds `count` (None: not known)."""
-    found = []
-    if dimension and info.dimension and dimension != info.dimension:
-        text = f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}."
-        found.append(Finding("index_dimension", text, "--index names another, --vector-column another column"))
-    notes: list[str] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, Noted):
-            notes.append(event.text)
-
-    try:
-        check_cap(client, count, rows, keep)
-    except CapReachedError as error:
-        notes.append(str(error))
-    return (*found, *(Finding("cap", text, "--limit N loads fewer, --index names another") for text in notes))
+    found = (other_dimension(info, dimension), over_cap(client, count, rows))
+    return tuple(Finding(one.code, one.text, one.advice) for one in found if one is not None)

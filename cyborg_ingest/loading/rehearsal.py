@@ -24,11 +24,11 @@ def of_index(
 ) -> Iterator[Finding | Noted]:
     """Whether so many rows go into an index that is there."""
     yield from index_findings(client, opened.info, opened.index.count(), plan.dimension, rows)
-    for kind, text, next_step in refusals(opened, client, settings):
-        if kind == "sole_writer":  # a dry run keeps no journal, which would know
-            yield Noted(f"{text} {next_step} The job that made the index need not.")
+    for one in refusals(opened, client, settings):
+        if one.code == "sole_writer":  # a dry run keeps no journal, which would know
+            yield Noted(f"{one} The job that made the index need not.")
         else:
-            yield Finding(kind, text, next_step)
+            yield Finding(one.code, one.text, one.advice)
 
 
 def of_missing_index(client: Client, settings: LoadSettings, command: str | None) -> Iterator[Finding]:

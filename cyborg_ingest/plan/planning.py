@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from cyborg_ingest import sources as places_of
-from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, UsageError
+from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, Unmapped, UsageError
 from cyborg_ingest.formats import READERS
 from cyborg_ingest.formats.base import ORIGIN, Pruning, Sidecars, Typing
 from cyborg_ingest.formats.cells import parse_dialect
@@ -191,7 +191,7 @@ def _sources(
     own = {one.uri: one for one in seen}
     beside = [own[str(path)] for path in sidecars.files]
     found = tuple(
-        _with_fingerprint(_source(layout, shape_of(layout.uri), choice, sidecars), own[layout.uri], *beside)
+        _with_fingerprint(_mapped(layout, shape_of(layout.uri), choice, sidecars), own[layout.uri], *beside)
         for layout in layouts
     )
     bare = [one for one in found if one.layout.rows == 0]
@@ -265,7 +265,8 @@ def check_ids(source: Source, chunk: Chunk) -> None:
         kind = field_of(source.layout.schema, name).type
         raise MappingError(
             f"{source.layout.uri}: the ids in {name!r} are bytes ({kind}) that are no text, and without a logical type "
-            "nothing says what they are. Write them as text or with the type UUID, or name other ids with --id-column."
+            "nothing says what they are. Write them as text or with the type UUID, or name other ids with --id-column.",
+            uri=source.layout.uri,
         )
 
 
@@ -277,8 +278,17 @@ def _with_fingerprint(source: Source, *seen: Seen) -> Source:
     return replace(source, layout=replace(source.layout, parts=parts), seen=seen)
 
 
+def _mapped(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
+    """One source, mapped. Raises MappingError, which names it."""
+    try:
+        return _source(layout, shape, choice, sidecars)
+    except MappingError as error:
+        error.uri = layout.uri
+        raise
+
+
 def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
-    """One source, mapped. A folder's column that goes to the metadata is the same for all of its rows."""
+    """A folder's column that goes to the metadata is the same for all of its rows."""
     for name, value in shape.folders.items():
         if name not in layout.schema.names:
             field = pa.field(name, constant_array(value, 0).type, metadata={ORIGIN: f"folder {name}"})
@@ -420,5 +430,7 @@ def _dimension(sources: tuple[Source, ...]) -> int | None:
             known.setdefault(dimension, source.layout.uri)
     if len(known) > 1:
         listed = ", ".join(f"{dimension} in {uri}" for dimension, uri in known.items())
-        raise MappingError(f"The sources have vectors of different dimensions: {listed}. Load them apart.")
+        raise MappingError(
+            f"The sources have vectors of different dimensions: {listed}. Load them apart.", code=Unmapped.DIMENSIONS
+        )
     return next(iter(known), None)

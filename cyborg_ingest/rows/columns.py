@@ -18,7 +18,7 @@ from cyborg_ingest.model import Reason, free_name
 from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, numpy_dtype, storage_type
 from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.typed import Notes, null_places, objects, plain, plain_structs, uuids
-from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_object
+from cyborg_ingest.rows.values import NotFiniteError, UnfitError, dump_object, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,7 +276,7 @@ def _parsed(text: str | None, place: int, faults: Faults, name: str) -> Json | N
 
 def _as_sentence(text: str, error: ValueError, name: str) -> str:
     """What is wrong with a text that should be an object, and what it may be instead."""
-    words = str(error) if str(error).startswith("is ") else f"is no JSON: {error}"
+    words = str(error) if isinstance(error, UnfitError) else f"is no JSON: {error}"
     if text.lstrip().startswith("{'"):
         return f"{words}. It looks like Python's own form of a dict: write it with json.dumps"
     if not text.lstrip().startswith("{") and (one := one_of_several(name)):

@@ -39,6 +39,10 @@ _JSON_KINDS = {
 }  # fmt: skip
 
 
+class UnfitError(ValueError):
+    """JSON, and not what it has to be. Its words follow the name of the thing: "is an array, not an object"."""
+
+
 class NotFiniteError(ValueError):
     """NaN or an infinity, which JSON does not have and which makes a stored row unreadable."""
 
@@ -68,11 +72,11 @@ def load_json(text: bytes, *, deepest: int = MAX_DEPTH) -> Any:
 def load_object(text: bytes) -> Json:
     """Parse one JSON object, every number as it was.
 
-    Raises NotFiniteError for NaN and infinities, ValueError where it is no JSON or no object.
+    Raises NotFiniteError for NaN and infinities, UnfitError where it is no object, ValueError where it is no JSON.
     """
     value, is_finite = _parse(text)
     if not isinstance(value, dict):
-        raise ValueError(f"is {_JSON_KINDS.get(type(value), 'no object')}, not an object")  # noqa: TRY004
+        raise UnfitError(f"is {_JSON_KINDS.get(type(value), 'no object')}, not an object")
     if not is_finite:
         _refuse_non_finite(value)
     return value
@@ -88,7 +92,7 @@ def _parse(text: bytes, deepest: int = MAX_DEPTH) -> tuple[Any, bool]:
     try:
         return _not_deep(json.loads(text), text, deepest), False
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        raise UnfitError(_TOO_DEEP) from None
 
 
 def _not_deep(value: Any, text: bytes, deepest: int) -> Any:
@@ -110,7 +114,7 @@ def check_depth(value: Any, deepest: int = MAX_DEPTH) -> None:
         ]
         if not level:
             return
-    raise ValueError(_TOO_DEEP)
+    raise UnfitError(_TOO_DEEP)
 
 
 def dump_object(value: Json) -> bytes:
@@ -178,7 +182,7 @@ def _dump_slowly(value: Json) -> bytes:
         _refuse_non_finite(value)
         return text.encode()
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        raise UnfitError(_TOO_DEEP) from None
     except UnicodeEncodeError:
         raise ValueError("text that is not valid Unicode (a lone surrogate)") from None
     except TypeError as error:
@@ -277,7 +281,7 @@ def canonical(metadata: Json | None, contents: str | bytes | None) -> bytes:
     try:
         ordered = _sorted(metadata or {})
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        raise UnfitError(_TOO_DEEP) from None
     return dump_object({"contents": contents_text(contents), "metadata": ordered})
 
 

@@ -15,6 +15,7 @@ from cyborg_ingest.errors import (
     MappingError,
     NoIndexError,
     NoIndexOrKeyError,
+    Unmapped,
     UsageError,
 )
 from cyborg_ingest.facts import Noted, Retrying, ignore
@@ -175,6 +176,20 @@ def open_or_create(
     return Opened(index, index.until_made(), created=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a load from an index, or may, and the next step. `code` is the word that a finding has for it."""
+
+    code: str
+    text: str
+    advice: str
+    is_sure: bool = True
+    """Whether the load cannot but fail on it."""
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.advice}"
+
+
 def check_index(
     opened: Opened, client: Client, create: LoadSettings, dimension: int | None, emit: Emit, *, is_own: bool = False
 ) -> None:
@@ -183,13 +198,10 @@ def check_index(
     `is_own`: an earlier run of the job made it.
     """
     info = opened.info
-    if dimension and info.dimension and dimension != info.dimension:
-        raise MappingError(
-            f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}. "
-            "Name another index, or another --vector-column."
-        )
-    for _, text, next_step in refusals(opened, client, create, is_own=is_own):
-        raise UsageError(f"{text} {next_step}")
+    if other := other_dimension(info, dimension):
+        raise MappingError(str(other), code=Unmapped.INDEX_DIMENSION)
+    for one in refusals(opened, client, create, is_own=is_own):
+        raise UsageError(str(one))
     if create.storage_precision and not opened.created:
         emit(
             Noted(
@@ -199,19 +211,28 @@ def check_index(
         )
 
 
-def refusals(
-    opened: Opened, client: Client, create: LoadSettings, *, is_own: bool = False
-) -> Iterator[tuple[str, str, str]]:
-    """What of its options keeps a load from an index that is there: a code, what it is, and the next step."""
+def other_dimension(info: IndexInfo, dimension: int | None) -> Obstacle | None:
+    """Vectors of a dimension that the index does not have."""
+    if not dimension or not info.dimension or dimension == info.dimension:
+        return None
+    return Obstacle(
+        "index_dimension",
+        f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}.",
+        "Name another index, or another --vector-column.",
+    )
+
+
+def refusals(opened: Opened, client: Client, create: LoadSettings, *, is_own: bool = False) -> Iterator[Obstacle]:
+    """What of its options keeps a load from an index that is there."""
     info = opened.info
     if client.target.startswith("s3://") and not (opened.created or is_own or create.sole_writer):
-        yield (
+        yield Obstacle(
             "sole_writer",
             f"{client.target} has no lock, and two processes that write to one index lose rows silently.",
             f"If this is the only one that writes to index {info.name!r}, say so with --sole-writer.",
         )
     if create.metric and create.metric != info.metric:
-        yield (
+        yield Obstacle(
             "index_metric",
             f"Index {info.name!r} is there already with metric {info.metric}, and --metric says {create.metric}.",
             "The metric of an index cannot be changed: drop the option, or name another index.",
@@ -220,14 +241,29 @@ def refusals(
 
 def check_cap(client: Client, count: int, rows: int | None, emit: Emit) -> None:
     """Compare the rows to load with the free tier's cap. Raises CapReachedError where it must be hit."""
+    found = over_cap(client, count, rows)
+    if found is not None and found.is_sure:
+        raise CapReachedError(str(found))
+    if found is not None:
+        emit(Noted(str(found)))
+
+
+def over_cap(client: Client, count: int, rows: int | None) -> Obstacle | None:
+    """More rows than the free tier lets an index have that holds `count`; of `rows` None nobody can tell.
+
+    It may still be well: rows whose ids are there already add none, and a service may have a licence.
+    """
     if rows is None or count + rows <= FREE_TIER_ROWS:
-        return
+        return None
     numbers = f"{count:,} rows are in the index and {rows:,} are to be loaded"
-    if client.is_embedded and not os.environ.get(keys.LICENCE_VARIABLE) and not count:
-        raise CapReachedError(
-            f"The free tier holds {FREE_TIER_ROWS:,} rows per index; {numbers}. "
-            f"Split them over several indexes, load fewer with --limit, or set {keys.LICENCE_VARIABLE} to a licence."
+    has_licence = bool(os.environ.get(keys.LICENCE_VARIABLE))
+    if client.is_embedded and has_licence:
+        return None
+    if client.is_embedded and not count:
+        return Obstacle(
+            "cap",
+            f"The free tier holds {FREE_TIER_ROWS:,} rows per index; {numbers}.",
+            f"Split them over several indexes, load fewer with --limit, or set {keys.LICENCE_VARIABLE} to a licence.",
         )
-    if client.is_embedded and os.environ.get(keys.LICENCE_VARIABLE):
-        return
-    emit(Noted(f"{numbers}. Without a licence an index holds {FREE_TIER_ROWS:,} rows: this load may end there."))
+    text = f"{numbers}. Without a licence an index holds {FREE_TIER_ROWS:,} rows: this load may end there."
+    return Obstacle("cap", text, "Load fewer with --limit, or into several indexes.", is_sure=False)

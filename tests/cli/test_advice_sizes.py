@@ -133,10 +133,13 @@ def test_more_rows_than_an_index_takes_are_fewer_with_limit(monkeypatch: pytest.
     says(told, "Split them over several indexes, load fewer with --limit, or set {} to a licence.")
     code, told = run("inspect", "many.npy", "--index", "x")
     assert code == 1, told
-    says(told, "--limit N loads fewer, --index names another")
+    says(told, "Split them over several indexes, load fewer with --limit, or set {} to a licence.")
     assert run("inspect", "many.npy", "--index", "x", "--limit", 1000)[0] == 0
     code, told = upsert("many.npy", "--limit", 1000)
     assert (code, "1,000 of 1,000 rows acknowledged" in told) == (0, True), told
+    code, told = run("inspect", "many.npy", "--index", "x")
+    assert code == 1, told
+    says(told, "Load fewer with --limit, or into several indexes.")
 
 
 def test_where_memory_is_short_smaller_requests_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
