@@ -115,6 +115,10 @@ class ColumnMap:
     refused: tuple[tuple[str, str], ...] = ()
     types: tuple[tuple[str, str], ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
+    encoding: str = ""
+    """How the vectors are encoded, where they are text, bytes, or a list of one list: see `rows.encodings`."""
+    encoded: str = ""
+    """In a chunk whose vectors have been decoded: the column that they were in."""
 
     @property
     def loaded(self) -> tuple[str, ...]:

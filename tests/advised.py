@@ -142,6 +142,10 @@ def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
         "template": {"file": ids, "row": ids, "vector": vector},
         "twoids": {"id": ids, "uuid": ids, "vector": vector},
         "large": {"id": ids, "vector": vector, "text": pa.array(["x" * 5000] * 5)},
+        "doubles": {"id": ids, "vector": pa.array([row.astype("<f8").tobytes() for row in good / 30])},
+        "oddbytes": {"id": ids, "vector": pa.array([b"abc", *(row.tobytes() for row in good[1:])])},
+        "mosttext": {"id": ids, "vector": pa.array(["[1,2,3", *["[1,2,3,4]"] * 4])},
+        "plaintext": {"id": ids, "vector": pa.array(["1 2 3", *["1 2 3 4"] * 4])},
         "notutf8": {"id": ids, "vector": vector, "n": range(5), "t": not_text.view(pa.string())},
     }  # fmt: skip
     for name, columns in tables.items():
@@ -214,6 +218,14 @@ MAPPING = _upserts({
     "Name the one of the ids with --id-column, or ": ("noids.parquet", "noids.parquet --id-column passage"),
     "make ids of the file's name and row numbers: --id-template '{file}-{row}'": (
         "noids.jsonl", "noids.jsonl --id-template '{file}-{row}'"),
+    "--vector-encoding text rejects those that are not": (
+        "mosttext.parquet", "mosttext.parquet --vector-encoding text --max-errors 1", 1),
+    "--vector-encoding text reads that as vectors": (
+        "plaintext.parquet", "plaintext.parquet --vector-encoding text --max-errors 1", 1),
+    "--vector-encoding f32le rejects these": (
+        "oddbytes.parquet", "oddbytes.parquet --vector-encoding f32le --max-errors 1", 1),
+    "which nothing in them says: decide with --vector-encoding {}": (
+        "doubles.parquet", "doubles.parquet --vector-encoding f64le"),
     "is the name of a folder, one value for all its rows": (
         "hive --id-column year --format npy", "hive --id-template '{year}-{file}-{row}'"),
     "are bytes ({}) that are no text": ("bytes.parquet", "bytes.parquet --id-column code"),

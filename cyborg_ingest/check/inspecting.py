@@ -23,9 +23,11 @@ from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, Unmapp
 from cyborg_ingest.facts import ignore
 from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.plan.cutting import REST_DEFAULTS, chunk_rows
+from cyborg_ingest.plan.encoded import encoding_words
 from cyborg_ingest.plan.late import missing
 from cyborg_ingest.plan.planning import find_layouts, make_plan
 from cyborg_ingest.rows.batches import cut
+from cyborg_ingest.rows.encodings import stored_type
 from cyborg_ingest.rows.kinds import storage_type
 from cyborg_ingest.rows.mapping import field_of
 from cyborg_ingest.targets.opening import open_client, open_index
@@ -227,7 +229,7 @@ def _group(several: Iterator[tuple[Layout, dict[str, list[str]] | None, tuple[st
     """Sources that are alike, together."""
     found: dict[str, Mapped] = {}
     for layout, mapping, left_out in several:
-        columns = tuple((one.name, str(one.type)) for one in layout.schema)
+        columns = tuple((one.name, stored_type(one)) for one in layout.schema)
         one = found.setdefault(repr((columns, mapping)), Mapped((), columns, mapping, left_out))
         found[repr((columns, mapping))] = replace(one, sources=(*one.sources, layout.uri))
     return list(found.values())
@@ -244,6 +246,8 @@ def _roles(source: Source) -> dict[str, list[str]]:
         return str(((field_of(schema, name).metadata or {}).get(ORIGIN) or name.encode()).decode())
 
     found = {role: [origin(name) for name in some if name] for role, some in names.items()}
+    if words := encoding_words(schema, columns):
+        found["vector"] = [f"{columns.vector}: {words}"]
     found["metadata"] += [f"{name} (constant)" for name, _ in columns.constants]
     if source.shape.template is not None:
         found["id"] = [source.shape.template.text]

@@ -60,6 +60,7 @@ class CellColumns:
             **kinds,
             **dict.fromkeys(names.vector_columns, Kind.FLOAT),
             **{name: Kind.TEXT for name in (names.id, names.metadata, names.contents) if name},
+            **({names.vector: Kind.TEXT} if names.encoding else {}),  # decoded with those of all formats
         }
 
     def chunk(self, part: Part, row: int, size: int) -> Chunk:

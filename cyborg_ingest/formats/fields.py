@@ -10,9 +10,12 @@ import pyarrow as pa
 import pybase64
 
 from cyborg_ingest.rows.arrays import number_array, text_array
+from cyborg_ingest.rows.encodings import ONE_LIST, decoder
 from cyborg_ingest.rows.kinds import numpy_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
 
@@ -50,6 +53,20 @@ def contents(value: Any) -> str | bytes | None:
         except ValueError as error:
             raise ValueError(f"the contents are no base64: {error}") from None
     raise ValueError(f'the contents are {kind_of(value)}; they are text, or bytes as {{"base64": "..."}}')
+
+
+def value_decoder(encoding: str) -> Callable[[Any], npt.NDArray[np.float64]]:
+    """A function for vectors that are no lists: text, or bytes as {"base64": "..."}; ValueError says what is wrong."""
+    decode = decoder(encoding) if encoding not in {"", ONE_LIST} else None
+
+    def decoded(value: Any) -> npt.NDArray[np.float64]:
+        is_bytes = isinstance(value, dict) and set(value) == {"base64"}
+        if decode is None or not (isinstance(value, str) or is_bytes):
+            raise ValueError(f"is {type(value).__name__}, not a list of numbers")
+        data = contents(value)
+        return decode(b"" if data is None else data)
+
+    return decoded
 
 
 def checked_text(value: str | None) -> None:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cyborg_ingest.formats.fields import contents, contents_array, filled_array, identity, kind_of, mixed_array, part
+from cyborg_ingest.formats.fields import (
+    contents,
+    contents_array,
+    filled_array,
+    identity,
+    kind_of,
+    mixed_array,
+    part,
+    value_decoder,
+)
 from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import KEPT_TEXT, Records, TooLarge, parse_object
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
@@ -75,6 +84,7 @@ class _Columns:
         self._looks_further = bool(names.extra or names.believed)
         self._key = _vector_key(names)
         self._parse = number_parser()
+        self._decode = value_decoder(names.encoding)
         self._only_objects = names.metadata is not None and not names.metadata_columns and not names.takes_all
         used = (names.id, names.vector, names.metadata, names.contents, *names.metadata_columns, *names.extra)
         self._planned = self._roles | {*names.left_out} | {part for name in used if name for part in (name, head(name))}
@@ -206,12 +216,19 @@ class _Columns:
             own, more = value_at(row, self.names.metadata or ""), self._fields(row)
             return [own, more] if more else own
 
-    def _vector(self, place: int, row: Json) -> list[float] | None:
+    def _vector(self, place: int, row: Json) -> list[float] | Buffer | None:
         value = value_at(row, self.names.vector)
         if value is None:
             return None
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+            value = value[0]
         if not isinstance(value, list):
-            detail = f"the vector is {type(value).__name__}, not a list of numbers"
+            try:
+                return self._decode(value)
+            except ValueError as error:
+                detail = f"the vector {error}"
+        elif value and isinstance(value[0], list):
+            detail = f"the vector is a list of {len(value):,} lists, not of one"
         elif any(isinstance(one, bool) for one in value):
             detail = "the vector holds true or false"
         else:

@@ -21,6 +21,7 @@ from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.named import resolve
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
+from cyborg_ingest.plan.encoded import encoding_of, with_encodings
 from cyborg_ingest.plan.late import LATE, believed, type_of
 from cyborg_ingest.plan.made_ids import check_made_ids
 from cyborg_ingest.plan.reading import Plan, Source
@@ -143,6 +144,7 @@ def _choice(settings: SourceSettings, template: Template | None, condition: Filt
         makes_ids=template is not None,
         constants=parse_constants(settings.set),
         renames=parse_renames(settings.rename),
+        encoding=settings.vector_encoding,
     )
 
 
@@ -295,7 +297,7 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sideca
             layout = replace(layout, schema=layout.schema.append(field))
     own = OWN - set(layout.schema.names)
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
-    layout, found = resolve(layout, choice)
+    layout, found = resolve(with_encodings(layout, choice, sidecars), choice)
     reader = READERS[layout.format]
     _refuse_paths(layout, found, reader)
     if isinstance(reader, Typing):
@@ -318,6 +320,7 @@ def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sideca
         id_parts=tuple(one for one in found.id_parts if one[0] not in shape.folders),
         tested=tuple(one for one in found.tested if one[0] not in shape.folders),
         believed=tuple(one.name for one in layout.schema if LATE in (one.metadata or {})),
+        encoding=encoding_of(layout.schema, found),
     )
     return Source(layout, columns, shape, _relevant(layout, shape))
 
@@ -400,6 +403,7 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
         "columns": {name: getattr(settings, name) for name in _MAPPING},
         "rows": {name: getattr(settings, name) for name in _CHOOSING},
         **({"dialect": dialect} if (dialect := _dialect(settings)) else {}),
+        **({"vector_encoding": settings.vector_encoding} if settings.vector_encoding != mapping.AUTO else {}),
         **absolute,
     }
 

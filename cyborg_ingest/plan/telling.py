@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.facts import Planned, PlannedSource
 from cyborg_ingest.formats.base import ORIGIN
+from cyborg_ingest.plan.encoded import encoding_words
 from cyborg_ingest.rows.mapping import dimension_of, field_of
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ def _roles(source: Source) -> dict[str, tuple[str, ...]]:
         fields = ((name, field_of(schema, name).metadata or {}) for name in names if name)
         return tuple((found.get(ORIGIN) or name.encode()).decode() for name, found in fields)
 
+    encoded = tuple(f"{columns.vector}: {words}" for words in [encoding_words(schema, columns)] if words)
     several = columns.vector_columns
     more = ("...", f"{several[-1]} ({len(several)} columns)") if len(several) > _SHOWN_COLUMNS else ()
     constants = ", ".join(name for name, _ in columns.constants)
     return {
         "id": origins(columns.id) if source.shape.template is None else (source.shape.template.text,),
-        "vector": origins(columns.vector, *several[:_SHOWN_COLUMNS]) + more,
+        "vector": encoded or origins(columns.vector, *several[:_SHOWN_COLUMNS]) + more,
         "metadata": origins(columns.metadata, *columns.metadata_columns)
         + ((f"constants ({constants})",) if constants else ()),
         "contents": origins(columns.contents),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from cyborg_ingest.rows.kinds import numpy_dtype
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -65,3 +67,10 @@ def _validity(rows: Sequence[Any]) -> pa.Buffer | None:
 
 def _ends(pieces: Sequence[Any]) -> npt.NDArray[np.int64]:
     return np.cumsum([0, *map(len, pieces)], dtype=np.int64)
+
+
+def numbers_of(array: pa.Array) -> npt.NDArray[Any]:
+    """Numbers without nulls, as they lie in memory."""
+    kind = numpy_dtype(array.type)
+    data = array.buffers()[1]
+    return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize) if len(array) else np.empty(0, kind)

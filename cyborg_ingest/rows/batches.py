@@ -9,7 +9,7 @@ import numpy as np
 import pybase64
 
 from cyborg_ingest.model import Batch, Reason, Rejection
-from cyborg_ingest.rows import columns, typed
+from cyborg_ingest.rows import columns, encodings, typed
 from cyborg_ingest.rows.kinds import is_text, storage_type
 from cyborg_ingest.rows.values import JsonList, dump_contents, dump_ids, dump_objects, load_json, with_plain_dates
 
@@ -227,6 +227,8 @@ def _record(chunk: Chunk, place: int) -> Json:
     if names.id:
         found["id"] = columns.ids(row.column(names.id), ignored)[0] or None
     found["vector"] = typed.plain(row.column(names.vector)).to_pylist()[0]
+    if found["vector"] is None and names.encoded:  # what cannot be decoded, as it stands there
+        found["vector"] = encodings.written(row.column(names.encoded))
     if names.metadata or names.metadata_columns or names.constants or chunk.metadata is not None:
         found["metadata"] = _readable_metadata(chunk, place)
     if names.contents:

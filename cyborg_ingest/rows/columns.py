@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from cyborg_ingest.model import Reason, free_name
-from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, numpy_dtype, storage_type
+from cyborg_ingest.rows.arrays import numbers_of
+from cyborg_ingest.rows.encodings import with_numbers
+from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, storage_type
 from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.typed import Notes, null_places, objects, plain, plain_structs, uuids
 from cyborg_ingest.rows.values import NotFiniteError, UnfitError, dump_object, load_object
@@ -103,7 +105,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     if pt.is_fixed_size_list(array.type) and not array.null_count and array.type.list_size:
         flat = _items(array)
         if dimension in {None, array.type.list_size} and not flat.null_count:  # the usual: nothing to look for
-            return _checked(_numbers(flat).reshape(-1, array.type.list_size), faults)
+            return _checked(numbers_of(flat).reshape(-1, array.type.list_size), faults)
     for place in null_places(array):
         faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
     lengths = _lengths(array)
@@ -120,7 +122,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
         for place in np.flatnonzero(~wrong)[holes].tolist():
             faults.setdefault(place, (Reason.VECTOR_INVALID, "the vector holds a null"))
         flat = pc.fill_null(flat, 0)
-    values = _numbers(flat).reshape(-1, dimension)
+    values = numbers_of(flat).reshape(-1, dimension)
     if wrong.any():
         spread = np.zeros((len(array), dimension), values.dtype)
         spread[~wrong] = values
@@ -129,10 +131,10 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
 
 
 def with_one_vector(chunk: Chunk) -> Chunk:
-    """The chunk with one column of vectors, where several of numbers make it up; null in one is the row's fault."""
+    """The chunk with one column of vectors as numbers: of several, null in one is the row's fault; or decoded."""
     names = chunk.columns.vector_columns
     if not names:
-        return chunk
+        return with_numbers(chunk)
     vector = _vector_of_columns(chunk.batch, names)
     used = {*names, chunk.columns.vector}
     kept = [name for name in chunk.batch.schema.names if name not in used]
@@ -152,7 +154,7 @@ def _vector_of_columns(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.Fixe
     for place, name in enumerate(names):
         array = plain(batch.column(name)).cast(pa.float64(), safe=False)
         missing[null_places(array), place] = True
-        values[:, place] = _numbers(array)  # whatever stands under a null is hidden by the new one
+        values[:, place] = numbers_of(array)  # whatever stands under a null is hidden by the new one
     validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
     items = pa.Array.from_buffers(pa.float64(), values.size, [validity, pa.py_buffer(values)])
     return pa.FixedSizeListArray.from_arrays(items, len(names))
@@ -196,7 +198,7 @@ def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
     if pt.is_fixed_size_list(array.type):
         lengths = np.full(len(array), array.type.list_size, np.int64)
     else:
-        lengths = _numbers(pc.list_value_length(array)).astype(np.int64)
+        lengths = numbers_of(pc.list_value_length(array)).astype(np.int64)
     lengths[null_places(array)] = -1
     return lengths
 
@@ -293,10 +295,3 @@ def check_metadata(found: list[Json | None], faults: Faults) -> None:
             faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
         except ValueError as error:
             faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
-
-
-def _numbers(array: pa.Array) -> npt.NDArray[Any]:
-    """Numbers without nulls, as they lie in memory."""
-    kind = numpy_dtype(array.type)
-    data = array.buffers()[1]
-    return np.frombuffer(data, kind, len(array), array.offset * kind.itemsize) if len(array) else np.empty(0, kind)

@@ -16,7 +16,7 @@ from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
 from cyborg_ingest.rows.paths import column_of, is_path, steps
 from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, ROLES, VECTOR, fits_id
-from cyborg_ingest.rows.suggestions import likely_columns, not_there, nothing_fits, tried, unfit, way_out
+from cyborg_ingest.rows.suggestions import encoding_hint, likely_columns, not_there, nothing_fits, tried, unfit, way_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +27,9 @@ REJECTED_KEY = "_rejected"
 """What `rejected.jsonl` adds to a row; never loaded, on any input."""
 
 ALL_COLUMNS = "*"
+
+AUTO = "auto"
+"""The encoding of vectors that is found."""
 
 MIXED = b"mixed"
 """In a field's metadata: its values are of several kinds, and its type says nothing of the next one."""
@@ -49,6 +52,8 @@ class ColumnChoice:
     """The ids are made of `id_parts` and a text: no column is looked for."""
     constants: tuple[tuple[str, Any], ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
+    encoding: str = AUTO
+    """Of vectors that are text or bytes."""
 
 
 def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
@@ -170,10 +175,10 @@ def _column(uri: str, schema: pa.Schema, role: Role, given: str | None, taken: I
     if given == "" and role.is_optional:
         return None
     if given is not None:
-        kind = field_of(schema, _existing(uri, schema, given, role.option, taken)).type
-        if not role.fits(kind):
+        field = field_of(schema, _existing(uri, schema, given, role.option, taken))
+        if not role.fits(field.type):
             raise MappingError(
-                f"{uri}: column {given!r} is {kind}, and {role.name} takes {role.types}. "
+                f"{uri}: column {given!r} is {field.type}, and {role.name} takes {role.types}.{encoding_hint(field)} "
                 f"Name another with {role.option}."
             )
         return given

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.types as pt
 
-from cyborg_ingest.rows.kinds import is_bytes, is_list, is_number, storage_type, unfit_inside
+from cyborg_ingest.rows.encodings import HINT
+from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
 from cyborg_ingest.rows.paths import head
 from cyborg_ingest.rows.roles import EXAMPLE, ID, ORIGIN, ROLES, VECTOR, fits_id
 
@@ -32,7 +33,6 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _ID_WORDS = {"id", "ids", "uuid", "guid", "key", "pk", "sku", "isbn", "doi", "code", "hash"}
 _ID_ENDS = ("id", "uuid", "key")
 _MADE = "make ids of the file's name and row numbers: --id-template '{file}-{row}'"
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
 
 
 def columns_of(names: Iterable[str]) -> str:
@@ -86,21 +86,15 @@ def unfit(field: pa.Field, role: Role) -> str:
     """The words on a column that has a role's name and cannot have the role."""
     example = ((field.metadata or {}).get(EXAMPLE) or b"").decode()
     held = f" ({example[:_SHOWN]!r})" if example else ""
-    hint = _hint(example) if role is VECTOR else ""
-    why = _why_unfit(field.type, role)
+    hint = encoding_hint(field) if role is VECTOR else ""
+    why = "" if hint else _why_unfit(field.type, role)
     return f"column {field.name!r} is {field.type}{held}, and {role.name} takes {role.types}.{hint}{why}"
 
 
-def _hint(text: str) -> str:
-    """What text in the place of a vector may be, and how it is written so that it can be read."""
-    if text.startswith("{"):
-        return " PostgreSQL writes arrays so: select to_json(...) of it."
-    if text.startswith("["):
-        is_json = "," in text and ";" not in text
-        return " It is JSON inside of text: write it as an array." if is_json else " Write it as JSON, as [0.1, 0.2]."
-    if _BASE64.fullmatch(text):
-        return " It may be base64, as OpenAI's encoding_format has it: ask for floats, or decode it."
-    return ""
+def encoding_hint(field: pa.Field) -> str:
+    """Why vectors of text or bytes cannot be read, where it was looked at."""
+    hint = ((field.metadata or {}).get(HINT) or b"").decode()
+    return f" {hint}" if hint else ""
 
 
 def way_out(field: pa.Field, role: Role, names: Iterable[str] = ()) -> str:
@@ -232,8 +226,6 @@ def _why_unfit(kind: pa.DataType, role: Role) -> str:
         return " (pandas makes floats of integers where one is missing: astype('Int64') keeps them.)"
     if role is not VECTOR:
         return ""
-    if is_bytes(kind):
-        return " Bytes do not say which numbers they are: write a list, as with numpy.frombuffer."
     item = storage_type(kind.value_type) if is_list(kind) else kind
     if is_list(item):
         return " Each row holds several vectors: write one a row."

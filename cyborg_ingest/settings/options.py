@@ -28,6 +28,8 @@ FORMATS = (
 )  # fmt: skip
 REJECT_CONTENTS = ("full", "ids")
 VERIFY = ("none", "count", "sample", "full")
+ENCODINGS = ("auto", "text", "f32le", "f32be", "f16le", "f64le", "base64")
+
 PROGRESS = ("auto", "rich", "plain", "json", "none")
 
 MOST_SECONDS = 86_400.0
@@ -252,6 +254,14 @@ class SourceSettings(Settings):
         "Column of the vectors; or the columns of numbers that make them up, as in x,y,z or 'v*'.",
         panel=_COLUMNS,
         metavar="NAME",
+    )
+    vector_encoding: str = option(
+        "auto",
+        "--vector-encoding",
+        "How vectors are encoded that are text ([1,2], {1,2}, [1 2]), bytes, or base64 of float32. auto finds text, "
+        "base64 and f32le by the first rows; lists of numbers are taken as they are.",
+        panel=_COLUMNS,
+        choices=ENCODINGS,
     )
     metadata_column: str | None = option(
         None,

@@ -63,7 +63,7 @@ BAD_VECTORS: dict[str, tuple[Any, Reason, str]] = {
     "true first": ([True, 2], Reason.VECTOR_INVALID, "the vector holds true or false"),
     "false last": ([1, False], Reason.VECTOR_INVALID, "the vector holds true or false"),
     "text": ([1, "x"], Reason.VECTOR_INVALID, "the vector holds 'x'"),
-    "no list": ("1, 2", Reason.VECTOR_INVALID, "the vector is str, not a list of numbers"),
+    "no list": ("x, y", Reason.VECTOR_INVALID, "the vector is str, not a list of numbers"),
     "a number": (7, Reason.VECTOR_INVALID, "the vector is int, not a list of numbers"),
     "an object": ({"a": 1}, Reason.VECTOR_INVALID, "the vector is dict, not a list of numbers"),
     "an object in it": ([1, {"a": 1}], Reason.VECTOR_INVALID, "the vector holds"),

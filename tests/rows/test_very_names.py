@@ -135,15 +135,15 @@ def test_data_sets_in_groups_are_named_and_can_be_chosen(tmp_path: Path) -> None
 
 
 TEXTS = {
-    "[0.24 0.88\n 0.1]": "Write it as JSON",
-    "{0.1,0.2}": "PostgreSQL",
-    "[0.1,0.2]": "JSON inside of text",
-    "uB4FPrgeBb4K1yM/zczMPQ==": "base64",
+    "a word": "One holds 'a' at position 0, which is no number",
+    "[0.1, 0.2": "begins with \\[ and does not end with \\]",
+    "[0.1 0.2 ... 0.9]": "leaves numbers out",
+    "7": "text of several with no brackets: --vector-encoding text",
 }
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_in_the_place_of_a_vector_is_shown_with_what_it_may_be(tmp_path: Path, text: str) -> None:
+def test_text_in_the_place_of_a_vector_is_shown_with_why_it_is_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"id": "a", "embedding": text}) + "\n")
     with pytest.raises(MappingError, match=TEXTS[text]) as caught:
@@ -157,7 +157,7 @@ def test_text_in_the_place_of_a_vector_is_shown_with_what_it_may_be(tmp_path: Pa
         ({"id": "a", "vector": {"default": [0.1, 0.2]}}, "Try --vector-column vector.default", "none has"),
         ({"object": "list", "data": [{"embedding": [0.1]}]}, "no column is named vector", "Try --vector-column data"),
         ({"text": "hello", "vector": [0.1]}, "no column is named id", "Try --id-column text"),
-        ({"ids": ["a"], "embeddings": [[0.1]]}, "'embeddings' is list", "metadata"),
+        ({"ids": ["a"], "embeddings": [[0.1]]}, "'ids' is list", "metadata"),
     ],
 )
 def test_what_is_advised_is_in_the_file_and_fits(tmp_path: Path, row: Any, words: str, never: str) -> None:

@@ -1,0 +1,163 @@
+"""Columns whose vectors are text or bytes: which encoding they have is found in their first rows, or is said.
+
+Such a column is given the type of what it holds, so that all that chooses columns knows it for vectors.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cyborg_ingest import sources as places_of
+from cyborg_ingest.formats import READERS
+from cyborg_ingest.model import ColumnMap
+from cyborg_ingest.rows.encodings import (
+    ENCODING,
+    HINT,
+    ONE_LIST,
+    SEEN,
+    STORED,
+    as_bytes,
+    decoded,
+    decoded_type,
+    is_encoded,
+)
+from cyborg_ingest.rows.kinds import is_list, is_text, storage_type
+from cyborg_ingest.rows.mapping import AUTO, MIXED, field_of
+from cyborg_ingest.rows.paths import head, steps
+from cyborg_ingest.rows.recognition import Guess, confirmed, recognised
+from cyborg_ingest.rows.roles import VECTOR
+from cyborg_ingest.rows.shaping import Shape
+from cyborg_ingest.rows.typed import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.formats.base import Layout, Sidecars
+    from cyborg_ingest.model import Chunk
+    from cyborg_ingest.rows.mapping import ColumnChoice
+
+_SAMPLED = 100
+_MOST_ROWS = 10_000
+"""So many rows are looked at for some that hold a vector."""
+
+
+def with_encodings(layout: Layout, choice: ColumnChoice, sidecars: Sidecars) -> Layout:
+    """The layout with the type of numbers for each column of vectors that is encoded.
+
+    That is the column that the user names or, where none with a name of vectors holds lists, those that have one.
+    Where the encoding cannot be told, the column's field says why.
+    """
+    if layout.arrays is not None:  # of named arrays, vectors are those in two dimensions
+        return layout
+    schema = layout.schema
+    for name in list(_candidates(schema, choice.vector)):
+        field = field_of(schema, name)
+        guess = _guess(layout, name, field, choice.encoding, sidecars)
+        marks = {**(field.metadata or {})}
+        if guess.encoding:
+            marks |= {ENCODING: guess.encoding.encode(), SEEN: guess.words.encode(), STORED: str(field.type).encode()}
+            is_lists = guess.encoding != ONE_LIST and is_list(storage_type(field.type))
+            kind = field.type if is_lists else decoded_type(field.type, guess.encoding)
+            schema = _replaced(schema, name, pa.field(field.name, kind, metadata=marks))
+        elif not is_list(storage_type(field.type)):
+            marks = {**marks, HINT: guess.words.encode(errors="replace")}
+            schema = _replaced(schema, name, field.with_metadata(marks))
+    return replace(layout, schema=schema)
+
+
+def encoding_of(schema: pa.Schema, columns: ColumnMap) -> str:
+    """The encoding of the column that holds the vectors; "" where they are lists."""
+    return _mark(schema, columns, ENCODING)
+
+
+def encoding_words(schema: pa.Schema, columns: ColumnMap) -> str:
+    """The words on it: "text, [..]"."""
+    return _mark(schema, columns, SEEN)
+
+
+def _mark(schema: pa.Schema, columns: ColumnMap, name: bytes) -> str:
+    marks = field_of(schema, columns.vector).metadata if columns.vector else None
+    return ((marks or {}).get(name) or b"").decode()
+
+
+def _candidates(schema: pa.Schema, given: str | None) -> Iterator[str]:
+    if given is not None:
+        try:
+            field = field_of(schema, given)
+        except KeyError:  # not there, or several: `resolve` knows
+            return
+        if _may_be(field):
+            yield given
+        return
+    named = [field for field in schema if field.name.lower() in VECTOR.names]
+    if not any(VECTOR.fits(field.type) and MIXED not in (field.metadata or {}) for field in named):
+        yield from (field.name for field in named if _may_be(field))
+
+
+def _may_be(field: pa.Field) -> bool:
+    """Whether it may hold encoded vectors; in JSON also one that holds lists in other rows."""
+    return is_encoded(field.type) or (MIXED in (field.metadata or {}) and is_list(storage_type(field.type)))
+
+
+def _guess(layout: Layout, name: str, field: pa.Field, asked: str, sidecars: Sidecars) -> Guess:
+    kind = storage_type(field.type)
+    if is_list(kind) and is_encoded(kind):
+        first = itertools.islice(_sampled(layout, ColumnMap(name, encoding=ONE_LIST), sidecars), 1)
+        is_one = all(map(_is_one_list, first))
+        return Guess(ONE_LIST, "a list of one list") if is_one else Guess("", "Each row holds several vectors.")
+    values: list[str | bytes] = []
+    for chunk in _sampled(layout, ColumnMap("", contents=name), sidecars):  # read as if they were contents
+        values += _values(plain(chunk.batch.column(chunk.columns.contents)))
+        if len(values) >= _SAMPLED:
+            break
+    return recognised(values) if asked == AUTO else confirmed(values, asked)
+
+
+def _sampled(layout: Layout, alone: ColumnMap, sidecars: Sidecars) -> Iterator[Chunk]:
+    """The first rows of one column, as they are."""
+    seen = 0
+    reader, most = READERS[layout.format], _SAMPLED if places_of.is_read_once(layout.uri) else _MOST_ROWS
+    for part in layout.parts:
+        for chunk in reader.read(part, alone, sidecars, rows=_SAMPLED):
+            yield Shape().apply(chunk)
+            seen += len(chunk.batch)
+            if seen >= most:
+                return
+
+
+def _is_one_list(chunk: Chunk) -> bool:
+    array = plain(chunk.batch.column(chunk.columns.vector))
+    return not decoded(array, ONE_LIST)[1] if is_encoded(array.type) else not chunk.faults
+
+
+def _values(array: pa.Array) -> list[str | bytes]:
+    """What is there of text and bytes, blank text left out; text that is no UTF-8 is as bytes are."""
+    if pa.types.is_union(array.type):
+        return [value for value in array.to_pylist() if value]
+    data = [value for value in as_bytes(array).to_pylist() if value and value.strip()]
+    return [value.decode(errors="replace") for value in data] if is_text(array.type) else data
+
+
+def _replaced(schema: pa.Schema, name: str, field: pa.Field) -> pa.Schema:
+    """The schema with another field in the place of one; or at the end of a path."""
+    place = schema.get_field_index(name)
+    if place >= 0:
+        return schema.set(place, field)
+    place = schema.get_field_index(head(name))
+    return schema.set(place, _inside(schema.field(place), steps(name)[1:], field))
+
+
+def _inside(outer: pa.Field, path: tuple[str | int, ...], field: pa.Field) -> pa.Field:
+    if not path:
+        return field.with_name(outer.name)
+    kind = storage_type(outer.type)
+    if is_list(kind):
+        return outer.with_type(pa.list_(_inside(kind.value_field, path[1:], field)))
+    fields = [kind.field(place) for place in range(kind.num_fields)]
+    return outer.with_type(
+        pa.struct([_inside(one, path[1:], field) if one.name == path[0] else one for one in fields])
+    )
