@@ -158,6 +158,4 @@ def _inside(outer: pa.Field, path: tuple[str | int, ...], field: pa.Field) -> pa
     if is_list(kind):
         return outer.with_type(pa.list_(_inside(kind.value_field, path[1:], field)))
     fields = [kind.field(place) for place in range(kind.num_fields)]
-    return outer.with_type(
-        pa.struct([_inside(one, path[1:], field) if one.name == path[0] else one for one in fields])
-    )
+    return outer.with_type(pa.struct([_inside(one, path[1:], field) if one.name == path[0] else one for one in fields]))
