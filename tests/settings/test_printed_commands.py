@@ -45,6 +45,8 @@ def other(name: str, default: Any, kind: type[Any]) -> Any:
         return ("a=b c", "-x=,") if declarations(kind)[name].repeats else ("a", "b c")
     if isinstance(default, int | float):
         return int(default) + 2
+    if choices := declarations(kind)[name].choices:
+        return choices[-1]
     return {"header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2}.get(
         name, "some thing"
     )
