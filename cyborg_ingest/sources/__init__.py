@@ -218,7 +218,10 @@ def check(several: Iterable[Seen], *, everything: bool = False) -> None:
 
     What was read before this call is then of the version that was seen.
     """
-    wanted = [one for one in several if everything or _store(one.uri).has_read(one.uri)]
+    _compare([one for one in several if everything or _store(one.uri).has_read(one.uri)])
+
+
+def _compare(wanted: Sequence[Seen]) -> None:
     for one, now in zip(wanted, _each(_version, [one.uri for one in wanted]), strict=True):
         if now != one.version:
             raise SourceChangedError(
@@ -230,10 +233,11 @@ def check(several: Iterable[Seen], *, everything: bool = False) -> None:
 
 @contextlib.contextmanager
 def unchanged(several: Sequence[Seen]) -> Iterator[None]:
-    """What is done in the `with` is done to one version of the files.
+    """What is done in the `with` is done to one version of the files, whichever process has looked at them first.
 
     Raises SourceChangedError in place of whatever a file that changed is taken for: damaged, cut short, of bad rows.
     """
+    _compare([one for one in several if not _store(one.uri).has_looked(one.uri)])
     try:
         yield
     except SourceChangedError:

@@ -147,6 +147,10 @@ class Store(Protocol):
         """What it is like now, without reading it; `versions.ABSENT` where it is not. Raises SourceError."""
         ...
 
+    def has_looked(self, uri: str) -> bool:
+        """Whether what is read of it now is sure to be compared with the version that was asked for last, here."""
+        ...
+
     def has_read(self, uri: str) -> bool:
         """Whether anything may have been read of it since its version was asked for."""
         ...

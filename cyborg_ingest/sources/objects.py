@@ -48,6 +48,8 @@ class ObjectStore:
         self._connections: dict[str, tuple[Any, str]] = {}
         """Of each object whose version was asked for, what reads it, and the etag that was told then."""
         self._small = SmallObjects()
+        self._looked: set[str] = set()
+        """Objects whose version was asked for."""
         self._unproved: set[str] = set()
         """Objects of which something was read since their version was asked for."""
 
@@ -167,6 +169,7 @@ class ObjectStore:
         And one more for a small object, the first time: whoever looks at it will read it.
         """
         system, path = self._system(uri)
+        self._looked.add(uri)
         self._unproved.discard(uri)
         self._connections.pop(uri, None)
         try:
@@ -181,6 +184,10 @@ class ObjectStore:
             return ABSENT
         except (OSError, pa.ArrowException) as error:
             raise SourceError(f"{uri} cannot be read: {_words(error)}") from None
+
+    def has_looked(self, uri: str) -> bool:
+        """See `base.Store`: a version that nobody here knows of would be taken for the right one."""
+        return uri in self._looked
 
     def has_read(self, uri: str) -> bool:
         """See `base.Store`."""

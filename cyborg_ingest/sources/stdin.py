@@ -62,6 +62,10 @@ class StandardInput:
         """See `base.Store`: what came once is read once."""
         return Version()
 
+    def has_looked(self, uri: str) -> bool:  # noqa: ARG002 - it has no version
+        """See `base.Store`."""
+        return True
+
     def has_read(self, uri: str) -> bool:  # noqa: ARG002 - there is one
         """See `base.Store`."""
         return False
