@@ -75,6 +75,8 @@ class Part:
     fingerprint: str = ""
     choice: str = ""
     """What chose the rows of it that are asked for, where their places did: `--skip`, `--sample`."""
+    lines_before: int | None = None
+    """The lines of the file before it, where the format has lines and they are known before reading."""
 
 
 @dataclass(frozen=True, slots=True)

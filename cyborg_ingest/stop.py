@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 from cyborg_ingest.errors import ExitCode, StoppedError
 
@@ -71,6 +76,16 @@ _thread = _Thread()
 def heed(stop: Stop) -> None:
     """From now on, whatever this thread waits for may be ended by this one."""
     _thread.stop = stop
+
+
+@contextlib.contextmanager
+def heeding(stop: Stop | None) -> Iterator[None]:
+    """The same, of what this thread waits for in the `with`."""
+    before, _thread.stop = _thread.stop, stop
+    try:
+        yield
+    finally:
+        _thread.stop = before
 
 
 def heeded() -> Stop | None:

@@ -66,6 +66,8 @@ MODULES = [
     "rows.compare",
     "check.verifier",
     "plan.reading",
+    "plan.parts",
+    "plan.tasks",
     "plan.selection",
     "plan.done",
     "rows.shaping",

@@ -14,7 +14,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, SourceError, first_line
-from cyborg_ingest.formats.base import PART_BYTES, Layout, check_names
+from cyborg_ingest.formats.base import PART_BYTES, Layout, ReadsOn, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.ends import NOT_READ, arrow_blocks, footer_of
 from cyborg_ingest.formats.messages import CheckedMessages, FileUnits, check_head
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
 
-    from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.formats.base import Kept, Sidecars
     from cyborg_ingest.model import ColumnMap
 
 BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
@@ -41,16 +41,12 @@ _PADDING = 256
 _BLOCK_BYTES = 1 << 20
 
 
-class ArrowReader:
+class ArrowReader(ReadsOn):
     """Arrow IPC files and streams, whichever the suffix says: Hugging Face's shards are streams called `.arrow`."""
 
     name = "arrow"
     suffixes: tuple[str, ...] = (".arrow", ".arrows", ".feather", ".ipc")
     is_bare = False
-
-    def __init__(self) -> None:
-        # where a Part begins -> the rows before it, kept as Parts are read one after another
-        self._bases: dict[tuple[str, str, int], int] = {}
 
     def claims(self, head: bytes) -> bool:
         """See `base.Reader`."""
@@ -93,51 +89,59 @@ class ArrowReader:
         )  # fmt: skip
         return parts, first * count
 
-    def read(
-        self,
-        part: Part,
-        columns: ColumnMap,
-        sidecars: Sidecars,
-        *,
-        rows: int,
-        start: int = 0,
+    def read_on(
+        self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
     ) -> Iterator[Chunk]:
-        """See `base.Reader`."""
-        yield from bounded(self._chunks(part, columns, rows, start, sidecars.unit_bytes), sidecars.max_row_bytes)
-
-    def _chunks(self, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
+        """See `base.Keeping`. Where the Part does not say what is before it, that is counted."""
+        unit = sidecars.unit_bytes
         with _translated(part.uri, SourceError, "it cannot be read further"):
-            before = self._rows_before(part, unit)
-            row = 0
-            for batch, begin, end in (_batches if part.stop else _streamed)(part, columns.read, unit):
-                _check(batch)
-                for place in range(max(0, start - row), len(batch), rows):
-                    piece = batch.slice(place, rows)
-                    size = begin + (end - begin) * (place + len(piece)) // len(batch)
-                    yield Chunk(part, row + place, before + row + place, piece, columns, size=size)
-                row += len(batch)
-            if part.rows is not None and row != part.rows:
-                raise SourceError(f"{part.uri}: it has {row} rows now and had {part.rows}. Is it being written?")
-            self._bases[part.uri, part.fingerprint, part.stop] = before + row
-
-    def _rows_before(self, part: Part, unit: int) -> int:
-        if not part.start:
-            return 0
-        key = part.uri, part.fingerprint, part.start
-        if key not in self._bases:
-            schema = _schema(part.uri, unit, is_file=True)
-            with _random(part.uri, schema, [_narrowest(schema)], unit) as reader:
-                self._bases[key] = sum(reader.get_batch(number).num_rows for number in range(part.start))
-        return self._bases[key]
+            before = _rows_before(part, unit)
+            batches = _batches(part, columns.read, unit, kept) if part.stop else _streamed(part, columns.read, unit)
+            yield from bounded(_chunks(part, columns, batches, rows, start, before), sidecars.max_row_bytes)
 
 
-def _batches(part: Part, names: Sequence[str], unit: int) -> Iterator[tuple[pa.RecordBatch, int, int]]:
-    """The Part's record batches of a file, each with where it begins and ends in the Part's bytes."""
+def _chunks(
+    part: Part,
+    columns: ColumnMap,
+    batches: Iterator[tuple[pa.RecordBatch, int, int]],
+    rows: int,
+    start: int,
+    before: int,
+) -> Iterator[Chunk]:
+    row = 0
+    for batch, begin, end in batches:
+        _check(batch)
+        for place in range(max(0, start - row), len(batch), rows):
+            piece = batch.slice(place, rows)
+            size = begin + (end - begin) * (place + len(piece)) // len(batch)
+            yield Chunk(part, row + place, before + row + place, piece, columns, size=size)
+        row += len(batch)
+    if part.rows is not None and row != part.rows:
+        raise SourceError(f"{part.uri}: it has {row} rows now and had {part.rows}. Is it being written?")
+
+
+def _rows_before(part: Part, unit: int) -> int:
+    """The rows of the file before a Part."""
+    if not part.start or part.first_row is not None:
+        return part.first_row or 0
     schema = _schema(part.uri, unit, is_file=True)
-    with _random(part.uri, schema, names, unit) as reader:
-        for number in range(part.start, part.stop):
-            begin, end = (part.size * (one - part.start) // (part.stop - part.start) for one in (number, number + 1))
-            yield reader.get_batch(number), begin, end
+    with _random(part.uri, schema, [_narrowest(schema)], unit) as reader:
+        return sum(reader.get_batch(number).num_rows for number in range(part.start))
+
+
+def _batches(part: Part, names: Sequence[str], unit: int, kept: Kept) -> Iterator[tuple[pa.RecordBatch, int, int]]:
+    """The Part's record batches of a file, each with where it begins and ends in the Part's bytes."""
+    reader = kept.get((part.uri, part.fingerprint, names), lambda: _columns_of(part.uri, names, unit))
+    for number in range(part.start, part.stop):
+        begin, end = (part.size * (one - part.start) // (part.stop - part.start) for one in (number, number + 1))
+        yield reader.get_batch(number), begin, end
+
+
+@contextlib.contextmanager
+def _columns_of(uri: str, names: Sequence[str], unit: int) -> Iterator[_Random]:
+    """A file's reader of these columns."""
+    with _random(uri, _schema(uri, unit, is_file=True), names, unit) as reader:
+        yield reader
 
 
 def _streamed(part: Part, names: Sequence[str], unit: int) -> Iterator[tuple[pa.RecordBatch, int, int]]:

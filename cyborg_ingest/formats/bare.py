@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
-from cyborg_ingest.formats.base import ORIGIN, Layout, checked_dimension, row_parts
+from cyborg_ingest.formats.base import ORIGIN, Layout, ReadsOn, checked_dimension, row_parts
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.sidecars import check_rows, open_sidecars, row_numbers
 from cyborg_ingest.model import Chunk, Part
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.formats.base import Kept, Sidecars
     from cyborg_ingest.formats.sidecars import Sidecar
     from cyborg_ingest.model import ColumnMap, Fault
 
@@ -46,7 +46,7 @@ class Shape:
     read: Callable[[io.BufferedReader, int, int, bool], npt.NDArray[Any]]
 
 
-class BareReader:
+class BareReader(ReadsOn):
     """What these formats share; each says how its own header is read."""
 
     name: str
@@ -93,26 +93,51 @@ class BareReader:
             is_numbered,
         )
 
-    def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
-        """See `base.Reader`."""
-        is_seekable = sources.is_seekable(part.uri)
-        size = sources.size(part.uri) if is_seekable else None
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(sources.reading(part.uri))
-            file = stack.enter_context(sources.streamed(part.uri))
-            shape = self.shape(part.uri, file, size)
-            opened = stack.enter_context(open_sidecars(sidecars))
-            first, stop = part.start + start, part.start
-            for row, numbers in _rows(file, shape, part, rows, start, is_seekable=is_seekable):
-                stop = row + len(numbers)
-                if stop <= first:
-                    continue
-                numbers, row = numbers[max(0, first - row) :], max(first, row)  # noqa: PLW2901 - what is left of it
-                pieces = _with_beside(part, columns, sidecars, opened, row, numbers, shape.row_bytes)
-                yield from bounded(pieces, sidecars.max_row_bytes)
-            if shape.rows is None:  # only now its rows are known
-                for sidecar in opened:
-                    _check_end(sidecar, part.uri, stop)
+    def read_on(
+        self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
+    ) -> Iterator[Chunk]:
+        """See `base.Keeping`: the files beside it stay open, too."""
+        with sources.reading(part.uri):
+            found = kept.get((part.uri, part.fingerprint, sidecars), lambda: self._opened(part.uri, sidecars))
+            try:
+                yield from _chunks(found, part, columns, sidecars, rows, start)
+            finally:
+                if not found.is_seekable:  # it cannot be read from its begin once more
+                    kept.close()
+
+    @contextlib.contextmanager
+    def _opened(self, uri: str, sidecars: Sidecars) -> Iterator[_Opened]:
+        is_seekable = sources.is_seekable(uri)
+        size = sources.size(uri) if is_seekable else None
+        with sources.streamed(uri) as file, open_sidecars(sidecars) as beside:
+            yield _Opened(file, self.shape(uri, file, size), is_seekable, beside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file whose header was read, and those beside it."""
+
+    file: io.BufferedReader
+    shape: Shape
+    is_seekable: bool
+    beside: list[Sidecar]
+
+
+def _chunks(
+    found: _Opened, part: Part, columns: ColumnMap, sidecars: Sidecars, rows: int, start: int
+) -> Iterator[Chunk]:
+    shape = found.shape
+    first, stop = part.start + start, part.start
+    for row, numbers in _rows(found.file, shape, part, rows, start, is_seekable=found.is_seekable):
+        stop = row + len(numbers)
+        if stop <= first:
+            continue
+        numbers, row = numbers[max(0, first - row) :], max(first, row)  # noqa: PLW2901 - what is left of it
+        pieces = _with_beside(part, columns, sidecars, found.beside, row, numbers, shape.row_bytes)
+        yield from bounded(pieces, sidecars.max_row_bytes)
+    if shape.rows is None:  # only now its rows are known
+        for sidecar in found.beside:
+            _check_end(sidecar, part.uri, stop)
 
 
 def _check_end(sidecar: Sidecar, uri: str, rows: int) -> None:

@@ -135,7 +135,8 @@ class Layout:
 class Kept:
     """What a reader leaves open from one Part to the next, since to open a file again costs more than to read a Part.
 
-    One thing at a time, by its key; whoever reads Parts one after another closes it at the end.
+    One thing at a time, by its key. It belongs to whoever reads Parts one after another, in any order, and who closes
+    it at the end; two threads have two.
     """
 
     def __init__(self) -> None:
@@ -193,8 +194,27 @@ class Keeping(Protocol):
     def read_on(
         self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
     ) -> Iterator[Chunk]:
-        """See `Reader.read`; what stays open is in `kept`."""
+        """See `Reader.read`; what stays open is in `kept`.
+
+        Where the format has lines and the Parts of a file follow on each other, it is a generator that returns how many
+        lines of the file lie before the next Part.
+        """
         ...
+
+
+class ReadsOn:
+    """`Reader.read` of such a format: a Part by itself."""
+
+    def read_on(
+        self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
+    ) -> Iterator[Chunk]:
+        """See `Keeping`."""
+        raise NotImplementedError
+
+    def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
+        """See `Reader`."""
+        with Kept() as kept:
+            yield from self.read_on(part, columns, sidecars, kept, rows=rows, start=start)
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.apart.borrowing import borrowed
 from cyborg_ingest.apart.process import LostError, MissingError, RefusedError
 from cyborg_ingest.errors import FormatError, MissingExtraError, SourceError
-from cyborg_ingest.formats.base import raised_for
+from cyborg_ingest.formats.base import ReadsOn, raised_for
 from cyborg_ingest.formats.ends import hdf5_end
 from cyborg_ingest.formats.named import Array, chunks, described, layout_of, row_shape, to_arrow
 from cyborg_ingest.rows.arrays import joined_text_array
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cyborg_ingest.apart.process import Process
-    from cyborg_ingest.formats.base import Layout, Sidecars
+    from cyborg_ingest.formats.base import Kept, Layout, Sidecars
     from cyborg_ingest.model import Chunk, ColumnMap, Part
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -37,7 +37,7 @@ _POINTER_BYTES = 16
 _SUPERBLOCK_BYTES = 96
 
 
-class Hdf5Reader:
+class Hdf5Reader(ReadsOn):
     """HDF5, with the extra `hdf5`."""
 
     name = "hdf5"
@@ -54,17 +54,27 @@ class Hdf5Reader:
             raise FormatError(
                 f"{uri}: HDF5 is read here and there, which no stream can show. Save it, decompressed, in a file."
             )
-        with _opened(uri, FormatError) as file:
+        with _translated(uri, FormatError), _opened(uri) as file:
             size = sources.size(uri)
             _check_whole(uri, size)
             arrays = [_described(found, size, sidecars) for found in file.described()]
             return layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True, vector=_VECTOR)
 
-    def read(self, part: Part, columns: ColumnMap, sidecars: Sidecars, *, rows: int, start: int = 0) -> Iterator[Chunk]:
-        """See `base.Reader`."""
-        with _opened(part.uri, SourceError) as file:
-            opened = {name: _Column(file, name) for name in file.open(columns.read, sidecars)}
+    def read_on(
+        self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
+    ) -> Iterator[Chunk]:
+        """See `base.Keeping`."""
+        key = part.uri, part.fingerprint, columns.read
+        with _translated(part.uri, SourceError):
+            opened = kept.get(key, lambda: _columns(part.uri, columns, sidecars))
             yield from chunks(part, columns, opened, sidecars, rows=rows, start=start)
+
+
+@contextlib.contextmanager
+def _columns(uri: str, columns: ColumnMap, sidecars: Sidecars) -> Iterator[dict[str, _Column]]:
+    """The data sets of a file that are read, by name."""
+    with _opened(uri) as file:
+        yield {name: _Column(file, name) for name in file.open(columns.read, sidecars)}
 
 
 def _check_whole(uri: str, size: int) -> None:
@@ -79,15 +89,21 @@ def _check_whole(uri: str, size: int) -> None:
 
 
 @contextlib.contextmanager
-def _opened(uri: str, kind: type[FormatError | SourceError]) -> Iterator[_File]:
-    """The file, to be asked about. Raises MissingExtraError, and `kind` where it is damaged."""
+def _opened(uri: str) -> Iterator[_File]:
+    """The file, to be asked about. Raises ApartError."""
+    with contextlib.ExitStack() as stack:
+        place = sources.native(uri)
+        file = None if isinstance(place, str) else stack.enter_context(place)
+        yield _File(stack.enter_context(borrowed(file)), uri, is_local=file is None)
+
+
+@contextlib.contextmanager
+def _translated(uri: str, kind: type[FormatError | SourceError]) -> Iterator[None]:
+    """Raises MissingExtraError, and `kind` where a file is damaged."""
     if importlib.util.find_spec("h5py") is None:
         raise _missing("there is no module h5py")
     try:
-        with contextlib.ExitStack() as stack:
-            place = sources.native(uri)
-            file = None if isinstance(place, str) else stack.enter_context(place)
-            yield _File(stack.enter_context(borrowed(file)), uri, is_local=file is None)
+        yield
     except MissingError as error:
         raise _missing(str(error)) from None
     except RefusedError as error:

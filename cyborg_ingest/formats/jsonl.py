@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats.base import PART_BYTES, Layout
+from cyborg_ingest.formats.base import PART_BYTES, Kept, Layout, ReadsOn
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
 from cyborg_ingest.formats.lines import check_encoding, stripped
@@ -15,7 +14,7 @@ from cyborg_ingest.formats.records import Gathered, Records, TooLarge, kept
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from typing import BinaryIO
 
     from cyborg_ingest.formats.base import Sidecars
@@ -33,24 +32,12 @@ _HINTS = {
 """Of what the first line begins with."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """Rows and lines of a file before some place in it."""
-
-    rows: int
-    lines: int
-
-
-class JsonlReader:
+class JsonlReader(ReadsOn):
     """JSON objects, one a line; blank lines are no rows."""
 
     name = "jsonl"
     suffixes: tuple[str, ...] = (".jsonl", ".ndjson", ".json")
     is_bare = False
-
-    def __init__(self) -> None:
-        # where a Part begins -> what stands before it, kept as Parts are read one after another
-        self._bases: dict[tuple[str, str, int], _Base] = {}
 
     def claims(self, head: bytes) -> bool:
         """See `base.Reader`."""
@@ -66,7 +53,8 @@ class JsonlReader:
         steps = range(0, size, PART_BYTES) if is_seekable else range(1)
         parts = tuple(
             Part(uri, self.name, number, start, min(size, start + PART_BYTES) if is_seekable else 0, None,
-                 None if start else 0, min(size, start + PART_BYTES) - start if is_seekable else size)
+                 None if start else 0, min(size, start + PART_BYTES) - start if is_seekable else size,
+                 lines_before=None if start else 0)
             for number, start in enumerate(steps)
         )  # fmt: skip
         estimate = sample.estimate(size, is_packed=not is_seekable)
@@ -75,33 +63,23 @@ class JsonlReader:
             has_schema=False, is_open=not sample.is_whole,
         )  # fmt: skip
 
-    def read(
-        self,
-        part: Part,
-        columns: ColumnMap,
-        sidecars: Sidecars,
-        *,
-        rows: int,
-        start: int = 0,
-    ) -> Iterator[Chunk]:
-        """See `base.Reader`."""
-        with sources.reading(part.uri), sources.streamed(part.uri) as file:
-            base = self._base(file, part, sidecars.max_row_bytes)
-            row, line = 0, base.lines
-            for group in _groups(file, part, base.lines, rows, sidecars.max_row_bytes):
+    def read_on(
+        self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
+    ) -> Generator[Chunk, None, int]:
+        """See `base.Keeping`. Where the Part does not say what is before it, that is read and counted."""
+        limit, row = sidecars.max_row_bytes, 0
+        with sources.reading(part.uri), Kept() as alone:
+            is_stream = not part.stop  # it cannot be sought in: it is opened for this one Part
+            file = (alone if is_stream else kept).get((part.uri, part.fingerprint), lambda: sources.streamed(part.uri))
+            if not is_stream:
+                file.seek(0)
+            rows_before, lines = _before(file, part, limit)
+            for group in _groups(file, part, lines, rows, limit):
                 if row + len(group.texts) > start:
-                    yield chunk_of(part, columns, group, row, base.rows).rows(start - row, len(group.texts))
+                    yield chunk_of(part, columns, group, row, rows_before).rows(start - row, len(group.texts))
                 row += len(group.texts)
-                line = group.last_line
-            self._bases[part.uri, part.fingerprint, part.stop] = _Base(base.rows + row, line)
-
-    def _base(self, file: BinaryIO, part: Part, limit: int) -> _Base:
-        if not part.start:
-            return _Base(0, 0)
-        key = part.uri, part.fingerprint, part.start
-        if key not in self._bases:
-            self._bases[key] = _count_before(file, part.start, limit)
-        return self._bases[key]
+                lines = group.last_line
+        return lines
 
 
 def _lines(file: BinaryIO, start: int, stop: int, limit: int) -> Iterator[tuple[bytes, int]]:
@@ -155,13 +133,22 @@ def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, limit: int
     yield Records(found.texts, found.lines, max(0, position - part.start), number)
 
 
-def _count_before(file: BinaryIO, start: int, limit: int) -> _Base:
+def _before(file: BinaryIO, part: Part, limit: int) -> tuple[int, int]:
+    """Rows and lines before a Part."""
+    if not part.start:
+        return 0, 0
+    if part.first_row is not None and part.lines_before is not None:
+        return part.first_row, part.lines_before
+    return _count_before(file, part.start, limit)
+
+
+def _count_before(file: BinaryIO, start: int, limit: int) -> tuple[int, int]:
     rows = lines = 0
     file.seek(0)
     for text, _ in _lines(file, 0, start, limit):
         lines += 1
         rows += bool(text.strip())
-    return _Base(rows, lines)
+    return rows, lines
 
 
 def _sample(uri: str, file: BinaryIO, limit: int) -> Sample:

@@ -15,7 +15,7 @@ import pyarrow.types as pt
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError, first_line
 from cyborg_ingest.formats import int96
-from cyborg_ingest.formats.base import Kept, Layout, check_names
+from cyborg_ingest.formats.base import Layout, ReadsOn, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.ends import NOT_READ, ParquetFooter, footer_of
 from cyborg_ingest.formats.pages import Limit, limit_of
@@ -26,7 +26,7 @@ from cyborg_ingest.rows.paths import above_lists
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cyborg_ingest.formats.base import BoundsOf, Sidecars
+    from cyborg_ingest.formats.base import BoundsOf, Kept, Sidecars
     from cyborg_ingest.rows.pruning import Bounds
 
 BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
@@ -45,7 +45,7 @@ _MOST_COLUMNS, _MOST_PIECES = 150_000, 400_000
 """Of a footer, which Arrow decodes whole: some 1,400 bytes for each column, and 900 for each in a row group."""
 
 
-class ParquetReader:
+class ParquetReader(ReadsOn):
     """Apache Parquet."""
 
     name = "parquet"
@@ -72,24 +72,11 @@ class ParquetReader:
                 row += group.num_rows
         return Layout(uri, self.name, schema, tuple(parts), row, row, sources.size(uri))
 
-    def read(
-        self,
-        part: Part,
-        columns: ColumnMap,
-        sidecars: Sidecars,
-        *,
-        rows: int,
-        start: int = 0,
-    ) -> Iterator[Chunk]:
-        """See `base.Reader`."""
-        with Kept() as kept:
-            yield from self.read_on(part, columns, sidecars, kept, rows=rows, start=start)
-
     def read_on(
         self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
     ) -> Iterator[Chunk]:
         """See `base.Keeping`: of a file with many columns, the footer takes longer to read than a row group."""
-        file = kept.get(part.uri, lambda: opened(part.uri))
+        file = kept.get((part.uri, part.fingerprint), lambda: opened(part.uri))
         try:
             found = _chunks(file, part, columns, rows, start, sidecars.unit_bytes)
             yield from bounded(found, sidecars.max_row_bytes)

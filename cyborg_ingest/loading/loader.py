@@ -30,6 +30,7 @@ from cyborg_ingest.loading.stored import Stored
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.ahead import ahead
 from cyborg_ingest.plan.cutting import chunk_rows
+from cyborg_ingest.plan.parts import PartEnd
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.loading.engines.base import Settled
     from cyborg_ingest.model import Batch, Chunk
-    from cyborg_ingest.plan.reading import PartEnd, Plan
+    from cyborg_ingest.plan.parts import PartEnd
+    from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.opening import Opened

@@ -14,7 +14,7 @@ from cyborg_ingest.loading.budget import Budget
 from cyborg_ingest.loading.log import Logged
 from cyborg_ingest.loading.remarks import Late
 from cyborg_ingest.loading.report import own_bytes
-from cyborg_ingest.plan.reading import PartEnd
+from cyborg_ingest.plan.parts import PartEnd
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Run:
             if not isinstance(one, PartEnd):
                 self.late.chunk(one)
                 yield one
-            elif self.journal is not None and one.part.rows is None:
+            elif self.journal is not None and one.part.rows is None and one.rows is not None:
                 self.journal.complete(one.part, one.rows)
 
     def batches(self, cut: Iterable[Batch]) -> Iterator[Batch]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow.types as pt
 
 from cyborg_ingest import sources as places
-from cyborg_ingest.formats import READERS
-from cyborg_ingest.formats.base import ORIGIN, Keeping, Kept
+from cyborg_ingest.formats.base import ORIGIN, Kept
+from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS
 from cyborg_ingest.plan.done import ENDLESS, nothing
-from cyborg_ingest.rows.columns import with_one_vector
+from cyborg_ingest.plan.parts import PartEnd, read_part
+from cyborg_ingest.plan.tasks import Tasks
 from cyborg_ingest.rows.kinds import is_bytes, is_uuid, storage_type
 from cyborg_ingest.rows.mapping import field_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     from cyborg_ingest.formats.base import Layout, Sidecars
     from cyborg_ingest.model import Chunk, ColumnMap, Part
     from cyborg_ingest.plan.done import Done
     from cyborg_ingest.plan.selection import Selection
+    from cyborg_ingest.rows.batches import Cutting
     from cyborg_ingest.rows.shaping import Shape
     from cyborg_ingest.sources import NotRead, Seen
 
@@ -59,14 +60,6 @@ class Source:
         if role == "metadata" and self.columns.constants:
             return True
         return any(name and not pt.is_null(field_of(self.layout.schema, name).type) for name in names)
-
-
-@dataclass(frozen=True, slots=True)
-class PartEnd:
-    """A Part was read to its end: it has so many rows."""
-
-    part: Part
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +108,27 @@ class Plan:
         Rows that are not asked for are part of a chunk, and marked in it; but not those past the limit. Rows that are
         held come too, in chunks of their own.
         """
+        tasks = self.tasks(rows, done)
         with Kept() as kept:
-            yield from self._read_all(rows, done, kept)
+            for task in tasks:
+                end = None
+                for one in read_part(task, kept=kept):
+                    if isinstance(one, PartEnd):
+                        tasks.tell(end := one)
+                    yield one
+                if end is None:  # it was stopped
+                    return
 
-    def _read_all(self, rows: int, done: Callable[[Part], Done], kept: Kept) -> Iterator[Chunk | PartEnd]:
-        left = _Left(self.selection.limit)
-        place = 0
-        for source, part in self._parts():
-            known = done(part)
-            places.expect(part.uri, known.marks.values())
-            total = part.rows if part.rows is not None else known.total
-            left.take(len(known.rows) - known.passed)
-            if (left.is_none() and not known.held) or not self._holds(source, part, place, total):
-                places.prove(part.uri, known.bytes_before(ENDLESS), discard=True)
-                place += total or 0
-                continue
-            chosen = replace(part, choice=self.selection.choice(place))
-            passed = yield from self._part(source, chosen, rows, known, place, left, kept)
-            places.prove(part.uri, known.bytes_before(ENDLESS), discard=True)
-            if passed is not None:
-                yield PartEnd(chosen, passed)
-                place += passed
+    def tasks(
+        self,
+        rows: int,
+        done: Callable[[Part], Done] = nothing,
+        *,
+        dimension: int | None = None,
+        cutting: Cutting = EMBEDDED_DEFAULTS,
+    ) -> Tasks:
+        """What is not done, a task for each Part, in order; `dimension` is for where the schemas do not fix it."""
+        return Tasks(self, done, rows=rows, dimension=self.dimension or dimension, cutting=cutting)
 
     def standing(self, done: Callable[[Part], Done]) -> Iterator[tuple[Part, int | None]]:
         """Every Part with its first row that is to be read on from, whatever is done behind it; None: it stands.
@@ -143,101 +136,38 @@ class Plan:
         Rows count in their order. What is loaded behind a gap would be older than the gap's own rows, so behind the
         first one nothing stands; but no row behind one that was in flight has its id.
         """
-        left = _Left(self.selection.limit)
+        left = ENDLESS if self.selection.limit is None else self.selection.limit
         place, is_broken = 0, False
         for source, part in self._parts():
             known = done(part)
             total = part.rows if part.rows is not None else known.total
             gap = 0 if is_broken else None
-            if not is_broken and not left.is_none() and self._holds(source, part, place, total):
-                gap = self._gap(known, place, total, left)
+            if not is_broken and left > 0 and self.holds(source, part, place, total):
+                gap, before = self._gap(known, place, total)
+                left -= before
+                gap = gap if left > 0 else None
             is_broken = is_broken or gap is not None
             yield part, gap
             place += total or 0
 
-    def _gap(self, known: Done, place: int, total: int | None, left: _Left) -> int | None:
-        """The first row of a Part that is asked for, not settled, and was not in flight."""
+    def _gap(self, known: Done, place: int, total: int | None) -> tuple[int | None, int]:
+        """The first row of a Part that is not settled, and was not in flight; how many before it were asked for."""
         if known.rows and known.choice != self.selection.choice(place):
-            return 0
+            return 0, 0
         gap = known.gap(total)
         before = sum(stop - start for start, stop in known.rows.within(0, ENDLESS if gap is None else gap))
-        left.take(before - known.passed)
-        return None if left.is_none() else gap
+        return gap, before - known.passed
 
     def _parts(self) -> Iterator[tuple[Source, Part]]:
         return ((source, part) for source in self.sources for part in source.layout.parts)
 
-    def _holds(self, source: Source, part: Part, place: int, total: int | None) -> bool:
+    def holds(self, source: Source, part: Part, place: int, total: int | None) -> bool:
         """Whether a row of the Part may be asked for."""
         if total is None:
             return True
         is_relevant = source.relevant is None or part.number in source.relevant
         return is_relevant and self.selection.may_have(place, place + total)
 
-    def _part(
-        self, source: Source, part: Part, rows: int, known: Done, place: int, left: _Left, kept: Kept
-    ) -> Generator[Chunk, None, int | None]:
-        """Yield what is missing or held of a Part; return how many rows it has, or None where the limit ended it."""
-        total = part.rows if part.rows is not None else known.total
-        start = known.first_to_read(total)
-        if start is None:
-            return total or 0
-        passed = start
-        for chunk in self._read(source, part, rows, start, kept):
-            passed = chunk.start + len(chunk.batch)
-            shaped = self.selection.applied(with_one_vector(source.shape.apply(chunk)), place + chunk.start)
-            for begin, stop, is_held in known.to_read(chunk.start, passed):
-                places.prove(part.uri, known.bytes_before(begin))
-                piece = shaped.rows(begin - chunk.start, stop - chunk.start)
-                if is_held:
-                    yield replace(piece, again=True)
-                elif not left.is_none():
-                    yield left.cut(piece)
-            if left.is_none() and not known.held.overlaps(passed, ENDLESS):
-                return None
-        return passed
-
-    def _read(self, source: Source, part: Part, rows: int, start: int, kept: Kept) -> Iterator[Chunk]:
-        """The Part's chunks, each only once it is proved to be of the files that were planned."""
-        with places.unchanged(source.seen):
-            reader = READERS[source.layout.format]
-            if isinstance(reader, Keeping):
-                chunks = reader.read_on(part, source.columns, self.sidecars, kept, rows=rows, start=start)
-            else:
-                chunks = reader.read(part, source.columns, self.sidecars, rows=rows, start=start)
-            for chunk in chunks:
-                places.check(source.seen)
-                mark = places.mark(part.uri)
-                yield chunk if mark is None else replace(chunk, mark=mark)
-
     def check(self) -> None:
         """Raise SourceChangedError unless all sources still are what was planned."""
         places.check([one for source in self.sources for one in source.seen], everything=True)
-
-
-class _Left:
-    """How many rows the limit leaves; counted down while they are read."""
-
-    def __init__(self, rows: int | None) -> None:
-        self._rows = rows
-
-    def is_none(self) -> bool:
-        return self._rows is not None and self._rows <= 0
-
-    def take(self, rows: int) -> None:
-        """Count rows that an earlier run has dealt with."""
-        if self._rows is not None:
-            self._rows -= rows
-
-    def cut(self, chunk: Chunk) -> Chunk:
-        """The chunk, without the rows past the limit."""
-        if self._rows is None:
-            return chunk
-        if chunk.chosen is None:
-            chunk = chunk.rows(0, self._rows)
-            self._rows -= len(chunk.batch)
-            return chunk
-        places = np.flatnonzero(chunk.chosen)[: self._rows]
-        is_last = len(places) == self._rows
-        self._rows -= len(places)
-        return chunk.rows(0, int(places[-1]) + 1) if is_last else chunk

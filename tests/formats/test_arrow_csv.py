@@ -655,17 +655,9 @@ def test_what_is_not_done_is_read_and_nothing_else(data: st.DataObject) -> None:
         def state(part: Part) -> Done:
             return Done(done.get(part.number, RangeSet()), part.rows)
 
-        arrow_reader_forgets(patch)
         found = list(cut(plan.chunks(data.draw(st.integers(1, 50)), state), 3, CUTTING))
         assert sorted(row for one in found for row in _rows(one)) == sorted(set(first) - acknowledged)
         assert [IDS[row] for row in places(found)] == [identity for one in found for identity in one.ids]
-
-
-def arrow_reader_forgets(patch: pytest.MonkeyPatch) -> None:
-    """As in a new process: what stands before a Part has to be counted."""
-    from cyborg_ingest.formats import READERS  # noqa: PLC0415 - for this alone
-
-    patch.setattr(READERS["arrow"], "_bases", {})
 
 
 def _rows(batch: Batch) -> list[tuple[int, int]]:
