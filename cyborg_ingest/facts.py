@@ -40,6 +40,8 @@ class PlannedSource:
     columns: Mapping[str, Any]
     """The same, as the options and the report have it."""
     left_out: tuple[str, ...] = ()
+    shape: str = ""
+    """In which known way rows are in it, in words; "" for the usual one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,22 @@ _IN_GENERAL = {
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """Where in a JSON document its rows are.
+
+    `kind`: "array", the elements of one; "keyed", the members of an object, by their name; "one", an object that is the
+    only row; "columns", arrays (or objects) of which each is a column; "split", arrays, and beside them the names of
+    what is in each. `path` leads there, name by name, and `places` are the bytes where it begins: of one value, or of
+    each column by its name. `is_sure`: there are no others, or the user has decided.
+    """
+
+    kind: str
+    path: tuple[str, ...]
+    places: tuple[tuple[str, int], ...]
+    is_sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A piece of a source that is read, and later resumed, by itself.
 
@@ -77,6 +93,7 @@ class Part:
     """What chose the rows of it that are asked for, where their places did: `--skip`, `--sample`."""
     lines_before: int | None = None
     """The lines of the file before it, where the format has lines and they are known before reading."""
+    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,8 @@ def _is_read_to_its_end(piece: Plan, rows: int) -> bool:
 
 def _facts(layout: Layout, looked_at: int, rows: int | None) -> SourceFacts:
     estimate = max(layout.rows_estimate, looked_at) if rows is None else rows
-    return SourceFacts(layout.uri, layout.format, rows, estimate, layout.size, layout.is_seekable, looked_at)
+    shown = layout.uri, layout.format, rows, estimate, layout.size, layout.is_seekable, looked_at
+    return SourceFacts(*shown, shape=layout.shape)
 
 
 def _total(plan: Plan, facts: Sequence[SourceFacts]) -> tuple[int | None, bool]:

@@ -34,6 +34,7 @@ class SourceFacts:
     size: int
     is_seekable: bool
     looked_at: int
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)

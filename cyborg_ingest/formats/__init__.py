@@ -16,7 +16,8 @@ from cyborg_ingest.formats.arrow import ArrowReader
 from cyborg_ingest.formats.bins import BinReader
 from cyborg_ingest.formats.delimited import DelimitedReader
 from cyborg_ingest.formats.hdf5 import Hdf5Reader
-from cyborg_ingest.formats.jsonarray import JsonArrayReader
+from cyborg_ingest.formats.jsonarray import JsonReader
+from cyborg_ingest.formats.jsonkinds import is_one_document
 from cyborg_ingest.formats.jsonl import JsonlReader
 from cyborg_ingest.formats.memory import MemoryReader
 from cyborg_ingest.formats.npy import NpyReader
@@ -37,7 +38,7 @@ _ALL: tuple[Reader, ...] = (
     ArrowReader(),
     DelimitedReader("csv", (".csv",), ","),
     DelimitedReader("tsv", (".tsv", ".tab"), "\t"),
-    JsonArrayReader(),
+    JsonReader(),
     VecsReader("fvecs", "<f4"),
     VecsReader("bvecs", "<u1"),
     VecsReader("ivecs", "<i4"),
@@ -71,7 +72,9 @@ def reader_for(uri: str, name: str | None = None) -> Reader:
         return named[0]
     with sources.reading(uri), sources.streamed(uri) as file:
         head = file.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-    claiming = next((reader for reader in named or READERS.values() if reader.claims(head)), None)
+        claiming = next((reader for reader in named or READERS.values() if reader.claims(head)), None)
+        if claiming is READERS[JsonlReader.name] and is_one_document(file, uri):
+            claiming = READERS[JsonReader.name]
     if claiming is not None:
         return claiming
     if not head:

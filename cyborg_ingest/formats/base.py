@@ -70,7 +70,8 @@ class Sidecars:
 
     Of bare vectors the files that hold what is not with them: ids, metadata, contents, row by row. `id_prefix` goes
     before the row number where there is no file of ids; `{file}` in it stands for the source's name without its
-    suffix. Of delimited files their `dialect`. A row of more than `max_row_bytes` is not decoded.
+    suffix. Of delimited files their `dialect`, of JSON documents where the `records` are. A row of more than
+    `max_row_bytes` is not decoded.
     """
 
     ids: Path | None = None
@@ -78,6 +79,7 @@ class Sidecars:
     metadata: Path | None = None
     contents: Path | None = None
     dialect: Dialect = Dialect()
+    records: str | None = None
     max_row_bytes: int = MAX_ROW_BYTES
 
     @property
@@ -114,7 +116,8 @@ class Layout:
     comes from; a column of text may show there, under `EXAMPLE`, how it begins. `arrays`: the columns may have
     different numbers of rows, and rows and parts are given once `named.resolve` has decided which are loaded.
     `has_schema`: a field that is not in the schema is in no row; of JSON only the first rows were looked at, and
-    `is_open` says that there are more. `notes`: what the user should know of it.
+    `is_open` says that there are more. `shape`: in which known way rows are in it, if it is not the usual one.
+    `notes`: what the user should know of it.
     """
 
     uri: str
@@ -129,7 +132,13 @@ class Layout:
     arrays: Arrays | None = None
     has_schema: bool = True
     is_open: bool = False
+    shape: str = ""
     notes: tuple[str, ...] = ()
+
+
+def shape_noted(uri: str, shape: str) -> tuple[str, ...]:
+    """The note on a file whose rows are not in the usual way in it."""
+    return (f"{uri}: it is read as {shape}.",) if shape else ()
 
 
 class Kept:

@@ -21,7 +21,7 @@ from cyborg_ingest.formats.fields import (
     value_decoder,
 )
 from cyborg_ingest.formats.numbers import number_parser
-from cyborg_ingest.formats.records import KEPT_TEXT, Records, TooLarge, parse_object
+from cyborg_ingest.formats.records import KEPT_TEXT, Named, Records, TooLarge, parse_object
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.mapping import REJECTED_KEY
@@ -180,7 +180,7 @@ class _Columns:
         found = None if isinstance(text, TooLarge) or self._key is None else _numbers_apart(text, self._key)
         numbers = None if found is None else self._parse(found[1])
         if found is not None and numbers is not None:
-            row = parse_object(found[0])
+            row = parse_object(Named.of(found[0], text.name) if isinstance(text, Named) else found[0])
             # elsewhere: it was not the vector, but a field of that name inside of another, or it is named twice
             if isinstance(row, dict) and value_at(row, self.names.vector) == _MARK:
                 return row, numbers

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.records import TooLarge, kept
+from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -16,6 +17,7 @@ _BLOCK_BYTES = 1 << 20
 _BEGIN_BYTES = 20_000
 """What is kept of a row that is too large."""
 _ESCAPE_BYTES = 2
+_SHOWN = 40
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _SCALAR = re.compile(rb'[^ \t\r\n,:"{}\[\]]*')
@@ -30,37 +32,66 @@ _IN_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,1000}', re.DOTALL)
 
 
 class JsonText:
-    """A window on the text, moved forward over it."""
+    """A window on the text, moved forward over it; what is damaged is an `error` of this kind."""
 
-    def __init__(self, file: BinaryIO, uri: str, limit: int) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        uri: str,
+        limit: int,
+        start: int = 0,
+        *,
+        error: type[FormatError | SourceError] = SourceError,
+    ) -> None:
         self.row = 0
         """The number of the next element."""
+        self.container = "array"
+        """What is open at last, for messages."""
         self._file = file
-        self._uri = uri
+        self.uri = uri
         self._limit = limit
+        self._error = error
         self._large = b""  # how an element begins of which no more is kept
         self._data = b""
-        self._before = 0  # bytes of the file before the window
+        self._before = start  # bytes of the file before the window
         self._kept = 0  # where in the window that begins which is still needed
         self._at = 0
 
+    @property
+    def place(self) -> int:
+        """The byte of the file that comes next."""
+        return self._before + self._at
+
     def begin(self) -> None:
-        """Pass the opening bracket. Raises FormatError."""
+        """Pass a byte order mark. Raises FormatError where nothing follows."""
         while len(self._data) < len(BOM) and self._more():
             pass
         self._at = len(BOM) if self._data.startswith(BOM) else 0
         if self.is_at_end():
-            raise FormatError(f"{self._uri}: the file is empty.")
-        if not self.passes(b"["):
-            sign = self._peek()
-            hint = " It looks like one object a line: say so with --format jsonl." if sign == b"{" else ""
-            raise FormatError(f"{self._uri}: it begins with {sign!r}, so it is no JSON array.{hint}")
+            raise FormatError(f"{self.uri}: the file is empty.")
+
+    def sign(self) -> bytes:
+        """The next sign, white space left out; none at the end."""
+        return b"" if self.is_at_end() else self._peek()
 
     def passes(self, sign: bytes) -> bool:
         """Move behind a sign if it is the next, white space left out."""
-        found = not self.is_at_end() and self._peek() == sign
+        found = self.sign() == sign
         self._at += found
         return found
+
+    def key(self) -> tuple[str, bytes]:
+        """Move behind a member's name and its colon; give the name, and its text. Raises SourceError."""
+        if self.sign() != b'"':
+            raise self.broken("a member of an object has no name")
+        text = self.value()[0]
+        try:
+            name = load_json(text)
+        except ValueError:
+            raise self.broken("the name of a member is no text, or very long") from None
+        if not self.passes(b":"):
+            raise self.broken(f"no colon follows the name {name[:_SHOWN]!r}")
+        return str(name), text
 
     def is_at_end(self) -> bool:
         """Whether nothing follows but white space."""
@@ -70,8 +101,14 @@ class JsonText:
                 return self._at == len(self._data)
 
     def element(self) -> tuple[bytes, int]:
-        """Move behind the next element; give its text and the place behind it. Raises SourceError."""
-        sign = b"" if self.is_at_end() else self._peek()
+        """Move behind the next element, and count it; give its text and the place behind it. Raises SourceError."""
+        found = self.value()
+        self.row += 1
+        return found
+
+    def value(self) -> tuple[bytes, int]:
+        """Move behind the next value; give its text and the place behind it. Raises SourceError."""
+        sign = self.sign()
         if sign in {b"{", b"["}:
             self._nested()
         elif sign == b'"':
@@ -80,19 +117,18 @@ class JsonText:
             self._skip(_SCALAR)
         if self._at == self._kept and not self._large:
             raise self.broken(f"row {self.row:,} is missing")
-        self.row += 1
         found, self._large = self._large, b""
         text = kept(self._data[self._kept : self._at], self._limit)
         return TooLarge.of(found, self._limit) if found else text, self._before + self._at
 
-    def broken(self, what: str) -> SourceError:
+    def broken(self, what: str) -> FormatError | SourceError:
         """The error of a text that ends here, or goes on as no array does."""
         if self._peek():
             place = f"byte {self._before + self._at:,}, {self._peek()!r}"
-            return SourceError(f"{self._uri}: {what} ({place}). The file is damaged; write it again.")
-        return SourceError(
-            f"{self._uri}: it ends in or before row {self.row:,}, and its array is not closed. It was cut short; copy "
-            "it again."
+            return self._error(f"{self.uri}: {what} ({place}). The file is damaged; write it again.")
+        return self._error(
+            f"{self.uri}: it ends in or before row {self.row:,}, and its {self.container} is not closed. It was cut "
+            "short; copy it again."
         )
 
     def _nested(self) -> None:

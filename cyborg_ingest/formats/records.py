@@ -17,6 +17,8 @@ _CHUNK_MEMORY = 64_000_000
 """And what it takes once it is parsed."""
 SAMPLED_ROWS = 100
 """So many rows tell which fields there are."""
+ID, NAME = "id", "_key"
+"""Where a row gets the name that it has in an object of rows."""
 _MOST_GROWTH = 1 + JSON_OBJECT_BYTES
 KEPT_TEXT = 10_000
 """What is kept of a row that is too large."""
@@ -71,6 +73,19 @@ class TooLarge(bytes):
         return found
 
 
+class Named(bytes):
+    """A row that has a name where it stands, which is its id unless it has another one."""
+
+    name = ""
+
+    @classmethod
+    def of(cls, text: bytes, name: str) -> Named:
+        """The text, and its name."""
+        found = cls(text)
+        found.name = name
+        return found
+
+
 def in_memory(text: bytes) -> int:
     """About what a row of JSON takes once it is parsed; of the many objects and arrays it may be, the most."""
     return len(text) + JSON_OBJECT_BYTES * text.count(b"{") + JSON_ARRAY_BYTES * text.count(b"[")
@@ -90,7 +105,17 @@ def parse_object(text: bytes) -> Json | str:
         value = load_json(text)
     except ValueError as error:
         return _complaint(text, error)
-    return value if isinstance(value, dict) else "column 1: it is no object"
+    if not isinstance(value, dict):
+        return "column 1: it is no object"
+    return _with_name(value, text.name) if isinstance(text, Named) else value
+
+
+def _with_name(row: Json, name: str) -> Json:
+    """The row with its name as its id; beside another id it is kept as another field."""
+    own = row.setdefault(ID, name)
+    if str(own) != name:
+        row.setdefault(NAME, name)
+    return row
 
 
 def _complaint(text: bytes, error: ValueError) -> str:

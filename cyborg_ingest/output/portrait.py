@@ -43,7 +43,8 @@ def _source(one: SourceFacts) -> str:
     rows = f"{one.rows:,}" if one.rows is not None else f"~{one.rows_estimate:,}" if one.rows_estimate else "unknown"
     size = f", {_bytes(one.size)}" if one.size else ""
     resumed = "read on from where it was stopped" if one.is_seekable else "read again and skipped"
-    return f"{one.uri}  {one.format}, {rows} rows{size}; a load that was stopped: {resumed}"
+    shape = f" ({one.shape})" if one.shape else ""
+    return f"{one.uri}  {one.format}{shape}, {rows} rows{size}; a load that was stopped: {resumed}"
 
 
 def _bytes(count: float) -> str:

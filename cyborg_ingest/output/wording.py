@@ -48,6 +48,7 @@ def plan(event: Planned) -> list[str]:
     lines += labelled("sources", *(_source(one) for one in shown))
     if len(event.sources) > len(shown):
         lines += labelled("", f"... and {len(event.sources) - len(shown)} more")
+    lines += labelled("shape", *dict.fromkeys(one.shape for one in event.sources if one.shape))
     lines += labelled("rows", _planned_rows(event))
     lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.sources))
     left_out = dict.fromkeys(name for one in event.sources for name in one.left_out)

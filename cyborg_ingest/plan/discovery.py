@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import posixpath
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, SourceNotFoundError, UsageError
 from cyborg_ingest.formats import by_suffix, others, reader_for
+from cyborg_ingest.formats.jsonforms import holds_rows
+from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.sources import LeftOut, Why
 
 if TYPE_CHECKING:
@@ -138,8 +141,17 @@ def _is_document(uri: str, is_row: Callable[[str, Json], bool]) -> bool:
     except ValueError:
         return False
     if isinstance(value, dict):
-        return not is_row(uri, value)
+        return not is_row(uri, value) and not _holds_rows(uri, text)
     return not isinstance(value, list) or bool(value and not any(isinstance(one, dict) for one in value))
+
+
+def _holds_rows(uri: str, text: bytes) -> bool:
+    try:
+        window = JsonText(io.BytesIO(text), uri, _LARGEST_DOCUMENT, error=FormatError)
+        window.begin()
+        return holds_rows(window)
+    except FormatError:
+        return False
 
 
 def _nothing_known(sources: Sequence[str], left_out: Sequence[LeftOut]) -> str:

@@ -121,7 +121,9 @@ def _sidecars(settings: SourceSettings) -> Sidecars:
         for path in (settings.ids, settings.metadata, settings.contents)
     )
     dialect = parse_dialect(settings.delimiter, settings.header, settings.column_types, settings.null_values)
-    return Sidecars(ids, settings.id_prefix or "", metadata, contents, dialect, settings.max_row_bytes)
+    return Sidecars(
+        ids, settings.id_prefix or "", metadata, contents, dialect, settings.records, settings.max_row_bytes
+    )
 
 
 def _filter(condition: str | None) -> Filter | None:
@@ -235,6 +237,10 @@ def _check_dialect(readers: list[Reader], sidecars: Sidecars) -> None:
         "--column-types": dialect.types,
         "--null-values": dialect.nulls,
     }
+    if sidecars.records is not None and not any(reader.name == "json" for reader in readers):
+        raise UsageError(
+            "--records: no source is a JSON document, and in other formats rows are in one place. Leave it out."
+        )
     option = next((option for option, value in given.items() if value), None)
     if option is not None and not any(isinstance(reader, Typing) for reader in readers):
         raise UsageError(f"{option}: no source is CSV or TSV, and other formats say this themselves. Leave it out.")
@@ -404,6 +410,7 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
         "rows": {name: getattr(settings, name) for name in _CHOOSING},
         **({"dialect": dialect} if (dialect := _dialect(settings)) else {}),
         **({"vector_encoding": settings.vector_encoding} if settings.vector_encoding != mapping.AUTO else {}),
+        **({"records": settings.records} if settings.records is not None else {}),
         **absolute,
     }
 

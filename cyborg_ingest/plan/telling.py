@@ -46,6 +46,7 @@ def _source(source: Source, asked: int | None, asked_estimate: int) -> PlannedSo
         roles=_roles(source),
         columns={name: getattr(columns, name) for name in (*columns.__slots__, "extra")},
         left_out=tuple(columns.left_out),
+        shape=layout.shape,
     )
 
 

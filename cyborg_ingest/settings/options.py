@@ -247,6 +247,14 @@ class SourceSettings(Settings):
         panel=_COLUMNS,
         metavar="A,B",
     )
+    records: str | None = option(
+        None,
+        "--records",
+        "Where in a JSON document the rows are, as in result.points; '.' is the document itself. By itself they are "
+        "found.",
+        panel=_COLUMNS,
+        metavar="PATH",
+    )
     id_column: str | None = option(None, "--id-column", "Column of the ids.", panel=_COLUMNS, metavar="NAME")
     vector_column: str | None = option(
         None,

@@ -26,12 +26,15 @@ from hypothesis import strategies as st
 from cyborg_ingest import formats as readers
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, MissingExtraError, SourceError, UsageError
-from cyborg_ingest.formats import base, jsonarray, jsontext, records
+from cyborg_ingest.formats import base, jsontext, records
+from cyborg_ingest.formats.jsonrows import rows_in
+from cyborg_ingest.formats.jsontext import JsonText
+from cyborg_ingest.model import Within
 from cyborg_ingest.plan.done import Done
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.rows.ranges import RangeSet
-from cyborg_ingest.settings.options import SourceSettings
+from cyborg_ingest.settings.options import MAX_ROW_BYTES, SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +143,12 @@ def test_an_array_is_read_whole_whoever_wrote_it(
     assert [int(row) + one.first_row - one.start for one in found for row in one.rows] == list(range(ROWS))
 
 
+def elements_of(text: bytes) -> list[tuple[bytes, int]]:
+    """What an array is taken apart into: the text of each element, and the place behind it."""
+    window = JsonText(io.BytesIO(text), "rows.json", MAX_ROW_BYTES)
+    return list(rows_in(window, Within("array", (), ((".", 0),))))
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text() | st.text('{}[]",:\\ \n/u', max_size=12),
@@ -154,7 +163,7 @@ def test_an_array_is_split_where_its_elements_end(rows: list[Any], block: int, a
     text = json.dumps(rows, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsontext, "_BLOCK_BYTES", block)
-        found = list(jsonarray.elements(io.BytesIO(text), "rows.json"))
+        found = elements_of(text)
     assert [json.loads(one) for one, _ in found] == json.loads(text)
     assert all(text[:end].endswith(one) for one, end in found)
 
@@ -166,7 +175,7 @@ def test_a_string_may_be_long_and_of_nothing_but_escapes(
 ) -> None:
     monkeypatch.setattr(jsontext, "_BLOCK_BYTES", block)
     text = f'[{{"a": "{string}", "b": {{}}}}, "{string}", 1 ]'.encode()
-    assert [json.loads(one) for one, _ in jsonarray.elements(io.BytesIO(text), "f")] == json.loads(text)
+    assert [json.loads(one) for one, _ in elements_of(text)] == json.loads(text)
 
 
 def test_an_array_is_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,8 +216,10 @@ GOOD = '{"id": "a", "vector": [1, 2]}'
         (" \n", "the file is empty"),
         ("[]", "its array is empty"),
         ("[1, 2]", "row 0, column 1: it is no object"),
-        ("12", "it begins with b'1', so it is no JSON array"),
-        (GOOD, "say so with --format jsonl"),
+        ("12", "it begins with b'1', so it is neither an array nor an object"),
+        (GOOD[:-1], "its document is not closed"),
+        (f"{GOOD} {GOOD}", "say so with --format jsonl"),
+        (f"{GOOD} x", "something follows where the document ends"),
         ("[", "it ends in or before row 0"),
         (f"[{GOOD}", "it ends in or before row 1,"),
         (f"[{GOOD},", "it ends in or before row 1,"),
@@ -232,7 +243,7 @@ def test_a_damaged_array_is_an_error_that_names_the_row(tmp_path: Path, text: st
 
 def test_an_object_over_several_lines_is_no_jsonl_and_the_error_says_what_would_be_read(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="line 1, column 2: .* --format json"):
-        batches(saved(tmp_path, json.dumps({"rows": [1]}, indent=1)))
+        batches(saved(tmp_path, json.dumps({"rows": [1]}, indent=1), "rows.jsonl"))
 
 
 def test_an_element_without_an_end_is_not_gathered_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -728,7 +739,7 @@ def test_none_of_them_waits_for_pandas(tmp_path: Path) -> None:
     script = f"""
 import sys
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.settings.options import SourceSettings
+from cyborg_ingest.settings.options import MAX_ROW_BYTES, SourceSettings
 for path in {paths!r}:
     assert sum(len(chunk.batch) for chunk in make_plan((path,), SourceSettings()).chunks(7)) == {ROWS}
 sys.exit("pandas" in sys.modules)

@@ -247,6 +247,8 @@ def test_json_that_may_be_rows_is_never_left_out(tmp_path: Path) -> None:
         plan(tmp_path)
     (tmp_path / "one.json").write_text(json.dumps([row("b")]))
     (tmp_path / "two.json").write_text(json.dumps({"ids": ["c"], "vectors": [[1, 2, 3]]}))
+    assert sorted(ids(plan(tmp_path))) == ["a", "b", "c"]
+    (tmp_path / "two.json").write_text(json.dumps({"ids": ["c"], "vectors": [[1, 2, 3], [4, 5, 6]]}))
     with pytest.raises(UsageError, match=r"two\.json"):
         plan(tmp_path)
 

@@ -1,0 +1,329 @@
+"""How a JSON document holds rows: in an array, by name, as columns; found by a look at what it begins with."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.records import TooLarge, parse_object
+from cyborg_ingest.model import Within
+from cyborg_ingest.rows.values import load_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.formats.jsontext import JsonText
+
+LOOK_BYTES = 16_000_000
+"""So far a document is looked at where rows are found in it; to its end where there are none, or columns."""
+_SAMPLED = 10
+_DEEPEST = 8
+_MOST_MEMBERS = 10_000
+_ROWS_BY_NAME = 3
+"""So many members of an object that are all rows, and so are those that follow."""
+_SHOWN = 5
+_RECORDS = "--records"
+ITSELF = "."
+"""In `--records`: the document."""
+_ID = re.compile(r"(?i:_?ids?|uuid|key|_key|pk|.*_(id|uuid|key))|.*[a-z]Id")
+
+
+@dataclass
+class Node:
+    """A value of the document, as far as it was looked at.
+
+    `sign` is what it begins with, at byte `place`. Of an array `count` is how many elements it has, `kinds` what the
+    first of them begin with, `texts` what these are where they are text. `holds_vectors`: the value is a list of
+    numbers, or has one in it; of an array of objects, its rows have.
+    """
+
+    path: tuple[str, ...]
+    sign: bytes
+    place: int
+    members: list[Node] = field(default_factory=list)
+    count: int = 0
+    kinds: set[bytes] = field(default_factory=set)
+    texts: list[Any] = field(default_factory=list)
+    is_numbers: bool = False
+    holds_vectors: bool = False
+    is_keyed: bool = False
+    is_cut: bool = False
+
+    @property
+    def name(self) -> str:
+        """As `--records` takes it."""
+        return ".".join(self.path) or ITSELF
+
+    def all(self) -> Iterator[Node]:
+        """It and all in it, the outer ones first."""
+        yield self
+        for one in self.members:
+            yield from one.all()
+
+    @property
+    def arrays(self) -> list[Node]:
+        """Its members that are arrays, but not those that only tell the names of others."""
+        names = {one.path[-1] for one in self.members}
+        return [one for one in self.members if one.sign == b"[" and not (one.texts and {*one.texts} <= names)]
+
+
+class EnoughError(Exception):
+    """Rows are found, and the rest of the document is not looked at."""
+
+
+class Survey:
+    """A look at a document."""
+
+    def __init__(self, text: JsonText, records: str | None) -> None:
+        self._text = text
+        self._records = records
+        self.root = Node((), b"", 0)
+        self.is_whole = True
+
+    def run(self) -> Survey:
+        """Look at all of it, or at enough. Raises FormatError where a name is twice, and what the text raises."""
+        try:
+            self.value(self.root, 0)
+            if self._text.sign() == self.root.sign == b"{":
+                raise FormatError(
+                    f"{self._text.uri}: an object follows where the first one ends, so it is no document. It looks "
+                    "like one object a line: say so with --format jsonl."
+                )
+            if not self._text.is_at_end():
+                raise self._text.broken("something follows where the document ends")
+        except EnoughError:
+            self.is_whole = False
+        return self
+
+    def value(self, node: Node, depth: int) -> None:
+        """Look at the next value and move behind it."""
+        node.sign, node.place = self._text.sign(), self._text.place
+        if node.sign == b"[":
+            self._array(node)
+        elif node.sign == b"{" and depth < _DEEPEST:
+            self._object(node, depth)
+        else:
+            self._text.value()
+
+    def _array(self, node: Node) -> None:
+        text = self._text
+        text.passes(b"[")
+        is_open = not text.passes(b"]")
+        while is_open:
+            sign = text.sign()
+            found = text.value()[0]
+            if node.count < _SAMPLED:
+                self._sample(node, sign, found)
+            node.count += 1
+            self._end_if_enough(node, has_rows=b"{" in node.kinds and node.holds_vectors)
+            is_open = text.passes(b",")
+            if not is_open and not text.passes(b"]"):
+                raise text.broken(f"element {node.count - 1:,} of {node.name} is followed by neither a comma nor ]")
+
+    def _end_if_enough(self, node: Node, *, has_rows: bool) -> None:
+        is_wanted = has_rows if self._records is None else node.name == self._records
+        if is_wanted and self._text.place > LOOK_BYTES:
+            raise EnoughError
+
+    def _sample(self, node: Node, sign: bytes, found: bytes) -> None:
+        node.kinds.add(sign)
+        value = _loaded(found)
+        if isinstance(value, str):
+            node.texts.append(value)
+        node.is_numbers = node.is_numbers or _is_number(value)
+        node.holds_vectors = node.holds_vectors or holds_vectors(value)
+
+    def _object(self, node: Node, depth: int) -> None:
+        text = self._text
+        text.passes(b"{")
+        seen: set[str] = set()
+        is_open = not text.passes(b"}")
+        while is_open:
+            name, _ = text.key()
+            node.count += 1
+            if node.is_keyed or node.is_cut:
+                text.value()
+                self._end_if_enough(node, has_rows=node.is_keyed)
+            else:
+                self._member(node, name, seen, depth)
+            is_open = text.passes(b",")
+            if not is_open and not text.passes(b"}"):
+                raise text.broken(f"member {name!r} of {node.name} is followed by neither a comma nor }}")
+        node.holds_vectors = any(one.is_numbers or (one.holds_vectors and one.sign == b"{") for one in node.members)
+
+    def _member(self, node: Node, name: str, seen: set[str], depth: int) -> None:
+        if name in seen:
+            raise FormatError(f"{self._text.uri}: {node.name} has two members named {name!r}. Write it with one.")
+        seen.add(name)
+        child = Node((*node.path, name), b"", 0)
+        node.members.append(child)
+        self.value(child, depth + 1)
+        node.is_keyed = len(seen) == _ROWS_BY_NAME and all(map(is_row, node.members))
+        node.is_cut = len(seen) >= _MOST_MEMBERS
+
+
+def _loaded(text: bytes) -> Any:
+    if isinstance(text, TooLarge):
+        return parse_object(text)
+    try:
+        return load_json(text)
+    except ValueError:  # of what is no JSON its reader says so
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def holds_vectors(value: Any, depth: int = _DEEPEST) -> bool:
+    """Whether a value is a list of numbers, or has one in it, in the first items of its lists."""
+    if isinstance(value, dict) and depth:
+        return any(holds_vectors(one, depth - 1) for one in value.values())
+    if isinstance(value, list) and value:
+        return _is_number(value[0]) or (depth > 0 and holds_vectors(value[0], depth - 1))
+    return False
+
+
+def is_row(node: Node) -> bool:
+    """Whether an object is itself a row: it has a vector of its own, and what it holds are no rows."""
+    return node.sign == b"{" and node.holds_vectors and not any(is_array_of_rows(one) for one in node.all())
+
+
+def is_array_of_rows(node: Node) -> bool:
+    """Whether an array has objects as its elements."""
+    return node.sign == b"[" and b"{" in node.kinds
+
+
+def is_columns(node: Node) -> bool:
+    """Whether an object's arrays are columns: several, and vectors in one of them."""
+    arrays = node.arrays
+    return len(arrays) > 1 and any(b"[" in one.kinds and one.holds_vectors for one in arrays)
+
+
+def is_columns_by_index(node: Node) -> bool:
+    """Whether an object's members are columns as pandas writes them: objects with the same names, each of one kind."""
+    names = [[one.path[-1] for one in member.members] for member in node.members]
+    least = min(map(len, names), default=0)
+    is_alike = len(names) > 1 and least > 0 and all(one[:least] == names[0][:least] for one in names)
+    is_even = all(len({_kind(one.sign) for one in member.members} - {b"n"}) <= 1 for member in node.members)
+    has_vectors = any(one.is_numbers for member in node.members for one in member.members)
+    return is_alike and is_even and has_vectors and not all(map(is_row, node.members))
+
+
+def _kind(sign: bytes) -> bytes:
+    """What begins with a sign: numbers begin with several."""
+    return b"0" if sign.isdigit() or sign == b"-" else sign
+
+
+def is_by_name(node: Node) -> bool:
+    """Whether an object's members are rows: all are objects, some with vectors, and the others have their fields."""
+    if node.is_keyed:
+        return True
+    rows = [{inner.path[-1] for inner in one.members} for one in node.members if is_row(one)]
+    names = [{inner.path[-1] for inner in one.members} for one in node.members]
+    is_all = all(one.sign == b"{" for one in node.members)
+    return bool(rows) and is_all and all(any(one & fields == one for fields in rows) for one in names)
+
+
+def is_split(node: Node) -> bool:
+    """Whether an object has rows as arrays, and the names of what is in them, as pandas' orient="split"."""
+    found = {one.path[-1]: one for one in node.members}
+    data, columns = found.get("data"), found.get("columns")
+    return bool(data and columns and b"[" in data.kinds and columns.texts and columns.count == len(columns.texts))
+
+
+def form_of(text: JsonText, records: str | None) -> tuple[Within, str]:
+    """Where the rows of the document are that begins here, and in words.
+
+    Raises FormatError where that cannot be told, or the user is wrong; SourceError where it breaks off.
+    """
+    if records is None and text.sign() == b"[":
+        return Within("array", (), ((ITSELF, text.place),)), ""
+    return _chosen(text.uri, Survey(text, records).run(), records)
+
+
+def _chosen(uri: str, survey: Survey, records: str | None) -> tuple[Within, str]:
+    root = survey.root
+    if records is not None:
+        node = next((one for one in root.all() if one.name == records), None)
+        if node is None:
+            raise FormatError(f"{uri}: --records names {records!r}, which is not there. {_what_is_there(root)}")
+        return _form(uri, node, is_sure=True)
+    likely = list(_candidates(root))
+    having = [one for one in likely if one.holds_vectors or one.sign == b"{"] or likely
+    if len(having) > 1:
+        options = " or ".join(f"{_RECORDS} {shlex.quote(one.name)}" for one in having[:_SHOWN])
+        raise FormatError(f"{uri}: rows could be in more than one place. Say in which with {options}.")
+    return _form(uri, having[0] if having else root, is_sure=survey.is_whole)
+
+
+def holds_rows(text: JsonText) -> bool:
+    """Whether vectors are in the document in a way that rows are, but not as one row. Raises FormatError."""
+    found = Survey(text, None).run().root
+    return any(one is not found and one.holds_vectors for one in _candidates(found)) or is_columns(found)
+
+
+def _candidates(node: Node) -> Iterator[Node]:
+    """The values that could hold the rows, none of which is part of another."""
+    if is_array_of_rows(node):
+        yield node
+    elif node.sign == b"{":
+        rows = [one for one in node.members if is_row(one)]
+        if is_columns(node) or is_columns_by_index(node) or is_split(node) or is_by_name(node):
+            yield node
+        elif rows and not _has_id(node) and not any(one.is_numbers for one in node.members):
+            yield from (inner for one in node.members for inner in _candidates(one))
+        else:
+            inner = [one for member in node.members if not is_row(member) for one in _candidates(member)]
+            if node.holds_vectors and (_has_id(node) or not inner):
+                yield node
+            yield from inner
+
+
+def _has_id(node: Node) -> bool:
+    """Whether a member of it that is no array and no object is named like an id."""
+    return any(looks_like_id(one.path[-1]) and one.sign not in {b"[", b"{"} for one in node.members)
+
+
+def looks_like_id(name: str) -> bool:
+    """Whether a name is one that ids have."""
+    return _ID.fullmatch(name) is not None
+
+
+def _form(uri: str, node: Node, *, is_sure: bool) -> tuple[Within, str]:
+    where = f" in {node.name}" if node.path else ""
+    if node.sign == b"[":
+        if node.count and b"{" not in node.kinds:
+            raise FormatError(f"{uri}: the elements of {node.name} are no objects, so they are no rows.")
+        return Within("array", node.path, ((node.name, node.place),), is_sure), f"rows{where}" if node.path else ""
+    if node.sign != b"{":
+        raise FormatError(f"{uri}: it begins with {node.sign!r}, so it is neither an array nor an object.")
+    if is_split(node):
+        places = tuple((one.path[-1], one.place) for one in node.members if one.path[-1] in {"columns", "data"})
+        return Within("split", node.path, places), f"arrays, and the names of their items{where}"
+    if is_columns(node):
+        return _columns(uri, node, node.arrays), f"columns{where}"
+    if is_columns_by_index(node):
+        return _columns(uri, node, node.members), f"columns{where}"
+    kind, words = ("keyed", f"rows by their id{where}") if is_by_name(node) else ("one", f"one row{where}")
+    return Within(kind, node.path, ((node.name, node.place),), is_sure), words
+
+
+def _columns(uri: str, node: Node, columns: list[Node]) -> Within:
+    """The columns of an object. Raises FormatError where they are not of one length."""
+    first, *others = columns
+    other = next((one for one in others if one.count != first.count), None)
+    if other is not None:
+        raise FormatError(
+            f"{uri}: {first.name!r} has {first.count:,} values and {other.name!r} has {other.count:,}: as columns they "
+            "do not belong together. Write it again, or without one of them."
+        )
+    return Within("columns", node.path, tuple((one.path[-1], one.place) for one in columns))
+
+
+def _what_is_there(root: Node) -> str:
+    names = [one.name for one in root.all() if one.sign in {b"[", b"{"} and one.path]
+    return f"There are {', '.join(names[:20])}." if names else "There are no arrays and no objects in it."

@@ -1,0 +1,53 @@
+"""Whether text that begins with an object is one document, or has an object on each line."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.formats.jsonforms import LOOK_BYTES
+from cyborg_ingest.formats.jsontext import JsonText
+from cyborg_ingest.formats.lines import BOM
+from cyborg_ingest.rows.values import load_json
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+
+def is_one_document(file: BinaryIO, uri: str) -> bool:
+    """Whether an object is all that there is, or all that can be seen; the file stands at its first byte.
+
+    The first line alone does not tell: it may be a damaged row, or all of a document.
+    """
+    lines = [_line(file), _line(file)]
+    if _is_object(lines[0].removeprefix(BOM)):
+        return not lines[1]
+    text = b"".join(lines) + file.read(LOOK_BYTES)
+    return _ends_with_first(text, uri) or not _is_object(lines[1])
+
+
+def _line(file: BinaryIO) -> bytes:
+    """The next line that is not blank, or how it begins; nothing at the end."""
+    while line := file.readline(LOOK_BYTES):
+        if line.strip():
+            return line
+    return b""
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(load_json(line), dict)
+    except ValueError:
+        return False
+
+
+def _ends_with_first(text: bytes, uri: str) -> bool:
+    """Whether nothing follows the first value."""
+    window = JsonText(io.BytesIO(text), uri, LOOK_BYTES)
+    try:
+        window.begin()
+        window.value()
+        return window.is_at_end()
+    except (FormatError, SourceError):
+        return False
