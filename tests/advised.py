@@ -106,8 +106,8 @@ def _delimited() -> None:
         "rows.csv": f"id,vector,n,w\na,{vector},1,x\nb,{vector},2,y\n",
         "numbers.csv": "1,2,3,4\n5,6,7,8\n",
         "semi.csv": "id;v1;v2;v3;v4\na;1;2;3;4\nb;1;2;3;4\n",
-        "excel.csv": "sep=;\nid;v1;v2;v3;v4\na;1;2;3;4\n",
-        "plain.csv": "id;v1;v2;v3;v4\na;1;2;3;4\n",
+        "comma.csv": "id;v1;v2;v3;v4\na;0,1;0,2;0,3;0,4\n",
+        "signs.csv": "id;v1;v2;v3;v4;a|b\na;1;2;3;4;5\n",
         "nulls.csv": f"id,vector,n\na,{vector},1\nb,{vector},NA\n",
         "mixed.csv": "id,vector,n\n" + "".join(f"{n},{vector},{'x' if n == 150 else n}\n" for n in range(151)),
         "scalar.csv": "id,x,y,z,w\na,1,2,3,4\n",
@@ -250,9 +250,9 @@ FORMATS = _upserts({
     "If it has no header, say --no-header": (
         "numbers.csv",
         "numbers.csv --no-header --vector-column column0,column1,column2,column3 --id-template '{row}'"),
-    "say so with --delimiter {}": ("semi.csv", "semi.csv --delimiter ; --vector-column 'v*'"),
-    "is for Excel alone. Remove it, and say the delimiter with --delimiter": (
-        "excel.csv", "plain.csv --delimiter ; --vector-column 'v*'"),
+    "If {} is a number, say --decimal '{}'": (
+        "comma.csv --vector-column 'v*'", "comma.csv --vector-column 'v*' --decimal ,"),
+    "say so with --delimiter {}": ("signs.csv", "signs.csv --delimiter ; --vector-column 'v*'"),
     "--delimiter is {}": ("rows.csv --delimiter ;;", "rows.csv --delimiter ,"),
     "--column-types {} has not the form NAME=TYPE": (
         "rows.csv --column-types n", "rows.csv --column-types n=int"),

@@ -55,13 +55,15 @@ class Dialect:
     """What the user says of delimited files, whose bytes do not tell it.
 
     `has_header` None: the first line names the columns, unless it looks like a row. `types`: the kind of a column by
-    its name, see `cells.Kind`. `nulls`: cells that stand for nothing, beside the empty one.
+    its name, see `cells.Kind`. `nulls`: cells that stand for nothing, beside the empty one. `decimal`:
+    the sign before the fractions of numbers.
     """
 
     delimiter: str | None = None
     has_header: bool | None = None
     types: tuple[tuple[str, str], ...] = ()
     nulls: tuple[str, ...] = ()
+    decimal: str = "."
 
 
 @dataclass(frozen=True, slots=True)

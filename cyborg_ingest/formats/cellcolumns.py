@@ -13,6 +13,7 @@ import pyarrow as pa
 from cyborg_ingest.formats.bounds import too_large
 from cyborg_ingest.formats.cells import (
     FITS,
+    NUMBERS,
     SAID_FITS,
     WORDS,
     Kind,
@@ -21,6 +22,7 @@ from cyborg_ingest.formats.cells import (
     numbers,
     to_arrow,
     value_of,
+    with_point,
 )
 from cyborg_ingest.formats.fields import mixed_array
 from cyborg_ingest.formats.numbers import number_parser
@@ -85,6 +87,7 @@ class CellColumns:
     def _as_seen(self, name: str, texts: list[str | None]) -> pa.Array:
         """A column as a condition sees it: of its kind, whatever role it has; what is none of it is text."""
         kind = self._seen[name]
+        texts = self._with_points(texts, kind)
         if kind is Kind.TEXT or (kind is not Kind.VECTOR and all_fit(kind, [one for one in texts if one is not None])):
             return to_arrow(texts, kind)
         return mixed_array([None if text is None else value_of(text, kind) for text in texts])
@@ -126,12 +129,20 @@ class CellColumns:
             vectors = [None if text is None else numbers(text, self._parse) for text in texts]
             self._refuse(name, texts, [vector is not None for vector in vectors])
             return list_array(vectors)
-        if all_fit(kind, [text for text in texts if text is not None]):
-            return to_arrow(texts, kind)
+        pointed = self._with_points(texts, kind)
+        if all_fit(kind, [text for text in pointed if text is not None]):
+            return to_arrow(pointed, kind)
         fits = self._fits(name)
-        fitting = [text is None or fits(text) for text in texts]
+        fitting = [text is None or fits(text) for text in pointed]
         self._refuse(name, texts, fitting)
-        return to_arrow([text if fit else None for text, fit in zip(texts, fitting, strict=True)], kind)
+        return to_arrow([text if fit else None for text, fit in zip(pointed, fitting, strict=True)], kind)
+
+    def _with_points(self, texts: list[str | None], kind: Kind) -> list[str | None]:
+        """Numbers as they are written with a decimal point."""
+        decimal = self._form.decimal
+        if decimal == "." or kind not in NUMBERS:
+            return texts
+        return [None if text is None else with_point(text, decimal) for text in texts]
 
     def _fits(self, name: str) -> Callable[[str], bool]:
         """A component may be any number; what the user has said is taken freely."""
@@ -158,7 +169,7 @@ class CellColumns:
         cells = {
             name: "" if text in self._form.nulls else text for name, text in zip(self._form.names, row, strict=True)
         }
-        value = {name: value_of(cells[name], self._kinds[name]) if cells[name] else None for name in names.read}
+        value = {name: self._value(name, cells[name]) if cells[name] else None for name in names.read}
         metadata = _parsed(cells[names.metadata]) if names.metadata else None
         if names.metadata_columns:
             more = {name: value[name] for name in names.metadata_columns if value[name] is not None}
@@ -170,6 +181,12 @@ class CellColumns:
             "contents": value[names.contents] if names.contents else None,
         }
         return {name: one for name, one in found.items() if one is not None}
+
+    def _value(self, name: str, text: str) -> Any:
+        kind = self._kinds[name]
+        pointed = with_point(text, self._form.decimal) if kind in NUMBERS else text
+        found = value_of(pointed, kind)
+        return text if found is pointed else found
 
 
 def _parsed(text: str) -> Any:

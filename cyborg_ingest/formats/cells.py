@@ -6,6 +6,7 @@ column is believed, and taken more freely: 007 is no whole number by itself, and
 
 from __future__ import annotations
 
+import datetime
 import enum
 import math
 import re
@@ -34,6 +35,14 @@ _EXACT = 1 << 53
 """A whole number beyond it may not be a float64; an account's number of 20 digits stays text."""
 _LONGEST_WHOLE = 20
 _NAN = "nan"
+_MOMENT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(?:Z|UTC|([+-])(\d\d):?(\d\d)?)?",
+    re.ASCII,
+)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+_DAY = 86_400_000
+_SWAPPED = str.maketrans(",.", ".,")
 _CELLS = 10_000
 _END = "\x1e"
 _TRUE, _FALSE = {"true", "t", "1", "yes", "y"}, {"false", "f", "0", "no", "n"}
@@ -45,10 +54,13 @@ class Kind(str, enum.Enum):
     INT = "int"
     FLOAT = "float"
     BOOL = "bool"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
     VECTOR = "vector"
     TEXT = "text"
 
 
+NUMBERS = frozenset({Kind.INT, Kind.FLOAT})
 _PLAIN = {
     Kind.INT: re.compile(rf"(?:(?:0|-?[1-9][0-9]{{0,14}}){_END})*"),
     Kind.FLOAT: re.compile(rf"(?:-?(?:0|[1-9][0-9]{{0,14}})(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{{1,2}})?{_END})*"),
@@ -61,6 +73,8 @@ ARROW = {
     Kind.INT: pa.int64(),
     Kind.FLOAT: pa.float64(),
     Kind.BOOL: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.TIMESTAMP: pa.timestamp("ms"),
     Kind.VECTOR: pa.list_(pa.float64()),
     Kind.TEXT: pa.string(),
 }
@@ -68,12 +82,14 @@ _KINDS = {kind: name for name, kind in ARROW.items()}
 _SIGNS = {"tab": "\t", "\\t": "\t"}
 _ALIASES = {
     "integer": "int", "int64": "int", "float64": "float", "double": "float", "boolean": "bool", "str": "text",
-    "string": "text", "list": "vector",
+    "string": "text", "list": "vector", "datetime": "timestamp",
 }  # fmt: skip
 PLURALS = {
     Kind.INT: "whole numbers",
     Kind.FLOAT: "numbers",
     Kind.BOOL: "true and false",
+    Kind.DATE: "dates",
+    Kind.TIMESTAMP: "timestamps",
     Kind.VECTOR: "arrays of numbers",
     Kind.TEXT: "text",
 }
@@ -81,19 +97,21 @@ WORDS = {
     Kind.INT: "a whole number",
     Kind.FLOAT: "a number",
     Kind.BOOL: "true or false",
+    Kind.DATE: "a date as in 2024-12-31",
+    Kind.TIMESTAMP: "a timestamp as in 2024-12-31 23:59:59",
     Kind.VECTOR: "an array of numbers",
     Kind.TEXT: "text",
 }
 
 
 def parse_dialect(
-    delimiter: str | None, has_header: bool | None, types: Iterable[str], nulls: Iterable[str]
+    delimiter: str | None, has_header: bool | None, types: Iterable[str], nulls: Iterable[str], decimal: str = "."
 ) -> Dialect:
     """What the options for delimited files say. Raises UsageError."""
     sign = _SIGNS.get(delimiter or "", delimiter)
     if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '\r\n"\0'):
         raise UsageError(f"--delimiter is {delimiter!r}; it is one character of ASCII and no quote, or tab.")
-    return Dialect(sign, has_header, tuple(map(_parse_type, types)), tuple(nulls))
+    return Dialect(sign, has_header, tuple(map(_parse_type, types)), tuple(nulls), decimal)
 
 
 def _parse_type(text: str) -> tuple[str, str]:
@@ -110,10 +128,11 @@ def kind_of_type(kind: pa.DataType) -> Kind:
     return _KINDS[kind]
 
 
-def kind_of(texts: Sequence[str]) -> Kind:
+def kind_of(texts: Sequence[str], decimal: str = ".") -> Kind:
     """The kind that all of some cells fit, none of which is empty."""
     if texts and _are_vectors(texts):
         return Kind.VECTOR
+    texts = [with_point(text, decimal) for text in texts]
     return next((kind for kind, fits in FITS.items() if texts and all(map(fits, texts))), Kind.TEXT)
 
 
@@ -181,6 +200,8 @@ SAID_FITS: dict[Kind, Callable[[str], bool]] = {
         text.lower() == _NAN or (_SAID_NUMBER.fullmatch(text) is not None and math.isfinite(float(text)))
     ),
     Kind.BOOL: lambda text: text.lower() in _TRUE | _FALSE,
+    Kind.DATE: lambda text: (found := moment_of(text)) is not None and found % _DAY == 0,
+    Kind.TIMESTAMP: lambda text: moment_of(text) is not None,
 }
 """What a column may hold of which the user has said what it is."""
 
@@ -192,7 +213,7 @@ def all_fit(kind: Kind, texts: Sequence[str]) -> bool:
         return all(text.lstrip().startswith("[") and numbers(text, parse) is not None for text in texts)
     plain = _PLAIN.get(kind)
     return all(
-        (plain is not None and _all_match(plain, list(some))) or all(map(FITS[kind], some))
+        (plain is not None and _all_match(plain, list(some))) or all(map(FITS.get(kind) or SAID_FITS[kind], some))
         for some in (texts[start : start + _CELLS] for start in range(0, len(texts), _CELLS))
     )
 
@@ -209,6 +230,8 @@ def value_of(text: str, kind: Kind) -> Any:
             return int(text) if _SAID_WHOLE.fullmatch(text) else float(text)
         if kind is Kind.BOOL and text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
+        if kind in {Kind.DATE, Kind.TIMESTAMP}:
+            return text if (found := moment_of(text)) is None else found
         return load_json(text.encode()) if kind is Kind.VECTOR else text
     except ValueError:
         return text
@@ -221,10 +244,41 @@ def to_arrow(texts: Sequence[str | None], kind: Kind) -> pa.Array:
     if kind is Kind.VECTOR:
         parse = number_parser()
         return list_array([None if text is None else numbers(text, parse) for text in texts])
+    if kind in {Kind.DATE, Kind.TIMESTAMP}:
+        return _moments(texts, kind)
     convert, dtype = _CONVERT[kind]
     values = np.fromiter((convert("0" if text is None else text) for text in texts), dtype, len(texts))
     missing = np.fromiter((text is None for text in texts), np.bool_, len(texts)) if None in texts else None
     return number_array(values, missing)
+
+
+def _moments(texts: Sequence[str | None], kind: Kind) -> pa.Array:
+    found = [0 if text is None else moment_of(text) for text in texts]
+    missing = np.fromiter((text is None for text in texts), np.bool_, len(texts)) if None in texts else None
+    numbers = np.array(found, np.int64)
+    if kind is Kind.DATE:
+        return number_array((numbers // _DAY).astype(np.int32), missing).view(ARROW[kind])
+    return number_array(numbers, missing).view(ARROW[kind])
+
+
+def moment_of(text: str) -> int | None:
+    """A date or a timestamp, as ISO 8601 and SQL write them, in milliseconds since 1970; without a zone it is UTC."""
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None:
+        return None
+    *begin, hour, minute, second, fraction, sign, hours, minutes = found.groups(default="0")
+    away = (int(hours) * 60 + int(minutes)) * 60_000 * (-1 if sign == "-" else 1)
+    year, month, day = map(int, begin)
+    try:
+        moment = datetime.datetime(year, month, day, int(hour), int(minute), int(second), tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // _MILLISECOND + int((fraction + "000")[:3]) - away
+
+
+def with_point(text: str, decimal: str) -> str:
+    """A cell as a number is written that has a point: where that is a comma, a point is none."""
+    return text if decimal == "." else text.translate(_SWAPPED)
 
 
 _CONVERT: dict[Kind, tuple[Callable[[str], Any], Any]] = {

@@ -18,14 +18,15 @@ from cyborg_ingest.formats.base import EXAMPLE, ORIGIN, Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.cellcolumns import CellColumns
 from cyborg_ingest.formats.cellrows import CellRows
-from cyborg_ingest.formats.cells import ARROW, Kind, kind_of
-from cyborg_ingest.formats.headers import check_header, made_names
+from cyborg_ingest.formats.cells import ARROW, NUMBERS, Kind, kind_of
+from cyborg_ingest.formats.headers import Sign, check_header, delimiter_of, made_names, words_on_sign
 from cyborg_ingest.formats.records import CHUNK_BYTES, SAMPLED_ROWS
 from cyborg_ingest.formats.scan import Column, Form, look_at, words_on
 from cyborg_ingest.model import Part
+from cyborg_ingest.rows.encodings import HINT
 from cyborg_ingest.rows.mapping import MIXED
 from cyborg_ingest.rows.roles import VECTOR_NAMES
-from cyborg_ingest.rows.suggestions import columns_of
+from cyborg_ingest.rows.suggestions import columns_of, encoding_hint
 
 if TYPE_CHECKING:
     import io
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _SCANNED_ROWS = 2000
 _KEPT_EXAMPLE = 40
+_HEAD_BYTES = 65_536
 _MOST_COLUMNS = 200_000
 
 
@@ -62,7 +64,7 @@ class DelimitedReader:
             rows = None if table.sampled or table.take(1) else 0  # a header alone
         estimate = round(size * table.sampled / table.position) if sources.is_seekable(uri) else 0
         part = Part(uri, self.name, 0, 0, 0, None, 0, size)
-        return Layout(uri, self.name, table.schema, (part,), rows, estimate, size, is_seekable=False)
+        return Layout(uri, self.name, table.schema, (part,), rows, estimate, size, is_seekable=False, notes=table.notes)
 
     def typed(self, layout: Layout, columns: ColumnMap, sidecars: Sidecars) -> tuple[Layout, ColumnMap]:
         """See `base.Typing`. What the user has said is not looked at."""
@@ -74,6 +76,9 @@ class DelimitedReader:
         kinds = {name: column.kind for name, column in found.items()}
         fields = [_typed(field, found[field.name]) if field.name in found else field for field in layout.schema]
         notes = tuple(words_on(layout.uri, layout.schema, found, is_whole=is_whole))
+        texts = (layout.schema.field(name) for name, column in found.items() if column.kind is Kind.TEXT)
+        hints = ((field.name, encoding_hint(field)) for field in texts)
+        notes += tuple(f"{layout.uri}: column {name!r} is text.{hint}" for name, hint in hints if hint)
         types = {**{name: kind.value for name, kind in kinds.items()}, **said}
         typed = replace(layout, schema=pa.schema(fields), notes=(*layout.notes, *notes))
         seen = {name: column.kind_without_markers.value for name, column in found.items()}
@@ -81,7 +86,7 @@ class DelimitedReader:
 
     def _scanned(self, uri: str, wanted: list[str], sidecars: Sidecars) -> tuple[dict[str, Column], bool]:
         """What the wanted columns are by all of their cells; and whether all were seen: a pipe has no second look."""
-        found = {name: Column() for name in wanted}
+        found = {name: Column(decimal=sidecars.dialect.decimal) for name in wanted}
         with sources.reading(uri), sources.beginning(uri) as file:
             try:
                 table = _Table(uri, file, self._delimiter, sidecars, FormatError)
@@ -123,9 +128,15 @@ class _Table:
         kind: type[FormatError | SourceError],
     ) -> None:
         dialect, limit = sidecars.dialect, sidecars.max_row_bytes
-        delimiter = dialect.delimiter or delimiter
+        found = delimiter_of(file.peek(_HEAD_BYTES)[:_HEAD_BYTES], delimiter)
+        if dialect.delimiter is not None or dialect.has_header is False:
+            found = Sign(dialect.delimiter or delimiter, has_line=found.has_line)
+        delimiter = found.delimiter
+        self.notes = words_on_sign(uri, found) if found.words else ()
         self._rows = CellRows(uri, file, delimiter, kind, limit)
         first = next(iter(self._rows.read(1, CHUNK_BYTES)), None)
+        if first is not None and found.has_line:
+            first = next(iter(self._rows.read(1, CHUNK_BYTES)), None)
         if first is None:
             raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
         if first.cut or len(first.cells) > _MOST_COLUMNS:
@@ -135,7 +146,7 @@ class _Table:
         if has_header:
             check_header(uri, first.cells, delimiter, is_said=dialect.has_header is True)
         names = first.cells if has_header else made_names(len(first.cells))
-        self.form = Form(tuple(names), delimiter, has_header, frozenset(dialect.nulls))
+        self.form = Form(tuple(names), delimiter, has_header, frozenset(dialect.nulls), dialect.decimal)
         self._rows.most_cells = len(names)
         self._ahead = [*([] if has_header else [first]), *self._rows.read(SAMPLED_ROWS, CHUNK_BYTES)]
         self.sampled = len(self._ahead)
@@ -165,14 +176,24 @@ def _schema(uri: str, form: Form, rows: Sequence[list[str]], dialect: Dialect) -
     fields = []
     for name, column in zip(form.names, columns, strict=False):
         texts = [text for text in column if text and text not in form.nulls]
-        kind = Kind(said[name]) if name in said else _first_kind(name, texts)
-        is_shown = kind is Kind.TEXT and texts
-        fields.append(pa.field(name, ARROW[kind], metadata={EXAMPLE: texts[0][:_KEPT_EXAMPLE]} if is_shown else None))
+        kind = Kind(said[name]) if name in said else _first_kind(name, texts, form.decimal)
+        marks = _marks(texts, form.decimal) if kind is Kind.TEXT and texts else None
+        fields.append(pa.field(name, ARROW[kind], metadata=marks))
     schema = pa.schema(fields)
     check_names(uri, schema)
     return schema
 
 
-def _first_kind(name: str, texts: Sequence[str]) -> Kind:
+def _marks(texts: Sequence[str], decimal: str) -> dict[bytes, str]:
+    """An example of a column of text; and what would make numbers of it."""
+    other = "," if decimal == "." else "."
+    is_number = kind_of(texts, other) in NUMBERS
+    return {
+        EXAMPLE: texts[0][:_KEPT_EXAMPLE],
+        **({HINT: f"If {texts[0][:_KEPT_EXAMPLE]!r} is a number, say --decimal '{other}'."} if is_number else {}),
+    }
+
+
+def _first_kind(name: str, texts: Sequence[str], decimal: str) -> Kind:
     """The kind of the first cells; a column that is named as vectors are holds some, though none comes at first."""
-    return Kind.VECTOR if not texts and name.lower() in VECTOR_NAMES else kind_of(texts)
+    return Kind.VECTOR if not texts and name.lower() in VECTOR_NAMES else kind_of(texts, decimal)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.cells import Kind, is_number, kind_of
@@ -12,7 +13,38 @@ if TYPE_CHECKING:
 
 _OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 """Delimiters, as `--delimiter` takes them."""
-_EXCEL = "sep="
+_EXCEL = re.compile(r"sep=([^\w\s\"]|\t)")
+"""The first line that Excel takes for its own, and not for the table's."""
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+class Sign(NamedTuple):
+    """A delimiter; how it is known where it is not that of the format; and whether it has a line of its own."""
+
+    delimiter: str
+    words: str = ""
+    has_line: bool = False
+
+
+def delimiter_of(head: bytes, usual: str) -> Sign:
+    """The delimiter of a file that begins so, with a header.
+
+    That is the usual one, unless the first line names another for Excel, or holds one other in place of it.
+    """
+    line = re.split(r"[\r\n]", head.decode("utf-8-sig", "replace").lstrip("\r\n"), maxsplit=1)[0]
+    said = _EXCEL.fullmatch(line)
+    if said is not None:
+        return Sign(said[1], f"as its first line, {line!r}, says", has_line=True)
+    bare = _QUOTED.sub('""', line)
+    others = [sign for sign in _OTHERS if sign != usual and sign in bare]
+    if usual in bare or len(others) != 1 or not all(one.strip(' "') for one in line.split(others[0])):
+        return Sign(usual)
+    return Sign(others[0], "as in its header")
+
+
+def words_on_sign(uri: str, sign: Sign) -> tuple[str, ...]:
+    """What is said of a delimiter that is not the usual one."""
+    return (f"{uri}: its cells are set apart by {_OTHERS.get(sign.delimiter, repr(sign.delimiter))}, {sign.words}.",)
 
 
 def made_names(count: int) -> list[str]:
@@ -23,11 +55,6 @@ def made_names(count: int) -> list[str]:
 
 def check_header(uri: str, cells: Sequence[str], delimiter: str, *, is_said: bool) -> None:
     """Refuse a first line that does not name the columns; `is_said`: the user says that it does. Raises FormatError."""
-    if cells[0].startswith(_EXCEL):
-        raise FormatError(
-            f"{uri}: its first line, {cells[0]!r}, is for Excel alone. Remove it, and say the delimiter "
-            "with --delimiter."
-        )
     other = _other_delimiter(cells, delimiter)
     if other is not None:
         raise FormatError(

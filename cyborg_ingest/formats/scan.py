@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.formats.cells import FITS, PLURALS, Kind, all_fit, kind_of_type
+from cyborg_ingest.formats.cells import FITS, NUMBERS, PLURALS, Kind, all_fit, kind_of_type, with_point
 from cyborg_ingest.rows.suggestions import one_of_several
 
 if TYPE_CHECKING:
@@ -35,22 +35,27 @@ class Column:
     markers: set[str] = field(default_factory=set)
     odd: str = ""
     is_empty: bool = True
+    decimal: str = "."
 
     def add(self, cells: Iterable[str]) -> None:
         """Look at some more cells."""
         texts = [text for text in cells if text]
         if not texts or not (self.kinds or self.lenient):
             return
-        before, self.kinds = self.kinds, _fitting(self.kinds, texts)
+        before, self.kinds = self.kinds, self._fitting(self.kinds, texts)
         if self.kinds:
             self.lenient, self.is_empty = self.kinds, False
             return
         if before:
-            self.odd = next((text for text in texts if not _fitting(before, [text])), texts[-1])
+            self.odd = next((text for text in texts if not self._fitting(before, [text])), texts[-1])
         plain = [text for text in texts if text not in _MARKERS]
         self.markers |= {*texts} & _MARKERS
-        self.lenient = _fitting(self.lenient, plain)
+        self.lenient = self._fitting(self.lenient, plain)
         self.is_empty = self.is_empty and not plain
+
+    def _fitting(self, kinds: Sequence[Kind], texts: list[str]) -> list[Kind]:
+        numbers = texts if self.decimal == "." else [with_point(text, self.decimal) for text in texts]
+        return [kind for kind in kinds if all_fit(kind, numbers if kind in NUMBERS else texts)]
 
     @property
     def kind(self) -> Kind:
@@ -63,10 +68,6 @@ class Column:
         return self.lenient[0] if self.lenient and not self.is_empty else Kind.TEXT
 
 
-def _fitting(kinds: Sequence[Kind], texts: list[str]) -> list[Kind]:
-    return [kind for kind in kinds if all_fit(kind, texts)]
-
-
 @dataclass(frozen=True)
 class Form:
     """How a delimited file is written: its columns, its delimiter, whether its first line names them."""
@@ -75,6 +76,7 @@ class Form:
     delimiter: str
     has_header: bool
     nulls: frozenset[str] = frozenset()
+    decimal: str = "."
 
     @functools.cached_property
     def places(self) -> dict[str, int]:

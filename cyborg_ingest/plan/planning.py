@@ -120,7 +120,9 @@ def _sidecars(settings: SourceSettings) -> Sidecars:
         None if path is None else Path(places_of.local_path(str(path)))
         for path in (settings.ids, settings.metadata, settings.contents)
     )
-    dialect = parse_dialect(settings.delimiter, settings.header, settings.column_types, settings.null_values)
+    dialect = parse_dialect(
+        settings.delimiter, settings.header, settings.column_types, settings.null_values, settings.decimal
+    )
     return Sidecars(
         ids, settings.id_prefix or "", metadata, contents, dialect, settings.records, settings.max_row_bytes
     )
@@ -236,6 +238,7 @@ def _check_dialect(readers: list[Reader], sidecars: Sidecars) -> None:
         "--header and --no-header": dialect.has_header is not None,
         "--column-types": dialect.types,
         "--null-values": dialect.nulls,
+        "--decimal": dialect.decimal != ".",
     }
     if sidecars.records is not None and not any(reader.name == "json" for reader in readers):
         raise UsageError(
@@ -392,7 +395,7 @@ _MAPPING = (
     "id_column", "vector_column", "metadata_column", "metadata_columns", "contents_column", "id_template", "set",
     "rename",
 )  # fmt: skip
-_DELIMITED = ("delimiter", "header", "column_types", "null_values")
+_DELIMITED = ("delimiter", "header", "column_types", "null_values", "decimal")
 _CHOOSING = ("where", "skip", "sample")
 """Not the limit: with a higher one the job goes on."""
 
@@ -417,7 +420,7 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
 
 def _dialect(settings: SourceSettings) -> Json:
     """What is said of delimited files; a job of which nothing is said has the name that it always had."""
-    return {name: value for name in _DELIMITED if (value := getattr(settings, name)) not in (None, ())}
+    return {name: value for name in _DELIMITED if (value := getattr(settings, name)) not in (None, (), ".")}
 
 
 def _as_typed(source: str) -> str:

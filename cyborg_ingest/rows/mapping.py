@@ -167,6 +167,7 @@ def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str
         if not is_number(kind):
             raise MappingError(
                 f"{uri}: --vector-column {given} takes in {name!r}, which is {kind}, no number. Name it more closely."
+                f"{encoding_hint(field_of(schema, name))}"
             )
     return tuple(found)
 

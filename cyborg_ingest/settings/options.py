@@ -235,10 +235,17 @@ class SourceSettings(Settings):
     column_types: tuple[str, ...] = option(
         (),
         "--column-types",
-        "What a CSV's columns hold, as in score=float,zip=text: int, float, bool, vector or text. What is not named "
-        "has the type that all its cells fit.",
+        "What a CSV's columns hold, as in score=float,zip=text: int, float, bool, date, timestamp, vector or text. "
+        "What is not named has the type that all its cells fit.",
         panel=_COLUMNS,
         metavar="A=TYPE,B=TYPE",
+    )
+    decimal: str = option(
+        ".",
+        "--decimal",
+        "The sign before the fractions of a CSV's numbers. With a comma, 1,5 is a number and 1.5 is text.",
+        panel=_COLUMNS,
+        choices=(".", ","),
     )
     null_values: tuple[str, ...] = option(
         (),
