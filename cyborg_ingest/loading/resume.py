@@ -10,7 +10,7 @@ from cyborg_ingest import sources as places
 from cyborg_ingest.errors import LostRowsError
 from cyborg_ingest.facts import Noted, Skipped
 from cyborg_ingest.plan.done import Done, nothing
-from cyborg_ingest.plan.planning import recut
+from cyborg_ingest.plan.mapped import recut
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.state.cuts import parts_as
 from cyborg_ingest.state.ledger import key_of, place_of

@@ -86,16 +86,16 @@ def read_part(task: PartTask, stop: Stop | None = None, kept: Kept | None = None
     with Kept() as alone:
         found = _Chunks(task, stop, alone if kept is None else kept)
         places.expect(task.part.uri, task.done.marks.values())
-        limit, taken = task.wanted.limit, 0
+        limit, taken = ENDLESS if task.wanted.limit is None else task.wanted.limit, 0
         for chunk in found:
             for piece, is_held in _to_read(task, chunk):
                 if is_held:
                     yield replace(piece, again=True)
-                elif limit is None or taken < limit:
-                    one, count = (piece, 0) if limit is None else cut_to(piece, limit - taken)
+                elif taken < limit:
+                    one, count = cut_to(piece, limit - taken)
                     taken += count
                     yield one
-            if limit is not None and taken >= limit and not task.done.held.overlaps(found.passed, ENDLESS):
+            if taken >= limit and not task.done.held.overlaps(found.passed, ENDLESS):
                 break
         if not found.is_stopped:
             places.prove(task.part.uri, task.done.bytes_before(ENDLESS), discard=True)

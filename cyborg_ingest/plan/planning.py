@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, Unmapped, UsageError
 from cyborg_ingest.formats import READERS
-from cyborg_ingest.formats.base import ORIGIN, Pruning, Sidecars, Typing
+from cyborg_ingest.formats.base import Sidecars, Typing
 from cyborg_ingest.formats.cells import parse_dialect
 from cyborg_ingest.formats.jsonsample import schema_of
 from cyborg_ingest.formats.lines import BOM
-from cyborg_ingest.formats.named import resolve
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
-from cyborg_ingest.plan.encoded import encoding_of, with_encodings
-from cyborg_ingest.plan.late import LATE, believed, type_of
+from cyborg_ingest.plan.late import believed
 from cyborg_ingest.plan.made_ids import check_made_ids
+from cyborg_ingest.plan.mapped import map_source
 from cyborg_ingest.plan.reading import Plan, Source
 from cyborg_ingest.plan.selection import Selection
 from cyborg_ingest.rows import mapping
 from cyborg_ingest.rows.columns import are_text
 from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of, field_of
-from cyborg_ingest.rows.shaping import Shape, constant_array, folder_columns, parse_constants, parse_renames
-from cyborg_ingest.rows.templates import OWN, parse_template
+from cyborg_ingest.rows.shaping import Shape, folder_columns, parse_constants, parse_renames
+from cyborg_ingest.rows.templates import parse_template
 from cyborg_ingest.sources import LeftOut, Why, summarised
 
 if TYPE_CHECKING:
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.formats.base import Layout, Reader
-    from cyborg_ingest.model import Chunk, Json, Part
+    from cyborg_ingest.model import Chunk, Json
     from cyborg_ingest.plan.discovery import Discovery
     from cyborg_ingest.rows.filters import Filter
     from cyborg_ingest.rows.templates import Template
@@ -197,7 +194,7 @@ def _sources(
     own = {one.uri: one for one in seen}
     beside = [own[str(path)] for path in sidecars.files]
     found = tuple(
-        _with_fingerprint(_mapped(layout, shape_of(layout.uri), choice, sidecars), own[layout.uri], *beside)
+        _with_fingerprint(map_source(layout, shape_of(layout.uri), choice, sidecars), own[layout.uri], *beside)
         for layout in layouts
     )
     bare = [one for one in found if one.layout.rows == 0]
@@ -287,76 +284,6 @@ def _with_fingerprint(source: Source, *seen: Seen) -> Source:
     mark = marks[0] if len(marks) == 1 else hashlib.blake2b(" ".join(marks).encode(), digest_size=16).hexdigest()
     parts = tuple(replace(part, fingerprint=mark) for part in source.layout.parts)
     return replace(source, layout=replace(source.layout, parts=parts), seen=seen)
-
-
-def _mapped(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
-    """One source, mapped. Raises MappingError, which names it."""
-    try:
-        return _source(layout, shape, choice, sidecars)
-    except MappingError as error:
-        error.uri = layout.uri
-        raise
-
-
-def _source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
-    """A folder's column that goes to the metadata is the same for all of its rows."""
-    for name, value in shape.folders.items():
-        if name not in layout.schema.names:
-            field = pa.field(name, constant_array(value, 0).type, metadata={ORIGIN: f"folder {name}"})
-            layout = replace(layout, schema=layout.schema.append(field))
-    own = OWN - set(layout.schema.names)
-    choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
-    layout, found = resolve(with_encodings(layout, choice, sidecars), choice)
-    reader = READERS[layout.format]
-    _refuse_paths(layout, found, reader)
-    if isinstance(reader, Typing):
-        layout, found = reader.typed(layout, found, sidecars)
-    if shape.filter is not None:
-        shape.filter.check(layout.uri, partial(type_of, layout))
-    roles = (found.id, found.vector, found.metadata, found.contents, *found.vector_columns)
-    folder = next((name for name in roles if name in shape.folders), None)
-    if folder is not None:
-        raise MappingError(
-            f"{layout.uri}: {folder!r} is the name of a folder, one value for all its rows: it can be metadata, or a "
-            "part of the ids by --id-template."
-        )
-    renames, taken = dict(found.renames), [name for name in found.metadata_columns if name in shape.folders]
-    constants = {renames.get(name, name): shape.folders[name] for name in taken if shape.folders[name] is not None}
-    columns = replace(
-        found,
-        metadata_columns=tuple(name for name in found.metadata_columns if name not in taken),
-        constants=tuple({**constants, **dict(found.constants)}.items()),
-        id_parts=tuple(one for one in found.id_parts if one[0] not in shape.folders),
-        tested=tuple(one for one in found.tested if one[0] not in shape.folders),
-        believed=tuple(one.name for one in layout.schema if LATE in (one.metadata or {})),
-        encoding=encoding_of(layout.schema, found),
-    )
-    return Source(layout, columns, shape, _relevant(layout, shape))
-
-
-def recut(source: Source, parts: tuple[Part, ...]) -> Source:
-    """The source, in other Parts."""
-    layout = replace(source.layout, parts=parts)
-    return replace(source, layout=layout, relevant=_relevant(layout, source.shape))
-
-
-def _refuse_paths(layout: Layout, columns: ColumnMap, reader: Reader) -> None:
-    """Refuse names that lead into columns which are read whole. Raises MappingError."""
-    is_flat = layout.arrays is not None or reader.is_bare or isinstance(reader, Typing)
-    path = next((name for name in columns.read if is_flat and name not in layout.schema.names), None)
-    if path is not None:
-        raise MappingError(
-            f"{layout.uri}: {path!r} leads into a list, and columns of {layout.format} are read whole. Name a column; "
-            "paths are for JSON, Parquet and Arrow."
-        )
-
-
-def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:
-    """The Parts that the filter leaves, where the format's own statistics can tell; None: all."""
-    reader = READERS[layout.format]
-    if shape.filter is None or not isinstance(reader, Pruning) or shape.folders.keys() & set(shape.filter.fields):
-        return None
-    return reader.relevant(layout, shape.filter.may_match)
 
 
 def _sampled(plan: Plan, size: int) -> Selection:

@@ -339,6 +339,17 @@ def test_who_made_the_tasks_ahead_counts_and_who_was_told_does_not(chosen: dict[
     )
 
 
+@pytest.mark.parametrize(
+    ("choice", "taken"),
+    [("all", COUNT), ("skip", COUNT - 7), ("limit", 11), ("sample", 9), ("where", 8), ("all of these", 3)],
+)
+def test_each_part_says_how_many_of_its_rows_were_asked_for(
+    chosen: dict[tuple[str, str], Any], choice: str, taken: int
+) -> None:
+    ends = [one for one in told(chosen[".parquet", choice][1]) if one[0] == "end"]
+    assert sum(one[4] for one in ends) == taken
+
+
 # What cannot be made ahead, what ends early, what is kept open
 
 

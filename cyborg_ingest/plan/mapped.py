@@ -1,0 +1,111 @@
+"""One source, mapped: which of its columns is what, and which of its Parts may hold a row that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from cyborg_ingest.errors import MappingError
+from cyborg_ingest.formats import READERS
+from cyborg_ingest.formats.base import ORIGIN, Pruning, Typing
+from cyborg_ingest.formats.named import resolve
+from cyborg_ingest.plan.encoded import encoding_of, with_encodings
+from cyborg_ingest.plan.late import LATE, type_of
+from cyborg_ingest.plan.reading import Source
+from cyborg_ingest.rows.shaping import constant_array
+from cyborg_ingest.rows.templates import OWN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cyborg_ingest.formats.base import Layout, Reader, Sidecars
+    from cyborg_ingest.model import ColumnMap, Part
+    from cyborg_ingest.rows.mapping import ColumnChoice
+    from cyborg_ingest.rows.shaping import Shape
+
+
+def map_source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
+    """One source, mapped. Raises MappingError, which names it."""
+    try:
+        layout, columns = _resolved(_with_folders(layout, shape.folders), choice, sidecars)
+        if shape.filter is not None:
+            shape.filter.check(layout.uri, partial(type_of, layout))
+        _refuse_roles_of_folders(layout.uri, columns, shape.folders)
+        return Source(layout, _as_constants(layout, columns, shape.folders), shape, _relevant(layout, shape))
+    except MappingError as error:
+        error.uri = layout.uri
+        raise
+
+
+def recut(source: Source, parts: tuple[Part, ...]) -> Source:
+    """The source, in other Parts."""
+    layout = replace(source.layout, parts=parts)
+    return replace(source, layout=layout, relevant=_relevant(layout, source.shape))
+
+
+def _with_folders(layout: Layout, folders: Mapping[str, Any]) -> Layout:
+    """The layout with a column for each of Hive's folders; one that the file has itself stays the file's."""
+    schema = layout.schema
+    for name, value in folders.items():
+        if name not in schema.names:
+            kind = constant_array(value, 0).type
+            schema = schema.append(pa.field(name, kind, metadata={ORIGIN: f"folder {name}"}))
+    return replace(layout, schema=schema)
+
+
+def _resolved(layout: Layout, choice: ColumnChoice, sidecars: Sidecars) -> tuple[Layout, ColumnMap]:
+    """Which column is what; and the layout with the types that these columns have once they are read."""
+    own = OWN - set(layout.schema.names)
+    choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
+    layout, columns = resolve(with_encodings(layout, choice, sidecars), choice)
+    reader = READERS[layout.format]
+    _refuse_paths(layout, columns, reader)
+    return reader.typed(layout, columns, sidecars) if isinstance(reader, Typing) else (layout, columns)
+
+
+def _refuse_paths(layout: Layout, columns: ColumnMap, reader: Reader) -> None:
+    """Refuse names that lead into columns which are read whole. Raises MappingError."""
+    is_flat = layout.arrays is not None or reader.is_bare or isinstance(reader, Typing)
+    path = next((name for name in columns.read if is_flat and name not in layout.schema.names), None)
+    if path is not None:
+        raise MappingError(
+            f"{layout.uri}: {path!r} leads into a list, and columns of {layout.format} are read whole. Name a column; "
+            "paths are for JSON, Parquet and Arrow."
+        )
+
+
+def _refuse_roles_of_folders(uri: str, columns: ColumnMap, folders: Mapping[str, Any]) -> None:
+    """Refuse a folder in a role in which each row needs a value of its own. Raises MappingError."""
+    roles = (columns.id, columns.vector, columns.metadata, columns.contents, *columns.vector_columns)
+    folder = next((name for name in roles if name in folders), None)
+    if folder is not None:
+        raise MappingError(
+            f"{uri}: {folder!r} is the name of a folder, one value for all its rows: it can be metadata, or a part of "
+            "the ids by --id-template."
+        )
+
+
+def _as_constants(layout: Layout, columns: ColumnMap, folders: Mapping[str, Any]) -> ColumnMap:
+    """A folder's column that goes to the metadata is a constant, the same for all rows; nothing of it is read."""
+    renames, taken = dict(columns.renames), [name for name in columns.metadata_columns if name in folders]
+    constants = {renames.get(name, name): folders[name] for name in taken if folders[name] is not None}
+    return replace(
+        columns,
+        metadata_columns=tuple(name for name in columns.metadata_columns if name not in taken),
+        constants=tuple({**constants, **dict(columns.constants)}.items()),
+        id_parts=tuple(one for one in columns.id_parts if one[0] not in folders),
+        tested=tuple(one for one in columns.tested if one[0] not in folders),
+        believed=tuple(one.name for one in layout.schema if LATE in (one.metadata or {})),
+        encoding=encoding_of(layout.schema, columns),
+    )
+
+
+def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:
+    """The Parts that the filter leaves, where the format's own statistics can tell; None: all."""
+    reader = READERS[layout.format]
+    if shape.filter is None or not isinstance(reader, Pruning) or shape.folders.keys() & set(shape.filter.fields):
+        return None
+    return reader.relevant(layout, shape.filter.may_match)
