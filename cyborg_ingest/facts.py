@@ -127,6 +127,31 @@ class Landed:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """Something begins that is done to rows and sends none; what was done before it is over.
+
+    `step` is a code: read, count, verify, compare, train.
+    """
+
+    step: str
+    rows: int | None = None
+    """To how many rows, exactly; None where nobody knows: then `estimate` is a guess, 0 where there is none."""
+    estimate: int = 0
+
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {"step": self.step, "rows": self.rows, "estimate": self.estimate}
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """It was done to so many more rows. `wrong`: of all so far those that are not as they should be."""
+
+    rows: int
+    wrong: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something that the user should know, though nothing failed."""
 
@@ -161,7 +186,7 @@ class Ended:
         return self.report.to_dict()
 
 
-Event = Planned | Skipped | Sending | Read | RowRejected | Landed | Noted | Retrying | Ended
+Event = Planned | Skipped | Sending | Read | RowRejected | Landed | Began | Advanced | Noted | Retrying | Ended
 Emit = Callable[[Event], None]
 
 

@@ -9,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.facts import Landed, Planned, Read, Retrying, RowRejected, Skipped
+from cyborg_ingest.facts import Advanced, Landed, Planned, Read, Retrying, RowRejected, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cyborg_ingest.facts import Event
+    from cyborg_ingest.facts import Began, Event
 
 REMEMBERED_IDS = 10_000
 """Ids of rejected rows that are looked for in the index at the end, at most."""
@@ -186,6 +186,36 @@ class Tally:
 
     def _retrying(self, fact: Retrying) -> None:
         self.retries[fact.cause] += 1
+
+
+@dataclass(slots=True)
+class Step:
+    """How far something is that is done to rows."""
+
+    began: Began
+    done: int = 0
+    wrong: int = 0
+    retried: int = 0
+    begun_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, fact: Event) -> None:
+        """Take a fact in; those that count nothing change nothing."""
+        if isinstance(fact, Advanced):
+            self.done += fact.rows
+            self.wrong = fact.wrong
+        elif isinstance(fact, Retrying):
+            self.retried += 1
+
+    @property
+    def expected(self) -> int:
+        """Rows in all, estimated where they are not known; 0 where nobody knows."""
+        known = self.began.estimate if self.began.rows is None else self.began.rows
+        return max(known, self.done) if known else 0
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.begun_at
 
 
 _FOLDS: dict[type, Callable[[Tally, Any], None]] = {

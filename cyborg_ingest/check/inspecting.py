@@ -19,8 +19,9 @@ from cyborg_ingest.check.inspection import (
     index_findings,
     opening_finding,
 )
+from cyborg_ingest.check.progress import began
 from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, Unmapped, UsageError
-from cyborg_ingest.facts import ignore
+from cyborg_ingest.facts import Advanced, ignore
 from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.plan.cutting import REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.encoded import encoding_words
@@ -71,7 +72,7 @@ def inspect(settings: InspectSettings, emit: Emit = ignore) -> Inspection:
         plan = make_plan(settings.sources, settings)
     except MappingError as error:
         return _without_mapping(find_layouts(settings.sources, settings), error, _look_at_index(settings, emit))
-    return _inspect(plan, _look_at_index(settings, emit), full=settings.full)
+    return _inspect(plan, _look_at_index(settings, emit), emit, full=settings.full)
 
 
 def _look_at_index(settings: InspectSettings, emit: Emit) -> _Index:
@@ -105,13 +106,13 @@ def _without_mapping(layouts: Sequence[Layout], error: MappingError, index: _Ind
     )
 
 
-def _inspect(plan: Plan, index: _Index, *, full: bool) -> Inspection:
+def _inspect(plan: Plan, index: _Index, emit: Emit, *, full: bool) -> Inspection:
     pieces = _pieces(plan, full=full)
     dimension = plan.dimension or (index.info.dimension if index.info else None) or None
     inspector = Inspector()
-    for batch in _batches(pieces, dimension):
+    for batch in _batches("read", pieces, dimension, emit):
         inspector.add(batch)
-    duplicates = inspector.duplicates(partial(_batches, pieces, dimension))
+    duplicates = inspector.duplicates(partial(_batches, "compare", pieces, dimension, emit))
     plan.check()
     facts = tuple(_source_facts(plan, pieces, inspector.looked_at))
     total, is_exact = _total(plan, facts)
@@ -168,14 +169,17 @@ def _pieces(plan: Plan, *, full: bool) -> list[Plan]:
     ]
 
 
-def _batches(pieces: Sequence[Plan], dimension: int | None) -> Iterator[Batch]:
+def _batches(step: str, pieces: Sequence[Plan], dimension: int | None, emit: Emit) -> Iterator[Batch]:
     """As a service would be sent them: then their number and their sizes are those of the requests."""
+    emit(began(step, pieces))
 
     def chunks() -> Iterator[Chunk]:
         for piece in pieces:
             yield from piece.chunks(chunk_rows(piece, REST_DEFAULTS))
 
-    return cut(chunks(), dimension, REST_DEFAULTS)
+    for batch in cut(chunks(), dimension, REST_DEFAULTS):
+        emit(Advanced(batch.stop - batch.start - batch.passed))
+        yield batch
 
 
 def _source_facts(plan: Plan, pieces: Sequence[Plan], looked_at: Mapping[str, int]) -> Iterator[SourceFacts]:

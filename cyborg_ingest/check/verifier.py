@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest import sources as places
 from cyborg_ingest.check.distinct import KEPT_TO_COMPARE, Distinct, hashes_of
 from cyborg_ingest.check.precision import GUESSED_ROWS, Precision, rounding
+from cyborg_ingest.check.progress import began
 from cyborg_ingest.errors import SourceError, UsageError
-from cyborg_ingest.facts import Retrying, ignore
+from cyborg_ingest.facts import Advanced, Began, Retrying, ignore
 from cyborg_ingest.model import shown_id
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.written import differences_output, refuse_overwriting, whole
@@ -79,6 +80,8 @@ class _Found:
     examples: list[Difference] = field(default_factory=list)
     pending: dict[str, Difference] = field(default_factory=dict)
     """The rows that differ and that no later one has replaced so far."""
+    told: int = 0
+    """Of the rows that were compared or are unreadable, those that were told of."""
     ids: Distinct = field(default_factory=Distinct)
     furthest: float = 0.0
     """The largest deviation of a vector; infinite where something else differs too."""
@@ -86,7 +89,11 @@ class _Found:
 
 
 class Verifier:
-    """Compares an index with a plan's sources; `on_difference` hears of each row that differs, in their order."""
+    """Compares an index with a plan's sources.
+
+    `on_difference` hears of each row that differs, once no later row can replace it any more: in the order of the rows,
+    but of a sample in which more than 200,000 differ, where each so many are in order. `emit` hears how far it is.
+    """
 
     def __init__(
         self,
@@ -95,23 +102,28 @@ class Verifier:
         precision: Precision,
         sample_rows: int = SAMPLE_ROWS,
         on_difference: Callable[[Difference], object] = lambda _one: None,
+        emit: Emit = ignore,
     ) -> None:
         self._index = index
         self._plan = plan
         self._precision = precision
         self._sample_rows = sample_rows
         self._on_difference = on_difference
+        self._emit = emit
 
-    def run(self, mode: str, on_progress: Callable[[int], None] = lambda _rows: None) -> dict[str, Any]:
+    def run(self, mode: str) -> dict[str, Any]:
         """Compare a random sample, or every row ("full"). The result as the report has it.
 
         Rows that the checks refuse are not looked for. A row whose id occurs again later is superseded, and
         no difference.
         """
         found = _Found()
-        rows = self._sample(found) if mode == "sample" else self._rows(found, on_progress)
+        rows = self._sample(found) if mode == "sample" else self._rows(found)
+        self._emit(Began("verify", len(rows)) if isinstance(rows, list) else began("verify", [self._plan]))
+        found.told = found.unreadable
         for some in _groups(rows):
             self._compare(some, found)
+        self._tell(found)
         self._settle(found)
         self._plan.check()
         only_in_index = max(0, self._index.count() - found.ids.count().most)
@@ -128,7 +140,7 @@ class Verifier:
             "text": _text(found, self._precision) + _mention(only_in_index),
         }
 
-    def _rows(self, found: _Found, on_progress: Callable[[int], None]) -> Iterator[tuple[Place, Row]]:
+    def _rows(self, found: _Found) -> Iterator[tuple[Place, Row]]:
         for batch in self._batches():
             found.unreadable += len(batch.rejections)
             found.ids.add(hashes_of(batch.ids))
@@ -137,7 +149,6 @@ class Verifier:
                 yield Place(batch.part.uri, place - batch.start + batch.first_row, first + place), row
             found.rows += batch.stop - batch.start - batch.passed
             found.passed += batch.passed
-            on_progress(found.rows)
 
     def _batches(self) -> Iterator[Batch]:
         return cut(self._plan.chunks(_CUTTING.rows), self._index.describe().dimension or None, _CUTTING)
@@ -146,7 +157,12 @@ class Verifier:
         """A random sample of fixed size over all rows, in constant memory; of an id its last row."""
         kept: list[tuple[Place, Row]] = []
         slots: dict[str, int] = {}
-        for number, (place, row) in enumerate(self._rows(found, lambda _rows: None)):
+        told = 0
+        self._emit(began("read", [self._plan]))
+        for number, (place, row) in enumerate(self._rows(found)):
+            if found.rows > told:
+                self._emit(Advanced(found.rows - told))
+                told = found.rows
             slot = slots.pop(row.id, None)
             if slot is None:
                 slot = len(kept) if len(kept) < self._sample_rows else random.randrange(number + 1)  # noqa: S311
@@ -157,6 +173,7 @@ class Verifier:
             own = Row(row.id, row.vector.copy(), row.metadata, row.contents)  # not the whole batch with it
             kept[slot : slot + 1] = [(place, own)]
             slots[row.id] = slot
+        self._emit(Advanced(found.rows - told))
         return kept
 
     def _compare(self, rows: list[tuple[Place, Row]], found: _Found) -> None:
@@ -171,9 +188,16 @@ class Verifier:
             if kinds:
                 found.pending[row.id] = Difference(place, row.id, kinds)
                 found.furthest = max(found.furthest, _how_far(kinds, row, one))
+        self._tell(found)
         if len(found.pending) > _PENDING:
             self._look_ahead(found)
             self._settle(found)
+
+    def _tell(self, found: _Found) -> None:
+        """How far it is."""
+        done = found.checked + found.unreadable
+        self._emit(Advanced(done - found.told, found.differences + len(found.pending)))
+        found.told = done
 
     def _look_ahead(self, found: _Found) -> None:
         """Drop the rows that differ and are replaced by one that is yet to come: so they never fill the memory."""
@@ -183,7 +207,7 @@ class Verifier:
                 f"{len(found.pending):,} rows seem to differ. Whether later ones replaced them cannot be told, since "
                 f"{once} can be read once only: save it in a file, and verify that."
             )
-        for place, row in self._rows(_Found(), lambda _rows: None):
+        for place, row in self._rows(_Found()):
             one = found.pending.get(row.id)
             if one is not None and place.number > one.place.number:
                 del found.pending[row.id]
@@ -253,9 +277,7 @@ def present(index: Index, ids: list[str]) -> list[str]:
     return found
 
 
-def verify(
-    settings: VerifySettings, on_progress: Callable[[int], None] = lambda _rows: None, emit: Emit = ignore
-) -> dict[str, Any]:
+def verify(settings: VerifySettings, emit: Emit = ignore) -> dict[str, Any]:
     """`cyborg-ingest verify`: compare an index with its sources. Raises UsageError where there is no row to compare."""
     output = None if settings.differences is None else differences_output(settings.differences)
     plan = make_plan(settings.sources, settings)
@@ -278,11 +300,10 @@ def verify(
                 write(json.dumps(one.to_dict()) + "\n")
 
         if settings.mode == "count":
-            result = _verify_count(index, plan)
+            result = _verify_count(index, plan, emit)
         else:
             precision = Precision(settings.storage_precision)
-            verifier = Verifier(index, plan, precision, settings.sample_rows, note)
-            result = verifier.run(settings.mode, on_progress)
+            result = Verifier(index, plan, precision, settings.sample_rows, note, emit).run(settings.mode)
     result["not_read"] = [one.to_dict() for one in plan.not_read]
     result["retries"] = dict(retries)
     if not result["checked"]:
@@ -290,11 +311,13 @@ def verify(
     return result
 
 
-def _verify_count(index: Index, plan: Plan) -> dict[str, Any]:
+def _verify_count(index: Index, plan: Plan, emit: Emit) -> dict[str, Any]:
     """The index cannot hold fewer rows than the sources have ids; more it can, from other sources."""
     found, rows, distinct = index.count(), 0, Distinct(KEPT_TO_COMPARE)
+    emit(began("count", [plan]))
     for batch in cut(plan.chunks(_CUTTING.rows), index.describe().dimension or None, _CUTTING):
         rows += len(batch)
+        emit(Advanced(batch.stop - batch.start - batch.passed))
         distinct.add(hashes_of(batch.ids))
     plan.check()
     ids = distinct.count()

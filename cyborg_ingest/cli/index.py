@@ -12,7 +12,7 @@ from cyborg_ingest.cli.app import Command, index_app
 from cyborg_ingest.cli.options import NAME, settings_of, takes
 from cyborg_ingest.cli.printed import at_terminal, command_line, print_json, say_fact
 from cyborg_ingest.output.streams import say, shown
-from cyborg_ingest.settings.options import CreateIndexSettings, TargetSettings
+from cyborg_ingest.settings.options import CreateIndexSettings, ProgressSettings, TargetSettings
 
 
 @index_app.command("create", cls=Command)
@@ -55,12 +55,16 @@ def list_indexes(**arguments: Any) -> None:
 
 
 @index_app.command("train", cls=Command)
-@takes(TargetSettings)
+@takes(TargetSettings, ProgressSettings)
 def train_index(name: NAME, **arguments: Any) -> None:
     """Train an index, so that queries on many rows are fast. Blocks until it is done."""
+    from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
     from cyborg_ingest.targets.manage import train  # noqa: PLC0415
 
-    say(train(settings_of(TargetSettings, arguments), name, say_fact))
+    settings = settings_of(TargetSettings, arguments)
+    with make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display:
+        text = train(settings, name, display)
+    say(text)
 
 
 @index_app.command("delete", cls=Command)

@@ -7,21 +7,23 @@ from typing import Any
 
 from cyborg_ingest.cli.app import Command, app
 from cyborg_ingest.cli.options import SOURCES, settings_of, takes
-from cyborg_ingest.cli.printed import print_json, say_fact
+from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output.streams import say
-from cyborg_ingest.settings.options import InspectSettings
+from cyborg_ingest.settings.options import InspectSettings, ProgressSettings
 
 
 @app.command("inspect", cls=Command)
-@takes(InspectSettings)
+@takes(InspectSettings, ProgressSettings)
 def inspect_sources(*, sources: SOURCES, **arguments: Any) -> ExitCode:
     """Say what files are like and what is wrong with them, without an index; exit code 1 where something is."""
     from cyborg_ingest.check.inspecting import inspect as look  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.output.display import make_display  # noqa: PLC0415
     from cyborg_ingest.output.portrait import portrait  # noqa: PLC0415
 
     settings = settings_of(InspectSettings, {**arguments, "sources": tuple(sources)})
-    found = look(settings, say_fact)
+    with make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display:
+        found = look(settings, display)
     if settings.json:
         print_json(found.to_dict())
     else:

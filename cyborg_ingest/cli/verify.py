@@ -8,14 +8,14 @@ import typer
 
 from cyborg_ingest.cli.app import Command, app
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
-from cyborg_ingest.cli.printed import print_json, say_fact
+from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output.streams import say
-from cyborg_ingest.settings.options import VerifySettings
+from cyborg_ingest.settings.options import ProgressSettings, VerifySettings
 
 
 @app.command(cls=Command)
-@takes(VerifySettings)
+@takes(VerifySettings, ProgressSettings)
 def verify(
     *,
     sources: SOURCES,
@@ -25,9 +25,11 @@ def verify(
 ) -> ExitCode:
     """Compare an index with the files it was loaded from; exit code 5 where a row differs."""
     from cyborg_ingest.check.verifier import verify as compare  # noqa: PLC0415
+    from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
     settings = settings_of(VerifySettings, {**arguments, "sources": tuple(sources), "index": index})
-    result = compare(settings, emit=say_fact)
+    with make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display:
+        result = compare(settings, display)
     if json_output:
         print_json(result)
     else:

@@ -13,6 +13,7 @@ from cyborg_ingest.check.distinct import KEPT, KEPT_TO_COMPARE, Distinct, hashes
 from cyborg_ingest.check.precision import Precision
 from cyborg_ingest.check.verifier import Verifier
 from cyborg_ingest.errors import DifferenceError, SourceError
+from cyborg_ingest.facts import ignore
 from cyborg_ingest.loading.report import row_counts
 from cyborg_ingest.model import Reason
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cyborg_ingest.check.distinct import Count
+    from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Batch, StoredRow
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.settings.options import LoadSettings
@@ -147,6 +149,7 @@ def verified(
     evidence: Evidence,
     precision: Precision | None,
     counts: tuple[int, int],
+    emit: Emit = ignore,
 ) -> dict[str, Any]:
     """Compare as much as was asked for: the result as the report has it. `counts`: the index's, before and after.
 
@@ -154,7 +157,7 @@ def verified(
     """
     if mode == "count":
         return _verified_count(index, plan, tally, evidence, counts)
-    result = Verifier(index, plan, (precision or Precision()).judging).run(mode)
+    result = Verifier(index, plan, (precision or Precision()).judging, emit=emit).run(mode)
     rows = row_counts(tally)["read"]
     if result["rows"] != rows:
         raise SourceError(

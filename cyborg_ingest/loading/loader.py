@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest import sources as places
 from cyborg_ingest.check.distinct import KEPT, KEPT_TO_COMPARE
 from cyborg_ingest.check.findings import Checks
+from cyborg_ingest.check.progress import began
 from cyborg_ingest.check.verifier import present
 from cyborg_ingest.errors import (
     EmptySourceError,
@@ -19,7 +20,7 @@ from cyborg_ingest.errors import (
     SourceChangedError,
     StateError,
 )
-from cyborg_ingest.facts import Ended, Noted, Sending, ignore
+from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.report import Known, RunReport, report_of
@@ -190,7 +191,7 @@ class _Load:
         self, client: Client, plan: Plan, cutting: Cutting, found: int | None, read: Iterator[Chunk | PartEnd]
     ) -> ExitCode:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
-        self.run.tell(Sending())
+        self.run.tell(began("read", [plan]))
         dimension = plan.dimension or self._dimension(found)
         checks = self._checked(read, dimension, cutting)
         self.run.late.end(plan, self.run.tally)
@@ -216,6 +217,7 @@ class _Load:
         checks = Checks()
         for batch in self._batches(read, dimension, cutting):
             checks.add(batch)
+            self.run.tell(Advanced(batch.stop - batch.start - batch.passed))
         return checks
 
     def _batches(
@@ -298,7 +300,7 @@ class _Load:
         before, precision = self.known.count["before"] or 0, self.stored.precision
         if self.settings.verify != "none":
             self.known.verified = verified(
-                self.settings.verify, opened.index, plan, tally, self.evidence, precision, (before, after)
+                self.settings.verify, opened.index, plan, tally, self.evidence, precision, (before, after), tell
             )
         said = self._noted().get("contradiction") or next(iter(self.transfer.delivery.contradictions), None)
         faults = list(self.evidence.faults(before, after, said, precision, opened.index.get))

@@ -12,10 +12,22 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.facts import Ended, Landed, Noted, Planned, Read, Retrying, RowRejected, Sending, Skipped
+from cyborg_ingest.facts import (
+    Advanced,
+    Began,
+    Ended,
+    Landed,
+    Noted,
+    Planned,
+    Read,
+    Retrying,
+    RowRejected,
+    Sending,
+    Skipped,
+)
 from cyborg_ingest.output import wording
 from cyborg_ingest.output.streams import shown, undecorated
-from cyborg_ingest.tally import Tally
+from cyborg_ingest.tally import Step, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +42,7 @@ INTERVAL = 5.0
 
 _SHOWN_REJECTIONS = 10
 
-_COUNTED = (Sending, Skipped, Read, Landed)
+_COUNTED = (Sending, Skipped, Read, Landed, Advanced)
 """What is shown as progress, and not one by one."""
 
 
@@ -55,7 +67,9 @@ class Display:
         self.verbose = verbose
         self.rejections = 0
         self.tally = Tally()
-        self.is_sending = False
+        self.step: Step | None = None
+        """What is done to rows that are not sent, while something is."""
+        self.has_begun = False
         self._out = undecorated(out)
 
     def __enter__(self) -> Self:
@@ -66,7 +80,7 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         """Count one fact, and show it."""
-        self.tally(event)
+        self.count(event)
         if isinstance(event, Planned):
             self.lines(wording.plan(event))
         elif isinstance(event, Noted):
@@ -76,13 +90,26 @@ class Display:
                 self.lines([wording.retry(event)])
         elif isinstance(event, RowRejected):
             self._rejected(event)
-        elif isinstance(event, Sending):
-            self.is_sending = True
+        elif isinstance(event, Sending | Began):
+            self.has_begun = True
             self.start()
         elif isinstance(event, Ended):
             self.stop()
-            if self.is_sending or event.report.error is None:  # what failed before it began has no figures
+            if self.has_begun or event.report.error is None:  # what failed before it began has no figures
                 self.lines(wording.summary(event.report))
+
+    def count(self, event: Event) -> None:
+        """Count one fact."""
+        self.tally(event)
+        if isinstance(event, Began):
+            self.step = Step(event)
+        elif self.step is not None:
+            self.step(event)
+
+    @property
+    def watched(self) -> Tally | Step:
+        """Of what progress is shown."""
+        return self.step or self.tally
 
     def _rejected(self, event: RowRejected) -> None:
         self.rejections += 1
@@ -97,7 +124,7 @@ class Display:
         self._out.flush()
 
     def start(self) -> None:
-        """Begin to draw progress."""
+        """Begin to draw progress, of something else perhaps than before."""
 
     def stop(self) -> None:
         """End it; safe to call again."""
@@ -117,11 +144,12 @@ class PlainDisplay(Display):
 
     def progress(self) -> None:
         """Print where the load stands."""
-        self.lines([wording.progress(self.tally)])
+        self.lines([wording.progress(self.watched)])
 
     def start(self) -> None:
-        """Begin to show progress."""
-        self._timer.start()
+        """Begin to show progress; the lines go on with what is done by then."""
+        if self._timer.ident is None:
+            self._timer.start()
 
     def stop(self) -> None:
         """End it; the last line stays."""
@@ -135,8 +163,8 @@ class JsonDisplay(PlainDisplay):
 
     def __call__(self, event: Event) -> None:
         """Print the event as one object."""
-        self.tally(event)
-        if isinstance(event, Sending):
+        self.count(event)
+        if isinstance(event, Sending | Began):
             self.start()
         if isinstance(event, Ended):
             self.stop()
@@ -145,7 +173,7 @@ class JsonDisplay(PlainDisplay):
 
     def progress(self) -> None:
         """Print where the load stands."""
-        self._object("progress", wording.progress_facts(self.tally))
+        self._object("progress", wording.progress_facts(self.watched))
 
     def _object(self, event: str, facts: dict[str, Any]) -> None:
         self.lines([json.dumps({"event": event, "time": round(time.time(), 3), **facts})])
@@ -167,7 +195,7 @@ class RichDisplay(Display):
 
     def start(self) -> None:
         """Begin to show progress."""
-        self._screen.start(self.tally)
+        self._screen.start(self.watched)
 
     def stop(self) -> None:
         """End it; the last line stays."""

@@ -444,8 +444,8 @@ class CreateIndexSettings(CreateSettings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class OutputSettings(Settings):
-    """What is shown."""
+class ProgressSettings(Settings):
+    """How progress is shown."""
 
     progress: str = option(
         "auto",
@@ -454,6 +454,12 @@ class OutputSettings(Settings):
         panel=_OUTPUT,
         choices=PROGRESS,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OutputSettings(ProgressSettings):
+    """What is shown of a load."""
+
     verbose: bool = option(False, "--verbose", "Also show each retry, and the traceback of an error.", panel=_OUTPUT)
     json: bool = option(False, "--json", "Print the report as JSON on stdout.", panel=_OUTPUT)
 

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.facts import ignore
+from cyborg_ingest.facts import Began, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.smallfiles import read_small
 from cyborg_ingest.targets.opening import create_index, open_client, open_index
@@ -84,6 +84,7 @@ def names(settings: TargetSettings, emit: Emit = ignore) -> list[str]:
 def train(settings: TargetSettings, name: str, emit: Emit = ignore) -> str:
     """Train an index, and say what came of it: the engine leaves a small one as it is, without a word."""
     with open_client(settings, emit) as client, open_index(client, settings, name).index as index:
+        emit(Began("train"))
         index.train()
         found = index.describe()
         if found.is_trained:

@@ -30,6 +30,7 @@ from cyborg_ingest.settings.options import (
     InspectSettings,
     LoadSettings,
     OutputSettings,
+    ProgressSettings,
     TargetSettings,
     VerifySettings,
     declarations,
@@ -215,7 +216,7 @@ def test_every_declared_option_is_on_the_command_line_and_no_other_takes_a_key()
         for name, each in commands().items()
     }
     for name, settings in (
-        ("upsert", (LoadSettings, OutputSettings)), ("verify", (VerifySettings,)), ("inspect", (InspectSettings,)),
+        ("upsert", (LoadSettings, OutputSettings)), ("verify", (VerifySettings, ProgressSettings)), ("inspect", (InspectSettings, ProgressSettings)),
         ("index create", (CreateIndexSettings,)),
         ("index info", (TargetSettings,)),
     ):  # fmt: skip
