@@ -34,6 +34,7 @@ class Reason(str, enum.Enum):
     METADATA_NOT_FINITE = "metadata_not_finite"
     CONTENTS_INVALID = "contents_invalid"
     TOO_LARGE = "too_large"
+    FAILED = "failed"
     REFUSED = "refused"
 
 
@@ -51,6 +52,7 @@ _IN_GENERAL = {
     Reason.METADATA_NOT_FINITE: "the metadata holds NaN or an infinite number",
     Reason.CONTENTS_INVALID: "the contents are neither text nor bytes",
     Reason.TOO_LARGE: "the row is too large for a request",
+    Reason.FAILED: "another program wrote what went wrong in place of the row",
     Reason.REFUSED: "the target refuses the row",
 }
 
@@ -94,6 +96,8 @@ class Part:
     lines_before: int | None = None
     """The lines of the file before it, where the format has lines and they are known before reading."""
     within: Within | None = None
+    shape: str = ""
+    """Of JSON, the known way in which another program has written its rows: see `formats.jsonshapes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ class Fault:
     @property
     def hides_all(self) -> bool:
         """Whether nothing of the row could be read."""
-        return self.reason in {Reason.UNPARSABLE, Reason.TOO_LARGE}
+        return self.reason in {Reason.UNPARSABLE, Reason.TOO_LARGE, Reason.FAILED}
 
 
 @dataclass(frozen=True, slots=True)

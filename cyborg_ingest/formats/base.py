@@ -72,7 +72,8 @@ class Sidecars:
 
     Of bare vectors the files that hold what is not with them: ids, metadata, contents, row by row. `id_prefix` goes
     before the row number where there is no file of ids; `{file}` in it stands for the source's name without its
-    suffix. Of delimited files their `dialect`, of JSON documents where the `records` are. A row of more than
+    suffix. Of delimited files their `dialect`, of JSON documents where the `records` are. `named` are
+    the columns that options name. A row of more than
     `max_row_bytes` is not decoded.
     """
 
@@ -82,6 +83,7 @@ class Sidecars:
     contents: Path | None = None
     dialect: Dialect = Dialect()
     records: str | None = None
+    named: tuple[str, ...] = ()
     max_row_bytes: int = MAX_ROW_BYTES
 
     @property
@@ -119,7 +121,8 @@ class Layout:
     different numbers of rows, and rows and parts are given once `named.resolve` has decided which are loaded.
     `has_schema`: a field that is not in the schema is in no row; of JSON only the first rows were looked at, and
     `is_open` says that there are more. `shape`: in which known way rows are in it, if it is not the usual one.
-    `notes`: what the user should know of it.
+    `roles` are the columns that its shape has for them, by the names of `ColumnChoice`. `notes`: what the user should
+    know of it.
     """
 
     uri: str
@@ -135,6 +138,7 @@ class Layout:
     has_schema: bool = True
     is_open: bool = False
     shape: str = ""
+    roles: tuple[tuple[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
 

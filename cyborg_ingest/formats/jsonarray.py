@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats.base import Layout, shape_noted
+from cyborg_ingest.formats.base import Layout
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonforms import LOOK_BYTES, form_of
 from cyborg_ingest.formats.jsonrows import rows_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
+from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.lines import BOM, check_encoding
 from cyborg_ingest.formats.records import Gathered, Records
@@ -47,11 +48,14 @@ class JsonReader:
             place, problem = sample.problem
             raise FormatError(f"{uri}: row {place}, {problem}. Rows are the objects of an array.")
         size = sources.size(uri)
-        part = Part(uri, self.name, 0, 0, 0, None, 0, size, within=within)
+        known = shape_of(sample.objects, sidecars.named)
+        rows = unwrapped(sample.objects, known)
+        check_vectors(uri, rows, known, sidecars.named)
+        part = Part(uri, self.name, 0, 0, 0, None, 0, size, within=within, shape=known.name if known else "")
         estimate = sample.estimate(size, is_packed=not sources.is_seekable(uri))
         return Layout(
-            uri, self.name, schema_of(sample.objects), (part,), None, estimate, size, is_seekable=False,
-            has_schema=False, is_open=not sample.is_whole, shape=shape, notes=shape_noted(uri, shape),
+            uri, self.name, schema_of(rows), (part,), None, estimate, size,
+            is_seekable=False, has_schema=False, is_open=not sample.is_whole, **shaped(uri, known, shape),
         )  # fmt: skip
 
     def read(

@@ -20,6 +20,7 @@ from cyborg_ingest.formats.fields import (
     part,
     value_decoder,
 )
+from cyborg_ingest.formats.jsonshapes import SHAPES, Failed, JsonShape
 from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import KEPT_TEXT, Named, Records, TooLarge, parse_object
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
@@ -67,8 +68,9 @@ def _vector_key(names: ColumnMap) -> bytes | None:
 class _Columns:
     """The columns of a chunk while they are gathered from objects."""
 
-    def __init__(self, names: ColumnMap) -> None:
+    def __init__(self, names: ColumnMap, shape: JsonShape | None = None) -> None:
         self.names = names
+        self._shape = shape
         self.faults: list[Fault] = []
         self.texts: list[bytes] = []
         self.ids: list[str | None] = []
@@ -98,6 +100,9 @@ class _Columns:
             reason = Reason.TOO_LARGE if isinstance(text, TooLarge) else Reason.UNPARSABLE
             self.faults.append(Fault(place, reason, row, {"_line": line}))
             row = {}
+        elif isinstance(row, Failed):
+            self.faults.append(Fault(place, Reason.FAILED, row.detail, self._record(place)))
+            row = row.row
         names = self.names
         if not names.takes_all and not row.keys() <= self._planned:
             self.unplanned |= row.keys() - self._planned
@@ -172,7 +177,12 @@ class _Columns:
             return value
         return self._tried(place, reason, convert, row, name)
 
-    def _row(self, text: bytes) -> tuple[Json | str, Buffer | None]:
+    def _object(self, text: bytes) -> Json | Failed | str:
+        """The row in the object on a line, or why there is none."""
+        row = parse_object(text)
+        return row if self._shape is None or isinstance(row, str) else self._shape.unwrap(row)
+
+    def _row(self, text: bytes) -> tuple[Json | Failed | str, Buffer | None]:
         """The object on a line, or why there is none; its vector as float64, where it is plain numbers.
 
         Then the object has a mark in its place: most of a line are numbers, and nothing reads those faster.
@@ -180,11 +190,11 @@ class _Columns:
         found = None if isinstance(text, TooLarge) or self._key is None else _numbers_apart(text, self._key)
         numbers = None if found is None else self._parse(found[1])
         if found is not None and numbers is not None:
-            row = parse_object(Named.of(found[0], text.name) if isinstance(text, Named) else found[0])
+            row = self._object(Named.of(found[0], text.name) if isinstance(text, Named) else found[0])
             # elsewhere: it was not the vector, but a field of that name inside of another, or it is named twice
             if isinstance(row, dict) and value_at(row, self.names.vector) == _MARK:
                 return row, numbers
-        return parse_object(text), None
+        return self._object(text), None
 
     def _tried(self, place: int, reason: Reason, convert: Any, row: Json, name: str | None) -> Any:
         try:
@@ -195,7 +205,8 @@ class _Columns:
 
     def _record(self, place: int) -> Json | None:
         """The row by JSONL's own names, with what it holds as it stands on its line."""
-        row, names = parse_object(self.texts[place]), self.names
+        row, names = self._object(self.texts[place]), self.names
+        row = row.row if isinstance(row, Failed) else row
         if not isinstance(row, dict):
             return None
         found = {
@@ -287,7 +298,7 @@ class _Columns:
 
 def chunk_of(source: Part, names: ColumnMap, records: Records, row: int, rows_before: int) -> Chunk:
     """Objects as a chunk: `row` is the first one's place in the Part, `rows_before` those of the file before it."""
-    columns = _Columns(names)
+    columns = _Columns(names, SHAPES.get(source.shape))
     for text in records.texts:
         columns.add(text)
     batch, mapped = columns.batch()

@@ -26,6 +26,8 @@ _ROWS_BY_NAME = 3
 """So many members of an object that are all rows, and so are those that follow."""
 _SHOWN = 5
 _RECORDS = "--records"
+_ROWS = ({"custom_id", "response"}, {"recordId", "modelOutput"}, {"_id", "_source"})
+"""Fields of an object that is one row, whatever is in it: see `jsonshapes`."""
 ITSELF = "."
 """In `--records`: the document."""
 _ID = re.compile(r"(?i:_?ids?|uuid|key|_key|pk|.*_(id|uuid|key))|.*[a-z]Id")
@@ -268,7 +270,8 @@ def holds_rows(text: JsonText) -> bool:
 
 def _candidates(node: Node) -> Iterator[Node]:
     """The values that could hold the rows, none of which is part of another."""
-    if is_array_of_rows(node):
+    names = {one.path[-1] for one in node.members}
+    if is_array_of_rows(node) or any(known <= names for known in _ROWS):
         yield node
     elif node.sign == b"{":
         rows = [one for one in node.members if is_row(one)]

@@ -9,6 +9,7 @@ from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.base import PART_BYTES, Kept, Layout, ReadsOn
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
+from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped
 from cyborg_ingest.formats.lines import check_encoding, stripped
 from cyborg_ingest.formats.records import Gathered, Records, TooLarge, kept
 from cyborg_ingest.model import Part
@@ -49,18 +50,21 @@ class JsonlReader(ReadsOn):
         with sources.reading(uri), sources.streamed(uri) as file:
             check_encoding(uri, file.peek(4))
             sample = _sample(uri, file, sidecars.max_row_bytes)
+        known = shape_of(sample.objects, sidecars.named)
+        rows = unwrapped(sample.objects, known)
+        check_vectors(uri, rows, known, sidecars.named)
         size = sources.size(uri)
         steps = range(0, size, PART_BYTES) if is_seekable else range(1)
         parts = tuple(
             Part(uri, self.name, number, start, min(size, start + PART_BYTES) if is_seekable else 0, None,
                  None if start else 0, min(size, start + PART_BYTES) - start if is_seekable else size,
-                 lines_before=None if start else 0)
+                 lines_before=None if start else 0, shape=known.name if known else "")
             for number, start in enumerate(steps)
         )  # fmt: skip
         estimate = sample.estimate(size, is_packed=not is_seekable)
         return Layout(
-            uri, self.name, schema_of(sample.objects), parts, None, estimate, size, is_seekable,
-            has_schema=False, is_open=not sample.is_whole,
+            uri, self.name, schema_of(rows), parts, None, estimate, size, is_seekable,
+            has_schema=False, is_open=not sample.is_whole, **shaped(uri, known),
         )  # fmt: skip
 
     def read_on(

@@ -15,6 +15,7 @@ from cyborg_ingest.formats.named import resolve
 from cyborg_ingest.plan.encoded import encoding_of, with_encodings
 from cyborg_ingest.plan.late import LATE, type_of
 from cyborg_ingest.plan.reading import Source
+from cyborg_ingest.rows.mapping import ALL_COLUMNS
 from cyborg_ingest.rows.shaping import constant_array
 from cyborg_ingest.rows.templates import OWN
 
@@ -60,10 +61,19 @@ def _resolved(layout: Layout, choice: ColumnChoice, sidecars: Sidecars) -> tuple
     """Which column is what; and the layout with the types that these columns have once they are read."""
     own = OWN - set(layout.schema.names)
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
+    choice = _with_roles(choice, layout)
     layout, columns = resolve(with_encodings(layout, choice, sidecars), choice)
     reader = READERS[layout.format]
     _refuse_paths(layout, columns, reader)
     return reader.typed(layout, columns, sidecars) if isinstance(reader, Typing) else (layout, columns)
+
+
+def _with_roles(choice: ColumnChoice, layout: Layout) -> ColumnChoice:
+    """The user's choice and, where there is none, the columns that the shape of the rows has."""
+    there = {name: value for name, value in layout.roles if value == (ALL_COLUMNS,) or value in layout.schema.names}
+    is_left = {name: getattr(choice, name) in (None, ()) for name in there}
+    is_left["metadata_columns"] = not choice.metadata_columns and choice.metadata is None
+    return replace(choice, **{name: value for name, value in there.items() if is_left[name]})
 
 
 def _refuse_paths(layout: Layout, columns: ColumnMap, reader: Reader) -> None:

@@ -56,10 +56,10 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
 
     Raises SourceChangedError where a file changes meanwhile.
     """
-    sidecars = _sidecars(settings)
     template = parse_template(settings.id_template) if settings.id_template else None
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
+    sidecars = _sidecars(settings, _named(choice))
     found = _discovered(sources, settings, choice)
     folders = folder_columns(one for one, _ in found.files)
     seen = _look_all(found, sidecars)
@@ -94,7 +94,7 @@ def _left_out(found: Discovery, sidecars: Sidecars, empty: Iterable[str]) -> lis
 def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Layout]:
     """What the headers say, whatever is which column. Raises UsageError, or one of its kinds."""
     choice = _choice(settings, parse_template(settings.id_template) if settings.id_template else None, None)
-    found, sidecars = _discovered(sources, settings, choice), _sidecars(settings)
+    found, sidecars = _discovered(sources, settings, choice), _sidecars(settings, _named(choice))
     with places_of.unchanged(_look_all(found, sidecars)):
         return _layouts(found, sidecars)[0]
 
@@ -112,7 +112,7 @@ def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: Colu
     return discover(sources, settings.format, is_row)
 
 
-def _sidecars(settings: SourceSettings) -> Sidecars:
+def _sidecars(settings: SourceSettings, named: tuple[str, ...]) -> Sidecars:
     ids, metadata, contents = (
         None if path is None else Path(places_of.local_path(str(path)))
         for path in (settings.ids, settings.metadata, settings.contents)
@@ -120,9 +120,14 @@ def _sidecars(settings: SourceSettings) -> Sidecars:
     dialect = parse_dialect(
         settings.delimiter, settings.header, settings.column_types, settings.null_values, settings.decimal
     )
-    return Sidecars(
-        ids, settings.id_prefix or "", metadata, contents, dialect, settings.records, settings.max_row_bytes
-    )
+    prefix = settings.id_prefix or ""
+    return Sidecars(ids, prefix, metadata, contents, dialect, settings.records, named, settings.max_row_bytes)
+
+
+def _named(choice: ColumnChoice) -> tuple[str, ...]:
+    """The columns that options name."""
+    names = (choice.id, choice.vector, choice.metadata, choice.contents)
+    return (*(one for one in names if one), *choice.metadata_columns, *choice.id_parts, *choice.tested)
 
 
 def _filter(condition: str | None) -> Filter | None:
