@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.base import PART_BYTES, Kept, Layout, ReadsOn
+from cyborg_ingest.formats.jsonbulk import Numbered, is_bulk, numbered, paired
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
-from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped
+from cyborg_ingest.formats.jsonshapes import BULK, check_vectors, shape_of, shaped, unwrapped
 from cyborg_ingest.formats.lines import check_encoding, stripped
 from cyborg_ingest.formats.records import Gathered, Records, TooLarge, kept
 from cyborg_ingest.model import Part
@@ -50,7 +51,11 @@ class JsonlReader(ReadsOn):
         with sources.reading(uri), sources.streamed(uri) as file:
             check_encoding(uri, file.peek(4))
             sample = _sample(uri, file, sidecars.max_row_bytes)
+        if is_bulk(sample.objects) and BULK.is_left(sidecars.named):
+            with sources.reading(uri), sources.streamed(uri) as file:
+                sample = sampled(_texts(paired(numbered(_lines(file, 0, _ENDLESS, sidecars.max_row_bytes), 0))))
         known = shape_of(sample.objects, sidecars.named)
+        is_seekable = is_seekable and known is not BULK  # in the middle, nobody knows an action from a document
         rows = unwrapped(sample.objects, known)
         check_vectors(uri, rows, known, sidecars.named)
         size = sources.size(uri)
@@ -122,15 +127,20 @@ def _place_of_line(file: BinaryIO, start: int) -> int:
     return position
 
 
+def _texts(lines: Iterator[Numbered]) -> Iterator[tuple[bytes, int]]:
+    return ((text, end) for text, end, _, _ in lines)
+
+
 def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, limit: int) -> Iterator[Records]:
     found, number, position = Gathered(rows), lines_before, part.start
-    for text, end in _lines(file, part.start, part.stop or _ENDLESS, limit):
+    lines = numbered(_lines(file, part.start, part.stop or _ENDLESS, limit), lines_before)
+    for text, end, line, last in paired(lines) if part.shape == BULK.name else lines:
         if found.is_full_before(text):
             yield Records(found.texts, found.lines, position - part.start, number)
             found = Gathered(rows)
-        number, position = number + 1, end
+        number, position = last, end
         if text.strip():
-            found.add(text, number)
+            found.add(text, line)
         if found.is_full:
             yield Records(found.texts, found.lines, position - part.start, number)
             found = Gathered(rows)

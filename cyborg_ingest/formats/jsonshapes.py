@@ -54,13 +54,16 @@ class JsonShape:
     roles: tuple[tuple[str, Any], ...] = ()
     envelope: tuple[str, ...] = ()
 
+    def is_left(self, named: Iterable[str]) -> bool:
+        """Whether options that name these columns let it be."""
+        return {head(name) for name in named}.isdisjoint(self.envelope)
 
-def shape_of(rows: Sequence[Json], named: Iterable[str]) -> JsonShape | None:
+
+def shape_of(rows: Sequence[Json], named: Sequence[str]) -> JsonShape | None:
     """The shape that most of the first rows have, if there is one and no option names what it takes away."""
-    taken = {head(name) for name in named}
     for shape in SHAPES.values():
         fitting = sum(map(shape.fits, rows))
-        if 2 * fitting > len(rows) and taken.isdisjoint(shape.envelope):
+        if 2 * fitting > len(rows) and shape.is_left(named):
             return shape
     return None
 
@@ -84,7 +87,7 @@ def shaped(uri: str, shape: JsonShape | None, where: str = "") -> dict[str, Any]
 def check_vectors(uri: str, rows: Sequence[Json], shape: JsonShape | None, named: Sequence[str]) -> None:
     """Raise FormatError where a server has left the vectors out of the documents that it gave."""
     names = {name.lower() for row in rows for name in row}
-    if shape is HITS and not named and not any(map(holds_vectors, rows)) and names.isdisjoint(VECTOR.names):
+    if shape in {HITS, BULK} and not named and not any(map(holds_vectors, rows)) and names.isdisjoint(VECTOR.names):
         raise FormatError(
             f"{uri}: its documents hold no vectors. Elasticsearch leaves them out of _source since version 9.2: export "
             'them again with "_source": {"exclude_vectors": false} in the search.'
@@ -139,6 +142,19 @@ def _hit(row: Json) -> Json | Failed:
     """A document of Elasticsearch or OpenSearch, as elasticdump and an answer to a search have it."""
     source = row.get("_source")
     return {**source, "_id": row.get("_id")} if isinstance(source, dict) else row
+
+
+def _is_done(row: Json) -> bool:
+    return "_action" in row and "_id" in row
+
+
+def _done(row: Json) -> Json | Failed:
+    """What an action of `_bulk` does: see `jsonbulk`, which puts it together with its document."""
+    identity, source = {"_id": row.get("_id")}, row.get("_source")
+    action = row.get("_action")
+    if action in {"update", "delete"}:
+        return Failed(identity, f"the line says {action}, and of _bulk only index and create are carried out")
+    return {**source, **identity} if isinstance(source, dict) else Failed(identity, "no document follows its line")
 
 
 _EXTENDED = {
@@ -215,7 +231,9 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
 HITS = JsonShape(
     "Elasticsearch documents", _is_hit, _hit, (("id", "_id"), ("metadata_columns", _ALL)), ("_source", "_index")
 )
+BULK = JsonShape("Elasticsearch _bulk lines", _is_done, _done, HITS.roles, ("index", "create", "update", "delete"))
 _NAMED = (
+    BULK,
     JsonShape(
         "OpenAI batch output", _is_batch_output, _batch_output,
         (("id", "custom_id"), ("vector", "embedding")), ("response", "error"),

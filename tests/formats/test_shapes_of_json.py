@@ -161,6 +161,45 @@ def test_documents_whose_vectors_the_server_left_out_are_an_error_that_says_so(t
         rows_read(tmp_path / "dump.json", vector_column="other")
 
 
+def bulk(name: str, place: int, **more: Any) -> list[str]:
+    source = {key: value for key, value in HITS[place]["_source"].items() if key != "id"}
+    return [json.dumps({name: {"_index": "i", "_id": f"d{place}", **more}}), json.dumps(source)]
+
+
+@pytest.mark.parametrize("suffix", ["bulk.ndjson", "bulk.json", "bulk"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+def test_lines_of_bulk_are_rows_by_two(suffix: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / suffix
+    pairs = [*(bulk(("index", "create")[place % 2], place) for place in range(6))]
+    path.write_text(end.join(line for pair in pairs for line in pair) + end, newline="")
+    for chunk in (1, 2, 100):
+        found = rows_read(path, chunk=chunk)
+        assert found.ids == [f"d{place}" for place in range(6)]
+        assert found.vectors == VALUES
+        assert found.contents == [f"text {place}" for place in range(6)]
+        assert found.metadata == [{"title": f"T{place}", "tags": ["a", "b"]} for place in range(6)]
+        assert not found.rejected
+
+
+def test_what_bulk_cannot_do_here_is_said_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "bulk.ndjson"
+    delete, nameless = json.dumps({"delete": {"_id": "gone"}}), json.dumps({"index": {}})
+    update = [json.dumps({"update": {"_id": "new"}}), json.dumps({"doc": {"title": "x"}})]
+    rows = [*bulk("index", 0), delete, *update, nameless, bulk("index", 1)[1], "{broken", *bulk("index", 2)]
+    path.write_text("\n".join([*rows, json.dumps({"index": {"_id": "last"}})]))
+    found = rows_read(path)
+    assert (found.ids, found.vectors) == (["d0", "d2"], [VALUES[0], VALUES[2]])
+    assert [(one.line, one.id, one.reason.value) for one in found.rejected] == [
+        (3, "gone", "failed"),
+        (4, "new", "failed"),
+        (6, None, "id_missing"),
+        (8, None, "unparsable"),
+        (11, "last", "failed"),
+    ]
+    assert "the line says delete" in found.rejected[0].detail
+    assert "no document follows" in found.rejected[-1].detail
+
+
 DAY = datetime.datetime(2024, 2, 3, 4, 5, 6, 789000, datetime.timezone.utc)
 MILLISECONDS = int(DAY.timestamp() * 1000)
 UUID = uuid.UUID(int=77)
