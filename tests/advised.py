@@ -273,7 +273,13 @@ FORMATS = _upserts({
     "is for {} sources; the other formats hold their own columns": ("rows.parquet --ids ids.txt", "rows.parquet"),
     "goes with one source; there are {} sources": ("good.npy bad.npy --ids ids.txt", "good.npy --ids ids.txt"),
     "{} {}: no such file.": ("good.npy --ids no.txt", "good.npy --ids ids.txt"),
-    "{} {}: {} is not one of {}.": ("good.npy --ids rows.csv", "good.npy --ids ids.txt"),
+    "{} {}: {} is not one of {}.": ("good.npy --ids nokey", "good.npy --ids ids.txt"),
+    "--{}-key is a column of the file that --{} names": ("good.npy --metadata-key id", "good.npy"),
+    "is text, a line a row, and has no columns. Leave it out": (
+        "good.npy --contents ids.txt --contents-key id", "good.npy --contents ids.txt"),
+    "--{}-key {}: no id of {} is in {}, the first one is": (
+        "good.npy --metadata rows.csv --metadata-key id",
+        "good.npy --ids ids.txt --metadata rows.csv --metadata-key id"),
     "it is no Parquet file": ("false.parquet", "false.parquet --format csv"),
     "it is no Arrow file": ("false.arrow", "false.arrow --format csv"),
     "have one name and two formats": ("alike", "alike/rows.parquet alike/rows.csv"),

@@ -15,8 +15,10 @@ from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.base import ORIGIN, Layout, ReadsOn, checked_dimension, row_parts
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.sidecars import check_rows, open_sidecars, row_numbers
+from cyborg_ingest.formats.sidecarstore import StoredSidecar
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.rows.arrays import vector_array
+from cyborg_ingest.rows.columns import ids as checked_ids
 
 if TYPE_CHECKING:
     import io
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from cyborg_ingest.formats.base import Kept, Sidecars
     from cyborg_ingest.formats.sidecars import Sidecar
     from cyborg_ingest.model import ColumnMap, Fault
+
+
+_KEYS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class BareReader(ReadsOn):
         with open_sidecars(sidecars) as opened:
             for sidecar in opened if shape.rows is not None else ():
                 check_rows(sidecar, uri, shape.rows or 0)
+            notes = tuple(_on_keys(uri, sidecars, opened, shape.rows or 0))
             fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
         is_numbered = "id" not in fields
         if is_numbered:
@@ -91,6 +97,7 @@ class BareReader(ReadsOn):
             size,
             is_seekable,
             is_numbered,
+            notes=notes,
         )
 
     def read_on(
@@ -227,12 +234,46 @@ def _beside(
     """The columns that are not in the file, and which of their values cannot be read."""
     found: dict[str, pa.Array] = {}
     faults: list[Fault] = []
-    for sidecar in opened:
-        found[sidecar.role], more = sidecar.read(start, stop)
-        faults += (replace(one, column=sidecar.role) for one in more)
-    if "id" not in found:
+    if not any(one.role == "id" for one in opened):
         found["id"] = row_numbers(id_prefix(part.uri, sidecars), start, stop)
+    for sidecar in opened:  # the ids first
+        if isinstance(sidecar, StoredSidecar) and sidecar.key is not None:
+            found[sidecar.role], more = sidecar.read_named(_ids(found["id"]))
+        else:
+            found[sidecar.role], more = sidecar.read(start, stop)
+        faults += (replace(one, column=sidecar.role) for one in more)
     return found, tuple(faults)
+
+
+def _ids(array: pa.Array) -> list[str | None]:
+    """Ids as they are looked up; None for what is none."""
+    return [one or None for one in checked_ids(array, {})]
+
+
+def _on_keys(uri: str, sidecars: Sidecars, opened: list[Sidecar], rows: int) -> Iterator[str]:
+    """What to say of rows that are found by a key. Raises FormatError where none is."""
+    ids = next((one for one in opened if one.role == "id"), None)
+
+    def keys() -> Iterator[list[str | None]]:
+        start = 0
+        while start < rows:
+            stop = min(rows, start + _KEYS)
+            stop = stop if ids is None else ids.reach(start, stop)
+            numbers = row_numbers(id_prefix(uri, sidecars), start, stop) if ids is None else ids.read(start, stop)[0]
+            yield _ids(numbers)
+            start = stop
+
+    for one in opened:
+        if isinstance(one, StoredSidecar) and one.key is not None:
+            missing, first, others = one.unknown(keys())
+            if missing == rows and rows:
+                raise FormatError(
+                    f"--{one.role}-key {one.key}: no id of {uri} is in {one.path}, the first one is {first!r}."
+                )
+            if missing:
+                yield f"{uri}: {missing:,} of {rows:,} rows have no {one.role} in {one.path}, the first is {first!r}."
+            if others:
+                yield f"{one.path}: {others:,} of {one.rows:,} rows are of no vector in {uri}."
 
 
 def id_prefix(uri: str, sidecars: Sidecars) -> str:

@@ -70,7 +70,8 @@ class Dialect:
 class Sidecars:
     """What the user gives beside a source.
 
-    Of bare vectors the files that hold what is not with them: ids, metadata, contents, row by row. `id_prefix` goes
+    Of bare vectors the files that hold what is not with them: ids, metadata, contents, row by row, or where a key is
+    named by the id that each row has in that column. `id_prefix` goes
     before the row number where there is no file of ids; `{file}` in it stands for the source's name without its
     suffix. Of delimited files their `dialect`, of JSON documents where the `records` are. `named` are
     the columns that options name. A row of more than
@@ -81,6 +82,8 @@ class Sidecars:
     id_prefix: str = ""
     metadata: Path | None = None
     contents: Path | None = None
+    metadata_key: str | None = None
+    contents_key: str | None = None
     dialect: Dialect = Dialect()
     records: str | None = None
     named: tuple[str, ...] = ()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
@@ -21,8 +20,10 @@ from cyborg_ingest.formats.lines import LineIndex, LineReader, check_encoding, i
 from cyborg_ingest.formats.npyfile import read_at, read_header
 from cyborg_ingest.formats.parquet import BROKEN, batches_of, check_whole, opened, schema_of
 from cyborg_ingest.formats.records import TooLarge, kept
+from cyborg_ingest.formats.sidecarrows import DELIMITED, JSON, LINES, OPTIONS, PARQUET, TEXT, columns_for, is_object
+from cyborg_ingest.formats.sidecarstore import StoredSidecar
 from cyborg_ingest.model import Fault, Reason
-from cyborg_ingest.rows import kinds, roles
+from cyborg_ingest.rows import roles
 from cyborg_ingest.rows.arrays import text_array
 from cyborg_ingest.rows.values import load_json
 
@@ -31,16 +32,12 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.formats.base import Sidecars
 
-_OPTIONS = {"id": "--ids", "metadata": "--metadata", "contents": "--contents"}
-_TEXT, _LINES, _PARQUET, _NPY = {".txt"}, {".jsonl", ".ndjson"}, {".parquet", ".pq"}, {".npy"}
+_NPY = {".npy"}
 _SIDECAR_ROWS = 4096
 _READ_BYTES = 16_000_000
 """About what is read at once where it can be cut."""
-_KNOWN = {
-    "id": _NPY | _TEXT | _LINES | _PARQUET,
-    "metadata": _LINES | _PARQUET,
-    "contents": _TEXT | _LINES | _PARQUET,
-}
+_TABLES = LINES | JSON | PARQUET | DELIMITED.keys()
+_KNOWN = {"id": _NPY | TEXT | _TABLES, "metadata": _TABLES, "contents": TEXT | _TABLES}
 
 
 class Sidecar(Protocol):
@@ -50,6 +47,7 @@ class Sidecar(Protocol):
     rows: int
     type: pa.DataType
     path: Path
+    key: str | None
 
     def reach(self, start: int, stop: int) -> int:
         """How far, at most to `stop`, rows can be read at once from `start` on, if they may be of any size."""
@@ -64,23 +62,30 @@ class Sidecar(Protocol):
 def open_sidecars(sidecars: Sidecars) -> Iterator[list[Sidecar]]:
     """The sidecars that are given, in the order id, metadata, contents. Raises FormatError."""
     given = {"id": sidecars.ids, "metadata": sidecars.metadata, "contents": sidecars.contents}
+    keys = {"metadata": sidecars.metadata_key, "contents": sidecars.contents_key}
     with contextlib.ExitStack() as stack:
         yield [
-            _open(role, Path(path).expanduser(), stack, sidecars) for role, path in given.items() if path is not None
+            _open(role, Path(path).expanduser(), keys.get(role), stack, sidecars)
+            for role, path in given.items()
+            if path is not None
         ]
 
 
-def _open(role: str, path: Path, stack: contextlib.ExitStack, sidecars: Sidecars) -> Sidecar:
-    option, suffix = _OPTIONS[role], path.suffix.lower()
+def _open(role: str, path: Path, key: str | None, stack: contextlib.ExitStack, sidecars: Sidecars) -> Sidecar:
+    option, suffix = OPTIONS[role], path.suffix.lower()
     if not path.is_file():
         raise SourceNotFoundError(f"{option} {path}: no such file.")
     if suffix not in _KNOWN[role]:
         raise FormatError(f"{option} {path}: {suffix or 'no suffix'} is not one of {', '.join(sorted(_KNOWN[role]))}.")
+    if key is not None or suffix in JSON or suffix in DELIMITED:
+        if suffix in TEXT:
+            raise FormatError(f"{option}-key {key}: {path} is text, a line a row, and has no columns. Leave it out.")
+        return StoredSidecar(role, path, sidecars, key)
     if suffix in _NPY:
         return NpyIds(path, sidecars.max_row_bytes)
-    if suffix in _PARQUET:
+    if suffix in PARQUET:
         return ParquetSidecar(role, path, stack, sidecars.unit_bytes)
-    return LineSidecar(role, path, stack, sidecars.max_row_bytes, is_json=suffix in _LINES)
+    return LineSidecar(role, path, stack, sidecars.max_row_bytes, is_json=suffix in LINES)
 
 
 def row_numbers(prefix: str, start: int, stop: int) -> pa.Array:
@@ -89,16 +94,18 @@ def row_numbers(prefix: str, start: int, stop: int) -> pa.Array:
 
 
 def check_rows(sidecar: Sidecar, uri: str, rows: int) -> None:
-    """Refuse a sidecar of another length. Raises FormatError."""
-    if sidecar.rows != rows:
+    """Refuse a sidecar of another length, if its rows are not found by a key. Raises FormatError."""
+    if sidecar.key is None and sidecar.rows != rows:
         raise FormatError(
-            f"{_OPTIONS[sidecar.role]} {sidecar.path} has {sidecar.rows:,} rows and {uri} has {rows:,}: "
+            f"{OPTIONS[sidecar.role]} {sidecar.path} has {sidecar.rows:,} rows and {uri} has {rows:,}: "
             "row by row they do not belong together."
         )
 
 
 class LineSidecar:
     """A line a row: text as it is, or JSON."""
+
+    key: str | None = None
 
     def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, limit: int, *, is_json: bool) -> None:
         self.role, self.path, self._limit, self._is_json = role, path, limit, is_json
@@ -167,6 +174,7 @@ class NpyIds:
 
     role = "id"
     type = pa.string()
+    key: str | None = None
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
@@ -213,15 +221,17 @@ class NpyIds:
 class ParquetSidecar:
     """A column of a Parquet file; for metadata several become one struct."""
 
+    key: str | None = None
+
     def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, unit: int) -> None:
         self.role, self.path, self._unit = role, path, unit
         check_whole(str(path))
         self._file: pq.ParquetFile = stack.enter_context(opened(str(path)))
         self.rows = self._file.metadata.num_rows
         schema = schema_of(self._file)
-        self._columns = _columns_for(role, path, schema)
+        self._columns = columns_for(role, path, schema)
         kinds = [schema.field(name) for name in self._columns]
-        self._single = len(kinds) == 1 and (role != "metadata" or _is_object(kinds[0].type))
+        self._single = len(kinds) == 1 and (role != "metadata" or is_object(kinds[0].type))
         self.type = kinds[0].type if self._single else pa.struct(kinds)
         self._groups = [self._file.metadata.row_group(one).num_rows for one in range(self._file.num_row_groups)]
         self._batches: Iterator[pa.RecordBatch] = iter(())
@@ -296,22 +306,3 @@ class ParquetSidecar:
         if self._single:
             return batch.column(self._columns[0])
         return pa.StructArray.from_arrays([batch.column(name) for name in self._columns], names=self._columns)
-
-
-def _is_object(kind: pa.DataType) -> bool:
-    kind = kinds.storage_type(kind)
-    return bool(pt.is_struct(kind) or pt.is_map(kind) or kinds.is_text(kind))
-
-
-def _columns_for(role: str, path: Path, schema: pa.Schema) -> list[str]:
-    names = list(schema.names)
-    wanted = {"id": roles.ID_NAMES, "metadata": roles.METADATA_NAMES, "contents": roles.CONTENTS_NAMES}[role]
-    found = [name for name in names if name.lower() in wanted]
-    if role == "metadata":
-        objects = [name for name in found if _is_object(schema.field(name).type)]
-        chosen = objects if len(objects) == 1 else names
-    else:
-        chosen = names if len(names) == 1 else found
-        if len(chosen) != 1:
-            raise FormatError(f"{_OPTIONS[role]} {path}: which of {', '.join(names)} is it? Leave one column in it.")
-    return chosen

@@ -16,6 +16,7 @@ from cyborg_ingest.formats.base import Sidecars, Typing
 from cyborg_ingest.formats.cells import parse_dialect
 from cyborg_ingest.formats.jsonsample import schema_of
 from cyborg_ingest.formats.lines import BOM
+from cyborg_ingest.formats.sidecarrows import DELIMITED
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
 from cyborg_ingest.plan.late import believed
@@ -120,8 +121,10 @@ def _sidecars(settings: SourceSettings, named: tuple[str, ...]) -> Sidecars:
     dialect = parse_dialect(
         settings.delimiter, settings.header, settings.column_types, settings.null_values, settings.decimal
     )
-    prefix = settings.id_prefix or ""
-    return Sidecars(ids, prefix, metadata, contents, dialect, settings.records, named, settings.max_row_bytes)
+    return Sidecars(
+        ids, settings.id_prefix or "", metadata, contents, settings.metadata_key, settings.contents_key, dialect,
+        settings.records, named, settings.max_row_bytes,
+    )  # fmt: skip
 
 
 def _named(choice: ColumnChoice) -> tuple[str, ...]:
@@ -228,6 +231,12 @@ def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
         raise UsageError(f"{options[0]} is for {bare} sources; the other formats hold their own columns.")
     if options and len(readers) > 1:
         raise UsageError(f"{options[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
+    for role, key, path in (
+        ("metadata", sidecars.metadata_key, sidecars.metadata),
+        ("contents", sidecars.contents_key, sidecars.contents),
+    ):
+        if key is not None and path is None:
+            raise UsageError(f"--{role}-key is a column of the file that --{role} names. Give that, or leave it out.")
     if sidecars.ids and sidecars.id_prefix:
         raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
 
@@ -247,7 +256,8 @@ def _check_dialect(readers: list[Reader], sidecars: Sidecars) -> None:
             "--records: no source is a JSON document, and in other formats rows are in one place. Leave it out."
         )
     option = next((option for option, value in given.items() if value), None)
-    if option is not None and not any(isinstance(reader, Typing) for reader in readers):
+    is_read = any(isinstance(reader, Typing) for reader in readers)
+    if option is not None and not is_read and not any(path.suffix.lower() in DELIMITED for path in sidecars.files):
         raise UsageError(f"{option}: no source is CSV or TSV, and other formats say this themselves. Leave it out.")
 
 
@@ -344,6 +354,7 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
         "columns": {name: getattr(settings, name) for name in _MAPPING},
         "rows": {name: getattr(settings, name) for name in _CHOOSING},
         **({"dialect": dialect} if (dialect := _dialect(settings)) else {}),
+        **{name: key for name in ("metadata_key", "contents_key") if (key := getattr(settings, name)) is not None},
         **({"vector_encoding": settings.vector_encoding} if settings.vector_encoding != mapping.AUTO else {}),
         **({"records": settings.records} if settings.records is not None else {}),
         **absolute,

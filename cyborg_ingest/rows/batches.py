@@ -101,7 +101,7 @@ def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
 
 def _metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[Json | None] | None:
     """A row's own metadata, its fields by their new names, with the constants of all rows."""
-    found, names = _own_metadata(chunk, faults, notes), chunk.columns
+    found, names = own_metadata(chunk, faults, notes), chunk.columns
     if not names.constants and (found is None or not names.renames):
         return found
     renames, constants = dict(names.renames), dict(names.constants)
@@ -114,7 +114,8 @@ def _metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[
     return dressed
 
 
-def _own_metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[Json | None] | None:
+def own_metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[Json | None] | None:
+    """The metadata of each row by its own names; None where the chunk has none."""
     if chunk.metadata is not None:
         return chunk.metadata
     batch, names = chunk.batch, chunk.columns
@@ -256,7 +257,7 @@ def _readable_metadata(chunk: Chunk, place: int) -> Any:
     names, row, faults = chunk.columns, replace(chunk.rows(place, place + 1), faults=()), columns.Faults()
     text = _text_of(row.batch.column(names.metadata)) if names.metadata else None
     try:
-        found = _own_metadata(row, faults, typed.Notes())
+        found = own_metadata(row, faults, typed.Notes())
     except ValueError:
         found = None
     own = with_plain_dates(found[0]) if found else None

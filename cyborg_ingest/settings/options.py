@@ -296,7 +296,7 @@ class SourceSettings(Settings):
         None, "--contents-column", "Column of the contents (text or bytes).", panel=_COLUMNS, metavar="NAME"
     )
     ids: Path | None = option(
-        None, "--ids", "Ids for a .npy, row by row: .npy, .txt, .jsonl or .parquet.", panel=_COLUMNS
+        None, "--ids", "Ids for a .npy, row by row: .npy, .txt, .jsonl, .json, .csv, .tsv or .parquet.", panel=_COLUMNS
     )
     id_prefix: str | None = option(
         None,
@@ -306,10 +306,27 @@ class SourceSettings(Settings):
         metavar="TEXT",
     )
     metadata: Path | None = option(
-        None, "--metadata", "Metadata for a .npy, row by row: .jsonl or .parquet.", panel=_COLUMNS
+        None, "--metadata", "Metadata for a .npy, row by row: .jsonl, .json, .csv, .tsv or .parquet.", panel=_COLUMNS
+    )
+    metadata_key: str | None = option(
+        None,
+        "--metadata-key",
+        "Column of --metadata that holds the ids, where its rows are in another order than the vectors.",
+        panel=_COLUMNS,
+        metavar="NAME",
     )
     contents: Path | None = option(
-        None, "--contents", "Contents for a .npy, row by row: .txt, .jsonl or .parquet.", panel=_COLUMNS
+        None,
+        "--contents",
+        "Contents for a .npy, row by row: .txt, .jsonl, .json, .csv, .tsv or .parquet.",
+        panel=_COLUMNS,
+    )
+    contents_key: str | None = option(
+        None,
+        "--contents-key",
+        "Column of --contents that holds the ids, where its rows are in another order than the vectors.",
+        panel=_COLUMNS,
+        metavar="NAME",
     )
     id_template: str | None = option(
         None,

@@ -1,0 +1,178 @@
+"""Rows beside vectors that are found by their number or by their key, in any order and in bounded memory.
+
+They are copied once into a temporary database of SQLite, which has no name and ends with the process.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.fields import contents_array
+from cyborg_ingest.formats.sidecarrows import OPTIONS, rows_beside
+from cyborg_ingest.model import Fault, Reason, shown_id
+from cyborg_ingest.rows.arrays import text_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.formats.sidecarrows import Beside, Value
+    from cyborg_ingest.sources import Seen
+
+_READ_BYTES = 16_000_000
+"""About what is read at once."""
+_ASKED = 500
+"""Keys in one question: SQLite takes 999 in older releases."""
+_TABLE = "CREATE TABLE beside (row INTEGER PRIMARY KEY, key TEXT, value, size INTEGER, reason TEXT, detail TEXT)"
+_ROW_BYTES = 64
+Found = tuple["Value", "str | None", str]
+"""A value; or the reason and the words on what is wrong with it."""
+
+
+class Store:
+    """The rows of one file."""
+
+    def __init__(self, role: str, path: Path, key: str | None, sidecars: Sidecars) -> None:
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect("", check_same_thread=False)
+        self._ask(_TABLE)
+        rows = enumerate(rows_beside(role, path, key, sidecars))
+        with self._lock, self._database:
+            self._database.executemany(
+                "INSERT INTO beside VALUES (?, ?, ?, ?, ?, ?)",
+                (_numbered(row, one, None if key is None else f"{OPTIONS[role]}-key {key}") for row, one in rows),
+            )
+        self.rows, self.largest = _two(self._ask("SELECT count(*), coalesce(max(size), 0) FROM beside"))
+        if key is not None:
+            self._ask("CREATE INDEX keys ON beside (key)")
+            _refuse_same_keys(role, path, key, self._ask(_SAME_KEYS))
+
+    def _ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._lock:
+            return self._database.execute(question, values).fetchall()
+
+    def reach(self, start: int, stop: int) -> int:
+        """How far, at most to `stop`, rows from `start` on can be in memory at once."""
+        sizes = self._ask("SELECT size FROM beside WHERE row >= ? AND row < ? ORDER BY row", (start, stop))
+        fitting = itertools.takewhile(lambda size: size < _READ_BYTES, itertools.accumulate(size for (size,) in sizes))
+        return min(stop, start + max(1, sum(1 for _ in fitting)))
+
+    def numbered(self, start: int, stop: int) -> list[Found]:
+        """Rows [start, stop)."""
+        return self._ask(
+            "SELECT value, reason, detail FROM beside WHERE row >= ? AND row < ? ORDER BY row", (start, stop)
+        )
+
+    def named(self, keys: Sequence[str | None]) -> list[Found]:
+        """The rows with these keys; nothing where there is none."""
+        found: dict[str | None, Found] = {}
+        for some in _pieces([one for one in keys if one]):
+            marks = ",".join("?" * len(some))
+            question = f"SELECT key, value, reason, detail FROM beside WHERE key IN ({marks})"  # noqa: S608 - marks alone
+            found.update((key, (value, reason, detail)) for key, value, reason, detail in self._ask(question, some))
+        return [found.get(key, (None, None, "")) for key in keys]
+
+    def places(self, keys: Sequence[str | None]) -> dict[str, int]:
+        """Which row has each of the keys, where one has."""
+        found: dict[str, int] = {}
+        for some in _pieces([one for one in keys if one]):
+            marks = ",".join("?" * len(some))
+            found.update(self._ask(f"SELECT key, row FROM beside WHERE key IN ({marks})", some))  # noqa: S608 - the same
+        return found
+
+
+_SAME_KEYS = (
+    "SELECT key, count(*), min(row) FROM beside WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1 "
+    "ORDER BY min(row) LIMIT 3"
+)
+
+
+def _refuse_same_keys(role: str, path: Path, key: str, several: list[tuple[str, int, int]]) -> None:
+    if several:
+        listed = ", ".join(f"{shown_id(name)} in {count:,} rows" for name, count, _ in several)
+        raise FormatError(
+            f"{OPTIONS[role]} {path}: several rows have one {key!r}: {listed}. Which of them counts, nothing says: "
+            "leave one of each."
+        )
+
+
+def _numbered(row: int, one: Beside, key: str | None) -> tuple[Any, ...]:
+    """A row as it is stored. Raises FormatError where it has no key since it cannot be read."""
+    if key is not None and one.key is None and one.reason is not None:
+        raise FormatError(f"{key}: row {row} cannot be read, so nothing says whose it is: {one.detail}. Mend it.")
+    return row, one.key, one.value, _size(one.value), one.reason, one.detail
+
+
+def _two(rows: list[tuple[int, int]]) -> tuple[int, int]:
+    (found,) = rows
+    return found
+
+
+def _size(value: Value) -> int:
+    return _ROW_BYTES + len(value or "")
+
+
+def _pieces(keys: list[str]) -> Iterator[list[str]]:
+    return (keys[start : start + _ASKED] for start in range(0, len(keys), _ASKED))
+
+
+class StoredSidecar:
+    """A file beside vectors whose rows are taken by number or, with a key, by the id of each vector; see `Sidecar`."""
+
+    type = pa.string()
+
+    def __init__(self, role: str, path: Path, sidecars: Sidecars, key: str | None = None) -> None:
+        self.role, self.path, self.key = role, path, key
+        self._store = _stored(role, path, key, sources.look(str(path)), sidecars)
+        self.rows = self._store.rows
+
+    def reach(self, start: int, stop: int) -> int:
+        """See `Sidecar`. By a key any row may come, the largest too."""
+        if self.key is None:
+            return self._store.reach(start, stop)
+        most = max(1, _READ_BYTES // max(1, self._store.largest))
+        return min(stop, start + most)
+
+    def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
+        """See `Sidecar`."""
+        return self._arrays(self._store.numbered(start, stop))
+
+    def read_named(self, keys: Sequence[str | None]) -> tuple[pa.Array, list[Fault]]:
+        """The values of the rows with these keys."""
+        return self._arrays(self._store.named(keys))
+
+    def unknown(self, keys: Iterable[Sequence[str | None]]) -> tuple[int, str | None, int]:
+        """Of some keys how many have no row, and the first of them; and how many rows have another key."""
+        count, first, is_known = 0, None, np.zeros(self.rows, np.bool_)
+        for some in keys:
+            places = self._store.places(some)
+            missing = [one for one in some if one not in places]
+            first = first or next((one for one in missing if one), None)
+            count += len(missing)
+            is_known[[*places.values()]] = True
+        return count, first, self.rows - int(np.count_nonzero(is_known))
+
+    def _arrays(self, found: list[Found]) -> tuple[pa.Array, list[Fault]]:
+        values = [value for value, _, _ in found]
+        faults = [
+            Fault(place, Reason(reason), detail)
+            for place, (_, reason, detail) in enumerate(found)
+            if reason is not None
+        ]
+        return (contents_array(values) if self.role == "contents" else text_array(values)), faults
+
+
+@functools.lru_cache(maxsize=4)
+def _stored(role: str, path: Path, key: str | None, _seen: Seen, sidecars: Sidecars) -> Store:
+    """Copied once, for as long as the file is the same."""
+    return Store(role, path, key, sidecars)
