@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cyborg_ingest.errors import FormatError, UsageError
+from cyborg_ingest.errors import FormatError, IngestError, UsageError
 from cyborg_ingest.formats import sidecarstore
 from cyborg_ingest.plan.planning import describe_job, make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -179,6 +179,16 @@ def test_a_changed_file_is_read_anew(vectors: Path) -> None:
     assert (Read(vectors, **settings).metadata[0] or {})["n"] == 0
     written(path, pd.DataFrame({"id": IDS, "n": range(100, 100 + ROWS)}))
     assert (Read(vectors, **settings).metadata[0] or {})["n"] == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [('{"a": 1}', "it is no array"), ("[1, 2", "breaks off|neither a comma"), ("[1] 2", "more follows")],
+)
+def test_json_beside_vectors_is_one_array(vectors: Path, text: str, words: str) -> None:
+    vectors.with_name("ids.json").write_text(text)
+    with pytest.raises(IngestError, match=words):
+        Read(vectors, ids=vectors.with_name("ids.json"))
 
 
 def test_the_keys_are_part_of_the_job() -> None:
