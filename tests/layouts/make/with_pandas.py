@@ -133,7 +133,7 @@ corpus.expect(
     Entry(
         "excel-german-columns", "export.csv",
         [row(one.number, one.vector, {"titel": one.title, "preis": one.number + 0.5}) for one in ARTICLES],
-        refused=True, options=["--vector-column", "v*"],
+        refused=True, named=["--vector-column"], options=["--vector-column", "v*", "--decimal", ","],
     )
 )  # fmt: skip
 
@@ -150,7 +150,7 @@ corpus.expect(
     Entry(
         "excel-german-cell", "export.csv",
         [row(one.id, one.vector, {"preis": one.number + 0.5}, one.text) for one in ARTICLES[:6]],
-        by=("Excel's way of CSV",),
+        options=["--decimal", ","], by=("Excel's way of CSV",),
     )
 )  # fmt: skip
 
