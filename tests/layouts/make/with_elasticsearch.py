@@ -83,6 +83,6 @@ corpus.expect(
     Entry(
         "azure-search", "answer.json",
         [row(one.id, one.vector, {"@search.score": 1.0, "title": one.title}, one.text) for one in ARTICLES],
-        refused=True, options=["--records", "value"], by=("the layout of Azure AI Search",),
+        by=("the layout of Azure AI Search",),
     )
 )  # fmt: skip

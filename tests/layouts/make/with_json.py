@@ -99,9 +99,22 @@ write_json(corpus.folder("meilisearch-documents") / "documents.json", answer)
 corpus.expect(
     Entry(
         "meilisearch-documents", "documents.json", [row(one.number, one.vector, {"title": one.title}) for one in ARTICLES],
-        refused=True, named=["--records"], undecided=["_vectors"],
-        options=["--records", "results", "--vector-column", "_vectors.default.embeddings[0]"],
+        refused=True, named=["--vector-column"], undecided=["_vectors"],
+        options=["--vector-column", "_vectors.default.embeddings[0]"],
         by=("the layout of Meilisearch's documents",),
+    )
+)  # fmt: skip
+
+# two arrays of rows in one document
+both = {
+    "queries": [{"id": f"q{one.number}", "embedding": floats(one.vector), "text": one.title} for one in ARTICLES[:3]],
+    "corpus": [{"id": one.id, "embedding": floats(one.vector), "text": one.text} for one in ARTICLES],
+}  # fmt: skip
+write_json(corpus.folder("json-two-arrays") / "set.json", both)
+corpus.expect(
+    Entry(
+        "json-two-arrays", "set.json", [row(one.id, one.vector, None, one.text) for one in ARTICLES],
+        refused=True, options=["--records", "corpus"],
     )
 )  # fmt: skip
 

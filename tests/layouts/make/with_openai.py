@@ -112,7 +112,6 @@ folder = corpus.folder("openai-answer")
 by_place = [row(place, one.vector, {"object": "embedding"}) for place, one in enumerate(ARTICLES)]
 corpus.expect(
     Entry(
-        "openai-answer", "answer.json", by_place, refused=True, named=["--records"],
-        options=["--records", "data", "--id-column", "index"],
+        "openai-answer", "answer.json", by_place, refused=True, named=["--id-template"], options=["--id-column", "index"],
     )
 )  # fmt: skip
