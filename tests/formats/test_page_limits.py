@@ -11,7 +11,7 @@ import pytest
 
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats import pages
-from cyborg_ingest.formats.pages import Limit, limit_of
+from cyborg_ingest.formats.pages import Limit, _longest_in, limit_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +86,54 @@ def test_a_dictionary_of_more_than_may_be_decoded_at_once_is_refused(tmp_path: P
     with pytest.raises(SourceError, match=r"one page of it has 100,004 bytes"):
         limit(tmp_path / "x", columns, unit=100_003)
     assert limit(tmp_path / "x", columns, unit=100_004) == Limit(1)
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_a_column_is_limited_wherever_it_stands_among_those_that_are_not_read(group: int, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    columns = {"n": range(2 * ROWS), "a": [LONG] * 2 * ROWS, "m": range(2 * ROWS), "b": ["x"] * 2 * ROWS}
+    pq.write_table(pa.table(columns), path, row_group_size=ROWS)
+    with pq.ParquetFile(path) as file:
+        assert limit_of(str(path), file, group, ["a"], ROWS, UNIT).dictionaries == ["a"]
+        assert limit_of(str(path), file, group, ["m", "a", "b"], ROWS, UNIT).dictionaries == ["a"]
+        assert limit_of(str(path), file, group, ["n", "b"], ROWS, UNIT) == Limit(ROWS)
+
+
+def varint(number: int, length: int) -> bytes:
+    """A number as Thrift has it: seven bits a byte, the lowest first; of so many bytes, though fewer would do."""
+    return bytes(2 * number >> 7 * place & 127 | (128 if place < length - 1 else 0) for place in range(length))
+
+
+def test_a_dictionary_that_is_larger_than_its_footer_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    pq.write_table(pa.table({"a": [LONG] * ROWS}), path, compression="zstd")
+    said = pq.read_metadata(path).row_group(0).column(0).total_uncompressed_size
+    data = path.read_bytes()
+    assert varint(said, 3) in data
+    path.write_bytes(data.replace(varint(said, 3), varint(90_000, 3)))
+    with pq.ParquetFile(path) as file:
+        assert file.metadata.row_group(0).column(0).total_uncompressed_size == 90_000
+        with pytest.raises(SourceError) as caught:
+            limit_of(str(path), file, 0, ["a"], ROWS, 99_000)
+        assert str(caught.value).startswith(f"{path}: row group 0, column 'a': its dictionary has 100,004 bytes to be ")
+        assert limit_of(str(path), file, 0, ["a"], ROWS, 100_004).dictionaries == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "length"), [([], 0), ([""], 0), ([None], 0), (["", None, "a"], 1), (["ab", "a"], 2), (["é"], 2)]
+)
+def test_the_longest_text_is_found_in_whatever_holds_it(texts: list[str | None], length: int) -> None:
+    plain = pa.array(texts, pa.string())
+    packed = plain.dictionary_encode()
+    assert _longest_in(plain) == length
+    for one in (plain, packed):
+        assert _longest_in(one) == length
+        lists = pa.ListArray.from_arrays(pa.array([0, len(one)], pa.int32()), one)
+        assert _longest_in(lists) == length
+        assert _longest_in(pa.StructArray.from_arrays([one, one], ["a", "b"])) == length
+        none = pa.array([""] * len(one))
+        offsets = pa.array([0, len(one)], pa.int32())
+        if not one.null_count:  # a key is never null
+            assert _longest_in(pa.MapArray.from_arrays(offsets, one, none)) == length
+        assert _longest_in(pa.MapArray.from_arrays(offsets, none, one)) == length
+    assert _longest_in(pa.StructArray.from_arrays([], names=[])) == 0

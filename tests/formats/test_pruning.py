@@ -80,6 +80,9 @@ PRUNED = {
     "year < 2005 OR word > 'w55'": [0, 5],
     "year < 2015 AND word >= 'w10'": [1],
     "NOT (NOT year = 2035)": [3],
+    "flag = TRUE": [2, 3, 4, 5],
+    "flag = FALSE": [0, 1],
+    "FALSE = flag AND year > 2005": [0, 1],
     "half IS NULL": [3, 4, 5],
     "half IS NOT NULL": [0, 1, 2],
     "NOT half IS NULL": [0, 1, 2],
@@ -108,7 +111,7 @@ def test_only_row_groups_that_may_hold_such_a_row_are_read(path: Path, where: st
 
 NEVER = [
     "score != 0", "NOT score = 0", "score NOT IN (0, 1)", "NOT score < 6", "score > 5", "year != 2005",
-    "word LIKE 'w0%'", "word NOT LIKE 'w0%'", "NOT flag", "year < 2010 OR score > 5", "year = year",
+    "word LIKE 'w0%'", "word NOT LIKE 'w0%'", "NOT flag", "NOT flag = TRUE", "year < 2010 OR score > 5", "year = year",
     "data.none IS NULL",
 ]  # fmt: skip
 

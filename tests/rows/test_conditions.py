@@ -404,6 +404,11 @@ REFUSED = [
     "EXISTS(n)",
     "*",
     "n LIKE '1%'",
+    "'a' LIKE 'a%'",
+    "1 IS NULL",
+    "'a' IS NOT NULL",
+    "1 BETWEEN 0 AND 2",
+    "DATE '2024-01-01' IS NULL",
     "NOT n",
     "t = 1",
     "t IN ('a', 1)",
@@ -423,6 +428,16 @@ def test_what_is_not_known_is_refused_in_one_line_before_a_row_is_read(fixed: Pa
         make_plan((str(fixed),), SourceSettings(where=where))
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "part"),
+    [("'a' LIKE 'a%'", "'a'"), ("1 IS NULL", "1"), ("n = 1 AND NOT 2 IS NULL", "2"), ("(-3) IS NOT NULL", "(-3)")],
+)
+def test_a_value_in_the_place_of_a_column_is_what_is_not_understood(where: str, part: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_condition(where)
+    assert str(caught.value).startswith(f"--where {where!r}: {part!r} is not understood. It knows ")
 
 
 def test_a_parser_that_says_more_than_is_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -17,6 +18,8 @@ from cyborg_ingest.formats.messages import _BATCH, _DICTIONARY, Message, decoded
 from cyborg_ingest.model import Mark
 from cyborg_ingest.plan.done import Done
 from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.rows.typed import Notes, objects
+from cyborg_ingest.rows.values import dump_ids
 from cyborg_ingest.state.ledger import PartState
 from cyborg_ingest.targets.arguments import LARGEST_DIMENSION, checked
 
@@ -151,3 +154,20 @@ def test_the_buffers_of_views_are_counted_as_their_message_says() -> None:
     assert size("long") == 2 * 16 + 1000
     assert size("n") == 2 * 8
     assert size("short", "n") == 2 * 16 + 2 * 8
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
+def test_an_id_that_is_no_unicode_text_is_a_value_error(text: str) -> None:
+    assert json.loads(dump_ids(["a", "é", ""])) == ["a", "é", ""]
+    with pytest.raises(ValueError, match="surrogate"):
+        dump_ids(["a", text])
+
+
+@pytest.mark.skipif(not hasattr(pa, "bool8"), reason="this pyarrow has no such type")
+def test_truth_that_is_stored_in_bytes_is_truth_and_null_where_there_is_none() -> None:
+    """Any byte but 0 is true, as the format has it."""
+    stored = pa.array([0, 1, None, -1, 0, 127], pa.int8())
+    found = objects(pa.ExtensionArray.from_storage(pa.bool8(), stored), Notes())
+    assert [(one, type(one)) for one in found] == [
+        (False, bool), (True, bool), (None, type(None)), (True, bool), (False, bool), (True, bool),
+    ]  # fmt: skip

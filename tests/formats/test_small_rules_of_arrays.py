@@ -1,0 +1,151 @@
+"""Rules of a few lines of files that hold arrays, and of what goes with them, each tried where it stands."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cyborg_ingest.errors import FormatError, MappingError, SourceError
+from cyborg_ingest.formats import hdf5, sidecars
+from cyborg_ingest.formats.ends import _Compact
+from cyborg_ingest.formats.npz import NpzReader
+from cyborg_ingest.formats.sidecars import ParquetSidecar
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VECTORS = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
+
+
+def rows(path: Path, **options: Any) -> list[Any]:
+    """The ids of all rows."""
+    chunks = make_plan((str(path),), SourceSettings(**options)).chunks(10)
+    return [one for chunk in chunks for one in chunk.batch.column(chunk.columns.id or "").to_pylist()]
+
+
+@pytest.mark.parametrize("missing", [1, 10])
+def test_rows_that_the_process_of_hdf5_keeps_back_are_an_error(
+    missing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["id"] = np.array([b"r%d" % row for row in range(10)])
+        file["vectors"] = np.ones((10, 2), np.float32)
+    assert rows(path) == [f"r{row}" for row in range(10)]
+    real = hdf5._File.read
+
+    def read(self: Any, name: str, start: int, stop: int) -> pa.Array:
+        return real(self, name, start, stop)[: stop - start - missing]
+
+    monkeypatch.setattr(hdf5._File, "read", read)
+    with pytest.raises(SourceError, match=rf"x\.h5.* gave {10 - missing} rows of 10"):
+        rows(path)
+
+
+@pytest.mark.parametrize("length", [1, 250, 251, 252, 300, 600])
+@pytest.mark.parametrize("suffix", [".npy", ".txt"])
+def test_an_archive_is_known_by_the_name_of_its_first_file_however_long(length: int, suffix: str) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("x" * length + suffix, b"data")
+    assert NpzReader().claims(out.getvalue()[:4096]) is (suffix == ".npy")
+
+
+@pytest.fixture
+def of_other_length(tmp_path: Path) -> Path:
+    """Vectors, names of them, and ids of something else."""
+    path = tmp_path / "x.npz"
+    np.savez(path, vectors=VECTORS, ids=np.arange(3), name=np.array(["a", "b", "c", "d"]))
+    return path
+
+
+def test_ids_of_another_length_than_the_vectors_are_not_passed_over(of_other_length: Path) -> None:
+    with pytest.raises(MappingError, match=r"'vectors' has 4 rows and 'ids' has 3.*--id-column.*--id-template"):
+        rows(of_other_length)
+
+
+@pytest.mark.parametrize("columns", [(), ("*",)])
+def test_where_ids_are_named_or_made_an_array_of_another_length_is_left_out(
+    columns: tuple[str, ...], of_other_length: Path
+) -> None:
+    assert rows(of_other_length, id_column="name", metadata_columns=columns) == ["a", "b", "c", "d"]
+    plan = make_plan((str(of_other_length),), SourceSettings(id_template="{row}", metadata_columns=columns))
+    assert sum(len(one.batch) for one in plan.chunks(10)) == 4
+    assert "ids" in plan.sources[0].columns.left_out
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [(["a"], "a"), (["id"], "id"), (["a", "ID"], "ID"), (["a", "b"], None), (["id", "key"], None)],
+)
+def test_the_ids_beside_vectors_are_the_only_column_or_the_one_of_that_name(
+    names: list[str], chosen: str | None, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "v.npy", VECTORS)
+    ids = tmp_path / "ids.parquet"
+    pq.write_table(pa.table({name: [f"{name}{row}" for row in range(4)] for name in names}), ids)
+    if chosen is not None:
+        assert rows(tmp_path / "v.npy", ids=ids) == [f"{chosen}{row}" for row in range(4)]
+        return
+    with pytest.raises(FormatError) as caught:
+        rows(tmp_path / "v.npy", ids=ids)
+    assert str(caught.value) == f"--ids {ids}: which of {', '.join(names)} is it? Leave one column in it."
+
+
+def test_reading_on_in_a_sidecar_reads_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever rows are asked for next: the file is gone back to where they begin before those of the last call."""
+    path = tmp_path / "contents.parquet"
+    texts = [f"text {row}" for row in range(20)]
+    pq.write_table(pa.table({"text": texts}), path, row_group_size=6)
+    begun: list[int] = []
+    real = sidecars.batches_of
+
+    def batches_of(*arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        begun.append(1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(sidecars, "batches_of", batches_of)
+    monkeypatch.setattr(sidecars, "_SIDECAR_ROWS", 4)
+    with contextlib.ExitStack() as stack:
+        one = ParquetSidecar("contents", path, stack, 1 << 20)
+        for start, stop in [(0, 4), (4, 6), (6, 9), (9, 9), (9, 10), (10, 12), (12, 18), (18, 20)]:
+            assert one.read(start, stop)[0].to_pylist() == texts[start:stop]
+        assert len(begun) == 1
+        assert one.read(17, 20)[0].to_pylist() == texts[17:20]
+        assert len(begun) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"\x21\x01\x02", [True, False]),  # Thrift's compact protocol: size and kind of the items, then these
+        (b"\x22\x02\x01", [False, True]),
+        (b"\x35\x02\x03\x04", [1, -2, 2]),
+        (b"\x26\x02\x80\x01", [1, 64]),
+        (b"\x23\x07\x09", [7, 9]),
+        (b"\x18\x02ab", [b"ab"]),
+        (b"\x29\x15\x02\x05", [[1], []]),
+        (b"\x1c\x15\x02\x15\x04\x00", [{1: 1, 2: 2}]),
+        (b"\x05", []),
+        (b"\xf5\x0f" + b"\x02" * 15, [1] * 15),
+        (b"\xe5" + b"\x02" * 14, [1] * 14),
+    ],
+)
+def test_lists_in_a_footer_are_of_any_kind_and_length(data: bytes, value: list[Any]) -> None:
+    thrift = _Compact(data + b"?")
+    assert thrift.value(9) == value
+    assert thrift.read_bytes == len(data)
+    thrift = _Compact(data + b"?")
+    thrift.skip(9)
+    assert thrift.read_bytes == len(data)
