@@ -21,7 +21,7 @@ from cyborg_ingest.sources import small
 from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
 from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
 from cyborg_ingest.sources.patterns import Pattern, is_pattern
-from cyborg_ingest.sources.small import SmallObjects
+from cyborg_ingest.sources.small import LastPieces, SmallObjects
 from cyborg_ingest.sources.tree import EVERYTHING, Entry, Tree, select
 from cyborg_ingest.sources.versions import ABSENT, Version
 
@@ -48,6 +48,7 @@ class ObjectStore:
         self._connections: dict[str, tuple[Any, str]] = {}
         """Of each object whose version was asked for, what reads it, and the etag that was told then."""
         self._small = SmallObjects()
+        self._pieces = LastPieces()
         self._looked: set[str] = set()
         """Objects whose version was asked for."""
         self._unproved: set[str] = set()
@@ -138,14 +139,18 @@ class ObjectStore:
         """See `base.Store`. Reads are ranged, and a read that breaks is tried again; a small object is read whole."""
         system, path = self._system(uri)
         opened = _Object(
-            uri, lambda: system.open_input_file(path), lambda: self._unproved.add(uri), self._connections.get(uri)
+            uri,
+            lambda: system.open_input_file(path),
+            lambda: self._unproved.add(uri),
+            self._connections.get(uri),
+            self._pieces,
         )
         if opened.size > small.LARGEST:
             return io.BufferedReader(opened, _BLOCK)
-        with opened:
+        with io.BufferedReader(opened, _BLOCK) as file:
             data = self._small.get(uri, opened.tag)
             if data is None:
-                data = opened.read(opened.size) or b""
+                data = file.read(opened.size)
                 self._keep(uri, opened.tag, data)
         return io.BufferedReader(io.BytesIO(data))
 
@@ -171,6 +176,7 @@ class ObjectStore:
         system, path = self._system(uri)
         self._looked.add(uri)
         self._unproved.discard(uri)
+        self._pieces.drop(uri)
         self._connections.pop(uri, None)
         try:
             found = _Object(uri, lambda: system.open_input_file(path))
@@ -332,7 +338,8 @@ class _Object(io.RawIOBase):
 
     `on_read` hears of every range. The requests for them do not say which version they are for (Arrow has no
     If-Match): whoever uses their bytes asks for the object's version behind them. `connected` is what an earlier
-    look at it has left, which spares a request.
+    look at it has left, which spares a request; so do the `pieces` that were read last. The end is read in one piece:
+    where formats have a footer, they look for it in steps.
     """
 
     def __init__(
@@ -341,10 +348,12 @@ class _Object(io.RawIOBase):
         connect: Callable[[], Any],
         on_read: Callable[[], None] = lambda: None,
         connected: tuple[Any, str] | None = None,
+        pieces: LastPieces | None = None,
     ) -> None:
         self._uri = uri
         self._connect = connect
         self._on_read = on_read
+        self._pieces = pieces or LastPieces()
         self._position = 0
         self._file: Any
         self.tag: str | None
@@ -368,12 +377,22 @@ class _Object(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         wanted = min(len(view), max(0, self.size - self._position))
         self._on_read()
-        data = self._tried(lambda file: file.read_at(wanted, self._position)) if wanted else b""
-        if len(data) < wanted:
-            raise SourceError(f"{self._uri}: it breaks off at byte {self._position + len(data):,}.")
+        data = self._pieces.get(self._uri, self._position, wanted) or self._asked_for(wanted)
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+    def _asked_for(self, wanted: int) -> bytes:
+        """So many bytes from the position on, as the store has them. Raises SourceError."""
+        if not wanted:
+            return b""
+        place = min(self._position, max(0, self.size - _EDGE_BYTES))
+        size = self._position + wanted - place
+        data: bytes = self._tried(lambda file: file.read_at(size, place))
+        if len(data) < size:
+            raise SourceError(f"{self._uri}: it breaks off at byte {place + len(data):,}.")
+        self._pieces.put(self._uri, place, data)
+        return data[self._position - place :]
 
     def _tried(self, step: Callable[[Any], Any]) -> Any:
         for number in range(_TRIES):

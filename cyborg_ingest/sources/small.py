@@ -1,9 +1,13 @@
-"""The bytes of small objects, by their version: a store is asked for them once, however often they are looked at."""
+"""What was read of objects: a store is asked for it once, however often it is looked at.
+
+Small objects are kept whole, by their version; of large ones the pieces that were read last, until somebody asks for
+the object's version.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 LARGEST = 1 << 20
 """Bytes up to which an object is read whole."""
@@ -50,3 +54,39 @@ class SmallObjects:
     def _drop(self, uri: str) -> None:
         _, data = self._kept.pop(uri, ("", b""))
         self._size -= len(data)
+
+
+_PIECES, _LARGEST_PIECE = 8, 1 << 20
+
+
+class LastPieces:
+    """Pieces of objects, each by its place. Threads may share it.
+
+    None outlives a look at the object's version, which proves all that was read before: of another version there is
+    never a piece.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: deque[tuple[str, int, bytes]] = deque(maxlen=_PIECES)
+        self._guard = threading.Lock()
+
+    def get(self, uri: str, place: int, size: int) -> bytes:
+        """Bytes of an object from this place on, at most so many; none where they are not kept."""
+        with self._guard:
+            for one, start, data in self._pieces:
+                if one == uri and start <= place < start + len(data):
+                    return data[place - start : place - start + size]
+        return b""
+
+    def put(self, uri: str, place: int, data: bytes) -> None:
+        """Keep a piece, if it is small, in place of the oldest."""
+        if len(data) <= _LARGEST_PIECE:
+            with self._guard:
+                self._pieces.append((uri, place, data))
+
+    def drop(self, uri: str) -> None:
+        """Forget what is kept of an object."""
+        with self._guard:
+            kept = [one for one in self._pieces if one[0] != uri]
+            self._pieces.clear()
+            self._pieces.extend(kept)
