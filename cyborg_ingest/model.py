@@ -218,9 +218,9 @@ class Chunk:
     """Some consecutive rows of a Part, as Arrow columns.
 
     `start` is the first row's place in its Part, `first_row` its place in the file, `lines` the line of each
-    row (from 1) where the format has lines. A row with a fault has nulls in `batch`. `size` is what of the
-    Part's bytes had been read when this chunk was complete (for progress). `unplanned` names fields that the
-    plan did not know of, and that are left out; `seen` those that it took the user's word for.
+    row (from 1) where the format has lines. A row with a fault has nulls in `batch`. `size` is about how many of the
+    Part's bytes hold its rows up to here, 0 where the format does not say. `unplanned` names fields that the plan did
+    not know of, and that are left out; `seen` those that it took the user's word for.
     """
 
     part: Part
