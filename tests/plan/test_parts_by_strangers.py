@@ -241,6 +241,14 @@ def _bare(write: Callable[[Path], None]) -> Callable[[Path], dict[str, Any]]:
     return written
 
 
+def _keyed(path: Path) -> dict[str, Any]:
+    """What goes with the vectors stands in another order, found by their ids."""
+    options = _bare(lambda own: np.save(own, VECTORS))(path)
+    found = path.with_name(f"{path.name}.csv")
+    found.write_text("id,lang\n" + "".join(f"{IDS[row]},{LANGS[row]}\n" for row in reversed(range(COUNT))))
+    return {**options, "metadata": found, "metadata_key": "id"}
+
+
 def _hdf5(path: Path) -> dict[str, Any]:
     with h5py.File(path, "w") as out:
         out["id"], out["vector"] = np.array(IDS, "S"), VECTORS
@@ -272,12 +280,13 @@ MANY: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".columns.json": _columns,
     ".bytes.parquet": _encoded,
     ".npy": _bare(lambda path: np.save(path, VECTORS)),
+    ".keyed.npy": _keyed,
     ".fvecs": _bare(_fvecs),
     ".fbin": _bare(_fbin),
     ".h5": _hdf5,
     ".npz": _npz,
 }
-BARE = {".npy", ".fvecs", ".fbin"}
+BARE = {".npy", ".keyed.npy", ".fvecs", ".fbin"}
 """What stands beside vectors are no columns that a condition could look at."""
 WITHOUT_NULLS = {*BARE, ".h5", ".npz"}
 CHOICES: dict[str, dict[str, Any]] = {
