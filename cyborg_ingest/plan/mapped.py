@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.formats import READERS
-from cyborg_ingest.formats.base import ORIGIN, Pruning, Typing
+from cyborg_ingest.formats.base import ORIGIN, Pruning, Typing, shape_noted
 from cyborg_ingest.formats.named import resolve
 from cyborg_ingest.plan.encoded import encoding_of, with_encodings
 from cyborg_ingest.plan.late import LATE, type_of
 from cyborg_ingest.plan.reading import Source
-from cyborg_ingest.rows.mapping import ALL_COLUMNS
+from cyborg_ingest.rows.knowntables import known
+from cyborg_ingest.rows.mapping import ALL_COLUMNS, field_of
 from cyborg_ingest.rows.shaping import constant_array
 from cyborg_ingest.rows.templates import OWN
 
@@ -61,6 +62,7 @@ def _resolved(layout: Layout, choice: ColumnChoice, sidecars: Sidecars) -> tuple
     """Which column is what; and the layout with the types that these columns have once they are read."""
     own = OWN - set(layout.schema.names)
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
+    layout = _as_known_table(layout, choice)
     choice = _with_roles(choice, layout)
     layout, columns = resolve(with_encodings(layout, choice, sidecars), choice)
     reader = READERS[layout.format]
@@ -68,12 +70,31 @@ def _resolved(layout: Layout, choice: ColumnChoice, sidecars: Sidecars) -> tuple
     return reader.typed(layout, columns, sidecars) if isinstance(reader, Typing) else (layout, columns)
 
 
+def _as_known_table(layout: Layout, choice: ColumnChoice) -> Layout:
+    """The layout with what is known of such a table, unless its rows have a shape, or its vectors are named."""
+    if layout.roles or layout.arrays is not None or choice.vector is not None:
+        return layout
+    title, roles = known(layout.uri, layout.schema)
+    if not title:
+        return layout
+    words = ", ".join(one for one in (title, layout.shape) if one)
+    return replace(layout, shape=words, roles=roles, notes=(*layout.notes, *shape_noted(layout.uri, title)))
+
+
 def _with_roles(choice: ColumnChoice, layout: Layout) -> ColumnChoice:
     """The user's choice and, where there is none, the columns that the shape of the rows has."""
-    there = {name: value for name, value in layout.roles if value == (ALL_COLUMNS,) or value in layout.schema.names}
+    there = {name: value for name, value in layout.roles if value == (ALL_COLUMNS,) or _is_there(layout, value)}
     is_left = {name: getattr(choice, name) in (None, ()) for name in there}
     is_left["metadata_columns"] = not choice.metadata_columns and choice.metadata is None
     return replace(choice, **{name: value for name, value in there.items() if is_left[name]})
+
+
+def _is_there(layout: Layout, name: str) -> bool:
+    try:
+        field_of(layout.schema, name)
+    except KeyError:
+        return False
+    return True
 
 
 def _refuse_paths(layout: Layout, columns: ColumnMap, reader: Reader) -> None:
