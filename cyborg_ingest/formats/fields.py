@@ -12,6 +12,7 @@ import pybase64
 from cyborg_ingest.rows.arrays import number_array, text_array
 from cyborg_ingest.rows.encodings import ONE_LIST, decoder
 from cyborg_ingest.rows.kinds import numpy_dtype
+from cyborg_ingest.rows.sparkvectors import SPARK, dense_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,8 @@ def contents(value: Any) -> str | bytes | None:
 
 def value_decoder(encoding: str) -> Callable[[Any], npt.NDArray[np.float64]]:
     """A function for vectors that are no lists: text, or bytes as {"base64": "..."}; ValueError says what is wrong."""
+    if encoding == SPARK:
+        return dense_one
     decode = decoder(encoding) if encoding not in {"", ONE_LIST} else None
 
     def decoded(value: Any) -> npt.NDArray[np.float64]:

@@ -31,6 +31,7 @@ from cyborg_ingest.rows.paths import head, steps
 from cyborg_ingest.rows.recognition import Guess, confirmed, recognised
 from cyborg_ingest.rows.roles import VECTOR
 from cyborg_ingest.rows.shaping import Shape
+from cyborg_ingest.rows.sparkvectors import SPARK, is_spark_vector
 from cyborg_ingest.rows.typed import plain
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def _guess(layout: Layout, name: str, field: pa.Field, asked: str, sidecars: Sid
         first = itertools.islice(_sampled(layout, ColumnMap(name, encoding=ONE_LIST), sidecars), 1)
         is_one = all(map(_is_one_list, first))
         return Guess(ONE_LIST, "a list of one list") if is_one else Guess("", "Each row holds several vectors.")
+    if is_spark_vector(kind):
+        return Guess(SPARK, "Spark's dense and sparse vectors")
     values: list[str | bytes] = []
     for chunk in _sampled(layout, ColumnMap("", contents=name), sidecars):  # read as if they were contents
         values += _values(plain(chunk.batch.column(chunk.columns.contents)))

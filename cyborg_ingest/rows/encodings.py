@@ -18,6 +18,7 @@ import pybase64
 from cyborg_ingest.model import Fault, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, numbers_of, text_array
 from cyborg_ingest.rows.kinds import is_bytes, is_list, is_text, storage_type
+from cyborg_ingest.rows.sparkvectors import SPARK, dense, is_spark_vector
 from cyborg_ingest.rows.typed import null_places, plain
 from cyborg_ingest.rows.vectortext import text_parser
 
@@ -52,7 +53,7 @@ Problems = dict[int, str]
 def is_encoded(kind: pa.DataType) -> bool:
     """Whether vectors may be in a column of this type, encoded: as text, bytes, or a list of one list."""
     kind = storage_type(kind)
-    if is_text(kind) or is_bytes(kind):
+    if is_text(kind) or is_bytes(kind) or is_spark_vector(kind):
         return True
     return is_list(kind) and _holds_lists(kind)
 
@@ -75,6 +76,8 @@ def decoded_type(kind: pa.DataType, encoding: str) -> pa.DataType:
     kind = storage_type(kind)
     if encoding == ONE_LIST:
         return storage_type(kind.value_type)
+    if encoding == SPARK:
+        return pa.list_(pa.float64())
     dtype = DTYPES.get(encoding)
     if dtype is None or is_text(kind):
         return pa.list_(pa.float64() if dtype is None else _arrow_type(dtype))
@@ -116,6 +119,8 @@ def decoded(array: pa.Array, encoding: str) -> tuple[pa.Array, Problems]:
     array = plain(array)
     if encoding == ONE_LIST:
         return _only_lists(array, problems), problems
+    if encoding == SPARK:
+        return dense(array, problems), problems
     if not is_text(array.type) and encoding in DTYPES and encoding != BASE64:
         return _of_bytes(array, DTYPES[encoding], problems), problems
     texts = as_bytes(array).to_pylist()
@@ -146,8 +151,8 @@ def decoder(encoding: str) -> Callable[[str | bytes], npt.NDArray[np.float64]]:
 def written(array: pa.Array) -> Json | str | list[Any] | None:
     """An encoded vector as it can be loaded again from JSON: text as it is, bytes as base64 of them."""
     array = plain(array)
-    if is_list(array.type):
-        found: list[Any] | None = array.to_pylist()[0]
+    if is_list(array.type) or is_spark_vector(array.type):
+        found: list[Any] | Json | None = array.to_pylist()[0]
         return found
     data = as_bytes(array).to_pylist()[0]
     if data is None:

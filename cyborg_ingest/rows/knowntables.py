@@ -59,4 +59,6 @@ def _named_vectors(schema: pa.Schema) -> Iterator[str]:
         kind = storage_type(field.type)
         if field.name in _NAMED and pt.is_struct(kind):
             children = [kind.field(place) for place in range(kind.num_fields)]
+            if {one.name for one in children} == {"indices", "values"}:  # one sparse vector
+                continue
             yield from (f"{field.name}.{one.name}" for one in children if VECTOR.fits(one.type))
