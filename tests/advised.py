@@ -67,7 +67,14 @@ def files() -> None:
     _lines()
     _delimited()
     _tables(good)
-    for name in ("many/a.npy", "many/b.npy", "hive/year=2023/p.npy", "hive/year=2024/p.npy", "none/rows.unknown"):
+    for name in (
+        "many/a.npy",
+        "many/b.npy",
+        "hive/year=2023/p.npy",
+        "hive/year=2024/p.npy",
+        "twins/rows_npy/a.npy",
+        "none/rows.unknown",
+    ):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         np.save(name, good) if name.endswith(".npy") else Path(name).write_text("id,v1,v2,v3,v4\na,1,2,3,4\n")
     np.savez("lengths.npz", vectors=good, ids=np.arange(3), names=np.array(list("abcde")))
@@ -156,6 +163,8 @@ def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     Path("alike").mkdir()
     pq.write_table(pa.table(tables["rows"]), "alike/rows.parquet")
     Path("alike/rows.csv").write_text(Path("rows.csv").read_text())
+    Path("twins/rows_parquet").mkdir(parents=True)
+    pq.write_table(pa.table(tables["rows"]), "twins/rows_parquet/a.parquet")
     Path("formats").mkdir()
     pq.write_table(pa.table(tables["rows"]), "formats/one.parquet")
     Path("formats/two.csv").write_text(Path("rows.csv").read_text())
@@ -282,6 +291,7 @@ FORMATS = _upserts({
         "good.npy --ids ids.txt --metadata rows.csv --metadata-key id"),
     "it is no Parquet file": ("false.parquet", "false.parquet --format csv"),
     "it is no Arrow file": ("false.arrow", "false.arrow --format csv"),
+    "or by the folder's own name; to load both, name both": ("twins", "twins --format npy"),
     "have one name and two formats": ("alike", "alike/rows.parquet alike/rows.csv"),
     "Write it as CSV with the header id,vector": ("glove.txt", "rows.csv"),
     "that --max-row-bytes allows. Its quote may not be closed": (

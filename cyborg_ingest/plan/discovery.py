@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import posixpath
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, SourceNotFoundError, UsageError
-from cyborg_ingest.formats import by_suffix, others, reader_for
+from cyborg_ingest.formats import READERS, by_suffix, others, reader_for
 from cyborg_ingest.formats.jsonforms import holds_rows
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.sources import LeftOut, Why
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 
 _SHOWN_LINKS = 3
 _LARGEST_DOCUMENT = 16_000_000
+_OF_REPOSITORIES = {
+    "config.json", "config_sentence_transformers.json", "croissant.json", "dataset_infos.json",
+    "generation_config.json", "index_config.json", "metadata.json", "modules.json", "package.json",
+    "sentence_bert_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
+    "VDF_META.json",
+}  # fmt: skip
+"""JSON that is about the data, or about the model that made it."""
+_FOR_PEOPLE = {".md", ".rst", ".html", ".pdf", ".png", ".jpg", ".py", ".ipynb", ".yaml", ".yml", ".toml"}
+_WORDS = re.compile(r"([^A-Za-z0-9]+)")
+_FORMAT_WORDS = {suffix[1:] for reader in READERS.values() for suffix in reader.suffixes} | READERS.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ def discover(sources: Sequence[str], format_name: str | None, is_row: Callable[[
     found: list[Found] = []
     for listing in listings:
         kept, dropped = _of_one_source(listing, format_name)
+        if format_name is None:
+            _refuse_twin_folders(kept)
         found += kept
         left_out += dropped
     if not found:
@@ -114,19 +127,25 @@ def _why_not(uri: str, format_name: str | None, *, is_chosen: bool) -> Why | Non
     known = by_suffix(uri)
     if other is not None and not known and (other.is_archive or format_name is None or is_chosen):
         return Why.ARCHIVE if other.is_archive else Why.OTHER_FORMAT
-    if format_name is None:
+    if format_name is None or (not known and _is_about(uri)):
         return None if known else Why.UNKNOWN_SUFFIX
     return Why.NOT_CHOSEN if is_chosen and known and not _has_suffix(uri, format_name) else None
+
+
+def _is_about(uri: str) -> bool:
+    """Whether a file is what people read, whatever format the rows have: README.md, LICENSE."""
+    stem, suffix = posixpath.splitext(posixpath.basename(uri).lower())
+    return suffix in _FOR_PEOPLE or (not suffix and stem in {"readme", "license", "licence", "notice", "changelog"})
 
 
 def _without_documents(found: list[Found], is_row: Callable[[str, Json], bool]) -> tuple[list[Found], list[LeftOut]]:
     """Leave out JSON that is one object about the data beside it; but not where other .json files hold rows."""
     likely = [one for one in found if _bare(one.uri) + ".json" == _unpacked(one.uri)]
-    if not any(one.listed for one in likely) or len(likely) == len(found):
-        return found, []
-    documents = {one.uri for one in likely if one.listed and _is_document(one.uri, is_row)}
-    if len(documents) < len(likely):
-        return found, []
+    own = {one.uri for one in likely if posixpath.basename(_unpacked(one.uri)) in _OF_REPOSITORIES}
+    looked_at = [one.uri for one in likely if one.listed and (len(likely) < len(found) or one.uri in own)]
+    documents = {uri for uri in looked_at if _is_document(uri, is_row)}
+    if len(documents) < len(likely):  # rows may be in any of them, but for those that every repository has
+        documents &= own
     return [one for one in found if one.uri not in documents], [LeftOut(uri, Why.ABOUT_DATA) for uri in documents]
 
 
@@ -191,6 +210,29 @@ def _refuse_alike(files: Iterable[tuple[Found, Reader]]) -> None:
                 f"{first} and {posixpath.basename(one.uri)} have one name and two formats, so they may hold the same "
                 "rows. Choose with --format or a pattern; to load both, name both."
             )
+
+
+def _refuse_twin_folders(files: Iterable[Found]) -> None:
+    """Refuse passages_parquet/ beside passages_npy/ where only what is above was named: most likely the same rows."""
+    seen: dict[str, tuple[str, str]] = {}
+    for one in files:
+        readers = by_suffix(one.uri) if one.listed else []
+        folder = posixpath.dirname(one.uri)
+        name = _without_formats(folder)
+        if not readers or name == folder:
+            continue
+        first, other = seen.setdefault(name, (folder, readers[0].name))
+        if first != folder and other != readers[0].name:
+            raise FormatError(
+                f"{first} and {folder} have one name but for the formats in it, so they may hold the same rows. Choose "
+                f"with --format {other}, --format {readers[0].name} or by the folder's own name; to load both, name "
+                "both."
+            )
+
+
+def _without_formats(folder: str) -> str:
+    """A folder's path without the words in it that name a format."""
+    return "".join(word for word in _WORDS.split(folder) if word.lower() not in _FORMAT_WORDS)
 
 
 def _unpacked(uri: str) -> str:
