@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TEXT, LINES, JSON, PARQUET = {".txt"}, {".jsonl", ".ndjson"}, {".json"}, {".parquet", ".pq"}
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 OPTIONS = {"id": "--ids", "metadata": "--metadata", "contents": "--contents"}
-NAMES = {"id": roles.ID_NAMES, "metadata": roles.METADATA_NAMES, "contents": roles.CONTENTS_NAMES}
+NAMES = {"id": roles.ID.names, "metadata": roles.METADATA.names, "contents": roles.CONTENTS.names}
 _REASONS = {
     "id": Reason.ID_INVALID, "metadata": Reason.METADATA_INVALID, "contents": Reason.CONTENTS_INVALID,
 }  # fmt: skip

@@ -258,6 +258,17 @@ def test_what_is_no_vector_is_refused_before_a_row_is_loaded(tmp_path: Path, kin
         Read(parquet(tmp_path / "rows.parquet", column))
 
 
+@pytest.mark.parametrize("name", ["emb_ubinary", "embedding_binary"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_packed_bits_in_lists_are_never_read_as_numbers(tmp_path: Path, name: str, dtype: type[np.generic]) -> None:
+    bits = np.packbits(VECTORS > 0, axis=1).astype(dtype)
+    column = pa.array(bits.tolist(), pa.list_(pa.from_numpy_dtype(dtype)))
+    pq.write_table(pa.table({"id": IDS, name: column, "vector": VECTORS.tolist()}), tmp_path / "rows.parquet")
+    with pytest.raises(MappingError, match=f"column '{name}' holds packed bits"):
+        Read(tmp_path / "rows.parquet", vector_column=name)
+    assert Read(tmp_path / "rows.parquet").vectors.tobytes() == VECTORS.tobytes()
+
+
 def test_what_the_user_says_is_believed_unless_no_row_is_so(tmp_path: Path) -> None:
     bad = ["[1,2", *as_text(",", "[", "]")[1:]]
     found = Read(parquet(tmp_path / "rows.parquet", bad), vector_encoding="text")
