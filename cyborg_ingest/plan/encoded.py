@@ -37,7 +37,7 @@ from cyborg_ingest.rows.sparkvectors import SPARK, is_spark_vector
 from cyborg_ingest.rows.typed import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cyborg_ingest.formats.base import Layout, Sidecars
     from cyborg_ingest.model import Chunk
@@ -46,23 +46,35 @@ if TYPE_CHECKING:
 _SAMPLED = 100
 _WORD = re.compile(r"[a-z]+")
 _PACKED, _MAYBE_PACKED = {"ubinary", "packedbits"}, {"binary", "bits", "bit", "packed"}
+_FILES = 5
 _MOST_ROWS = 10_000
 """So many rows are looked at for some that hold a vector."""
 
 
-def with_encodings(layout: Layout, choice: ColumnChoice, sidecars: Sidecars) -> Layout:
-    """The layout with the type of numbers for each column of vectors that is encoded.
+def with_encodings(layouts: Iterable[Layout], choice: ColumnChoice, sidecars: Sidecars) -> Iterator[Layout]:
+    """The layouts with the type of numbers for each column of vectors that is encoded.
 
     That is the column that the user names or, where none with a name of vectors holds lists, those that have one.
     Where the encoding cannot be told, the column's field says why. Raises MappingError of packed bits that are named.
     """
-    _refuse_packed(layout, choice.vector)
+    known: dict[tuple[str, ...], list[Guess]] = {}
+    for layout in layouts:
+        _refuse_packed(layout, choice.vector)
+        yield _with_encodings(layout, choice, sidecars, known)
+
+
+def _with_encodings(
+    layout: Layout, choice: ColumnChoice, sidecars: Sidecars, known: dict[tuple[str, ...], list[Guess]]
+) -> Layout:
     if layout.arrays is not None:  # of named arrays, vectors are those in two dimensions
         return layout
     schema = layout.schema
-    for name in list(_candidates(schema, choice.vector)):
+    for name in list(_candidates(schema, choice.vector or dict(layout.roles).get("vector"))):
         field = field_of(schema, name)
-        guess = _guess(layout, name, field, choice.encoding, sidecars)
+        before = known.setdefault((layout.format, name, str(field.type)), [])
+        if len(before) < _FILES or any(one != before[0] for one in before):  # several files tell of all that are alike
+            before.append(_guess(layout, name, field, choice.encoding, sidecars))
+        guess = before[-1]
         marks = {**(field.metadata or {})}
         if guess.encoding:
             marks |= {ENCODING: guess.encoding.encode(), SEEN: guess.words.encode(), STORED: str(field.type).encode()}

@@ -19,6 +19,7 @@ from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.sidecarrows import DELIMITED
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
+from cyborg_ingest.plan.encoded import with_encodings
 from cyborg_ingest.plan.late import believed
 from cyborg_ingest.plan.made_ids import check_made_ids
 from cyborg_ingest.plan.mapped import map_source
@@ -66,7 +67,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
     seen = _look_all(found, sidecars)
     with places_of.unchanged(seen):
         layouts, empty = _layouts(found, sidecars)
-        likely = believed(layouts, choice, folders)
+        likely = with_encodings(believed(layouts, choice, folders), choice, sidecars)
         mapped, bare = _sources(likely, lambda uri: Shape(folders[uri], template, condition), choice, seen, sidecars)
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
         _check_prefix(mapped, sidecars)

@@ -313,6 +313,17 @@ def test_inspect_names_the_encoding_beside_the_type_in_the_file(tmp_path: Path) 
     assert (schema.mapping or {})["vector"] == ["embedding: float32 in bytes (f32le)"]
 
 
+def test_files_that_are_alike_are_looked_into_until_some_agree(tmp_path: Path) -> None:
+    forms = [as_text(",", "[", "]"), as_text(",", "{", "}"), as_text(",", "[", "]")]
+    for number, column in enumerate([*forms, *forms[:1] * 6]):
+        parquet(tmp_path / f"{number}.parquet", column, [f"{number}-{one}" for one in IDS])
+    plan = make_plan((str(tmp_path),), SourceSettings())
+    words = [one.roles["vector"] for one in planned(plan, "target", "index").sources]
+    assert words == [(f"embedding: text, {form}",) for form in ("[..]", "{..}", *["[..]"] * 7)]
+    found = np.concatenate([batch.vectors for batch in cut(plan.chunks(40), plan.dimension, CUTTING)])
+    assert found.tobytes() == VECTORS.tobytes() * 9
+
+
 def test_a_sample_and_a_condition_choose_encoded_rows_too(tmp_path: Path) -> None:
     pq.write_table(
         pa.table({"id": IDS, "n": range(ROWS), "v": as_text(",", "[", "]")}), tmp_path / "rows.parquet"
