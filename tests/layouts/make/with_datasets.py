@@ -205,7 +205,7 @@ folder = corpus.root / "hub-repository" / "repository"
 rows = [row(one.id, one.vector, None, one.text) for one in ARTICLES]
 corpus.expect(Entry("hub-repository", "repository", rows))
 
-# to_json: a row a line
+# to_json: a row a line, numbers with ten decimals
 lines = [
     {
         "id": one.number,
@@ -223,7 +223,10 @@ corpus.expect(
     Entry(
         "datasets-json", "train.jsonl",
         [
-            row(one["id"], one["embedding"], {"lang": one["lang"], "label": one["label"], "note": None}, one["text"])
+            row(
+                one["id"], one["embedding"].astype(np.float64).round(10),
+                {"lang": one["lang"], "label": one["label"], "note": None}, one["text"],
+            )
             for one in lines
         ],
     )
