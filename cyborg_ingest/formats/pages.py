@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
 
+PAGE_BUFFER = 1 << 20
+"""With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
+
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 _HEAD_BYTES = 256
 _LONGEST_HEAD = 1 << 20
@@ -127,7 +130,11 @@ class _Leaf:
             raise self._beyond("its dictionary has", page.size)
         path = self._chunk.path_in_schema
         with pq.ParquetFile(
-            sources.native(self._uri), metadata=self._file.metadata, read_dictionary=[path], pre_buffer=False
+            sources.native(self._uri),
+            metadata=self._file.metadata,
+            read_dictionary=[path],
+            buffer_size=PAGE_BUFFER,
+            pre_buffer=False,
         ) as file:
             batches = file.iter_batches(1, row_groups=[self._group], columns=[path], use_threads=False)
             first = next(batches, None)

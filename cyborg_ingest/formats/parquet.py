@@ -18,7 +18,7 @@ from cyborg_ingest.formats import int96
 from cyborg_ingest.formats.base import Layout, ReadsOn, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.ends import NOT_READ, ParquetFooter, footer_of
-from cyborg_ingest.formats.pages import Limit, limit_of
+from cyborg_ingest.formats.pages import PAGE_BUFFER, Limit, limit_of
 from cyborg_ingest.model import Chunk, ColumnMap, Part
 from cyborg_ingest.rows.mapping import field_of
 from cyborg_ingest.rows.paths import above_lists
@@ -34,10 +34,6 @@ BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
 
 MAGIC = b"PAR1"
 _ENCRYPTED = "it is encrypted, and there is no option for its keys. Write it unencrypted."
-_PAGE_BUFFER = 1 << 20
-"""With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
-
-
 _UUID_BYTES = 16
 
 _MOST_FOOTER = 64_000_000
@@ -267,7 +263,7 @@ def opened(
             sources.native(uri),
             metadata=footer,
             read_dictionary=list(dictionaries) or None,
-            buffer_size=_PAGE_BUFFER,
+            buffer_size=PAGE_BUFFER,
             pre_buffer=False,
             coerce_int96_timestamp_unit=int96_unit,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,6 +118,43 @@ def test_a_dictionary_that_is_larger_than_its_footer_says_is_refused(tmp_path: P
             limit_of(str(path), file, 0, ["a"], ROWS, 99_000)
         assert str(caught.value).startswith(f"{path}: row group 0, column 'a': its dictionary has 100,004 bytes to be ")
         assert limit_of(str(path), file, 0, ["a"], ROWS, 100_004).dictionaries == ["a"]
+
+
+class Counted(io.FileIO):
+    """A file that knows how many bytes were read from it."""
+
+    count = 0
+
+    def readinto(self, buffer: Any) -> int:
+        found = super().readinto(buffer)
+        self.count += found or 0
+        return found or 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(-1 if size is None else size)
+        self.count += len(found or b"")
+        return found or b""
+
+
+def test_to_see_how_long_the_texts_of_a_dictionary_are_its_rows_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dictionary is 10 kB and the places in it are 120 kB, in pages of 1 kB."""
+    path = tmp_path / "x"
+    texts = np.random.default_rng(1).choice([f"{row:010}" for row in range(1000)], 100_000)
+    pq.write_table(pa.table({"a": texts}), path, data_page_size=1000, write_batch_size=100, compression="none")
+    monkeypatch.setattr(pages, "PAGE_BUFFER", 5000)
+    opened: list[Counted] = []
+
+    def native(uri: str) -> pa.PythonFile:
+        opened.append(Counted(uri))
+        return pa.PythonFile(opened[-1], "r")
+
+    with pq.ParquetFile(path) as file:
+        monkeypatch.setattr(pages.sources, "native", native)
+        assert pages._Leaf(str(path), file, 0, 0, UNIT)._longest() == 10
+    opened[0].close()
+    assert 10_000 < opened[0].count < 50_000 < 150_000 < path.stat().st_size
 
 
 @pytest.mark.parametrize(
