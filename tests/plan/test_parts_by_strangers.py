@@ -24,7 +24,7 @@ from reading_table import DIMENSION, ROWS
 from stranger import said
 
 from cyborg_ingest import sources as places
-from cyborg_ingest.formats import arrow, base, jsonl
+from cyborg_ingest.formats import READERS, arrow, base, jsonl
 from cyborg_ingest.formats.base import Kept
 from cyborg_ingest.plan.done import Done
 from cyborg_ingest.plan.parts import PartEnd, cut_part, read_part
@@ -150,6 +150,15 @@ def test_formats_that_are_cut_are_cut_in_it(formats: dict[str, tuple[Job, list[A
         "fbin",
     ):
         assert most[name] > 0, name
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_remembers_nothing(name: str) -> None:
+    """It is one for all files of a process: what it knew of one would be of no use to another process."""
+    held = {
+        place: value for place, value in vars(READERS[name]).items() if not isinstance(value, str | tuple | np.dtype)
+    }
+    assert held == {}
 
 
 # Many Parts, bad rows and chosen ones
