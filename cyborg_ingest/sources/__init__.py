@@ -237,7 +237,7 @@ def unchanged(several: Sequence[Seen]) -> Iterator[None]:
 
     Raises SourceChangedError in place of whatever a file that changed is taken for: damaged, cut short, of bad rows.
     """
-    _compare([one for one in several if not _store(one.uri).has_looked(one.uri)])
+    _compare([one for one in several if not _store(one.uri).knows(one.uri, one.version)])
     try:
         yield
     except SourceChangedError:

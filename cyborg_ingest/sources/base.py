@@ -147,8 +147,8 @@ class Store(Protocol):
         """What it is like now, without reading it; `versions.ABSENT` where it is not. Raises SourceError."""
         ...
 
-    def has_looked(self, uri: str) -> bool:
-        """Whether what is read of it now is sure to be compared with the version that was asked for last, here."""
+    def knows(self, uri: str, version: Version) -> bool:
+        """Whether what is read of it now is of this version, or is sure to be found out by `has_read`."""
         ...
 
     def has_read(self, uri: str) -> bool:

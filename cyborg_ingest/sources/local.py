@@ -94,7 +94,7 @@ class LocalStore:
             raise SourceError(f"{uri} cannot be read: {error.strerror}.") from None
         return Version(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
-    def has_looked(self, uri: str) -> bool:  # noqa: ARG002 - whatever is read is compared
+    def knows(self, uri: str, version: Version) -> bool:  # noqa: ARG002 - whatever is read is compared
         """See `base.Store`."""
         return True
 

@@ -73,7 +73,7 @@ class MemoryStore:
             digest.update(f"{info.path} {info.size} {info.mtime_ns};".encode())
         return Version(sum(info.size or 0 for info in infos), tag=digest.hexdigest())
 
-    def has_looked(self, uri: str) -> bool:  # noqa: ARG002 - of no object
+    def knows(self, uri: str, version: Version) -> bool:  # noqa: ARG002 - of no object
         """See `base.Store`."""
         return True
 

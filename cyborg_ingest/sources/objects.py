@@ -49,8 +49,8 @@ class ObjectStore:
         """Of each object whose version was asked for, what reads it, and the etag that was told then."""
         self._small = SmallObjects()
         self._pieces = LastPieces()
-        self._looked: set[str] = set()
-        """Objects whose version was asked for."""
+        self._versions: dict[str, Version] = {}
+        """Of each object the version that was told last."""
         self._unproved: set[str] = set()
         """Objects of which something was read since their version was asked for."""
 
@@ -174,7 +174,6 @@ class ObjectStore:
         And one more for a small object, the first time: whoever looks at it will read it.
         """
         system, path = self._system(uri)
-        self._looked.add(uri)
         self._unproved.discard(uri)
         self._pieces.drop(uri)
         self._connections.pop(uri, None)
@@ -185,15 +184,17 @@ class ObjectStore:
                 self._connections[uri] = found.connection, found.tag
                 if self._small.wants(uri, found.tag, found.size):
                     self.open(uri).close()
-            return Version(found.size, info.mtime_ns or 0 if info else 0, tag=found.tag or "")
+            self._versions[uri] = Version(found.size, info.mtime_ns or 0 if info else 0, tag=found.tag or "")
+            return self._versions[uri]
         except ObjectGoneError:
+            self._versions.pop(uri, None)
             return ABSENT
         except (OSError, pa.ArrowException) as error:
             raise SourceError(f"{uri} cannot be read: {_words(error)}") from None
 
-    def has_looked(self, uri: str) -> bool:
-        """See `base.Store`: a version that nobody here knows of would be taken for the right one."""
-        return uri in self._looked
+    def knows(self, uri: str, version: Version) -> bool:
+        """See `base.Store`: what was told last is what is read, from memory too."""
+        return self._versions.get(uri) == version
 
     def has_read(self, uri: str) -> bool:
         """See `base.Store`."""

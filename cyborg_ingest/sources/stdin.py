@@ -62,7 +62,7 @@ class StandardInput:
         """See `base.Store`: what came once is read once."""
         return Version()
 
-    def has_looked(self, uri: str) -> bool:  # noqa: ARG002 - it has no version
+    def knows(self, uri: str, version: Version) -> bool:  # noqa: ARG002 - it has no version
         """See `base.Store`."""
         return True
 

@@ -24,6 +24,7 @@ from reading_table import DIMENSION, ROWS
 from stranger import said
 
 from cyborg_ingest import sources as places
+from cyborg_ingest.errors import SourceChangedError
 from cyborg_ingest.formats import READERS, arrow, base, jsonl
 from cyborg_ingest.formats.base import Kept
 from cyborg_ingest.plan.done import Done
@@ -512,6 +513,23 @@ def test_a_stranger_reads_no_object_that_is_another_since_it_was_planned(
     (answer,) = by_strangers(tmp_path, [pickle.loads(pickled)])  # noqa: S301 - our own
     assert isinstance(answer, str)
     assert "rows.parquet changed while it was read: it was replaced by another" in answer
+
+
+def test_a_worker_that_has_read_an_object_reads_the_one_that_came_in_its_place(
+    task_of_object: tuple[Any, bytes], tmp_path: Path
+) -> None:
+    """It remembers the older one, and its bytes: another process has planned the newer."""
+    bucket, pickled = task_of_object
+    assert [one[5] for one in said(cut_part(pickle.loads(pickled))) if one[0] == "row"] == IDS[:5]  # noqa: S301 - ours
+    worker = places._stores["s3"]
+    pq.write_table(_table().slice(10), tmp_path / "other.parquet", row_group_size=5)
+    bucket.put_object(Bucket=BUCKET, Key="rows.parquet", Body=(tmp_path / "other.parquet").read_bytes())
+    del places._stores["s3"]  # as in the process that plans
+    task, *_ = make_plan((f"s3://{BUCKET}/rows.parquet",), settings()).tasks(AT_ONCE)
+    places._stores["s3"] = worker
+    assert [one[5] for one in said(cut_part(task)) if one[0] == "row"] == IDS[10:15]
+    with pytest.raises(SourceChangedError, match="replaced"):
+        said(cut_part(pickle.loads(pickled)))  # noqa: S301 - ours
 
 
 def test_nor_a_file(tmp_path: Path) -> None:
