@@ -31,6 +31,9 @@ _GARBAGE = 20_000
 
 def main() -> None:
     """The console script. Ends the process with an exit code of `errors.ExitCode`."""
+    from cyborg_ingest.targets.engine_log import Owner  # noqa: PLC0415 - whoever calls `app` has a process of his own
+
+    Owner.is_us = True
     # nothing here multiplies matrices, and the threads that numpy's OpenBLAS would start take turns in spinning
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # what is imported is never garbage; to look for some in it took a tenth of the time of a short command

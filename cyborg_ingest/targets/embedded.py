@@ -84,12 +84,13 @@ def core() -> Any:
     """The module cyborgdb_core. Raises MissingExtraError."""
     try:
         import cyborgdb_core  # noqa: PLC0415 - an extra
+        from cyborgdb_core import cyborgdb_core as library  # noqa: PLC0415 - the same
     except ImportError as error:
         raise MissingExtraError(
             f"The embedded engine is not installed ({error}). Install it with pip install 'cyborg-ingest[embedded]', "
             "or load through a service with --target http://HOST:PORT."
         ) from None
-    engine_log.silence()
+    engine_log.mute(library.__file__)
     return cyborgdb_core
 
 
