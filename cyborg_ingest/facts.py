@@ -42,6 +42,8 @@ class PlannedSource:
     left_out: tuple[str, ...] = ()
     shape: str = ""
     """In which known way rows are in it, in words; "" for the usual one."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why columns are left out, by name."""
 
 
 @dataclass(frozen=True, slots=True)

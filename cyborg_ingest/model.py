@@ -119,7 +119,10 @@ class ColumnMap:
     another name through `renames` (old, new). `vector_columns` are numbers that make up the vectors in this order; then
     `vector` is "". `refused` are columns that would be loaded, by their name or by `*`, if their type could be: (name,
     why). `types` says what the cells of a delimited file's
-    columns are, by name, and `seen` what a condition takes them for.
+    columns are, by name, and `seen` what a condition takes them for. `reasons`: why a column is what it is, or is left
+    out, where that does not go without saying, by name. What is at the paths of `cut` has a role of its own, and does
+    not become metadata with the struct that it is in. `own_first`: fields of the metadata's own column
+    win over columns.
     """
 
     vector: str
@@ -142,6 +145,13 @@ class ColumnMap:
     """How the vectors are encoded, where they are text, bytes, or a list of one list: see `rows.encodings`."""
     encoded: str = ""
     """In a chunk whose vectors have been decoded: the column that they were in."""
+    reasons: tuple[tuple[str, str], ...] = ()
+    cut: tuple[str, ...] = ()
+    own_first: bool = False
+
+    def cut_of(self, name: str) -> list[list[str]]:
+        """The steps from a column to each field of it that has a role of its own."""
+        return [path[len(name) + 1 :].split(".") for path in self.cut if path.startswith(f"{name}.")]
 
     @property
     def loaded(self) -> tuple[str, ...]:

@@ -94,6 +94,9 @@ def _lines() -> None:
         "lines.json": f"{json.dumps(row)}\n{json.dumps({**row, 'id': 'b'})}",
         "fields.jsonl": json.dumps({**row, "metadata": {"a": 1, "b": 2}}),
         "late.jsonl": "\n".join(json.dumps({**row, "id": str(n), **({"x": 1} if n > 149 else {})}) for n in range(200)),
+        "laterole.jsonl": "\n".join(
+            json.dumps({**row, "id": str(n), **({"payload": {"a": 1}} if n > 149 else {})}) for n in range(200)
+        ),
         "twice.jsonl": f"{json.dumps(row)}\n{json.dumps(row)}",
         "noid.jsonl": f"{json.dumps(row)}\n{json.dumps({**row, 'id': None, 'code': 'b'})}",
         "noids.jsonl": json.dumps({"text": "words", "vector": [1, 2, 3, 4]}),
@@ -142,7 +145,7 @@ def _tables(good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
         "noids": {"passage": ids, "vector": vector},
         "bytes": {"id": pa.array([b"\xff\xfe" + bytes([n]) for n in range(5)]), "vector": vector, "code": ids},
         "nan": {"id": ids, "vector": vector, "metadata": pa.array(['{"a": NaN}'] * 5)},
-        "badmeta": {"id": ids, "vector": vector, "metadata": pa.array(["["] * 5), "other": pa.array(["{}"] * 5)},
+        "badmeta": {"id": ids, "vector": vector, "metadata": pa.array(["{"] * 5), "other": pa.array(["{}"] * 5)},
         "nullids": {"id": pa.array(["a", None, "c", "d", "e"]), "vector": vector, "code": ids},
         "sameids": {"id": pa.array(["a", "a", "c", "d", "e"]), "vector": vector, "code": ids},
         "nullvectors": {"id": ids, "vector": pa.array([None, *good[1:].tolist()]), "other": vector},
@@ -183,7 +186,8 @@ def _upserts(table: dict[str, tuple[str, str] | tuple[str, str, int] | tuple[str
 MAPPING = _upserts({
     "two fields of the metadata have one name by --rename": (
         "fields.jsonl --rename a=b", "fields.jsonl --rename a=c"),
-    "--metadata-columns {} stores the text as a field of its own": ("meta.csv", "meta.csv --metadata-columns meta"),
+    "--metadata-columns {} stores the text as a field of its own": (
+        "meta.csv --metadata-column meta", "meta.csv --metadata-columns meta"),
     "between braces stands the name of a column, and nothing else": (
         "rows.parquet --id-template '{}-{id}'", "rows.parquet --id-template 'x-{id}'"),
     "names no column, so all ids would be the same": (
@@ -406,7 +410,8 @@ TARGETS = {
         "--storage-precision does not change it, and is taken to be what it stores": (
             "good.npy --storage-precision float16", "good.npy"),
         "--metadata-columns {} would load it.": (
-            "late.jsonl", "late.jsonl --metadata-columns x"),
+            "late.jsonl --metadata-columns none", "late.jsonl --metadata-columns x"),
+        "{} {} would take it as the {}": ("laterole.jsonl", "laterole.jsonl --metadata-column payload"),
         "If they hold the same rows, choose with --format or a pattern": ("formats", "'formats/*.parquet'"),
         "--null-values '{}' takes that as nothing": (
             "nulls.csv --metadata-columns n", "nulls.csv --metadata-columns n --null-values NA"),

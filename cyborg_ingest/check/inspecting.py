@@ -23,6 +23,7 @@ from cyborg_ingest.check.progress import began
 from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, Unmapped, UsageError
 from cyborg_ingest.facts import Advanced, ignore
 from cyborg_ingest.formats.base import ORIGIN
+from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.cutting import REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.encoded import encoding_words
 from cyborg_ingest.plan.late import missing
@@ -98,7 +99,7 @@ def _without_mapping(layouts: Sequence[Layout], error: MappingError, index: _Ind
     found = Finding("mapping", str(error), _DECIDING[error.code], file=error.uri)
     return Inspection(
         tuple(_facts(one, 0, one.rows) for one in layouts),
-        tuple(_group((one, None, ()) for one in layouts)),
+        tuple(_group((one, None, ColumnMap("")) for one in layouts)),
         rows_total=sum(one.rows_estimate for one in layouts) or None if exact is None else exact,
         is_exact=exact is not None,
         index=_index_facts(index),
@@ -124,7 +125,7 @@ def _inspect(plan: Plan, index: _Index, emit: Emit, *, full: bool) -> Inspection
     requests, wire_bytes = _traffic(inspector, total)
     return Inspection(
         sources=facts,
-        schemas=tuple(_group((one.layout, _roles(one), one.columns.left_out) for one in plan.sources)),
+        schemas=tuple(_group((one.layout, _roles(one), one.columns) for one in plan.sources)),
         rows_looked_at=inspector.rows,
         rows_total=total,
         is_exact=is_exact,
@@ -230,12 +231,13 @@ def _traffic(inspector: Inspector, total: int | None) -> tuple[int | None, int |
     return -(-total // rows), wire_bytes
 
 
-def _group(several: Iterator[tuple[Layout, dict[str, list[str]] | None, tuple[str, ...]]]) -> list[Mapped]:
+def _group(several: Iterator[tuple[Layout, dict[str, list[str]] | None, ColumnMap]]) -> list[Mapped]:
     """Sources that are alike, together."""
     found: dict[str, Mapped] = {}
-    for layout, mapping, left_out in several:
+    for layout, mapping, names in several:
         columns = tuple((one.name, stored_type(one)) for one in layout.schema)
-        one = found.setdefault(repr((columns, mapping)), Mapped((), columns, mapping, left_out))
+        mapped = Mapped((), columns, mapping, names.left_out, dict(names.reasons))
+        one = found.setdefault(repr((columns, mapping)), mapped)
         found[repr((columns, mapping))] = replace(one, sources=(*one.sources, layout.uri))
     return list(found.values())
 

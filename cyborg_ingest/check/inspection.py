@@ -45,6 +45,8 @@ class Mapped:
     columns: tuple[tuple[str, str], ...]
     mapping: dict[str, list[str]] | None = None
     left_out: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why a column is what it is, or is left out, where that does not go without saying, by name."""
 
     def to_dict(self) -> Json:
         """As JSON has it."""
@@ -53,6 +55,7 @@ class Mapped:
             "columns": [{"name": name, "type": kind} for name, kind in self.columns],
             "mapping": self.mapping,
             "left_out": list(self.left_out),
+            "reasons": self.reasons,
         }
 
 

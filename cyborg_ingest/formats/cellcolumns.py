@@ -173,7 +173,8 @@ class CellColumns:
         metadata = _parsed(cells[names.metadata]) if names.metadata else None
         if names.metadata_columns:
             more = {name: value[name] for name in names.metadata_columns if value[name] is not None}
-            metadata = {**(metadata if isinstance(metadata, dict) else {}), **more}
+            own = metadata if isinstance(metadata, dict) else {}
+            metadata = {**more, **own} if names.own_first else {**own, **more}
         found = {
             "id": value[names.id] if names.id else None,
             "vector": value[names.vector] if names.vector else [value[name] for name in names.vector_columns],

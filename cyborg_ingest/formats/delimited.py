@@ -18,14 +18,16 @@ from cyborg_ingest.formats.base import EXAMPLE, ORIGIN, Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.cellcolumns import CellColumns
 from cyborg_ingest.formats.cellrows import CellRows
-from cyborg_ingest.formats.cells import ARROW, NUMBERS, Kind, kind_of
+from cyborg_ingest.formats.cells import ARROW, NUMBERS, Kind, kind_of, numbers
 from cyborg_ingest.formats.headers import Sign, check_header, delimiter_of, made_names, words_on_sign
+from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import CHUNK_BYTES, SAMPLED_ROWS
 from cyborg_ingest.formats.scan import Column, Form, look_at, words_on
 from cyborg_ingest.model import Part
 from cyborg_ingest.rows.encodings import HINT
+from cyborg_ingest.rows.looks import marked, needs_a_look, of_numbers, of_texts
 from cyborg_ingest.rows.mapping import MIXED
-from cyborg_ingest.rows.roles import VECTOR_NAMES
+from cyborg_ingest.rows.roles import VECTOR
 from cyborg_ingest.rows.suggestions import columns_of, encoding_hint
 
 if TYPE_CHECKING:
@@ -178,7 +180,8 @@ def _schema(uri: str, form: Form, rows: Sequence[list[str]], dialect: Dialect) -
         texts = [text for text in column if text and text not in form.nulls]
         kind = Kind(said[name]) if name in said else _first_kind(name, texts, form.decimal)
         marks = _marks(texts, form.decimal) if kind is Kind.TEXT and texts else None
-        fields.append(pa.field(name, ARROW[kind], metadata=marks))
+        field = pa.field(name, ARROW[kind], metadata=marks)
+        fields.append(marked(field, _looked_at(kind, texts)) if needs_a_look(field) else field)
     schema = pa.schema(fields)
     check_names(uri, schema)
     return schema
@@ -196,4 +199,12 @@ def _marks(texts: Sequence[str], decimal: str) -> dict[bytes, str]:
 
 def _first_kind(name: str, texts: Sequence[str], decimal: str) -> Kind:
     """The kind of the first cells; a column that is named as vectors are holds some, though none comes at first."""
-    return Kind.VECTOR if not texts and name.lower() in VECTOR_NAMES else kind_of(texts, decimal)
+    return Kind.VECTOR if not texts and name.lower() in VECTOR.names else kind_of(texts, decimal)
+
+
+def _looked_at(kind: Kind, texts: Sequence[str]) -> dict[bytes, bytes]:
+    """What the first cells show beside their kind."""
+    if kind is Kind.TEXT:
+        return of_texts(texts)
+    parse = number_parser()
+    return of_numbers(numbers(text, parse) for text in texts)

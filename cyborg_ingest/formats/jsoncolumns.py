@@ -25,11 +25,14 @@ from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import KEPT_TEXT, Named, Records, TooLarge, parse_object
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
-from cyborg_ingest.rows.mapping import REJECTED_KEY
-from cyborg_ingest.rows.paths import has_value, head, is_path, steps, value_at
+from cyborg_ingest.rows.leftover import REJECTED_KEY
+from cyborg_ingest.rows.paths import has_value, head, is_path, steps, value_at, without
+from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cyborg_ingest.formats.numbers import Buffer
     from cyborg_ingest.model import Json
 
@@ -57,12 +60,19 @@ def _vector_key(names: ColumnMap) -> bytes | None:
     That is in a list of vectors, and in a field that something else is made of, too: a mark in it would be taken.
     """
     last = steps(names.vector)[-1] if is_path(names.vector) else names.vector
-    others = [names.id, names.metadata, names.contents, *names.metadata_columns, *names.extra]
+    others = [names.id, names.contents, *names.extra]
     first = head(names.vector)
-    is_shared = names.takes_all and first != names.vector
+    is_shared = names.takes_all and first != names.vector and not names.cut
+    if not names.cut:  # which it is of all that becomes metadata
+        others += [names.metadata, *names.metadata_columns]
     if not isinstance(last, str) or is_shared or any(one and first in {one, head(one)} for one in others):
         return None
     return json.dumps(last, ensure_ascii=False).encode()
+
+
+def _later_roles(names: Iterable[str]) -> set[str]:
+    """Those of fields that would have had a role, had they come in the first rows."""
+    return {name for name in names if name.lower() in METADATA.names or name.lower() in CONTENTS.names}
 
 
 class _Columns:
@@ -87,7 +97,10 @@ class _Columns:
         self._key = _vector_key(names)
         self._parse = number_parser()
         self._decode = value_decoder(names.encoding)
-        self._only_objects = names.metadata is not None and not names.metadata_columns and not names.takes_all
+        self._excluded = self._roles | {*names.left_out}
+        is_own = names.metadata is not None and not names.cut
+        self._only_objects = is_own and not names.metadata_columns and not names.takes_all
+        self._may_be_only_objects = is_own and names.takes_all
         used = (names.id, names.vector, names.metadata, names.contents, *names.metadata_columns, *names.extra)
         self._planned = self._roles | {*names.left_out} | {part for name in used if name for part in (name, head(name))}
 
@@ -104,12 +117,14 @@ class _Columns:
             self.faults.append(Fault(place, Reason.FAILED, row.detail, self._record(place)))
             row = row.row
         names = self.names
-        if not names.takes_all and not row.keys() <= self._planned:
-            self.unplanned |= row.keys() - self._planned
+        if not row.keys() <= self._planned:
+            others = row.keys() - self._planned
+            self.unplanned |= _later_roles(others) if names.takes_all else others
         self.ids.append(self._text(place, Reason.ID_INVALID, identity, row, names.id) if names.id else None)
         self.vectors.append(self._vector(place, row) if numbers is None else numbers)
         if names.metadata or names.metadata_columns or names.takes_all:
-            found = row.get(names.metadata or "") if self._only_objects else None
+            is_only = self._only_objects or (self._may_be_only_objects and row.keys() <= self._excluded)
+            found = row.get(names.metadata or "") if is_only else None
             if not isinstance(found, dict):  # the most common is, and nothing to look at
                 found = self._tried(place, Reason.METADATA_INVALID, self._metadata, row, None)
             self.metadata.append(found)
@@ -217,7 +232,7 @@ class _Columns:
             "metadata": self._readable_metadata(row),
             "contents": value_at(row, names.contents) if names.contents else None,
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in found.items() if value is not None and value != {}}
 
     def _readable_metadata(self, row: Json) -> Any:
         """The metadata; where it is no object, what it is, beside the fields that would be put into it."""
@@ -254,14 +269,21 @@ class _Columns:
             found = load_json(found.encode()) if found.strip() else None
         if found is not None and not isinstance(found, dict):
             raise ValueError(f"the metadata is {kind_of(found)}, not an object")
+        own: Json | None = found
+        for path in names.cut_of(names.metadata) if names.metadata and names.cut else ():
+            own = without(own, *path)
         if names.takes_all or names.metadata_columns:
-            return {**(found or {}), **self._fields(row)}
-        return found
+            fields = self._fields(row)
+            return ({**fields, **(own or {})} if names.own_first else {**(own or {}), **fields}) or own
+        return own
 
     def _fields(self, row: Json) -> Json:
         """The fields that become some of the metadata."""
         if self.names.takes_all:
-            return {name: row[name] for name in row if name not in self._roles}
+            found: Any = {name: row[name] for name in row if name not in self._excluded}
+            for path in self.names.cut:
+                found = found if is_path(path) and path in row else without(found, *path.split("."))
+            return dict(found)
         return {name: value_at(row, name) for name in self.names.metadata_columns if has_value(row, name)}
 
     def vector_array(self) -> pa.Array:

@@ -10,8 +10,11 @@ import pyarrow as pa
 
 from cyborg_ingest.formats.base import EXAMPLE, ORIGIN
 from cyborg_ingest.formats.records import CHUNK_BYTES, SAMPLED_ROWS, in_memory, parse_object
-from cyborg_ingest.rows.mapping import MIXED, REJECTED_KEY
-from cyborg_ingest.rows.roles import CONTENTS_NAMES, METADATA_NAMES, fitting
+from cyborg_ingest.rows.leftover import REJECTED_KEY
+from cyborg_ingest.rows.looks import marked, needs_a_look, of_values
+from cyborg_ingest.rows.mapping import MIXED
+from cyborg_ingest.rows.roles import CONTENTS, METADATA, fitting
+from cyborg_ingest.rows.tiers import named_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,15 +77,20 @@ def schema_of(objects: list[Json]) -> pa.Schema:
             if name != REJECTED_KEY:
                 kinds.setdefault(name, {})[_type(value)] = None
     found = [_field(name, fitting(name, several) or _widest(several), several) for name, several in kinds.items()]
-    found = [_with_example(one, objects) for one in found]
+    found = [_with_example(_looked_at(one, objects), objects) for one in found]
     # JSONL's own names, though they may come later in the file
-    for name, names in (("metadata", METADATA_NAMES), ("contents", CONTENTS_NAMES)):
-        likely = [one for one in found if one.name.lower() in names]
-        if not likely:
+    for role in (METADATA, CONTENTS):
+        name, likely = role.name, [one for one in found if one.name.lower() in role.names]
+        if name not in kinds and not named_columns(pa.schema(found), role):
             found.append(pa.field(name, pa.null(), metadata={ORIGIN: f"{name} (none so far)"}))
-        elif all(fitting(one.name, [one.type]) is None for one in likely) and name in kinds:
+        elif all(fitting(one.name, [one.type]) is None for one in likely):
             found = [pa.field(name, pa.null()) if one.name == name else one for one in found]
     return pa.schema(found)
+
+
+def _looked_at(field: pa.Field, objects: list[Json]) -> pa.Field:
+    """A field with what its first values show."""
+    return marked(field, of_values(one.get(field.name) for one in objects)) if needs_a_look(field) else field
 
 
 def _with_example(field: pa.Field, objects: list[Json]) -> pa.Field:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Json
 
-_ALL = ("*",)
 _OK = 200
 _SHOWN = 300
 
@@ -228,9 +227,7 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
     "$date": _date, "$binary": _binary, "$uuid": str,
 }  # fmt: skip
 
-HITS = JsonShape(
-    "Elasticsearch documents", _is_hit, _hit, (("id", "_id"), ("metadata_columns", _ALL)), ("_source", "_index")
-)
+HITS = JsonShape("Elasticsearch documents", _is_hit, _hit, (("id", "_id"),), ("_source", "_index"))
 BULK = JsonShape("Elasticsearch _bulk lines", _is_done, _done, HITS.roles, ("index", "create", "update", "delete"))
 _NAMED = (
     BULK,

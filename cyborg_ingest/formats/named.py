@@ -18,6 +18,8 @@ from cyborg_ingest.model import Chunk
 from cyborg_ingest.rows import mapping, roles
 from cyborg_ingest.rows.arrays import number_array, text_array, vector_array
 from cyborg_ingest.rows.kinds import is_list
+from cyborg_ingest.rows.looks import is_packed
+from cyborg_ingest.rows.tiers import THE_ONLY_VECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +33,7 @@ _CHUNK_BYTES = 16_000_000
 _LARGEST_NUMBER = 8
 _MATRIX = 2
 _LISTED = 10
-_ONE_A_ROW = {*roles.ID_NAMES, *roles.METADATA_NAMES, *roles.CONTENTS_NAMES}
+_ONE_A_ROW = {*roles.ID.names, *roles.METADATA.names, *roles.CONTENTS.names}
 _LAST_CHARACTER = 0x10FFFF
 _NO_CHARACTER = 0xD800
 
@@ -123,8 +125,8 @@ def layout_of(
     """
     columns = {one.name: one for one in arrays if one.type is not None}
     fields = [pa.field(one.name, one.type) for one in columns.values()]
-    is_numbered = not any(one.name.lower() in roles.ID_NAMES for one in arrays)
-    free = next((one for one in roles.ID_NAMES if one not in columns), None)
+    is_numbered = not any(one.name.lower() in roles.ID.names for one in arrays)
+    free = next((one for one in roles.ID.tiers[0] if one not in columns), None)
     if is_numbered and free is not None:
         fields.append(pa.field(free, pa.string(), metadata={ORIGIN: f"{id_prefix(uri, sidecars)}row number"}))
     unreadable = {one.name: one.why for one in arrays if one.type is None}
@@ -143,10 +145,17 @@ def _quoted(unreadable: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _likely_vector(arrays: list[Array]) -> str | None:
-    """The one array that has the name of vectors, or where none has, the one that has their shape."""
-    matrices = [one for one in arrays if one.is_matrix]
-    likely = [one for one in matrices if one.name.lower() in roles.VECTOR_NAMES] or matrices
-    return likely[0].name if len(likely) == 1 else None
+    """The one array that has the name of vectors, or where none has, the one that has their shape.
+
+    None where that is not sure: a name of a later tier is not, beside others of their shape.
+    """
+    matrices = [one.name for one in arrays if one.is_matrix and not _is_packed(one)]
+    likely = [name for name in matrices if name.lower() in roles.VECTOR.tiers[0]] or matrices
+    return likely[0] if len(likely) == 1 else None
+
+
+def _is_packed(array: Array) -> bool:
+    return array.type is not None and is_packed(pa.field(array.name, array.type))
 
 
 def resolve(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, ColumnMap]:
@@ -170,9 +179,21 @@ def resolve(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, Colum
         )
     read = set(names.read)
     left_out = (*(one for one in layout.schema.names if one not in read), *arrays.unreadable)
+    reasons = {**_why_left_out(arrays, offered, rows), **dict(names.reasons)}
+    if choice.vector is None and vector.lower() not in roles.VECTOR.names:
+        reasons[vector] = THE_ONLY_VECTOR
     row_bytes = sum(arrays.columns.get(one, (rows, 0))[1] for one in names.read)
     parts = row_parts(layout.uri, layout.format, rows, row_bytes, is_seekable=layout.is_seekable)
-    return replace(layout, parts=parts, rows=rows, rows_estimate=rows), replace(names, left_out=left_out)
+    return replace(layout, parts=parts, rows=rows, rows_estimate=rows), replace(
+        names, left_out=left_out, reasons=tuple(reasons.items())
+    )
+
+
+def _why_left_out(arrays: Arrays, offered: pa.Schema, rows: int) -> dict[str, str]:
+    """Why arrays are not columns of these rows."""
+    others = {name: count for name, (count, _) in arrays.columns.items() if name not in offered.names}
+    lengths = {name: f"{count:,} rows, where the vectors have {rows:,}" for name, count in others.items()}
+    return {**lengths, **arrays.unreadable}
 
 
 def _instead(name: str, names: ColumnMap) -> str:
@@ -194,7 +215,7 @@ def _offered(layout: Layout, rows: int | None, choice: mapping.ColumnChoice) -> 
 
     def is_offered(field: pa.Field) -> bool:
         fits = rows is None or columns.get(field.name, (rows, 0))[0] == rows
-        is_role = field.name.lower() in wanted or (finds_ids and field.name.lower() in roles.ID_NAMES)
+        is_role = field.name.lower() in wanted or (finds_ids and field.name.lower() in roles.ID.names)
         return fits or field.name in named or is_role
 
     return pa.schema([field for field in layout.schema if is_offered(field)])
@@ -206,10 +227,10 @@ def _refuse_unreadable(uri: str, arrays: Arrays, vector: str | None, choice: map
     for name, why in arrays.unreadable.items():
         if name in named:
             raise FormatError(f"{uri}: {name!r} {why}.")
-        if choice.id is None and not choice.makes_ids and name.lower() in roles.ID_NAMES:
+        if choice.id is None and not choice.makes_ids and name.lower() in roles.ID.names:
             raise FormatError(f"{uri}: {name!r} {why}; or name other ids with --id-column.")
-        is_other = (vector or "").lower() not in roles.VECTOR_NAMES
-        if choice.vector is None and is_other and name.lower() in roles.VECTOR_NAMES:
+        is_other = (vector or "").lower() not in roles.VECTOR.tiers[0]
+        if choice.vector is None and is_other and name.lower() in roles.VECTOR.tiers[0]:
             raise FormatError(f"{uri}: {name!r} {why}; or name other vectors with --vector-column.")
         if name.lower() in {"metadata", "contents"} and getattr(choice, name.lower()) is None:
             raise FormatError(f"{uri}: {name!r} {why}; or load none with --{name.lower()}-column ''.")
@@ -217,10 +238,10 @@ def _refuse_unreadable(uri: str, arrays: Arrays, vector: str | None, choice: map
 
 def _refuse_other_vector(layout: Layout, vector: str | None, choice: mapping.ColumnChoice) -> None:
     """Refuse to take another array where the one that has the name of vectors holds none. Raises MappingError."""
-    if vector is None or choice.vector is not None or vector.lower() in roles.VECTOR_NAMES:
+    if vector is None or choice.vector is not None or vector.lower() in roles.VECTOR.tiers[0]:
         return
     for field in layout.schema:
-        if field.name.lower() in roles.VECTOR_NAMES and not is_list(field.type):
+        if field.name.lower() in roles.VECTOR.tiers[0] and not is_list(field.type):
             raise MappingError(
                 f"{layout.uri}: {field.name!r} holds one {field.type} a row and no vectors. Decide with "
                 f"--vector-column {shlex.quote(vector)}."

@@ -149,18 +149,18 @@ class LineSidecar:
         try:
             value = load_json(line)
             if self.role == "id":
-                return identity(_named(value, roles.ID_NAMES))
-            return contents(_named(value, roles.CONTENTS_NAMES))
+                return identity(_named(value, roles.ID))
+            return contents(_named(value, roles.CONTENTS))
         except ValueError as error:
             reason = Reason.ID_INVALID if self.role == "id" else Reason.CONTENTS_INVALID
             faults.append(Fault(place, reason, f"{self.path.name}: {error}"))
             return None
 
 
-def _named(value: Any, names: tuple[str, ...]) -> Any:
-    """The value itself, or of an object the field with one of these names."""
+def _named(value: Any, role: roles.Role) -> Any:
+    """The value itself, or of an object the field with one of a role's names, the first of them."""
     if isinstance(value, dict):
-        return next((value[name] for name in names if name in value), value)
+        return next((value[name] for tier in role.tiers for name in tier if name in value), value)
     return value
 
 

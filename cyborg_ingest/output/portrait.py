@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.output.wording import findings, labelled, listed, not_read
+from cyborg_ingest.output.wording import findings, labelled, left_out, listed, not_read
 
 if TYPE_CHECKING:
     from cyborg_ingest.check.inspection import Inspection, Mapped, SourceFacts
@@ -76,8 +76,14 @@ def _schema(one: Mapped, found: Inspection) -> list[str]:
     lines = labelled("schema", listed(f"{name} {kind}" for name, kind in one.columns) + of)
     if one.mapping is None:
         return lines
-    roles = (f"{role} <- {listed(names, ' + ') or 'none'}" for role, names in one.mapping.items())
-    return lines + labelled("columns", ", ".join(roles)) + labelled("left out", listed(one.left_out) or "no column")
+    mapping = {role: [_with_reason(name, one) for name in names] for role, names in one.mapping.items()}
+    roles = (f"{role} <- {listed(names, ' + ') or 'none'}" for role, names in mapping.items())
+    lines += labelled("columns", ", ".join(roles))
+    return lines + left_out((name, one.reasons.get(name, "")) for name in one.left_out)
+
+
+def _with_reason(name: str, one: Mapped) -> str:
+    return f"{name} ({one.reasons[name]})" if name in one.reasons else name
 
 
 def _norms(norms: dict[str, Any] | None, bar: str) -> list[str]:

@@ -27,6 +27,7 @@ STYLES = {
 
 _SHOWN_SOURCES = 10
 _MOST_NAMES = 100
+_MOST_REASONS = 20
 _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
 _BETWEEN = "  "
@@ -54,9 +55,18 @@ def plan(event: Planned) -> list[str]:
     lines += labelled("shape", *dict.fromkeys(one.shape for one in event.sources if one.shape))
     lines += labelled("rows", _planned_rows(event))
     lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.sources))
-    left_out = dict.fromkeys(name for one in event.sources for name in one.left_out)
-    lines += labelled("left out", listed(left_out) or "no column")
+    lines += left_out((name, one.reasons.get(name, "")) for one in event.sources for name in one.left_out)
     return lines + not_read(event.not_read)
+
+
+def left_out(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Columns that are not loaded, those together that are not for one reason."""
+    groups: dict[str, list[str]] = {}
+    for name, why in dict.fromkeys(found):
+        groups.setdefault(why, []).append(name)
+    texts = [listed(names) + (f" ({why})" if why else "") for why, names in groups.items()]
+    more = [f"and more, for {len(texts) - _MOST_REASONS:,} other reasons"] if len(texts) > _MOST_REASONS else []
+    return labelled("left out", *(texts[:_MOST_REASONS] or ["no column"]), *more)
 
 
 def not_read(found: Iterable[NotRead]) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from cyborg_ingest.formats.base import ORIGIN
-from cyborg_ingest.rows.mapping import ALL_COLUMNS, MIXED, field_of
+from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS
+from cyborg_ingest.rows.mapping import MIXED, field_of
+from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.templates import OWN
 
@@ -35,7 +38,7 @@ def believed(
     named = [choice.metadata, choice.contents, *choice.metadata_columns, *choice.tested]
     if choice.tested:
         named += [choice.id, _single(choice.vector), *(name for name in choice.id_parts if name not in OWN)]
-    names = [name for name in dict.fromkeys(named) if name and name != ALL_COLUMNS]
+    names = [name for name in dict.fromkeys(named) if name and name not in {ALL_COLUMNS, NO_COLUMNS}]
     likely = [name for name in names if any(one.is_open or _has(one, name) for one in layouts)]
     kinds = {name: pa.list_(pa.float64()) if name == choice.vector else pa.null() for name in likely}
     return (one if one.has_schema else _with_late(one, kinds, folders[one.uri]) for one in layouts)
@@ -73,6 +76,13 @@ def left_out(uri: str, name: str) -> str:
     one = one_of_several(name)
     advice = "" if one is None else f" --metadata-columns {one} would load it."
     return f"{uri}: field {name!r} is not in the first rows, and is left out.{advice}"
+
+
+def stored(uri: str, name: str) -> str:
+    """What to say of a field that comes late, and would have had a role."""
+    role = METADATA if name.lower() in METADATA.names else CONTENTS
+    told = f"{uri}: field {name!r} is not in the first rows, and becomes a field of the metadata."
+    return f"{told} {role.option} {shlex.quote(name)} would take it as the {role.name}."
 
 
 def missing(plan: Plan, seen: Iterable[tuple[str, str]], *, is_whole: bool, rows: int) -> Iterator[str]:

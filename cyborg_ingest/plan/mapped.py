@@ -16,7 +16,8 @@ from cyborg_ingest.plan.encoded import encoding_of
 from cyborg_ingest.plan.late import LATE, type_of
 from cyborg_ingest.plan.reading import Source
 from cyborg_ingest.rows.knowntables import known
-from cyborg_ingest.rows.mapping import ALL_COLUMNS, field_of
+from cyborg_ingest.rows.leftover import ALL_COLUMNS
+from cyborg_ingest.rows.mapping import field_of
 from cyborg_ingest.rows.shaping import constant_array
 from cyborg_ingest.rows.templates import OWN
 

@@ -21,6 +21,7 @@ from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
 from cyborg_ingest.plan.encoded import with_encodings
 from cyborg_ingest.plan.late import believed
+from cyborg_ingest.plan.looks import looked_at
 from cyborg_ingest.plan.made_ids import check_made_ids
 from cyborg_ingest.plan.mapped import map_source
 from cyborg_ingest.plan.reading import Plan, Source
@@ -67,7 +68,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
     seen = _look_all(found, sidecars)
     with places_of.unchanged(seen):
         layouts, empty = _layouts(found, sidecars)
-        likely = with_encodings(believed(layouts, choice, folders), choice, sidecars)
+        likely = with_encodings(believed(looked_at(layouts, choice, sidecars), choice, folders), choice, sidecars)
         mapped, bare = _sources(likely, lambda uri: Shape(folders[uri], template, condition), choice, seen, sidecars)
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
         _check_prefix(mapped, sidecars)
@@ -338,6 +339,8 @@ _MAPPING = (
     "id_column", "vector_column", "metadata_column", "metadata_columns", "contents_column", "id_template", "set",
     "rename",
 )  # fmt: skip
+_RULES = 2
+"""Of what the user leaves open: rows that other rules mapped are not these rows, and their job is another."""
 _DELIMITED = ("delimiter", "header", "column_types", "null_values", "decimal")
 _CHOOSING = ("where", "skip", "sample")
 """Not the limit: with a higher one the job goes on."""
@@ -352,7 +355,7 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
         "sources": [_as_typed(source) for source in sources],
         "format": settings.format,
         "id_prefix": settings.id_prefix,
-        "columns": {name: getattr(settings, name) for name in _MAPPING},
+        "columns": {"rules": _RULES, **{name: getattr(settings, name) for name in _MAPPING}},
         "rows": {name: getattr(settings, name) for name in _CHOOSING},
         **({"dialect": dialect} if (dialect := _dialect(settings)) else {}),
         **{name: key for name in ("metadata_key", "contents_key") if (key := getattr(settings, name)) is not None},

@@ -47,6 +47,7 @@ def _source(source: Source, asked: int | None, asked_estimate: int) -> PlannedSo
         columns={name: getattr(columns, name) for name in (*columns.__slots__, "extra")},
         left_out=tuple(columns.left_out),
         shape=layout.shape,
+        reasons={name: why for name, why in columns.reasons if name in columns.left_out},
     )
 
 
@@ -63,10 +64,12 @@ def _choices(plan: Plan) -> Iterator[str]:
 
 def _roles(source: Source) -> dict[str, tuple[str, ...]]:
     columns, schema = source.columns, source.layout.schema
+    reasons = dict(columns.reasons)
 
     def origins(*names: str | None) -> tuple[str, ...]:
         fields = ((name, field_of(schema, name).metadata or {}) for name in names if name)
-        return tuple((found.get(ORIGIN) or name.encode()).decode() for name, found in fields)
+        found = ((name, (marks.get(ORIGIN) or name.encode()).decode()) for name, marks in fields)
+        return tuple(f"{shown} ({reasons[name]})" if name in reasons else shown for name, shown in found)
 
     encoded = tuple(f"{columns.vector}: {words}" for words in [encoding_words(schema, columns)] if words)
     several = columns.vector_columns

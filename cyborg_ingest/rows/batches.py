@@ -120,13 +120,17 @@ def own_metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> li
         return chunk.metadata
     batch, names = chunk.batch, chunk.columns
     own = names.metadata
-    found = columns.metadata(batch.column(own), faults, notes, name=own) if own else None
+    found = None
+    if own:
+        objects = columns.without(batch.column(own), names.cut_of(own))
+        found = columns.metadata(objects, faults, notes, name=own)
     if not names.metadata_columns:
         return found
-    more = columns.metadata_of_columns(batch, names.metadata_columns, faults, notes)
+    more = columns.metadata_of_columns(batch, names.metadata_columns, faults, notes, names.cut_of)
     if found is None:
         return more
-    return [{**(one or {}), **(other or {})} for one, other in zip(found, more, strict=True)]
+    before, after = (more, found) if names.own_first else (found, more)
+    return [{**(one or {}), **(other or {})} for one, other in zip(before, after, strict=True)]
 
 
 def _batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -> Batch:
@@ -262,7 +266,7 @@ def _readable_metadata(chunk: Chunk, place: int) -> Any:
         found = None
     own = with_plain_dates(found[0]) if found else None
     if isinstance(text, str) and (faults or found is None):
-        own = _with_unusable(text, own)
+        own = _with_unusable(text, own, is_first=names.own_first)
     return _dressed_metadata(own, names)
 
 
@@ -277,14 +281,14 @@ def _text_of(column: pa.Array) -> str | None:
     return text
 
 
-def _with_unusable(text: str, more: Json | None) -> Any:
+def _with_unusable(text: str, more: Json | None, *, is_first: bool) -> Any:
     """Metadata that is text as far as it is JSON; where it is no object, beside the fields that would go into it."""
     try:
         own = load_json(text.encode())
     except ValueError:
         own = text
     if isinstance(own, dict):
-        return {**own, **(more or {})}
+        return {**(more or {}), **own} if is_first else {**own, **(more or {})}
     return [own, more] if more else own
 
 

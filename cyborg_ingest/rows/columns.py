@@ -23,7 +23,7 @@ from cyborg_ingest.rows.typed import Notes, null_places, objects, plain, plain_s
 from cyborg_ingest.rows.values import NotFiniteError, UnfitError, dump_object, load_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -256,11 +256,36 @@ def metadata(array: pa.Array, faults: Faults, notes: Notes | None = None, *, nam
     return _by_row(array, lambda rows: objects(rows, found), faults, Reason.METADATA_INVALID)
 
 
+def without(array: pa.Array, several: Iterable[Sequence[str]]) -> pa.Array:
+    """Structs without some of their fields, each by the steps to it; of no type where nothing is left."""
+    for steps in several:
+        array = _without(plain(array), *steps)
+    return array
+
+
+def _without(array: pa.Array, first: str, *steps: str) -> pa.Array:
+    if not pt.is_struct(array.type) or array.type.get_field_index(first) < 0:
+        return array
+    names = [array.type.field(place).name for place in range(array.type.num_fields)]
+    fields = dict(zip(names, array.flatten(), strict=True))
+    if steps:
+        fields[first] = _without(plain(fields[first]), *steps)
+    else:
+        del fields[first]
+    if not fields:
+        return pa.nulls(len(array))
+    return pa.StructArray.from_arrays(list(fields.values()), names=list(fields), mask=array.is_null())
+
+
 def metadata_of_columns(
-    batch: pa.RecordBatch, names: tuple[str, ...], faults: Faults, notes: Notes | None = None
+    batch: pa.RecordBatch,
+    names: tuple[str, ...],
+    faults: Faults,
+    notes: Notes | None = None,
+    cut: Callable[[str], Iterable[Sequence[str]]] = lambda _name: (),
 ) -> list[Json | None]:
-    """One object a row from separate columns, nulls left out."""
-    arrays = [plain_structs(batch.column(name)) for name in names]
+    """One object a row from separate columns, nulls left out; and what is `cut` out of a column, see `without`."""
+    arrays = [without(plain_structs(batch.column(name)), cut(name)) for name in names]
     return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), faults, notes)
 
 

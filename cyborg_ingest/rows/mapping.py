@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,20 +12,28 @@ import pyarrow.types as pt
 
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.model import ColumnMap
+from cyborg_ingest.rows import leftover, tiers
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
-from cyborg_ingest.rows.paths import column_of, is_path, steps
+from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS, REJECTED_KEY, Leftover, is_unseen
+from cyborg_ingest.rows.looks import is_packed, length_of
+from cyborg_ingest.rows.paths import above_lists, column_of, is_path, steps
 from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, ROLES, VECTOR, fits_id
-from cyborg_ingest.rows.suggestions import encoding_hint, likely_columns, not_there, nothing_fits, tried, unfit, way_out
+from cyborg_ingest.rows.suggestions import (
+    encoding_hint,
+    likely_columns,
+    not_there,
+    nothing_fits,
+    packed_bits,
+    tried,
+    unfit,
+    way_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from cyborg_ingest.rows.roles import Role
-
-REJECTED_KEY = "_rejected"
-"""What `rejected.jsonl` adds to a row; never loaded, on any input."""
-
-ALL_COLUMNS = "*"
 
 AUTO = "auto"
 """The encoding of vectors that is found."""
@@ -64,20 +71,21 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     chosen_by_user = (choice.id, choice.vector, choice.metadata, choice.contents)
     taken = {*choice.metadata_columns, *(name for name in chosen_by_user if name)}
     several = _vector_columns(uri, schema, choice.vector)
-    vector = "" if several else _column(uri, schema, VECTOR, choice.vector, taken)
+    vector, why = ("", "") if several else _column(uri, schema, VECTOR, choice.vector, taken)
+    reasons: dict[str | None, str] = {vector: why}
     if vector is None:
         raise MappingError(nothing_fits(uri, schema, VECTOR, taken))
     taken |= {vector, *several}
-    identity = None if choice.makes_ids else _column(uri, schema, ID, choice.id, taken)
+    identity, why = (None, "") if choice.makes_ids else _column(uri, schema, ID, choice.id, taken)
+    reasons[identity] = why
     if identity is None and not choice.makes_ids:
         raise MappingError(nothing_fits(uri, schema, ID, taken))
     taken.add(identity or "")
-    contents = _column(uri, schema, CONTENTS, choice.contents, taken)
+    contents, reasons[contents] = _column(uri, schema, CONTENTS, choice.contents, taken)
     taken.add(contents or "")
-    metadata = _column(uri, schema, METADATA, choice.metadata, taken)
-    taken.add(metadata or "")
-    chosen = (vector, identity, contents, metadata, *several)
-    columns, refused = _metadata_columns(uri, schema, choice.metadata_columns, chosen)
+    metadata, reasons[metadata] = _column(uri, schema, METADATA, choice.metadata, taken)
+    chosen = [name for name in (vector, identity, contents, metadata, *several) if name]
+    rest = _rest(uri, schema, choice, chosen, len(several) or length_of(field_of(schema, vector)))
     if metadata:
         inside = "load none of it with --metadata-column '', and its other fields by name with --metadata-columns"
         _refuse_unfit(uri, field_of(schema, metadata).type, metadata, inside)
@@ -86,21 +94,33 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     for name in choice.tested:
         _existing(uri, schema, name, "--where")
     there = frozenset(schema.names)
-    used = {column_of(there, name) for name in (*chosen, *columns) if name} | {REJECTED_KEY}
-    left_out = tuple(name for name in schema.names if name not in used)
+    used = {column_of(there, name) for name in (*chosen, *rest.columns)} | {REJECTED_KEY}
+    left_out = tuple(
+        one.name for one in schema if one.name not in used and (one.name in rest.reasons or not is_unseen(one))
+    )
     filled = [role for role, name in ((METADATA, metadata), (CONTENTS, contents)) if name]
-    refused += tuple(_left_without_role(schema, left_out, [ID, VECTOR, *filled]))
-    _check_names(uri, choice, columns)
+    refused = (*rest.refused, *_left_without_role(schema, left_out, [ID, VECTOR, *filled]))
+    _check_names(uri, choice, rest.columns)
+    reasons |= {name: rest.reasons.get(name, "") for name in left_out}
     return ColumnMap(
-        vector, identity, metadata, columns, contents, left_out,
-        takes_all=choice.metadata_columns == (ALL_COLUMNS,),
+        vector, identity, metadata, tuple(rest.columns), contents, left_out,
+        takes_all=choice.metadata_columns in {(), (ALL_COLUMNS,)},
         id_parts=tuple((name, name) for name in choice.id_parts),
         tested=tuple((name, name) for name in choice.tested),
         vector_columns=several,
         constants=choice.constants,
         renames=choice.renames,
         refused=refused,
+        reasons=tuple((name, why) for name, why in reasons.items() if name and why),
+        cut=_cut(rest, vector, metadata),
+        own_first=not choice.metadata_columns,
     )  # fmt: skip
+
+
+def _cut(rest: Leftover, vector: str, metadata: str | None) -> tuple[str, ...]:
+    """What is cut out of the metadata: of their own column the vector alone, which nobody wants there."""
+    of_vector = above_lists(vector) if is_path(vector) else vector
+    return tuple(path for path in rest.cut if path == of_vector or not (metadata and path.startswith(f"{metadata}.")))
 
 
 def _check_part(uri: str, field: pa.Field) -> None:
@@ -115,7 +135,7 @@ def _check_part(uri: str, field: pa.Field) -> None:
         )
 
 
-def _check_names(uri: str, choice: ColumnChoice, columns: tuple[str, ...]) -> None:
+def _check_names(uri: str, choice: ColumnChoice, columns: Iterable[str]) -> None:
     """Refuse new names that would hide a field."""
     renames = dict(choice.renames)
     stored = Counter(renames.get(name, name) for name in columns)
@@ -172,28 +192,28 @@ def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str
     return tuple(found)
 
 
-def _column(uri: str, schema: pa.Schema, role: Role, given: str | None, taken: Iterable[str]) -> str | None:
+def _column(
+    uri: str, schema: pa.Schema, role: Role, given: str | None, taken: AbstractSet[str]
+) -> tuple[str | None, str]:
+    """The column that has a role, and why it is that one, where it was not named and its name alone does not say it."""
     if given == "" and role.is_optional:
-        return None
+        return None, ""
     if given is not None:
         field = field_of(schema, _existing(uri, schema, given, role.option, taken))
-        if not role.fits(field.type):
+        is_packed_bits = role is VECTOR and is_packed(field)
+        if is_packed_bits or not role.fits(field.type):
+            why = f"column {given!r} is {field.type}, and {role.name} takes {role.types}.{encoding_hint(field)}"
             raise MappingError(
-                f"{uri}: column {given!r} is {field.type}, and {role.name} takes {role.types}.{encoding_hint(field)} "
-                f"Name another with {role.option}."
+                f"{uri}: {packed_bits(field) if is_packed_bits else why} Name another with {role.option}."
             )
-        return given
-    named = [field for field in schema if field.name.lower() in role.names and field.name not in taken]
-    unusable = next((one for one in named if one.name.lower() == role.name and not role.fits(one.type)), None)
+        return given, ""
+    own = (field for field in schema if field.name.lower() == role.name and field.name not in taken)
+    unusable = next((one for one in own if not role.fits(one.type)), None)
     if unusable is not None and not (role.is_optional and ALL_COLUMNS in taken):
         likely = likely_columns(schema, role, taken) if role in {VECTOR, ID} else []
         advice = tried(likely[0], role) if likely else way_out(unusable, role, schema.names)
         raise MappingError(f"{uri}: {unfit(unusable, role)} {advice}")
-    found = [field.name for field in named if role.fits(field.type)]
-    if len(found) > 1:
-        options = " or ".join(f"{role.option} {shlex.quote(name)}" for name in found)
-        raise MappingError(f"{uri}: more than one column could be the {role.name}. Decide with {options}.")
-    return found[0] if found else None
+    return tiers.found(uri, schema, role, taken)
 
 
 def _existing(uri: str, schema: pa.Schema, name: str, option: str, taken: Iterable[str] = ()) -> str:
@@ -210,23 +230,31 @@ def _is_there(schema: pa.Schema, name: str) -> bool:
     return True
 
 
-def _metadata_columns(
-    uri: str, schema: pa.Schema, given: tuple[str, ...], chosen: tuple[str | None, ...]
-) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """The columns that become fields; and of all columns those that cannot, each with why."""
+def _rest(uri: str, schema: pa.Schema, choice: ColumnChoice, chosen: list[str], dimension: int | None) -> Leftover:
+    """What becomes of the columns that have no role; `dimension` is that of the vectors, where it is known."""
+    given = choice.metadata_columns
     if given == (ALL_COLUMNS,):
-        names = [name for name in schema.names if name not in chosen and name != REJECTED_KEY]
-        unfit = {name: found for name in names if (found := unfit_inside(schema.field(name).type, name))}
-        return (
-            tuple(name for name in names if name not in unfit),
-            tuple((name, f"{path!r} {why} or text") for name, (path, why) in unfit.items()),
-        )
+        return leftover.all_of(schema, set(chosen))
+    if not given:
+        options = {METADATA: choice.metadata, CONTENTS: choice.contents}
+        empty = [role for role, name in options.items() if name == ""]
+        unwanted = {name: f"{role.name} not asked for" for role in empty for name in _of_role(schema, role, chosen)}
+        return leftover.by_default(schema, chosen, unwanted, dimension)
+    if given == (NO_COLUMNS,) and NO_COLUMNS not in schema.names:
+        given = ()
     for name in given:
         _existing(uri, schema, name, "--metadata-columns")
         if name in chosen:
             raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
         _refuse_unfit(uri, field_of(schema, name).type, name, "do not name it with --metadata-columns")
-    return given, ()
+    why = dict.fromkeys(schema.names, "not asked for")
+    return Leftover(list(given), reasons=why)
+
+
+def _of_role(schema: pa.Schema, role: Role, chosen: list[str]) -> list[str]:
+    """The columns that would have a role, or have its very name."""
+    found = tiers.named_columns(schema, role, chosen)
+    return [*(found[:1] if role.first_wins else found), *(one for one in schema.names if one.lower() == role.name)]
 
 
 def _left_without_role(

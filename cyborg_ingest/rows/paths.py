@@ -64,6 +64,15 @@ def has_value(row: Json, name: str) -> bool:
     )
 
 
+def without(value: Any, first: str, *more: str) -> Any:
+    """An object without what a path of fields leads to, nor those that held nothing else."""
+    if not isinstance(value, dict) or first not in value:
+        return value
+    inside = without(value[first], *more) if more else None
+    rest = {name: one for name, one in value.items() if name != first}
+    return {**value, first: inside} if inside or (more and inside == value[first]) else rest
+
+
 def _follow(value: Any, path: Collection[str | int]) -> Any:
     for step in path:
         if isinstance(step, int):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,11 +13,6 @@ from cyborg_ingest.rows.kinds import is_bytes, is_list, is_text, storage_type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-ID_NAMES = ("id", "_id", "doc_id", "uuid", "key", "ids")
-VECTOR_NAMES = ("vector", "embedding", "embeddings", "values", "emb", "vectors")
-METADATA_NAMES = ("metadata", "meta", "payload", "attributes")
-CONTENTS_NAMES = ("contents", "content", "text", "document", "chunk", "body", "page_content", "texts")
-
 ORIGIN = b"origin"
 EXAMPLE = b"example"
 """In a field's metadata: where a column comes from that is not in the file; how one of text begins."""
@@ -25,14 +20,25 @@ EXAMPLE = b"example"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a column can be: by which option it is named, by which names it is found, and of which types it is."""
+    """What a column can be: by which option it is named, by which names it is found, and of which types it is.
+
+    A later tier of names counts only where no column has one of the earlier. Of two names in one tier nobody knows
+    which is meant, unless the `first_wins`, which holds for the first tier.
+    """
 
     name: str
     option: str
-    names: tuple[str, ...]
+    tiers: tuple[tuple[str, ...], ...]
     fits: Callable[[pa.DataType], bool]
     types: str
     is_optional: bool = False
+    first_wins: bool = False
+    names: tuple[str, ...] = field(init=False)
+    """Those of all tiers, in small letters: a column may have them in any."""
+
+    def __post_init__(self) -> None:
+        """Know a column's name in whatever letters."""
+        object.__setattr__(self, "names", tuple(name.lower() for tier in self.tiers for name in tier))
 
 
 def fits_id(kind: pa.DataType) -> bool:
@@ -66,10 +72,51 @@ def fits_contents(kind: pa.DataType) -> bool:
 
 
 _VECTOR_TYPES = "a list of numbers, or several columns of numbers"
-ID = Role("id", "--id-column", ID_NAMES, fits_id, "strings, integers or UUIDs")
-VECTOR = Role("vector", "--vector-column", VECTOR_NAMES, fits_vector, _VECTOR_TYPES)
-METADATA = Role("metadata", "--metadata-column", METADATA_NAMES, fits_metadata, "a struct, a map or JSON strings", True)
-CONTENTS = Role("contents", "--contents-column", CONTENTS_NAMES, fits_contents, "strings or bytes", True)
+
+ID = Role(
+    "id",
+    "--id-column",
+    (
+        ("id", "_id", "ids", "uuid"),
+        ("docid", "doc_id", "document_id", "chunk_id", "node_id", "point_id", "passage_id", "record_id", "recordId",
+         "custom_id", "pk", "key", "_key"),
+    ),
+    fits_id,
+    "strings, integers or UUIDs",
+)  # fmt: skip
+VECTOR = Role(
+    "vector",
+    "--vector-column",
+    (
+        ("vector", "embedding", "embeddings", "values", "emb", "vectors"),
+        ("dense_vector", "dense", "vec", "openai", "text_embedding", "sentence_embedding", "content_vector",
+         "contentVector", "embedding_vector", "ml_generate_embedding_result", "features"),
+    ),
+    fits_vector,
+    _VECTOR_TYPES,
+)  # fmt: skip
+METADATA = Role(
+    "metadata",
+    "--metadata-column",
+    (
+        ("metadata", "meta", "payload", "attributes", "metadatas", "cmetadata", "metadata_", "properties", "$meta"),
+    ),
+    fits_metadata,
+    "a struct, a map or JSON strings",
+    is_optional=True,
+)  # fmt: skip
+CONTENTS = Role(
+    "contents",
+    "--contents-column",
+    (
+        ("contents", "content", "text", "document", "page_content"),
+        ("texts", "documents", "chunk", "chunk_text", "body", "segment", "passage", "sentence"),
+    ),
+    fits_contents,
+    "strings or bytes",
+    is_optional=True,
+    first_wins=True,
+)  # fmt: skip
 
 
 ROLES = (ID, VECTOR, METADATA, CONTENTS)

@@ -13,6 +13,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest.rows.encodings import HINT
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
+from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
 from cyborg_ingest.rows.paths import head
 from cyborg_ingest.rows.roles import EXAMPLE, ID, ORIGIN, ROLES, VECTOR, fits_id
 
@@ -32,6 +33,7 @@ _NUMBERED = re.compile(r"(.*?)\d+", re.DOTALL)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _ID_WORDS = {"id", "ids", "uuid", "guid", "key", "pk", "sku", "isbn", "doi", "code", "hash"}
 _ID_ENDS = ("id", "uuid", "key")
+_ADDRESSES = {"url", "urls", "uri", "link", "href"}
 _MADE = "make ids of the file's name and row numbers: --id-template '{file}-{row}'"
 
 
@@ -126,26 +128,38 @@ def likely_columns(schema: pa.Schema, role: Role, taken: Iterable[str] = ()) -> 
     """What to try for a role, as its option takes it: columns of the file that are not known to be anything else.
 
     `taken` are those that the user has another use for. Ids are only looked for where a name speaks of ids: any text
-    could be one, and most often it is the contents.
+    could be one, and most often it is the contents; next to them, where it is an address.
     """
     others, used = _others(role), set(taken)
-    found = []
+    fitting = []
     for path, field in _paths(schema):
         first = head(path)
         is_other = path.lower() in others or (role is not VECTOR and first.lower() in others) or {path, first} & used
-        fits = role.fits(field.type) and not pt.is_null(storage_type(field.type))
-        if fits and not is_other and (role is not ID or _speaks_of_ids(path)):
-            found.append(path)
-    return found or ([*_numbered(schema, used)] if role is VECTOR else [])
+        fits = role.fits(field.type) and not pt.is_null(storage_type(field.type)) and not is_packed(field)
+        if fits and not is_other:
+            fitting.append((path, field))
+    if role is VECTOR:
+        fitting.sort(key=lambda one: not looks_like_vectors(one[1]))
+    paths = [path for path, _ in fitting]
+    if role is ID:
+        return [*filter(speaks_of_ids, paths), *filter(_is_address, paths)]
+    return paths or ([*_numbered(schema, used)] if role is VECTOR else [])
 
 
 def _others(role: Role) -> set[str]:
     return {name for other in ROLES if other is not role for name in other.names}
 
 
-def _speaks_of_ids(path: str) -> bool:
+def speaks_of_ids(path: str) -> bool:
+    """Whether a name that is none of the usual ones says that there are ids all the same."""
     words = [one.lower() for one in _WORD.findall(path.rpartition(".")[2])]
     return bool(_ID_WORDS & set(words)) or any(one.endswith(_ID_ENDS) for one in words)
+
+
+def _is_address(path: str) -> bool:
+    return not speaks_of_ids(path) and bool(
+        _ADDRESSES & {one.lower() for one in _WORD.findall(path.rpartition(".")[2])}
+    )
 
 
 def _numbered(schema: pa.Schema, used: AbstractSet[str]) -> Iterator[str]:
@@ -186,7 +200,7 @@ def nothing_fits(uri: str, schema: pa.Schema, role: Role, taken: Iterable[str] =
     """The words where no column has one of a role's names, or none of these can have the role."""
     used = set(taken)
     named = next((field for field in schema if field.name.lower() in role.names and field.name not in used), None)
-    likely = [one for one in _pandas_index(schema) if one not in used] if role is ID else []
+    likely = [one for one in pandas_index(schema) if one not in used] if role is ID else []
     likely += likely_columns(schema, role, used)
     if named is not None:
         return f"{uri}: {unfit(named, role)} {tried(likely[0], role) if likely else way_out(named, role, schema.names)}"
@@ -194,7 +208,17 @@ def nothing_fits(uri: str, schema: pa.Schema, role: Role, taken: Iterable[str] =
     own = next((one for one in schema.names if one.lower() in role.names), None)
     if own is not None:
         return f"{uri}: column {own!r} is named by another option, so none is left for the {role.name}. {advice}"
-    return f"{uri}: no column is named {', '.join(role.names)}. {columns_of(_described(schema))} {advice}"
+    packed = "".join(f" {packed_bits(field)}" for field in schema if role is VECTOR and is_packed(field))
+    usual = f"no column is named {', '.join(role.tiers[0])} or has another usual name of its kind"
+    return f"{uri}: {usual}. {columns_of(_described(schema))}{packed} {advice}"
+
+
+def packed_bits(field: pa.Field) -> str:
+    """The words on numbers that are eight components each."""
+    return (
+        f"{field.name!r} is named like packed bits, eight components in a number, which are never read as numbers: "
+        "unpack them with numpy.unpackbits, or write numbers as floats."
+    )
 
 
 def tried(name: str, role: Role) -> str:
@@ -210,7 +234,7 @@ def _where_none_is(schema: pa.Schema, role: Role) -> str:
     return f"{role.option} takes {role.types}; there are none."
 
 
-def _pandas_index(schema: pa.Schema) -> list[str]:
+def pandas_index(schema: pa.Schema) -> list[str]:
     """The columns that pandas had as the index of its rows: more likely to be ids than any other."""
     try:
         told = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]

@@ -288,7 +288,8 @@ class SourceSettings(Settings):
     metadata_columns: tuple[str, ...] = option(
         (),
         "--metadata-columns",
-        "Columns that become fields of the metadata, comma-separated; '*' takes all that are left.",
+        "Columns that become fields of the metadata, comma-separated; none: no column. By itself all that have no "
+        "other role do, but no other vectors; '*' takes these, too.",
         panel=_COLUMNS,
         metavar="A,B,C",
     )

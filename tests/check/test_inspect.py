@@ -71,7 +71,7 @@ def piped(
 
 @pytest.fixture
 def parquet(tmp_path: Path) -> Path:
-    """2,500 rows: lengths from 1 to 2, metadata, contents, and a column that is left out."""
+    """2,500 rows: lengths from 1 to 2, metadata, contents, a column without a role, and one that is left out."""
     rows = np.zeros((2500, 3), np.float32)
     rows[:, 0] = np.linspace(1, 2, 2500, dtype=np.float32)
     columns = {
@@ -80,6 +80,7 @@ def parquet(tmp_path: Path) -> Path:
         "metadata": [{"n": row, "lang": "de" if row % 2 else None, "ok": True} for row in range(2500)],
         "contents": [None, *["é" * (row % 5 + 1) for row in range(1, 2500)]],
         "title": ["t"] * 2500,
+        "by_title": pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), 3),
     }
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     return tmp_path / "rows.parquet"
@@ -94,11 +95,12 @@ def test_a_clean_file_is_described_whole(parquet: Path) -> None:
          "is_seekable": True, "looked_at": 2500}
     ]  # fmt: skip
     (schema,) = found["schemas"]
-    assert [one["name"] for one in schema["columns"]] == ["id", "vector", "metadata", "contents", "title"]
+    assert [one["name"] for one in schema["columns"]] == ["id", "vector", "metadata", "contents", "title", "by_title"]
     assert schema["mapping"] == {
-        "id": ["id"], "vector": ["vector"], "metadata": ["metadata"], "contents": ["contents"],
+        "id": ["id"], "vector": ["vector"], "metadata": ["metadata", "title"], "contents": ["contents"],
     }  # fmt: skip
-    assert (schema["left_out"], schema["sources"]) == (["title"], [str(parquet)])
+    assert (schema["left_out"], schema["sources"]) == (["by_title"], [str(parquet)])
+    assert schema["reasons"] == {"by_title": "other vectors"}
     assert (found["rows_looked_at"], found["rows_total"], found["is_exact"]) == (2500, 2500, True)
     assert (found["dimension"], found["dtypes"], found["rejects"], found["findings"]) == (3, ["float32"], {}, [])
     fields = {one.pop("name"): one for one in found["metadata"]["fields"]}
@@ -106,12 +108,13 @@ def test_a_clean_file_is_described_whole(parquet: Path) -> None:
         "n": {"types": {"integer": 2500}, "present": 2500, "nulls": 0, "distinct": ">1000", "example": 0},
         "ok": {"types": {"boolean": 2500}, "present": 2500, "nulls": 0, "distinct": 1, "example": True},
         "lang": {"types": {"string": 1250}, "present": 1250, "nulls": 0, "distinct": 1, "example": "de"},
+        "title": {"types": {"string": 2500}, "present": 2500, "nulls": 0, "distinct": 1, "example": "t"},
     }
     assert found["contents"] == {"rows": 2499, "min_bytes": 2, "mean_bytes": 6.0, "max_bytes": 10}
     assert found["duplicates"] == {"count": 0, "compared": 2500, "not_compared": 0, "is_exact": True, "examples": []}
     assert found["samples"][1] == {
         "file": str(parquet), "row": 1, "id": "r1", "vector": [1.0004002, 0.0, 0.0],
-        "metadata": {"n": 1, "lang": "de", "ok": True}, "contents": "éé",
+        "metadata": {"n": 1, "lang": "de", "ok": True, "title": "t"}, "contents": "éé",
     }  # fmt: skip
 
 
@@ -165,7 +168,7 @@ def test_text_holds_every_part(parquet: Path) -> None:
     assert f"{parquet}  parquet, 2,500 rows, " in text
     assert "a load that was stopped: read on from where it was stopped" in text
     assert "2,500 of 2,500 rows looked at, 3 dimensions, float32" in text
-    assert "n     integer 2,500; >1000 distinct, as 0" in text
+    assert "n      integer 2,500; >1000 distinct, as 0" in text
 
 
 def test_histograms_are_drawn_with_what_the_terminal_has(parquet: Path) -> None:

@@ -52,7 +52,7 @@ def rows_with_a_late_field(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_late_field_is_loaded_by_the_option_that_is_told(name: str) -> None:
     rows_with_a_late_field(name)
-    code, told = upsert("rows.jsonl")
+    code, told = upsert("rows.jsonl", "--metadata-columns", "none")
     assert code == 0, told
     says(told, "--metadata-columns {} would load it.")
     code, told = upsert("rows.jsonl", *advised(told, "--metadata-columns"))
@@ -62,7 +62,7 @@ def test_a_late_field_is_loaded_by_the_option_that_is_told(name: str) -> None:
 @pytest.mark.parametrize("name", UNNAMED)
 def test_no_option_is_told_for_a_name_that_none_can_take(name: str) -> None:
     rows_with_a_late_field(name)
-    code, told = upsert("rows.jsonl")
+    code, told = upsert("rows.jsonl", "--metadata-columns", "none")
     assert (code, "is not in the first rows" in told, "--metadata-columns" in told) == (0, True, False), told
     Path("rows.csv").write_text(mixed(name))
     code, told = upsert("rows.csv", "--metadata-columns", "*")

@@ -98,7 +98,8 @@ def test_stdout_holds_the_report_alone_and_stderr_the_talk(engine: Engine, sourc
     report = json.loads(done.stdout)
     assert report["rows"] == {"read": 2000, "acknowledged": 2000, "rejected": 0, "skipped": 0, "unsent": 0}
     assert engine.target in done.stderr
-    assert "left out  lang, year" in done.stderr
+    assert "metadata <- lang + year" in done.stderr
+    assert "left out  no column" in done.stderr
     assert "\x1b" not in done.stderr
     quiet = command("upsert", source, "--index", engine.name(), "--target", engine.target, "--create")
     assert quiet.stdout == ""
@@ -141,7 +142,8 @@ def test_events_come_as_json_lines_where_a_program_asks(engine: Engine, source: 
     kinds = [event["event"] for event in events]
     assert kinds[0] == "planned"
     assert kinds[-1] == "ended"
-    assert events[0]["sources"][0]["columns"]["left_out"] == ["lang", "year"]
+    columns = events[0]["sources"][0]["columns"]
+    assert (columns["metadata_columns"], columns["left_out"]) == (["lang", "year"], [])
     assert events[-1]["rows"]["acknowledged"] == 2000
 
 

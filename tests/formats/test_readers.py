@@ -206,7 +206,7 @@ def test_bytes_as_contents_and_names_of_ones_own(tmp_path: Path) -> None:
     ]
     path = text(tmp_path, "rows.jsonl", [json.dumps(row) for row in rows])
     found = [(row[0], row[2], row[3]) for row in loaded(path)]
-    assert found == [("7", {"json": "text"}, b"\x00\xff"), ("b", {"n": 1}, "text")]
+    assert found == [("7", {"json": "text"}, b"\x00\xff"), ("b", {"n": 1, "extra": None}, "text")]
     found = [(row[0], row[2], row[3]) for row in loaded(path, metadata_columns=("*",), contents_column="body")]
     assert found[1] == ("b", {"n": 1, "extra": None}, "text")
 

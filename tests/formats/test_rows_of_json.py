@@ -142,8 +142,12 @@ def test_a_line_that_is_no_object_is_unparsable_and_kept_as_it_is(tmp_path: Path
 
 def test_fields_that_are_not_loaded_are_named_only_where_they_were_not_planned(tmp_path: Path) -> None:
     lines = [{**GOOD, "known": 1}] * 120 + [{**GOOD, "known": 1, "later": 1}, {**GOOD, "_rejected": {}, "metadata": {}}]
-    (chunk,) = planned(tmp_path, *lines).chunks(1000)
+    (chunk,) = planned(tmp_path, *lines, metadata_columns=("none",)).chunks(1000)
     assert chunk.unplanned == ("later",)
+    (chunk,) = planned(tmp_path, *lines).chunks(1000)
+    assert chunk.unplanned == ()
+    (chunk,) = planned(tmp_path, *lines, {**GOOD, "payload": {}, "later": 1}).chunks(1000)
+    assert chunk.unplanned == ("payload",)
 
 
 def test_a_later_part_read_alone_gives_the_same_rows_and_lines_as_in_order(

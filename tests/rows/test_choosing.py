@@ -61,7 +61,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return write(tmp_path, request.param)
 
 
-NESTED: dict[str, Any] = {"vector_column": "data.embedding"}
+NESTED: dict[str, Any] = {"vector_column": "data.embedding", "metadata_columns": ("none",)}
 
 
 def batches(*sources: Path | str, rows: int = 7, **options: Any) -> list[Batch]:
@@ -270,7 +270,7 @@ def test_chosen_rows_arrive_and_a_stopped_load_goes_on_with_them(engine: Engine,
     write(tmp_path, "parquet", bad)
     options: dict[str, Any] = {
         "index": index, "target": engine.target, "create": True, "batch_rows": 4, "workers": 1, "where": "lang = 'en'",
-        "metadata_columns": ("year",), "set": ("v=1",), **NESTED,
+        **NESTED, "metadata_columns": ("year",), "set": ("v=1",),
     }  # fmt: skip
     with pytest.raises(BadRowError) as stopped:
         cyborg_ingest.load(path, **options)

@@ -199,7 +199,11 @@ def test_a_field_behind_the_first_rows_is_loaded_and_looked_at(tmp_path: Path, k
     found = [one for batch in batches(path, metadata_columns=("late", "data.b")) for one in batch.metadata or ()]
     expected = [{"late": row["late"], "data.b": row["data"]["b"]} if "late" in row else {} for row in rows]
     assert [one or {} for one in found] == expected
-    found = [one for batch in batches(path, metadata_column="about") for one in batch.metadata or ()]
+    found = [
+        one
+        for batch in batches(path, metadata_column="about", metadata_columns=("none",))
+        for one in batch.metadata or ()
+    ]
     assert [one or {} for one in found] == [row.get("about", {}) for row in rows]
     texts = [one for batch in batches(path, contents_column="note") for one in batch.contents or [None] * len(batch)]
     assert texts == [row.get("note") for row in rows]
@@ -282,7 +286,7 @@ def test_the_advice_for_a_field_that_was_not_planned_works(engine: Engine, tmp_p
     path, index = write(tmp_path, "jsonl", late()), engine.name()
     options: dict[str, Any] = {"index": index, "target": engine.target}
     events: list[Any] = []
-    run(LoadSettings(sources=(str(path),), create=True, **options), events.append)
+    run(LoadSettings(sources=(str(path),), create=True, metadata_columns=("none",), **options), events.append)
     assert any("--metadata-columns about would load it" in one.text for one in events if isinstance(one, Noted))
     cyborg_ingest.load(path, metadata_columns=("about",), **options)
     assert engine.read(index, ["r130"])["r130"].metadata == {"about": {"x": 130}}
@@ -371,9 +375,9 @@ def test_text_that_is_not_utf8_is_only_rejected_where_it_decides(tmp_path: Path)
         out.write_table(data)
     for path in (tmp_path / "bytes.parquet", tmp_path / "bytes.arrow"):
         for where in ("t = 'en'", "t LIKE 'en'", "NOT t > 'en'", "t IN ('en')"):
-            assert [row for row, _ in rejected(path, where=where)] == [1, 3], where
+            assert [row for row, _ in rejected(path, where=where, metadata_columns=("n",))] == [1, 3], where
         assert rejected(path, where="t = 'en' AND n != 2 AND n != 4") == []
-        assert ids(path, where="t = 'en' OR n = 2") == ["a", "b"]
+        assert ids(path, where="t = 'en' OR n = 2", metadata_columns=("n",)) == ["a", "b"]
 
 
 def test_a_line_of_a_sidecar_that_cannot_be_read_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ class World:
 
 
 def ids(path: Path, where: str, rows: int = 7, **options: Any) -> list[str]:
-    plan = make_plan((str(path),), SourceSettings(where=where, **options))
+    plan = make_plan((str(path),), SourceSettings(where=where, metadata_columns=("none",), **options))
     return [one for batch in cut(plan.chunks(rows), None, Cutting(7, 100_000, encoded=True)) for one in batch.ids]
 
 

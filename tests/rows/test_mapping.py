@@ -28,9 +28,13 @@ def test_a_vector_is_found_by_its_usual_names(name: str, kind: pa.DataType) -> N
     assert resolve("f", schema(**{name: kind}, id=pa.string()), ColumnChoice()).vector == name
 
 
-def test_metadata_and_contents_are_found_and_the_rest_is_left_out() -> None:
-    found = resolve("f", schema(**SIMPLE, payload=pa.string(), body=pa.large_string(), n=pa.int8()), ColumnChoice())
-    assert found == ColumnMap("vector", "id", "payload", (), "body", ("n",))
+def test_metadata_and_contents_are_found_and_the_rest_is_metadata_or_left_out() -> None:
+    kinds = schema(**SIMPLE, payload=pa.string(), body=pa.large_string(), n=pa.int8())
+    found = resolve("f", kinds, ColumnChoice())
+    assert found == ColumnMap("vector", "id", "payload", ("n",), "body", (), takes_all=True, own_first=True)
+    found = resolve("f", kinds, ColumnChoice(metadata_columns=("none",)))
+    reasons = (("n", "not asked for"),)
+    assert found == ColumnMap("vector", "id", "payload", (), "body", ("n",), reasons=reasons)
 
 
 def test_a_name_with_a_type_that_does_not_fit_is_no_candidate() -> None:
@@ -43,7 +47,7 @@ def test_a_name_with_a_type_that_does_not_fit_is_no_candidate() -> None:
     [
         ({"uuid": pa.string()}, "--id-column id or --id-column uuid"),
         ({"embedding": VECTOR}, "--vector-column vector or --vector-column embedding"),
-        ({"text": pa.string(), "body": pa.string()}, "--contents-column text or --contents-column body"),
+        ({"body": pa.string(), "chunk": pa.string()}, "--contents-column body or --contents-column chunk"),
         (
             {"meta": pa.string(), "payload": pa.string()},
             "--metadata-column meta or --metadata-column payload",
@@ -62,7 +66,7 @@ def test_naming_one_of_two_candidates_decides() -> None:
 
 def test_a_missing_vector_is_an_error_that_lists_the_columns_and_suggests_one() -> None:
     with pytest.raises(MappingError, match=r"Columns: id \(string\), v \(.*\)\. Try --vector-column v\."):
-        resolve("f.parquet", schema(id=pa.string(), v=VECTOR), ColumnChoice())
+        resolve("f.parquet", schema(id=pa.string(), v=pa.list_(pa.float32())), ColumnChoice())
 
 
 def test_a_name_that_is_not_there_gets_a_suggestion() -> None:

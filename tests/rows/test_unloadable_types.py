@@ -251,7 +251,7 @@ def test_plain_text_in_the_place_of_metadata_says_how_to_store_it(tmp_path: Path
     for text, words in (("wiki", "--metadata-columns meta"), ("{'lang': 'en'}", r"json\.dumps")):
         pq.write_table(pa.table({"id": IDS, "vector": VECTORS, "meta": [text] * 3}), tmp_path / "rows.parquet")
         with pytest.raises(BadRowError, match=words):
-            load(tmp_path / "rows.parquet", tmp_path)
+            load(tmp_path / "rows.parquet", tmp_path, metadata_column="meta")
     load(tmp_path / "rows.parquet", tmp_path, metadata_columns=("meta",))
     assert stored(tmp_path, ["a"])["a"]["metadata"] == {"meta": "{'lang': 'en'}"}
 

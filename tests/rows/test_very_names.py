@@ -131,7 +131,7 @@ def test_data_sets_in_groups_are_named_and_can_be_chosen(tmp_path: Path) -> None
         assert found.vectors.tobytes() == file["obsm/X_pca"][:].tobytes()
         assert found.ids == [one.decode() for one in file["obs/_index"][:]]
     plan = make_plan((str(path),), SourceSettings(vector_column="X"))
-    assert plan.sources[0].columns.left_out == ("obs/_index", "obsm/X_pca")
+    assert plan.sources[0].columns.left_out == ("obsm/X_pca",)
 
 
 TEXTS = {

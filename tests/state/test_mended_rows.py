@@ -56,12 +56,16 @@ OPTIONS: dict[str, Any] = {
 }
 
 VARIANTS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], dict[str, Any]]]] = {
-    "columns": (OPTIONS, lambda row: row["meta"]),
+    "columns": ({**OPTIONS, "metadata_columns": ("none",)}, lambda row: row["meta"]),
+    "by default": (OPTIONS, lambda row: {**row["meta"], "year": row["year"], "lang": row["lang"]}),
     "metadata columns": ({**OPTIONS, "metadata_columns": ("year",)}, lambda row: {**row["meta"], "year": row["year"]}),
     "all columns": (
         {**OPTIONS, "metadata_columns": ("*",)}, lambda row: {**row["meta"], "year": row["year"], "lang": row["lang"]},
     ),
-    "constants": ({**OPTIONS, "set": ("tenant=acme",)}, lambda row: {**row["meta"], "tenant": "acme"}),
+    "constants": (
+        {**OPTIONS, "metadata_columns": ("none",), "set": ("tenant=acme",)},
+        lambda row: {**row["meta"], "tenant": "acme"},
+    ),
     "renames": (
         {**OPTIONS, "metadata_columns": ("year",), "rename": ("year=published",)},
         lambda row: {**row["meta"], "published": row["year"]},
@@ -265,6 +269,10 @@ def test_rows_that_the_target_refuses_or_that_are_too_large_load_elsewhere(servi
     assert report.rejected_file is not None
     assert load(Path(report.rejected_file), tmp_path).rows["acknowledged"] == 2
     assert stored(tmp_path, ["d1", "d2"]) == {
-        one["doc"]: (np.float32(one["v"]).tolist(), {**one["meta"], "tenant": "acme"}, one["body"])
+        one["doc"]: (
+            np.float32(one["v"]).tolist(),
+            {**one["meta"], "year": one["year"], "lang": "en", "tenant": "acme"},
+            one["body"],
+        )
         for one in (good[1], good[2])
     }

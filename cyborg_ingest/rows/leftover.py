@@ -1,0 +1,149 @@
+"""What has no role becomes metadata, unless the user says otherwise or there is a reason to leave it out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cyborg_ingest.rows.kinds import storage_type, unfit_inside
+from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
+from cyborg_ingest.rows.paths import above_lists, head
+from cyborg_ingest.rows.roles import ORIGIN, VECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+REJECTED_KEY = "_rejected"
+"""What `rejected.jsonl` adds to a row; never loaded, on any input."""
+
+ALL_COLUMNS = "*"
+NO_COLUMNS = "none"
+
+_SPARSE = {"indices", "values"}
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+
+
+@dataclass(slots=True)
+class Leftover:
+    """What becomes of columns without a role.
+
+    `columns` become fields of the metadata, without the `cut`: paths that have a role of their own. `reasons`: why
+    others do not, in short; `refused`: those that would if their type could be metadata, each with why in a sentence.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    cut: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, one: pa.Field) -> None:
+        """Take a column, if its type can be metadata."""
+        found = unfit_inside(one.type, one.name)
+        if found is None:
+            self.columns.append(one.name)
+            return
+        path, why = found
+        self.refused.append((one.name, f"{path!r} {why} or text"))
+        self.reasons[one.name] = f"{one.type}, which metadata cannot hold"
+
+
+def all_of(schema: pa.Schema, chosen: Collection[str]) -> Leftover:
+    """All columns without a role, vectors among them: the user asks for all."""
+    found = Leftover()
+    for one in schema:
+        if one.name not in chosen and one.name != REJECTED_KEY:
+            found.add(one)
+    return found
+
+
+def by_default(
+    schema: pa.Schema, chosen: Sequence[str], unwanted: Mapping[str, str], dimension: int | None
+) -> Leftover:
+    """All columns without a role but those that nobody would miss, or that would hurt.
+
+    Of the `chosen` the first is the vector's. `unwanted` are those that an option says not to load, with what is said
+    of them. `dimension` is that of the vectors.
+    """
+    names = set(schema.names)
+    paths = [path for path in chosen if path not in names]
+    inside = {path for path in paths if above_lists(path) == path}
+    if chosen[0] in paths:  # nobody misses the list that vectors are in
+        inside.add(above_lists(chosen[0]))
+    heads = {head(path) for path in inside}
+    found = Leftover(cut=tuple(sorted(inside)))
+    for one in schema:
+        if one.name in chosen or one.name == REJECTED_KEY or is_unseen(one):
+            if one.name in unwanted:
+                found.reasons[one.name] = unwanted[one.name]
+            continue
+        why = unwanted.get(one.name) or _why_not(one, dimension)
+        if why:
+            found.reasons[one.name] = why
+        elif one.name not in heads or not _is_used_up(one, one.name, inside):
+            found.add(one)
+    return found
+
+
+def is_unseen(one: pa.Field) -> bool:
+    """Whether no row is known to have a field: it may still come, as any other may."""
+    origin = (one.metadata or {}).get(ORIGIN, b"")
+    return bool(origin and not origin.startswith(b"folder ") and pa.types.is_null(one.type))
+
+
+def _why_not(one: pa.Field, dimension: int | None) -> str:
+    """Why a column is not loaded, though it could be; nothing for most."""
+    if looks_like_vectors(one, dimension):
+        return "other vectors"
+    return next((why for fits, why in _NEVER if fits(one)), "")
+
+
+def _is_made_here(one: pa.Field) -> bool:
+    """Whether it is of no file, as row numbers, and has no use where the ids are others."""
+    origin = (one.metadata or {}).get(ORIGIN, b"")
+    return bool(origin) and not origin.startswith(b"folder ")
+
+
+def _is_unnamed_index(one: pa.Field) -> bool:
+    return _UNNAMED_INDEX.fullmatch(one.name) is not None
+
+
+def _is_matrix(one: pa.Field) -> bool:
+    return isinstance(one.type, pa.FixedShapeTensorType) and len(one.type.shape) != 1
+
+
+def _are_named_vectors(one: pa.Field) -> bool:
+    """Whether a column that is named as vectors are holds several of them, by names: Qdrant, Weaviate."""
+    children = _children(one)
+    return (
+        children is not None and one.name.lower() in VECTOR.names and all(VECTOR.fits(kind.type) for kind in children)
+    )
+
+
+def _is_sparse(one: pa.Field) -> bool:
+    """Whether it has the two lists that Pinecone, Qdrant and others have for a sparse vector."""
+    children = _children(one) or []
+    return {child.name for child in children} == _SPARSE and all(VECTOR.fits(child.type) for child in children)
+
+
+def _children(one: pa.Field) -> list[pa.Field] | None:
+    """The fields of a struct; None where it is none."""
+    kind = storage_type(one.type)
+    return [kind.field(place) for place in range(kind.num_fields)] if pa.types.is_struct(kind) else None
+
+
+_NEVER: tuple[tuple[Callable[[pa.Field], bool], str], ...] = (
+    (is_packed, "packed bits"), (_is_unnamed_index, "an index of pandas without a name"), (_is_made_here, "not needed"),
+    (_are_named_vectors, "other vectors"), (_is_sparse, "sparse vectors"), (_is_matrix, "a matrix in each row"),
+)  # fmt: skip
+"""What nobody wants as a field, and why."""
+
+
+def _is_used_up(one: pa.Field, path: str, inside: Iterable[str]) -> bool:
+    """Whether nothing is left of a struct beside the fields that have a role."""
+    if path in inside:
+        return True
+    children = _children(one)
+    return bool(children) and all(_is_used_up(child, f"{path}.{child.name}", inside) for child in children or ())
