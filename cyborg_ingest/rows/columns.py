@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from cyborg_ingest.model import Reason, free_name
-from cyborg_ingest.rows.arrays import numbers_of
+from cyborg_ingest.rows.arrays import number_array, numbers_of
 from cyborg_ingest.rows.encodings import with_numbers
 from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, storage_type
 from cyborg_ingest.rows.suggestions import one_of_several
@@ -206,7 +206,7 @@ def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
 def _flat(array: pa.Array, wrong: npt.NDArray[np.bool_]) -> pa.Array:
     """The items of the rows that are right, one after another. `flatten` honours a slice's offset."""
     if wrong.any():
-        array = array.filter(pa.array(~wrong))
+        array = array.filter(number_array(~wrong))
     return _items(array)
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from cyborg_ingest.rows.arrays import number_array
+from cyborg_ingest.rows.arrays import number_array, numbers_of
 from cyborg_ingest.rows.kinds import is_list, storage_type
 from cyborg_ingest.rows.typed import null_places, plain
 
@@ -89,18 +89,24 @@ def _child(array: pa.Array, name: str) -> pa.Array:
 
 def _numbers(array: pa.Array) -> npt.NDArray[np.int64]:
     """Whole numbers; -1 where there is none."""
-    return np.asarray(pc.fill_null(array.cast(pa.int64()), -1))
+    return _or(array.cast(pa.int64()), -1)
 
 
 def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
     """How many items each list has; none where there is no list."""
-    return np.asarray(pc.fill_null(pc.list_value_length(array).cast(pa.int64()), 0))
+    return _or(pc.list_value_length(array).cast(pa.int64()), 0)
 
 
 def _items(array: pa.Array, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """The items of some of the lists; NaN where one is null."""
-    flat = array.filter(number_array(rows)).flatten().cast(pa.float64())
-    return np.asarray(pc.fill_null(flat, np.nan))
+    return _or(array.filter(number_array(rows)).flatten().cast(pa.float64()), np.nan)
+
+
+def _or(array: pa.Array, default: float) -> npt.NDArray[Any]:
+    """Numbers, and in the place of null this one."""
+    found: npt.NDArray[Any] = numbers_of(array).copy()
+    found[null_places(array)] = default
+    return found
 
 
 def dense_one(value: Any) -> npt.NDArray[np.float64]:
@@ -108,7 +114,7 @@ def dense_one(value: Any) -> npt.NDArray[np.float64]:
     if not isinstance(value, dict) or not {"type", "values"} <= value.keys() <= {*_FIELDS}:
         raise ValueError("is no vector as Spark writes it")
     try:
-        values = np.array(value["values"], np.float64)
+        values: npt.NDArray[np.float64] = np.array(value["values"], np.float64)
         if value["type"] != _SPARSE:
             return values
         places, size = np.array(value.get("indices"), np.int64), int(value["size"])

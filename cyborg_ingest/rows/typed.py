@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 import pybase64
 
-from cyborg_ingest.rows.arrays import number_array
+from cyborg_ingest.rows.arrays import number_array, numbers_of
 from cyborg_ingest.rows.kinds import is_bytes, is_list, is_uuid
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def items_at(array: pa.Array, place: int) -> pa.Array:
         starts = np.arange(array.offset, array.offset + len(array), dtype=np.int64) * array.type.list_size
         missing |= place >= array.type.list_size
     elif pt.is_list_view(array.type) or pt.is_large_list_view(array.type):
-        starts = np.asarray(array.offsets, np.int64)
-        missing |= place >= np.asarray(array.sizes)
+        starts = numbers_of(array.offsets).astype(np.int64)
+        missing |= place >= numbers_of(array.sizes)
     else:
-        ends = np.asarray(array.offsets, np.int64)
+        ends = numbers_of(array.offsets).astype(np.int64)
         starts = ends[:-1]
         missing |= place >= np.diff(ends)
     return array.values.take(number_array(np.where(missing, 0, starts + place), missing))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 from rows_read import rows_read
+from where import ROOT, TESTS
 
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.model import Reason
@@ -200,3 +204,12 @@ def test_a_value_is_there_though_it_is_null() -> None:
     assert has_value(row, "d.e")
     assert not any(has_value(row, name) for name in ("a[1]", "a[0].x", "c[0]", "c.x", "a.b", "x", "x[0]"))
     assert [value_at(row, name) for name in ("a[0].b", "a[1].b", "d.e", "c.x[0]")] == [None, None, 1, None]
+
+
+def test_no_load_by_a_path_into_a_list_imports_pandas(tmp_path: Path) -> None:
+    """To import it takes longer than many a load."""
+    path = as_parquet(tmp_path / "rows", [{"id": "a", "v": [[1.0, 2.0]]}, {"id": "b", "v": []}])
+    code = f"import sys; from rows_read import rows_read; rows_read({str(path)!r}, vector_column='v[0]')"
+    command = [sys.executable, "-c", f"{code}; sys.exit('pandas' in sys.modules)"]
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS))), "PATH": os.environ["PATH"]}
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
