@@ -14,7 +14,7 @@ import pyarrow.types as pt
 from cyborg_ingest.rows.encodings import HINT
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
 from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
-from cyborg_ingest.rows.paths import head
+from cyborg_ingest.rows.paths import head, is_path
 from cyborg_ingest.rows.roles import EXAMPLE, ID, ORIGIN, ROLES, VECTOR, fits_id
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ def _paths(schema: pa.Schema) -> Iterator[tuple[str, pa.Field]]:
 
 def _inner_paths(path: str, field: pa.Field) -> Iterator[tuple[str, pa.Field]]:
     kind = storage_type(field.type)
+    item = storage_type(kind.value_type) if is_list(kind) else None
+    # a column of several vectors a row is not told to be cut to the first of them
+    if item is not None and (pt.is_struct(item) or (is_list(item) and is_path(path))):
+        yield f"{path}[0]", kind.value_field
+        yield from _inner_paths(f"{path}[0]", kind.value_field)
     for child in (kind.field(place) for place in range(kind.num_fields)) if pt.is_struct(kind) else ():
         if child.name and "." not in child.name:
             yield f"{path}.{child.name}", child

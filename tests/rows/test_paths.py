@@ -131,6 +131,15 @@ def test_a_path_that_leads_nowhere_names_what_is_there(write: Callable[..., Path
         rows_read(path, id_column="custom_id", vector_column="response.body.data.embedding")
 
 
+@EVERY
+def test_a_path_that_may_be_the_vector_is_suggested(write: Callable[..., Path], tmp_path: Path) -> None:
+    rows = [{"id": "a", "found": {"by": [{"numbers": [1.0, 2.0]}]}}]
+    path = write(tmp_path / "rows", rows)
+    with pytest.raises(MappingError, match=r"Try --vector-column 'found.by\[0\].numbers'\."):
+        rows_read(path)
+    assert rows_read(path, vector_column="found.by[0].numbers").vectors == [[1.0, 2.0]]
+
+
 def test_a_path_into_a_column_that_is_read_whole_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('id,vector\na,"[1.0, 2.0]"\n')
