@@ -37,7 +37,7 @@ from cyborg_ingest.rows.sparkvectors import SPARK, is_spark_vector
 from cyborg_ingest.rows.typed import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from cyborg_ingest.formats.base import Layout, Sidecars
     from cyborg_ingest.model import Chunk
@@ -51,40 +51,44 @@ _MOST_ROWS = 10_000
 """So many rows are looked at for some that hold a vector."""
 
 
-def with_encodings(layouts: Iterable[Layout], choice: ColumnChoice, sidecars: Sidecars) -> Iterator[Layout]:
-    """The layouts with the type of numbers for each column of vectors that is encoded.
+class Encodings:
+    """What is known of columns of vectors by their format, name and type; of files that are alike some are looked into.
 
-    That is the column that the user names or, where none with a name of vectors holds lists, those that have one.
-    Where the encoding cannot be told, the column's field says why. Raises MappingError of packed bits that are named.
+    `at` gives a layout with the type of numbers for each column of vectors that is encoded: that which is chosen or,
+    where none with a name of vectors holds lists, those that have one.
     """
-    known: dict[tuple[str, ...], list[Guess]] = {}
-    for layout in layouts:
+
+    def __init__(self, sidecars: Sidecars) -> None:
+        self._sidecars = sidecars
+        self._known: dict[tuple[str, ...], list[Guess]] = {}
+
+    def at(self, layout: Layout, choice: ColumnChoice) -> Layout:
+        """The layout; a column of which the encoding cannot be told says why. Raises MappingError of packed bits."""
         _refuse_packed(layout, choice.vector)
-        yield _with_encodings(layout, choice, sidecars, known)
+        if layout.arrays is not None:  # of named arrays, vectors are those in two dimensions
+            return layout
+        schema = layout.schema
+        for name in list(_candidates(schema, choice)):
+            field = field_of(schema, name)
+            found = _marked(field, self._guess(layout, name, field, choice.encoding))
+            schema = schema if found is field else _replaced(schema, name, found)
+        return replace(layout, schema=schema)
+
+    def _guess(self, layout: Layout, name: str, field: pa.Field, asked: str) -> Guess:
+        before = self._known.setdefault((layout.format, name, str(field.type)), [])
+        if len(before) < _FILES or any(one != before[0] for one in before):  # several tell of all that are alike
+            before.append(_guess(layout, name, field, asked, self._sidecars))
+        return before[-1]
 
 
-def _with_encodings(
-    layout: Layout, choice: ColumnChoice, sidecars: Sidecars, known: dict[tuple[str, ...], list[Guess]]
-) -> Layout:
-    if layout.arrays is not None:  # of named arrays, vectors are those in two dimensions
-        return layout
-    schema = layout.schema
-    for name in list(_candidates(schema, choice.vector or dict(layout.roles).get("vector"))):
-        field = field_of(schema, name)
-        before = known.setdefault((layout.format, name, str(field.type)), [])
-        if len(before) < _FILES or any(one != before[0] for one in before):  # several files tell of all that are alike
-            before.append(_guess(layout, name, field, choice.encoding, sidecars))
-        guess = before[-1]
-        marks = {**(field.metadata or {})}
-        if guess.encoding:
-            marks |= {ENCODING: guess.encoding.encode(), SEEN: guess.words.encode(), STORED: str(field.type).encode()}
-            is_lists = guess.encoding != ONE_LIST and is_list(storage_type(field.type))
-            kind = field.type if is_lists else decoded_type(field.type, guess.encoding)
-            schema = _replaced(schema, name, pa.field(field.name, kind, metadata=marks))
-        elif not is_list(storage_type(field.type)):
-            marks = {**marks, HINT: guess.words.encode(errors="replace")}
-            schema = _replaced(schema, name, field.with_metadata(marks))
-    return replace(layout, schema=schema)
+def _marked(field: pa.Field, guess: Guess) -> pa.Field:
+    """The field with the type of numbers, and what it is in the file; or with why that cannot be told."""
+    marks, is_lists = {**(field.metadata or {})}, is_list(storage_type(field.type))
+    if not guess.encoding:
+        return field if is_lists else field.with_metadata({**marks, HINT: guess.words.encode(errors="replace")})
+    marks |= {ENCODING: guess.encoding.encode(), SEEN: guess.words.encode(), STORED: str(field.type).encode()}
+    stays = is_lists and not is_encoded(field.type, guess.encoding)
+    return pa.field(field.name, field.type if stays else decoded_type(field.type, guess.encoding), metadata=marks)
 
 
 def _refuse_packed(layout: Layout, given: str | None) -> None:
@@ -120,28 +124,28 @@ def _mark(schema: pa.Schema, columns: ColumnMap, name: bytes) -> str:
     return ((marks or {}).get(name) or b"").decode()
 
 
-def _candidates(schema: pa.Schema, given: str | None) -> Iterator[str]:
-    if given is not None:
+def _candidates(schema: pa.Schema, choice: ColumnChoice) -> Iterator[str]:
+    if choice.vector is not None:
         try:
-            field = field_of(schema, given)
+            field = field_of(schema, choice.vector)
         except KeyError:  # not there, or several: `resolve` knows
             return
-        if _may_be(field):
-            yield given
+        if _may_be(field, choice.encoding):
+            yield choice.vector
         return
     named = [field for field in schema if field.name.lower() in VECTOR.names]
-    if not any(VECTOR.fits(field.type) and MIXED not in (field.metadata or {}) for field in named):
-        yield from (field.name for field in named if _may_be(field))
+    if not any(VECTOR.fits(field.type) and not _may_be(field, choice.encoding) for field in named):
+        yield from (field.name for field in named if _may_be(field, choice.encoding))
 
 
-def _may_be(field: pa.Field) -> bool:
+def _may_be(field: pa.Field, asked: str) -> bool:
     """Whether it may hold encoded vectors; in JSON also one that holds lists in other rows."""
-    return is_encoded(field.type) or (MIXED in (field.metadata or {}) and is_list(storage_type(field.type)))
+    return is_encoded(field.type, asked) or (MIXED in (field.metadata or {}) and is_list(storage_type(field.type)))
 
 
 def _guess(layout: Layout, name: str, field: pa.Field, asked: str, sidecars: Sidecars) -> Guess:
     kind = storage_type(field.type)
-    if is_list(kind) and is_encoded(kind):
+    if is_list(kind) and is_encoded(kind):  # of lists
         first = itertools.islice(_sampled(layout, ColumnMap(name, encoding=ONE_LIST), sidecars), 1)
         is_one = all(map(_is_one_list, first))
         return Guess(ONE_LIST, "a list of one list") if is_one else Guess("", "Each row holds several vectors.")

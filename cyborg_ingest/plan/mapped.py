@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.formats.base import Layout, Reader, Sidecars
     from cyborg_ingest.model import ColumnMap, Part
+    from cyborg_ingest.plan.encoded import Encodings
     from cyborg_ingest.rows.mapping import ColumnChoice
     from cyborg_ingest.rows.shaping import Shape
 
 
-def map_source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars) -> Source:
+def map_source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars, encodings: Encodings) -> Source:
     """One source, mapped. Raises MappingError, which names it."""
     try:
-        layout, columns = _resolved(_with_folders(layout, shape.folders), choice, sidecars)
+        layout, columns = _resolved(_with_folders(layout, shape.folders), choice, sidecars, encodings)
         if shape.filter is not None:
             shape.filter.check(layout.uri, partial(type_of, layout))
         _refuse_roles_of_folders(layout.uri, columns, shape.folders)
@@ -59,13 +60,15 @@ def _with_folders(layout: Layout, folders: Mapping[str, Any]) -> Layout:
     return replace(layout, schema=schema)
 
 
-def _resolved(layout: Layout, choice: ColumnChoice, sidecars: Sidecars) -> tuple[Layout, ColumnMap]:
+def _resolved(
+    layout: Layout, choice: ColumnChoice, sidecars: Sidecars, encodings: Encodings
+) -> tuple[Layout, ColumnMap]:
     """Which column is what; and the layout with the types that these columns have once they are read."""
     own = OWN - set(layout.schema.names)
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
     layout = _as_known_table(layout, choice)
     choice = _with_roles(choice, layout)
-    layout, columns = resolve(layout, choice)
+    layout, columns = resolve(encodings.at(layout, choice), choice)
     reader = READERS[layout.format]
     _refuse_paths(layout, columns, reader)
     return reader.typed(layout, columns, sidecars) if isinstance(reader, Typing) else (layout, columns)

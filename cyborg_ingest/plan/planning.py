@@ -19,7 +19,7 @@ from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.sidecarrows import DELIMITED
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.discovery import discover
-from cyborg_ingest.plan.encoded import with_encodings
+from cyborg_ingest.plan.encoded import Encodings
 from cyborg_ingest.plan.late import believed
 from cyborg_ingest.plan.looks import looked_at
 from cyborg_ingest.plan.made_ids import check_made_ids
@@ -68,7 +68,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
     seen = _look_all(found, sidecars)
     with places_of.unchanged(seen):
         layouts, empty = _layouts(found, sidecars)
-        likely = with_encodings(believed(looked_at(layouts, choice, sidecars), choice, folders), choice, sidecars)
+        likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
         mapped, bare = _sources(likely, lambda uri: Shape(folders[uri], template, condition), choice, seen, sidecars)
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
         _check_prefix(mapped, sidecars)
@@ -202,9 +202,11 @@ def _sources(
 ) -> tuple[tuple[Source, ...], dict[str, FormatError | None]]:
     """The sources, mapped; and the files of which only now is known that they have no rows."""
     own = {one.uri: one for one in seen}
-    beside = [own[str(path)] for path in sidecars.files]
+    beside, encodings = [own[str(path)] for path in sidecars.files], Encodings(sidecars)
     found = tuple(
-        _with_fingerprint(map_source(layout, shape_of(layout.uri), choice, sidecars), own[layout.uri], *beside)
+        _with_fingerprint(
+            map_source(layout, shape_of(layout.uri), choice, sidecars, encodings), own[layout.uri], *beside
+        )
         for layout in layouts
     )
     bare = [one for one in found if one.layout.rows == 0]
