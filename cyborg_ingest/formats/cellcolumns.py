@@ -94,7 +94,7 @@ class CellColumns:
 
     def _find_no_rows(self) -> None:
         """Note what has another number of cells, and what repeats the header."""
-        width, first = len(self._form.names), self._form.names[0]
+        width, first = len(self._form.names), (self._form.header or self._form.names)[0]
         for place, (cells, _, is_cut) in enumerate(self._rows):
             if is_cut:
                 self._refuse_row(place, too_large(None, self._limit), Reason.TOO_LARGE)

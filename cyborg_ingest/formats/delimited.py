@@ -19,7 +19,7 @@ from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.cellcolumns import CellColumns
 from cyborg_ingest.formats.cellrows import CellRows
 from cyborg_ingest.formats.cells import ARROW, NUMBERS, Kind, kind_of, numbers
-from cyborg_ingest.formats.headers import Sign, check_header, delimiter_of, made_names, words_on_sign
+from cyborg_ingest.formats.headers import Sign, check_header, delimiter_of, made_names, with_index, words_on_sign
 from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import CHUNK_BYTES, SAMPLED_ROWS
 from cyborg_ingest.formats.scan import Column, Form, look_at, words_on
@@ -147,8 +147,9 @@ class _Table:
         has_header = dialect.has_header is not False
         if has_header:
             check_header(uri, first.cells, delimiter, is_said=dialect.has_header is True)
-        names = first.cells if has_header else made_names(len(first.cells))
-        self.form = Form(tuple(names), delimiter, has_header, frozenset(dialect.nulls), dialect.decimal)
+        names = with_index(first.cells) if has_header else made_names(len(first.cells))
+        header = tuple(first.cells) if has_header else ()
+        self.form = Form(tuple(names), delimiter, header, frozenset(dialect.nulls), dialect.decimal)
         self._rows.most_cells = len(names)
         self._ahead = [*([] if has_header else [first]), *self._rows.read(SAMPLED_ROWS, CHUNK_BYTES)]
         self.sampled = len(self._ahead)

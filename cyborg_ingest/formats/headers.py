@@ -15,6 +15,7 @@ _OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 """Delimiters, as `--delimiter` takes them."""
 _EXCEL = re.compile(r"sep=([^\w\s\"]|\t)")
 """The first line that Excel takes for its own, and not for the table's."""
+INDEX = "__index_level_0__"
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -53,6 +54,12 @@ def made_names(count: int) -> list[str]:
     return [f"column{place:0{width}}" for place in range(count)]
 
 
+def with_index(cells: Sequence[str]) -> tuple[str, ...]:
+    """The names; of the first column, where it alone has none, the one that pandas gives its index in Parquet."""
+    is_index = len(cells) > 1 and not cells[0].strip() and INDEX not in cells and all(one.strip() for one in cells[1:])
+    return (INDEX, *cells[1:]) if is_index else tuple(cells)
+
+
 def check_header(uri: str, cells: Sequence[str], delimiter: str, *, is_said: bool) -> None:
     """Refuse a first line that does not name the columns; `is_said`: the user says that it does. Raises FormatError."""
     other = _other_delimiter(cells, delimiter)
@@ -66,12 +73,9 @@ def check_header(uri: str, cells: Sequence[str], delimiter: str, *, is_said: boo
             f"{uri}: its first line holds {_shown(cells)}, which is a row and not the names of columns. If it has no "
             "header, say --no-header, and its columns are column0, column1 and so on; if these are names, say --header."
         )
-    for place, name in enumerate(cells, 1):
+    for place, name in enumerate(with_index(cells), 1):
         if not name.strip():
-            raise FormatError(
-                f"{uri}: column {place} has no name; the first line names all of them. (pandas writes its index so: "
-                "use to_csv(index=False).)"
-            )
+            raise FormatError(f"{uri}: column {place} has no name; the first line names all of them.")
         if "\0" in name:
             raise FormatError(f"{uri}: the name of column {place} holds a NUL. Is it a text file?")
 

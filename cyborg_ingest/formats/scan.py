@@ -70,11 +70,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Form:
-    """How a delimited file is written: its columns, its delimiter, whether its first line names them."""
+    """How a delimited file is written: its columns, its delimiter, the first line if it names them."""
 
     names: tuple[str, ...]
     delimiter: str
-    has_header: bool
+    header: tuple[str, ...] = ()
     nulls: frozenset[str] = frozenset()
     decimal: str = "."
 
@@ -85,7 +85,7 @@ class Form:
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Whether a row repeats the names of the columns, as where files were put together."""
-        return self.has_header and tuple(cells) == self.names
+        return bool(self.header) and tuple(cells) == self.header
 
 
 def look_at(columns: Mapping[str, Column], form: Form, rows: Sequence[Sequence[str]]) -> None:
@@ -93,7 +93,7 @@ def look_at(columns: Mapping[str, Column], form: Form, rows: Sequence[Sequence[s
 
     What has another number of cells than the header, or repeats it, is no row.
     """
-    width, first = len(form.names), form.names[0]
+    width, first = len(form.names), (form.header or form.names)[0]
     whole = [row for row in rows if len(row) == width and not (row[0] == first and form.is_header(row))]
     for name, column in columns.items():
         place = form.places[name]

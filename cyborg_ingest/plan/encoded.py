@@ -26,6 +26,7 @@ from cyborg_ingest.rows.encodings import (
     decoded,
     decoded_type,
     is_encoded,
+    listed_bytes,
 )
 from cyborg_ingest.rows.kinds import is_list, is_text, storage_type
 from cyborg_ingest.rows.mapping import AUTO, MIXED, field_of
@@ -180,6 +181,7 @@ def _values(array: pa.Array) -> list[str | bytes]:
     """What is there of text and bytes, blank text left out; text that is no UTF-8 is as bytes are."""
     if pa.types.is_union(array.type):
         return [value for value in array.to_pylist() if value]
+    array = listed_bytes(array) if is_list(array.type) else array
     data = [value for value in as_bytes(array).to_pylist() if value and value.strip()]
     return [value.decode(errors="replace") for value in data] if is_text(array.type) else data
 

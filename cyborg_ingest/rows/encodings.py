@@ -39,6 +39,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 """The numbers in bytes. `base64` is of float32, as OpenAI's `encoding_format` has it."""
 
+_BYTES = frozenset(DTYPES) - {BASE64}
+_LISTED_BYTES = (pa.uint8(), pa.int8())
+
 ENCODING, SEEN, STORED, HINT = b"encoding", b"seen", b"stored", b"hint"
 """In a field's metadata: how its vectors are encoded, the words on it, the type in the file; or why nothing tells."""
 
@@ -50,10 +53,15 @@ Problems = dict[int, str]
 """Place of a row -> what is wrong with its vector."""
 
 
-def is_encoded(kind: pa.DataType) -> bool:
-    """Whether vectors may be in a column of this type, encoded: as text, bytes, or a list of one list."""
+def is_encoded(kind: pa.DataType, encoding: str = "") -> bool:
+    """Whether vectors may be in a column of this type, encoded: as text, bytes, or a list of one list.
+
+    Lists of bytes are so where an `encoding` of bytes is said, as Milvus writes float16; else they are numbers.
+    """
     kind = storage_type(kind)
     if is_text(kind) or is_bytes(kind) or is_spark_vector(kind):
+        return True
+    if encoding in _BYTES and is_list(kind) and storage_type(kind.value_type) in _LISTED_BYTES:
         return True
     return is_list(kind) and _holds_lists(kind)
 
@@ -79,6 +87,8 @@ def decoded_type(kind: pa.DataType, encoding: str) -> pa.DataType:
     if encoding == SPARK:
         return pa.list_(pa.float64())
     dtype = DTYPES.get(encoding)
+    if dtype is not None and is_list(kind):
+        return pa.list_(_arrow_type(dtype))
     if dtype is None or is_text(kind):
         return pa.list_(pa.float64() if dtype is None else _arrow_type(dtype))
     is_sized = pt.is_fixed_size_binary(kind) and encoding != BASE64 and kind.byte_width % dtype.itemsize == 0
@@ -95,7 +105,7 @@ def with_numbers(chunk: Chunk) -> Chunk:
     if not names.encoding or names.vector not in chunk.batch.schema.names:
         return chunk
     column = chunk.batch.column(names.vector)
-    if not is_encoded(column.type):  # a reader that goes row by row has decoded them already
+    if not is_encoded(column.type, names.encoding):  # a reader that goes row by row has decoded them already
         return chunk
     array, problems = decoded(column, names.encoding)
     known = {fault.offset for fault in chunk.faults}
@@ -121,6 +131,8 @@ def decoded(array: pa.Array, encoding: str) -> tuple[pa.Array, Problems]:
         return _only_lists(array, problems), problems
     if encoding == SPARK:
         return dense(array, problems), problems
+    if is_list(array.type):
+        array = listed_bytes(array)
     if not is_text(array.type) and encoding in DTYPES and encoding != BASE64:
         return _of_bytes(array, DTYPES[encoding], problems), problems
     texts = as_bytes(array).to_pylist()
@@ -258,6 +270,23 @@ def _joined(array: pa.Array) -> pa.Buffer:
 
 def _number_items(data: pa.Buffer, dtype: np.dtype[Any]) -> pa.Array:
     return number_array(np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False))
+
+
+def listed_bytes(array: pa.Array) -> pa.Array:
+    """Lists of bytes as bytes; one that holds a null is no vector, and null."""
+    item = storage_type(array.type.value_type)
+    lists = array.cast(pa.large_list(item))
+    ends = np.zeros(1, np.int64)
+    if len(lists):
+        ends = np.frombuffer(lists.buffers()[1], np.int64, len(lists) + 1, lists.offset * ends.itemsize)
+    items = lists.values.slice(int(ends[0]), int(ends[-1] - ends[0]))
+    missing = np.zeros(len(lists), np.bool_)
+    missing[null_places(lists)] = True
+    if items.null_count:
+        missing[np.searchsorted(ends - ends[0], null_places(items), side="right") - 1] = True
+    validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    data = pa.py_buffer(numbers_of(pc.fill_null(items, 0)).tobytes())
+    return pa.Array.from_buffers(pa.large_binary(), len(lists), [validity, pa.py_buffer(ends - ends[0]), data])
 
 
 def _only_lists(array: pa.Array, problems: Problems) -> pa.Array:

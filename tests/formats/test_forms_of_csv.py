@@ -74,6 +74,27 @@ def test_a_quoted_header_is_looked_at_between_its_quotes(tmp_path: Path) -> None
     assert (found.ids, found.metadata) == (["x"], [{"a,b|c": "d"}])
 
 
+def test_the_index_that_pandas_writes_has_the_name_that_it_has_in_parquet(tmp_path: Path) -> None:
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    frame = pd.DataFrame({"id": ["a", "b"], "vector": [[1.0, 2.0], [3.0, 4.0]]}, index=["x", "y"])
+    frame.to_csv(tmp_path / "rows.csv")
+    found, _ = read(tmp_path / "rows.csv")
+    assert (found.ids, found.vectors.tolist()) == (["a", "b"], [[1, 2], [3, 4]])
+    assert read(tmp_path / "rows.csv", id_column="__index_level_0__")[0].ids == ["x", "y"]
+    text = (tmp_path / "rows.csv").read_text()
+    (tmp_path / "twice.csv").write_text(text + text)
+    (bad,) = read(tmp_path / "twice.csv", metadata_columns=("*",))[0].rejections
+    assert "repeats the header" in bad.detail
+
+
+@pytest.mark.parametrize(("header", "place"), [("id,,vector", 2), (",,vector", 1), (",id,", 1), ("", 1)])
+def test_other_columns_without_a_name_are_an_error(tmp_path: Path, header: str, place: int) -> None:
+    (tmp_path / "rows.csv").write_text(f'{header or chr(34) * 2}\na,1,"[1]"\n')
+    with pytest.raises(FormatError, match=f"column {place} has no name"):
+        read(tmp_path / "rows.csv")
+
+
 def test_without_a_header_only_the_option_says_the_delimiter(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a;1;2\nb;3;4\n")
     options: dict[str, Any] = {"header": False, "id_column": "column0", "vector_column": "column1,column2"}

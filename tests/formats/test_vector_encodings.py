@@ -138,6 +138,18 @@ def test_other_numbers_in_bytes_are_asked_for_and_never_guessed(tmp_path: Path, 
     assert found.vectors.tobytes() == UNIT.astype(dtype).astype("<f4").tobytes()
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.uint8()), pa.large_list(pa.uint8()), pa.list_(pa.uint8(), 48)])
+def test_lists_of_bytes_are_numbers_unless_an_encoding_is_said(tmp_path: Path, kind: pa.DataType) -> None:
+    half = [np.frombuffer(row.astype("<f2").tobytes(), np.uint8) for row in UNIT]  # as Milvus' BulkWriter has it
+    column = [None if row == 3 else one.tolist() for row, one in enumerate(half)]
+    path = parquet(tmp_path / "rows.parquet", pa.array(column, kind))
+    found = Read(path, vector_encoding="f16le")
+    assert found.vectors.tobytes() == np.delete(UNIT, 3, axis=0).astype("f2").astype("f4").tobytes()
+    assert [(one.row, one.reason.value) for one in found.rejections] == [(3, "vector_missing")]
+    assert found.words == ("embedding: float16 in bytes (f16le)",)
+    assert Read(path).vectors.tobytes() == np.delete(half, 3, axis=0).astype("f4").tobytes()
+
+
 def test_base64_is_of_float32_as_openai_writes_it(tmp_path: Path) -> None:
     texts = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in VECTORS]
     for path in (lines(tmp_path / "a.jsonl", texts), cells(tmp_path / "b.csv", texts), parquet(tmp_path / "c", texts)):
