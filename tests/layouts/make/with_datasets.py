@@ -248,3 +248,15 @@ published(
     "vectordbbench", "shuffle_train.parquet", {"id": INT, "emb": Many(FLOAT)},
     [{"id": one.number, "emb": one.vector} for one in ARTICLES], "id", "emb", None,
 )  # fmt: skip
+
+# save_to_disk: shards of Arrow, and a list of those that count
+types = {"id": TEXT, "text": TEXT, "embedding": Many(FLOAT, length=8), "label": INT}
+lines = [{"id": one.id, "text": one.text, "embedding": one.vector, "label": one.number % 3} for one in ARTICLES]
+made(types, lines).save_to_disk(str(corpus.folder("datasets-save-to-disk") / "wiki"))
+corpus.expect(
+    Entry(
+        "datasets-save-to-disk",
+        "wiki",
+        [row(one.id, one.vector, {"label": one.number % 3}, one.text) for one in ARTICLES],
+    )
+)

@@ -118,6 +118,24 @@ corpus.expect(
     )
 )  # fmt: skip
 
+# Solr's answer
+found = [
+    {"id": one.id, "title": [one.title], "vector": floats(one.vector), "_version_": 1788000000000000000 + one.number}
+    for one in ARTICLES
+]
+answer = {"responseHeader": {"status": 0, "QTime": 1}, "response": {"numFound": 11, "start": 0, "docs": found}}
+write_json(corpus.folder("solr-answer") / "answer.json", answer)
+corpus.expect(
+    Entry(
+        "solr-answer", "answer.json",
+        [
+            row(one.id, one.vector, {"title": [one.title], "_version_": 1788000000000000000 + one.number})
+            for one in ARTICLES
+        ],
+        by=("the layout of Solr's answers",),
+    )
+)  # fmt: skip
+
 # Supabase's export of a table of LangChain's: CSV with the vector and the metadata as text
 lines = ["id,content,metadata,embedding"]
 for one in ARTICLES:

@@ -146,6 +146,29 @@ saved(
 )
 corpus.expect(Entry("json-text-vectors", "rows.parquet", expected()))
 
+# Arrow's own type for tensors
+tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.stack([one.vector for one in ARTICLES]))
+saved("tensor-extension", {"id": IDS, "embedding": tensor, "text": TEXTED, "lang": LANGS})
+corpus.expect(Entry("tensor-extension", "rows.parquet", expected(lang=LANGS)))
+
+# halves and doubles
+for name, kind in (("float16-list", pa.float16()), ("float64-list", pa.float64())):
+    numbers = [one.vector.astype(kind.to_pandas_dtype()) for one in ARTICLES]
+    saved(name, {"id": IDS, "embedding": pa.array(numbers, pa.list_(kind)), "text": TEXTED})
+    rows = [
+        row(one.id, vector.astype(np.float32), None, one.text) for one, vector in zip(ARTICLES, numbers, strict=True)
+    ]
+    corpus.expect(Entry(name, "rows.parquet", rows))
+
+# text in categories, as pandas has it, for ids, contents and a field
+words = {
+    "id": pa.array(IDS).dictionary_encode(),
+    "text": pa.array(TEXTED).dictionary_encode(),
+    "lang": pa.array(LANGS).dictionary_encode(),
+}
+saved("dictionaries", {**words, "embedding": VECTORS})
+corpus.expect(Entry("dictionaries", "rows.parquet", expected(lang=LANGS)))
+
 # vector-io's export: Parquet with a file about it
 saved("vdf-dataset", {"id": IDS, "vector": VECTORS, "text": TEXTED}, "vdf/wiki/i1.parquet")
 about = {
