@@ -67,7 +67,7 @@ corpus.expect(
     Entry(
         "vespa-feed", "feed.json",
         [row(f"id:wiki:doc::{one.number}", one.vector, None, one.text) for one in ARTICLES],
-        refused=True, named=["--id-column"], undecided=["fields", "title"],
+        refused=True, named=["--vector-column"], undecided=["fields", "title"],
         options=["--id-column", "put", "--vector-column", "fields.embedding.values", "--contents-column", "fields.text"],
         by=("the layout of Vespa's feeds",),
     )
