@@ -154,8 +154,8 @@ def test_to_see_how_long_the_texts_of_a_dictionary_are_its_rows_are_not_read(
         monkeypatch.setattr(pages.sources, "native", native)
         assert pages._Leaf(str(path), file, 0, 0, UNIT)._longest() == 10
     opened[0].close()
-    assert 10_000 < opened[0].count < 50_000
     assert path.stat().st_size > 150_000
+    assert 10_000 < opened[0].count < 50_000
 
 
 @pytest.mark.parametrize(
@@ -176,3 +176,16 @@ def test_the_longest_text_is_found_in_whatever_holds_it(texts: list[str | None],
             assert _longest_in(pa.MapArray.from_arrays(offsets, one, none)) == length
         assert _longest_in(pa.MapArray.from_arrays(offsets, none, one)) == length
     assert _longest_in(pa.StructArray.from_arrays([], names=[])) == 0
+
+
+def test_numbers_in_lists_of_any_length_are_read_by_what_their_largest_page_has(tmp_path: Path) -> None:
+    """Eight bytes a number, whatever few of them take in the file: of lists that are no vectors, a page is decoded."""
+    lists = [[7] * (1 + row % 50) for row in range(ROWS)]
+    numbers = sum(map(len, lists))
+    for unit in (8 * numbers, 8 * numbers + 1):
+        assert limit(tmp_path / "x", {"a": lists}, unit=unit) == Limit(ROWS)
+    with pytest.raises(SourceError, match=rf"one page of it has {8 * numbers:,} bytes"):
+        limit(tmp_path / "x", {"a": lists}, unit=8 * numbers - 1)
+    in_pages = {"use_dictionary": False, "data_page_size": 8 * 500, "write_batch_size": 50}
+    found = limit(tmp_path / "x", {"a": lists}, unit=8 * numbers // 4, **in_pages)
+    assert 4 <= found.rows < ROWS

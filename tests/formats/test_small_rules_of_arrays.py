@@ -15,8 +15,10 @@ import pytest
 
 from cyborg_ingest.errors import FormatError, MappingError, SourceError
 from cyborg_ingest.formats import hdf5, sidecars
-from cyborg_ingest.formats.ends import _Compact
+from cyborg_ingest.formats.arrow import _random
+from cyborg_ingest.formats.ends import _Compact, footer_of
 from cyborg_ingest.formats.npz import NpzReader
+from cyborg_ingest.formats.parquet import opened
 from cyborg_ingest.formats.sidecars import ParquetSidecar
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
@@ -149,3 +151,54 @@ def test_lists_in_a_footer_are_of_any_kind_and_length(data: bytes, value: list[A
     thrift = _Compact(data + b"?")
     thrift.skip(9)
     assert thrift.read_bytes == len(data)
+
+
+def test_dictionaries_of_an_arrow_file_are_counted_together_before_any_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "x.arrow"
+    words = [f"{row:04}" for row in range(1000)]
+    columns = {name: pa.array(words).dictionary_encode() for name in "ab"}
+    with pa.ipc.new_file(path, pa.schema([(name, one.type) for name, one in columns.items()])) as out:
+        out.write_table(pa.table(columns))
+    each = 4 * 1001 + 4 * 1000  # offsets and text: each buffer is padded to eight bytes
+    schema = pa.ipc.open_file(path).schema
+    for unit in (2 * each, 3 * each):
+        with _random(str(path), schema, [], unit) as reader:
+            assert reader.num_record_batches == 1
+    message = rf"x\.arrow: all its dictionaries together has {2 * each:,} bytes"
+    for unit in (2 * each - 1, each):
+        with pytest.raises(SourceError, match=message), _random(str(path), schema, ["a"], unit):
+            pass
+
+
+@pytest.mark.parametrize("columns", [1, 3000])
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_footer_is_the_bytes_between_what_it_names_and_its_length(kind: str, columns: int, tmp_path: Path) -> None:
+    """Of many columns it is longer than what is read at once of a file's end."""
+    path = tmp_path / "x"
+    table = pa.table({f"column {place}": [1, 2] for place in range(columns)})
+    if kind == "parquet":
+        pq.write_table(table, path)
+        length, magic = pq.read_metadata(path).serialized_size, 4
+    else:
+        with pa.ipc.new_file(path, table.schema) as out:
+            out.write_table(table)
+        length, magic = int.from_bytes(path.read_bytes()[-10:-6], "little"), 6
+    data = path.read_bytes()
+    begin = len(data) - magic - 4 - length
+    with path.open("rb") as file:
+        for most in (None, length):
+            assert footer_of(file, len(data), magic, most) == (data[begin : begin + length], begin)
+        is_at_hand = length <= 65_536 - magic - 4
+        assert is_at_hand is (columns == 1)
+        assert footer_of(file, len(data), magic, length - 1)[0] == (data[begin : begin + length] if is_at_hand else b"")
+
+
+def test_a_parquet_file_with_a_name_that_is_no_text_is_refused_where_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"id": [1], "name": [2]}), path, store_schema=False)
+    data = path.read_bytes()
+    with opened(str(path)) as file:
+        assert file.schema_arrow.names == ["id", "name"]
+    path.write_bytes(data.replace(b"name", b"\xff\xfe\xff\xfe"))
+    with pytest.raises(FormatError, match=r"x\.parquet: "), opened(str(path)):
+        pass
