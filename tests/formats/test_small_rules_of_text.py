@@ -73,8 +73,8 @@ def test_of_a_line_that_is_too_large_its_begin_is_shown_and_the_next_is_whole(
     """A line is read in pieces: the limit may be reached in any of them."""
     monkeypatch.setattr(cellrows, "_BLOCK_BYTES", 20)
     text = "".join(f"{number:02}," for number in range(30)) + "end"
-    file = io.BufferedReader(io.BytesIO((text + end + "a,b" + end).encode()))  # type: ignore[arg-type]
-    large, small = CellRows("u", file, ",", FormatError, limit).read(10, 1000)
+    file = io.BufferedReader(io.BytesIO((text + end + "a,b" + end).encode()))
+    large, small = CellRows("u", file, ",", FormatError, limit).read(10, 1000)  # type: ignore[arg-type]
     assert (large.cut, large.line) == (True, 1)
     assert large.cells == [text[:20]]
     assert (small.cells, small.line, small.cut) == (["a", "b"], 2, False)

@@ -104,7 +104,7 @@ def columns_in(path: Path) -> list[str]:
     if path.suffix == ".parquet":
         return list(pq.read_schema(path).names)
     with path.open(newline="", encoding="utf-8-sig") as lines:
-        return next(csv.reader(lines))
+        return [name or "__index_level_0__" for name in next(csv.reader(lines))]  # as pandas calls it in Parquet
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,8 @@ def test_after_large_rows_batches_become_as_large_again_as_was_asked_for() -> No
     ids: list[str | None] = [*("x" * 1000 + str(row) for row in range(20)), *(str(row) for row in range(2000))]
     found = list(cut([chunk(ids)], None, Cutting(200, 40_000, encoded=True)))
     assert [len(one) for one in found if one.start >= 200][-3:-1] == [200, 200]
-    rows = [len(one) for one in cut([chunk(["x" * 5000] * 2 + ["a"] * 400)], None, Cutting(128, 6000, encoded=False))]
+    large: list[str | None] = [*["x" * 5000] * 2, *["a"] * 400]
+    rows = [len(one) for one in cut([chunk(large)], None, Cutting(128, 6000, encoded=False))]
     assert rows[:3] == [1, 1, 1]
     assert rows[3:8] == [2, 4, 8, 16, 32]
 
