@@ -19,7 +19,6 @@ import datetime
 import errno
 import json
 import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ExitCode, StateError, UsageError
@@ -63,7 +62,10 @@ _LASTING = ("precision", "sole")
 
 
 class Journal:
-    """One job's folder, locked. Threads may share it.
+    """One job's folder, locked against other processes.
+
+    One thread writes: the one that does the work as a whole. That which reads ahead only asks what an earlier run has
+    done of a Part, before any row of it is on its way.
 
     Raises StateError where the folder cannot be written or another process works on this job, UsageError where a later
     release wrote it, and UntrustedError where somebody else may have.
@@ -78,7 +80,6 @@ class Journal:
         self._planned: dict[FileKey, Sequence[Part]] = {}
         self._doubted: dict[PartKey, RangeSet] = {}
         self._file = self._lock = -1
-        self._guard = threading.RLock()
         with contextlib.ExitStack() as opened, _translated(self.folder):
             self._own = opened.enter_context(open_job(self.folder))
             opened.callback(self._close_files)
@@ -167,10 +168,9 @@ class Journal:
 
     def planned(self, files: Iterable[Sequence[Part]]) -> None:
         """Take in where the Parts of the files are that are loaded, all of each; before anything of them is noted."""
-        with self._guard:
-            self._planned = {file_of(key_of(parts[0])): parts for parts in files if parts}
-            for file in {file_of(key) for key in self.state.parts} & self._planned.keys():
-                self.state.cuts[file] = self._planned[file]
+        self._planned = {file_of(key_of(parts[0])): parts for parts in files if parts}
+        for file in {file_of(key) for key in self.state.parts} & self._planned.keys():
+            self.state.cuts[file] = self._planned[file]
 
     def cut_of(self, part: Part) -> Cut | None:
         """Where the Parts of its file were when this load began to send rows of it; None where nobody knows."""
@@ -178,7 +178,7 @@ class Journal:
 
     def keep(self, upto: dict[PartKey, int | None]) -> None:
         """Forget all but these Parts, and of these all rows from the one that is given on (None: nothing)."""
-        with self._guard, _translated(self.folder):
+        with _translated(self.folder):
             for key in [one for one in self.state.parts if one not in upto]:
                 del self.state.parts[key]
             for key, part in self.state.parts.items():
@@ -206,15 +206,14 @@ class Journal:
 
     def sending(self, batch: Batch) -> None:
         """Note that rows leave now; called before they do."""
-        with self._guard:
-            records = self._number(batch.part)
-            replaced = self.state.probes.replaced(batch.ids)
-            if replaced:
-                self.state.probes.drop(replaced)
-                records.append({"drop": replaced})
-            if not batch.again:
-                records.append({"sent": [self._numbers[key_of(batch.part)], batch.start, batch.stop]})
-            self._append(records)
+        records = self._number(batch.part)
+        replaced = self.state.probes.replaced(batch.ids)
+        if replaced:
+            self.state.probes.drop(replaced)
+            records.append({"drop": replaced})
+        if not batch.again:
+            records.append({"sent": [self._numbers[key_of(batch.part)], batch.start, batch.stop]})
+        self._append(records)
 
     def acknowledged(
         self,
@@ -228,28 +227,27 @@ class Journal:
 
         `held`: but for those of these ids, until `release`. `doubted`: ids that are in doubt from now on.
         """
-        with self._guard:
-            with _translated(self.folder):
-                self._check_there()
-            if doubted:  # first, or a torn line could leave the rows without the doubt
-                self.doubt(doubted)
-            records = self._number(batch.part)
-            record: Json = {"ack": [self._numbers[key_of(batch.part)], batch.start, batch.stop]}
-            rejected = [[one.row - batch.first_row + batch.start, one.row, one.reason.value] for one in rejections]
-            if rejected:
-                record["rej"] = rejected
-            if batch.passed:
-                record["passed"] = batch.passed
-            if batch.mark:
-                record["mark"] = [batch.mark.size, batch.mark.digest]
-            if held:
-                record["held"] = sorted(held)
-            elif batch.ids:
-                probe, keep = self.state.probes.pick(batch)
-                record.update({"probe": [probe.id, probe.vector, probe.rest], **({"keep": 1} if keep else {})})
-            self._append([*records, record])
-            part = self.state.parts.setdefault(key_of(batch.part), PartState(choice=batch.part.choice))
-            apply(self.state, {record["ack"][0]: part}, record)
+        with _translated(self.folder):
+            self._check_there()
+        if doubted:  # first, or a torn line could leave the rows without the doubt
+            self.doubt(doubted)
+        records = self._number(batch.part)
+        record: Json = {"ack": [self._numbers[key_of(batch.part)], batch.start, batch.stop]}
+        rejected = [[one.row - batch.first_row + batch.start, one.row, one.reason.value] for one in rejections]
+        if rejected:
+            record["rej"] = rejected
+        if batch.passed:
+            record["passed"] = batch.passed
+        if batch.mark:
+            record["mark"] = [batch.mark.size, batch.mark.digest]
+        if held:
+            record["held"] = sorted(held)
+        elif batch.ids:
+            probe, keep = self.state.probes.pick(batch)
+            record.update({"probe": [probe.id, probe.vector, probe.rest], **({"keep": 1} if keep else {})})
+        self._append([*records, record])
+        part = self.state.parts.setdefault(key_of(batch.part), PartState(choice=batch.part.choice))
+        apply(self.state, {record["ack"][0]: part}, record)
 
     def watched(self, part: Part) -> list[tuple[int, int, frozenset[str]]]:
         """(start, stop, ids): rows that an earlier run sent and that an older request may have replaced since."""
@@ -257,57 +255,51 @@ class Journal:
 
     def release(self) -> None:
         """Note that nothing is in doubt any more: what was held is done."""
-        with self._guard:
-            if any(len(part.held) for part in self.state.parts.values()):
-                record: Json = {"released": 1}
-                self._append([record])
-                apply(self.state, {}, record)
+        if any(len(part.held) for part in self.state.parts.values()):
+            record: Json = {"released": 1}
+            self._append([record])
+            apply(self.state, {}, record)
 
     def complete(self, part: Part, rows: int) -> None:
         """Note how many rows a Part has, once it has been read to its end."""
-        with self._guard:
-            self._append([*self._number(part), {"rows": [self._numbers[key_of(part)], rows]}])
-            self.state.parts.setdefault(key_of(part), PartState(choice=part.choice)).rows = rows
+        self._append([*self._number(part), {"rows": [self._numbers[key_of(part)], rows]}])
+        self.state.parts.setdefault(key_of(part), PartState(choice=part.choice)).rows = rows
 
     def doubt(self, ids: Collection[str]) -> None:
         """Note ids of a request that may be applied later."""
         record: Json = {"doubt": list(ids)}
-        with self._guard:
-            self._append([record])
-            apply(self.state, {}, record)
+        self._append([record])
+        apply(self.state, {}, record)
 
     def know(self, **facts: Any) -> None:
         """Remember facts about the job for a later run."""
-        with self._guard:
-            self.state.facts.update(facts)
-            self._append([{"facts": facts}])
+        self.state.facts.update(facts)
+        self._append([{"facts": facts}])
 
     def reject(self, rejections: Iterable[Rejection], *, full: bool) -> None:
         """Append rows to `rejected.jsonl`; before they are acknowledged."""
         rejected = list(rejections)
         if not rejected:
             return
-        with self._guard, _translated(self.folder):
+        with _translated(self.folder):
             self._check_there()
             self.rejected.append(rejected, full=full)
 
     def check_kept(self) -> None:
         """Raise StateError where rows are rejected, and the file that has them is gone."""
-        with self._guard:
-            if self.state.rejects() and not (self._run.is_there() and self.rejected.is_there()):
-                raise StateError(
-                    f"{self.rejected.path} is gone, and with it the rows that were rejected. Those that were sent are "
-                    "safe; run the same command again to have the others rejected anew."
-                )
+        if self.state.rejects() and not (self._run.is_there() and self.rejected.is_there()):
+            raise StateError(
+                f"{self.rejected.path} is gone, and with it the rows that were rejected. Those that were sent are "
+                "safe; run the same command again to have the others rejected anew."
+            )
 
     def end(self, code: ExitCode, report: Json) -> None:
         """Note how the run ended, and keep its report."""
-        with self._guard:
-            with _translated(self.folder):
-                self._check_there()
-                self.rejected.sync()
-                self._run.replace(REPORT, json.dumps(report, indent=2).encode())
-            self._append([{"end": int(code)}])
+        with _translated(self.folder):
+            self._check_there()
+            self.rejected.sync()
+            self._run.replace(REPORT, json.dumps(report, indent=2).encode())
+        self._append([{"end": int(code)}])
 
     def _check_there(self) -> None:
         """Raise StateError where the folder was removed or moved: what is noted in it then helps nobody."""

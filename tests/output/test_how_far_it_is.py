@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from commands import ran
 from conftest import KEY
+from proxy import Fault, Proxy, status
 
 import cyborg_ingest
 from cyborg_ingest.check.inspecting import inspect
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Engine
+    from service import Service
 
     from cyborg_ingest.facts import Event
 
@@ -145,6 +147,23 @@ def test_programs_get_it_as_objects_and_whoever_wants_nothing_gets_nothing(
     assert {one["event"] for one in objects[1:]} == {"progress"}
     assert all((one["step"], one["rows_expected"], one["wrong"]) == ("verify", ROWS, 0) for one in objects[1:])
     assert compared(loaded, "--progress", "none").stderr == ""
+
+
+def test_each_retry_of_a_comparison_is_said_as_that_of_a_load_is(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
+    path, target = write(tmp_path / "rows.parquet"), ["--retry-max-wait", "0.01"]
+    cyborg_ingest.load(path, index="retried", target=f"http://127.0.0.1:{service.port}", create=True, max_errors="3")
+    said = re.compile(r"retry     in 0\.0 s: .*HTTP 503.*")
+    for command in (["verify"], ["upsert", "--verbose", "--max-errors", "3"]):
+        fault = Fault("503", status(503))
+        proxy = Proxy(service.port, lambda _n, _b: None, others=lambda _path, n: fault if n == 2 else None)  # noqa: B023
+        with proxy.running() as between:
+            done = ran(*command, path, "--index", "retried", "--target", between.url, *target)
+        assert done.returncode == (0 if command == ["verify"] else 1), done.stderr
+        assert [one for one in done.stderr.splitlines() if said.fullmatch(one)], done.stderr
+        assert "retry" not in done.stdout
 
 
 def seen(width: int, *arguments: str) -> str:
