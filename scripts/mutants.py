@@ -53,6 +53,8 @@ MODULES = [
     "loading.doubts",
     "loading.transfer",
     "loading.resume",
+    "state.compacting",
+    "state.cuts",
     "state.ledger",
     "state.journal",
     "state.rejected",

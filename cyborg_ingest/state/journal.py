@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest.errors import ExitCode, StateError, UsageError
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
+from cyborg_ingest.state.compacting import part_record, records_of
 from cyborg_ingest.state.jobs import is_run, new_run, open_job, take_lock
 from cyborg_ingest.state.ledger import (
     FileKey,
@@ -34,8 +35,6 @@ from cyborg_ingest.state.ledger import (
     file_of,
     key_of,
     line_of,
-    part_record,
-    records_of,
     replay,
 )
 from cyborg_ingest.state.pruning import REPORT, prune_runs
