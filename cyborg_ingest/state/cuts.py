@@ -52,7 +52,9 @@ def parts_as(cut: Cut, parts: Sequence[Part]) -> tuple[Part, ...] | None:
 
     A format that counts in another unit than it did ends elsewhere.
     """
-    if not cut or not parts or _extent(cut) != _extent(parts):
+    if not cut or not parts or (cut[0].start, cut[-1].stop) != (parts[0].start, parts[-1].stop):
+        return None
+    if len({_rows(cut), _rows(parts)} - {None}) > 1:
         return None
     return tuple(
         replace(
@@ -62,7 +64,7 @@ def parts_as(cut: Cut, parts: Sequence[Part]) -> tuple[Part, ...] | None:
     )
 
 
-def _extent(cut: Cut) -> tuple[int, int, int | None]:
-    """Where it begins and ends, and how many rows are in it."""
+def _rows(cut: Cut) -> int | None:
+    """How many rows are in it; None where nobody knows."""
     rows = [one.rows for one in cut]
-    return cut[0].start, cut[-1].stop, None if None in rows else sum(one or 0 for one in rows)
+    return None if None in rows else sum(one or 0 for one in rows)
