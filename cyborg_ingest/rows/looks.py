@@ -61,8 +61,8 @@ def of_column(field: pa.Field, array: pa.Array) -> dict[bytes, bytes] | None:
             return {}
     if not is_list(storage_type(field.type)) or pt.is_fixed_size_list(array.type):
         return {}
-    lengths = pc.unique(pc.list_value_length(array.drop_null())).to_pylist()
-    return None if lengths == [0] else of_lists(lengths, are_whole=False)
+    lengths = {one or 0 for one in pc.unique(pc.list_value_length(array)).to_pylist()}
+    return None if lengths == {0} else of_lists(lengths, are_whole=False)
 
 
 def needs_a_look(field: pa.Field) -> bool:

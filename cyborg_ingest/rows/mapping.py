@@ -15,7 +15,7 @@ from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.rows import leftover, tiers
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
 from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS, REJECTED_KEY, Leftover, is_unseen
-from cyborg_ingest.rows.looks import is_packed, length_of
+from cyborg_ingest.rows.looks import is_packed, is_plain_text, length_of
 from cyborg_ingest.rows.paths import above_lists, column_of, is_path, steps
 from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, ROLES, VECTOR, fits_id
 from cyborg_ingest.rows.suggestions import (
@@ -84,7 +84,7 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     contents, reasons[contents] = _column(uri, schema, CONTENTS, choice.contents, taken)
     taken.add(contents or "")
     metadata, reasons[metadata] = _column(uri, schema, METADATA, choice.metadata, taken)
-    chosen = [name for name in (vector, identity, contents, metadata, *several) if name]
+    chosen = [name for name in (vector, *several, identity, contents, metadata) if name]
     rest = _rest(uri, schema, choice, chosen, len(several) or length_of(field_of(schema, vector)))
     if metadata:
         inside = "load none of it with --metadata-column '', and its other fields by name with --metadata-columns"
@@ -102,6 +102,7 @@ def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     refused = (*rest.refused, *_left_without_role(schema, left_out, [ID, VECTOR, *filled]))
     _check_names(uri, choice, rest.columns)
     reasons |= {name: rest.reasons.get(name, "") for name in left_out}
+    reasons |= {one.name: "text, no JSON" for one in schema if is_plain_text(one) and one.name in rest.columns}
     return ColumnMap(
         vector, identity, metadata, tuple(rest.columns), contents, left_out,
         takes_all=choice.metadata_columns in {(), (ALL_COLUMNS,)},

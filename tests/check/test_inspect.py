@@ -92,7 +92,7 @@ def test_a_clean_file_is_described_whole(parquet: Path) -> None:
     found = json.loads(text)
     assert found["sources"] == [
         {"uri": str(parquet), "format": "parquet", "rows": 2500, "rows_estimate": 2500, "size": parquet.stat().st_size,
-         "is_seekable": True, "looked_at": 2500}
+         "is_seekable": True, "looked_at": 2500, "shape": ""}
     ]  # fmt: skip
     (schema,) = found["schemas"]
     assert [one["name"] for one in schema["columns"]] == ["id", "vector", "metadata", "contents", "title", "by_title"]

@@ -99,15 +99,13 @@ def test_times_and_durations_in_metadata_are_an_error_that_names_the_column(kind
 
 
 def test_a_column_that_has_a_roles_name_and_not_its_type_is_told_where_nothing_has_the_role() -> None:
-    odd = schema(**SIMPLE, body=pa.int64(), meta=pa.list_(pa.int8()), n=pa.int8())
-    assert [name for name, _ in resolve("f", odd, ColumnChoice()).refused] == ["meta", "body"]
-    assert dict(resolve("f", odd, ColumnChoice()).refused)["body"] == (
-        "'body' is int64, and contents takes strings or bytes"
-    )
+    odd, none = schema(**SIMPLE, body=pa.int64(), meta=pa.list_(pa.int8())), ColumnChoice(metadata_columns=("none",))
+    assert [name for name, _ in resolve("f", odd, none).refused] == ["meta", "body"]
+    assert dict(resolve("f", odd, none).refused)["body"] == "'body' is int64, and contents takes strings or bytes"
     for more in ({"text": pa.string()}, {"chunk": pa.binary()}):
-        assert [
-            name for name, _ in resolve("f", schema(**SIMPLE, body=pa.int64(), **more), ColumnChoice()).refused
-        ] == []
+        assert resolve("f", schema(**SIMPLE, body=pa.int64(), **more), none).refused == ()
+    found = resolve("f", odd, ColumnChoice())  # they are fields then
+    assert (found.metadata_columns, found.refused) == (("body", "meta"), ())
 
 
 def test_a_column_that_could_have_a_role_is_no_word_worth_where_the_user_wants_none_in_it() -> None:

@@ -191,7 +191,7 @@ def test_text_by_a_name_of_metadata_that_is_no_json_is_a_field(tmp_path: Path, f
     if form == "csv":
         expected[1] = {}
     assert read(path).metadata == expected
-    assert f"metadata <- {name}" in said(path)
+    assert f"{name} (text, no JSON)" in said(path)
 
 
 def test_an_empty_text_is_no_sign_and_one_object_is(tmp_path: Path) -> None:
@@ -285,3 +285,13 @@ def test_a_load_by_default_is_what_verify_expects_and_rejected_rows_load_to_the_
     whole = parquet(tmp_path, meta=[json.dumps({"k": k}) for k in (1, 2, 3)], **MORE)
     done = CliRunner().invoke(cli.app, ["verify", str(whole), "--index", "i", "--target", where["target"], "--json"])
     assert (done.exit_code, json.loads(done.stdout)["rows"]) == (0, 3), done.output
+
+
+def test_of_a_list_that_the_vector_is_in_nothing_is_stored(tmp_path: Path) -> None:
+    rows = [{"id": one, "data": [{"embedding": LONG[0].tolist(), "index": 0}], "model": "m"} for one in IDS]
+    batch = read(jsonl(tmp_path, *rows), vector_column="data[0].embedding")
+    assert batch.metadata == [{"model": "m"}] * 3
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    assert read(tmp_path / "rows.parquet", vector_column="data[0].embedding").metadata == [{"model": "m"}] * 3
+    numbers = ({"id": one, "x": [1.0, 2.0], "n": 1} for one in IDS)
+    assert read(jsonl(tmp_path, *numbers), vector_column="x[0],x[1]").metadata == [{"n": 1}] * 3

@@ -154,7 +154,6 @@ def test_text_in_the_place_of_a_vector_is_shown_with_why_it_is_none(tmp_path: Pa
 @pytest.mark.parametrize(
     ("row", "words", "never"),
     [
-        ({"id": "a", "vector": {"default": [0.1, 0.2]}}, "Try --vector-column vector.default", "none has"),
         ({"object": "list", "data": [{"embedding": [0.1]}]}, "no column is named vector", "Try --vector-column data"),
         ({"text": "hello", "vector": [0.1]}, "no column is named id", "Try --id-column text"),
         ({"ids": ["a"], "embeddings": [[0.1]]}, "'ids' is list", "metadata"),
