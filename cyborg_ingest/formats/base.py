@@ -71,11 +71,10 @@ class Sidecars:
     """What the user gives beside a source.
 
     Of bare vectors the files that hold what is not with them: ids, metadata, contents, row by row, or where a key is
-    named by the id that each row has in that column. `id_prefix` goes
-    before the row number where there is no file of ids; `{file}` in it stands for the source's name without its
-    suffix. Of delimited files their `dialect`, of JSON documents where the `records` are. `named` are
-    the columns that options name. A row of more than
-    `max_row_bytes` is not decoded.
+    named by the id that each row has in that column. `id_prefix` goes before the row number where there is no file of
+    ids; `{file}` in it stands for the source's name without its suffix. Of delimited files their `dialect`, of JSON
+    documents where the `records` are. `named` are the columns that options name. `contents_from` is the file with the
+    requests of a batch whose output is the source. A row of more than `max_row_bytes` is not decoded.
     """
 
     ids: Path | None = None
@@ -87,6 +86,7 @@ class Sidecars:
     dialect: Dialect = Dialect()
     records: str | None = None
     named: tuple[str, ...] = ()
+    contents_from: Path | None = None
     max_row_bytes: int = MAX_ROW_BYTES
 
     @property
@@ -97,7 +97,7 @@ class Sidecars:
     @property
     def files(self) -> list[Path]:
         """Those that are given."""
-        return [path for path in (self.ids, self.metadata, self.contents) if path is not None]
+        return [path for path in (self.ids, self.metadata, self.contents, self.contents_from) if path is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonforms import LOOK_BYTES, form_of
 from cyborg_ingest.formats.jsonrows import rows_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
-from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped
+from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped, with_requests
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.lines import BOM, check_encoding
 from cyborg_ingest.formats.records import Gathered, Records
+from cyborg_ingest.formats.requesttexts import with_texts
 from cyborg_ingest.model import Part, Within
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ class JsonReader:
         check_vectors(uri, rows, known, sidecars.named)
         part = Part(uri, self.name, 0, 0, 0, None, 0, size, within=within, shape=known.name if known else "")
         estimate = sample.estimate(size, is_packed=not sources.is_seekable(uri))
-        return Layout(
+        layout = Layout(
             uri, self.name, schema_of(rows), (part,), None, estimate, size,
             is_seekable=False, has_schema=False, is_open=not sample.is_whole, **shaped(uri, known, shape),
         )  # fmt: skip
+        return with_requests(layout, known, sidecars)
 
     def read(
         self,
@@ -72,7 +74,8 @@ class JsonReader:
         found = rows_of(part.uri, part.within or _WHOLE, sidecars.max_row_bytes)
         for group in _groups(found, rows):
             if row + len(group.texts) > start:
-                yield chunk_of(part, columns, group, row, 0).rows(start - row, len(group.texts))
+                chunk = chunk_of(part, columns, group, row, 0).rows(start - row, len(group.texts))
+                yield with_texts(chunk, sidecars.contents_from, sidecars.max_row_bytes)
             row += len(group.texts)
 
 

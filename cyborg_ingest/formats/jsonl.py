@@ -10,9 +10,10 @@ from cyborg_ingest.formats.base import PART_BYTES, Kept, Layout, ReadsOn
 from cyborg_ingest.formats.jsonbulk import Numbered, is_bulk, numbered, paired
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
-from cyborg_ingest.formats.jsonshapes import BULK, check_vectors, shape_of, shaped, unwrapped
+from cyborg_ingest.formats.jsonshapes import BULK, check_vectors, shape_of, shaped, unwrapped, with_requests
 from cyborg_ingest.formats.lines import check_encoding, stripped
 from cyborg_ingest.formats.records import Gathered, Records, TooLarge, kept
+from cyborg_ingest.formats.requesttexts import with_texts
 from cyborg_ingest.model import Part
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ class JsonlReader(ReadsOn):
             for number, start in enumerate(steps)
         )  # fmt: skip
         estimate = sample.estimate(size, is_packed=not is_seekable)
-        return Layout(
+        layout = Layout(
             uri, self.name, schema_of(rows), parts, None, estimate, size, is_seekable,
             has_schema=False, is_open=not sample.is_whole, **shaped(uri, known),
         )  # fmt: skip
+        return with_requests(layout, known, sidecars)
 
     def read_on(
         self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
@@ -85,7 +87,8 @@ class JsonlReader(ReadsOn):
             rows_before, lines = _before(file, part, limit)
             for group in _groups(file, part, lines, rows, limit):
                 if row + len(group.texts) > start:
-                    yield chunk_of(part, columns, group, row, rows_before).rows(start - row, len(group.texts))
+                    chunk = chunk_of(part, columns, group, row, rows_before).rows(start - row, len(group.texts))
+                    yield with_texts(chunk, sidecars.contents_from, sidecars.max_row_bytes)
                 row += len(group.texts)
                 lines = group.last_line
         return lines

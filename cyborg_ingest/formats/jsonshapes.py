@@ -8,15 +8,17 @@ from __future__ import annotations
 import datetime
 import struct
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pybase64
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats.base import shape_noted
+from cyborg_ingest.formats.base import ORIGIN, shape_noted
 from cyborg_ingest.formats.jsonforms import holds_vectors
+from cyborg_ingest.formats.requesttexts import COLUMN, check_requests
 from cyborg_ingest.rows.paths import head, value_at
 from cyborg_ingest.rows.roles import VECTOR
 from cyborg_ingest.rows.values import epoch_milliseconds
@@ -24,6 +26,7 @@ from cyborg_ingest.rows.values import epoch_milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cyborg_ingest.formats.base import Layout, Sidecars
     from cyborg_ingest.model import Json
 
 _OK = 200
@@ -81,6 +84,19 @@ def shaped(uri: str, shape: JsonShape | None, where: str = "") -> dict[str, Any]
     """What a layout says of the shape of its rows, and of where they are, in words."""
     words = ", ".join(one for one in (shape.name if shape else "", where) if one)
     return {"shape": words, "roles": shape.roles if shape else (), "notes": shape_noted(uri, words)}
+
+
+def with_requests(layout: Layout, shape: JsonShape | None, sidecars: Sidecars) -> Layout:
+    """The layout with the texts of the requests as contents. Raises FormatError where its rows are no answers."""
+    path = sidecars.contents_from
+    if path is None:
+        return layout
+    if shape is not BATCH:
+        raise FormatError(f"{layout.uri}: its rows are no OpenAI batch output, so --contents-from is not for it.")
+    check_requests(path, sidecars.max_row_bytes)
+    texts = pa.field(COLUMN, pa.string(), metadata={ORIGIN: f"{path.name}: body.input"})
+    fields = [one for one in layout.schema if one.name != COLUMN]
+    return replace(layout, schema=pa.schema([*fields, texts]), roles=(*layout.roles, ("contents", COLUMN)))
 
 
 def check_vectors(uri: str, rows: Sequence[Json], shape: JsonShape | None, named: Sequence[str]) -> None:
@@ -229,12 +245,16 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
 
 HITS = JsonShape("Elasticsearch documents", _is_hit, _hit, (("id", "_id"),), ("_source", "_index"))
 BULK = JsonShape("Elasticsearch _bulk lines", _is_done, _done, HITS.roles, ("index", "create", "update", "delete"))
+BATCH = JsonShape(
+    "OpenAI batch output",
+    _is_batch_output,
+    _batch_output,
+    (("id", "custom_id"), ("vector", "embedding")),
+    ("response", "error"),
+)
 _NAMED = (
+    BATCH,
     BULK,
-    JsonShape(
-        "OpenAI batch output", _is_batch_output, _batch_output,
-        (("id", "custom_id"), ("vector", "embedding")), ("response", "error"),
-    ),
     JsonShape(
         "Bedrock batch output", _is_bedrock, _bedrock,
         (("id", "recordId"), ("vector", "embedding"), ("contents", "inputText")),

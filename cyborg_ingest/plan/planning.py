@@ -116,16 +116,16 @@ def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: Colu
 
 
 def _sidecars(settings: SourceSettings, named: tuple[str, ...]) -> Sidecars:
-    ids, metadata, contents = (
+    ids, metadata, contents, contents_from = (
         None if path is None else Path(places_of.local_path(str(path)))
-        for path in (settings.ids, settings.metadata, settings.contents)
+        for path in (settings.ids, settings.metadata, settings.contents, settings.contents_from)
     )
     dialect = parse_dialect(
         settings.delimiter, settings.header, settings.column_types, settings.null_values, settings.decimal
     )
     return Sidecars(
         ids, settings.id_prefix or "", metadata, contents, settings.metadata_key, settings.contents_key, dialect,
-        settings.records, named, settings.max_row_bytes,
+        settings.records, named, contents_from, settings.max_row_bytes,
     )  # fmt: skip
 
 
@@ -241,6 +241,8 @@ def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
     ):
         if key is not None and path is None:
             raise UsageError(f"--{role}-key is a column of the file that --{role} names. Give that, or leave it out.")
+    if sidecars.contents_from and not all(reader.name in {"json", "jsonl"} for reader in readers):
+        raise UsageError("--contents-from is for the output of OpenAI's batches, which is JSONL. Leave it out.")
     if sidecars.ids and sidecars.id_prefix:
         raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
 
@@ -360,6 +362,7 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
         "columns": {"rules": _RULES, **{name: getattr(settings, name) for name in _MAPPING}},
         "rows": {name: getattr(settings, name) for name in _CHOOSING},
         **({"dialect": dialect} if (dialect := _dialect(settings)) else {}),
+        **({"contents_from": _absolute(settings.contents_from)} if settings.contents_from is not None else {}),
         **{name: key for name in ("metadata_key", "contents_key") if (key := getattr(settings, name)) is not None},
         **({"vector_encoding": settings.vector_encoding} if settings.vector_encoding != mapping.AUTO else {}),
         **({"records": settings.records} if settings.records is not None else {}),

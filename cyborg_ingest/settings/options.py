@@ -329,6 +329,12 @@ class SourceSettings(Settings):
         panel=_COLUMNS,
         metavar="NAME",
     )
+    contents_from: Path | None = option(
+        None,
+        "--contents-from",
+        "File of a batch's requests (JSONL), whose texts become the contents of its output's rows, by custom_id.",
+        panel=_COLUMNS,
+    )
     id_template: str | None = option(
         None,
         "--id-template",

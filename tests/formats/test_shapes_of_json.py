@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import gzip
 import json
 import struct
 import uuid
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from advised import run
+from advised import run, says
 from rows_read import rows_read
 
-from cyborg_ingest.errors import FormatError, MappingError
+from cyborg_ingest.errors import FormatError, MappingError, SourceChangedError, SourceNotFoundError, UsageError
 from cyborg_ingest.model import Reason
+from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +70,93 @@ def test_openai_batch_output_is_loaded_and_what_failed_is_rejected_with_its_word
         "expired": (Reason.FAILED, "the request failed: expired (batch_expired)"),
         "odd": (Reason.FAILED, "the request failed: status 503"),
     }
+
+
+def request(identity: str, text: Any) -> dict[str, Any]:
+    """A line of a batch's input."""
+    body = {"model": "text-embedding-3-small", "input": text}
+    return {"custom_id": identity, "method": "POST", "url": "/v1/embeddings", "body": body}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 100])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_texts_of_a_batch_are_joined_from_its_requests_in_any_order(
+    chunk: int, packed: bool, tmp_path: Path
+) -> None:
+    path = lines(tmp_path / "out.jsonl", *(answer(f"doc-{place}", one) for place, one in enumerate(VALUES)), REFUSED)
+    asked = [request(f"doc-{place}", f"text {place} ü" if place % 2 else [f"text {place} ü"]) for place in range(6)]
+    requests = lines(tmp_path / "in.jsonl", *reversed(asked), request("refused", "x"), request("never answered", "y"))
+    if packed:
+        requests = tmp_path / "in.jsonl.gz"
+        requests.write_bytes(gzip.compress((tmp_path / "in.jsonl").read_bytes()))
+    found = rows_read(path, chunk=chunk, contents_from=requests)
+    assert found.ids == [f"doc-{place}" for place in range(6)]
+    assert found.vectors == VALUES
+    assert found.contents == [f"text {place} ü" for place in range(6)]
+    assert [(one.id, one.reason) for one in found.rejected] == [("refused", Reason.FAILED)]
+
+
+def test_an_answer_whose_text_is_missing_is_rejected_and_says_so(tmp_path: Path) -> None:
+    path = lines(tmp_path / "out.jsonl", *(answer(f"doc-{place}", one) for place, one in enumerate(VALUES)))
+    requests = lines(
+        tmp_path / "in.jsonl", request("doc-0", "t"), request("doc-1", [1, 2, 3]), request("doc-2", ["a", "b"])
+    )
+    found = rows_read(path, contents_from=requests)
+    assert (found.ids, found.contents) == (["doc-0"], ["t"])
+    assert {(one.id, one.reason.value, one.detail) for one in found.rejected} == {
+        ("doc-1", "contents_invalid", "its request in in.jsonl has not one text"),
+        ("doc-2", "contents_invalid", "its request in in.jsonl has not one text"),
+        *((f"doc-{place}", "contents_invalid", "no request in in.jsonl has its id") for place in (3, 4, 5)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("requests", "words"),
+    [
+        ([request("a", "x"), request("b", "y"), request("a", "z")], "line 3: two requests have the custom_id 'a'"),
+        ([request("a", "x"), {"body": {}}], "line 2: it has no custom_id"),
+        ([request("a", "x"), 5], "line 2: column 1: it is no object"),
+        ([request("a", "x" * 5000)], "line 1: the row is larger than the 2,000"),
+    ],
+)
+def test_requests_that_cannot_be_told_apart_or_read_are_an_error(
+    requests: list[Any], words: str, tmp_path: Path
+) -> None:
+    path = lines(tmp_path / "out.jsonl", answer("a", VALUES[0]))
+    with pytest.raises(FormatError, match=words) as caught:
+        rows_read(path, contents_from=lines(tmp_path / "in.jsonl", *requests), max_row_bytes=2000)
+    assert "It takes the file of a batch's requests." in str(caught.value) or "leave one of each" in str(caught.value)
+    assert rows_read(path, contents_from=lines(tmp_path / "in.jsonl", request("a", "x"))).contents == ["x"]
+
+
+def test_texts_of_requests_are_for_the_output_of_a_batch_alone(tmp_path: Path) -> None:
+    requests = lines(tmp_path / "in.jsonl", request("a", "x"))
+    with pytest.raises(FormatError) as refused:
+        rows_read(lines(tmp_path / "rows.jsonl", {"id": "a", "vector": [1.0]}), contents_from=requests)
+    says(str(refused.value), "{}: its rows are no OpenAI batch output, so --contents-from is not for it.")
+    assert rows_read(tmp_path / "rows.jsonl").ids == ["a"]
+    (tmp_path / "rows.csv").write_text('id,vector\na,"[1.0]"\n')
+    with pytest.raises(UsageError) as other:
+        rows_read(tmp_path / "rows.csv", contents_from=requests)
+    says(str(other.value), "--contents-from is for the output of OpenAI's batches, which is JSONL. Leave it out.")
+    assert rows_read(tmp_path / "rows.csv").ids == ["a"]
+    with pytest.raises(SourceNotFoundError, match="no such file"):
+        rows_read(lines(tmp_path / "out.jsonl", answer("a", VALUES[0])), contents_from=tmp_path / "gone.jsonl")
+
+
+def test_the_requests_are_part_of_a_job_and_of_what_may_not_change(tmp_path: Path) -> None:
+    path, requests = (
+        lines(tmp_path / "out.jsonl", answer("a", VALUES[0])),
+        lines(tmp_path / "in.jsonl", request("a", "x")),
+    )
+    settings = SourceSettings(contents_from=requests)
+    assert describe_job("t", "i", (str(path),), settings)["contents_from"] == str(requests)
+    assert "contents_from" not in describe_job("t", "i", (str(path),), SourceSettings())
+    plan = make_plan((str(path),), settings)
+    assert [one.uri for one in plan.sources[0].seen] == [str(path), str(requests)]
+    lines(requests, request("a", "another"))
+    with pytest.raises(SourceChangedError):
+        plan.check()
 
 
 def test_an_answer_with_several_embeddings_is_not_cut_to_one(tmp_path: Path) -> None:

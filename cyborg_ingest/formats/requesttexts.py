@@ -1,0 +1,132 @@
+"""The texts that a batch's requests sent, for the rows that its output holds: joined by id, in bounded memory.
+
+They are copied once into a temporary database of SQLite, which has no name and ends with the process.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest import sources
+from cyborg_ingest.errors import FormatError, SourceNotFoundError
+from cyborg_ingest.formats.lines import check_encoding
+from cyborg_ingest.formats.records import TooLarge, kept, parse_object
+from cyborg_ingest.model import Fault, Reason, shown_id
+from cyborg_ingest.rows.arrays import text_array
+from cyborg_ingest.rows.paths import value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from cyborg_ingest.model import Chunk
+    from cyborg_ingest.sources import Seen
+
+OPTION = "--contents-from"
+COLUMN = "contents"
+"""What the texts are called where the rows have none of their own."""
+_ASKED = 500
+"""Ids in one question: SQLite takes 999 in older releases."""
+
+
+class Requests:
+    """The requests of one file. Raises FormatError where a line is none, or two have one id."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect("", check_same_thread=False)
+        with self._lock, self._database:
+            self._database.execute("CREATE TABLE requests (id TEXT PRIMARY KEY, text)")
+            for line, (identity, text) in _requests(path, limit):
+                try:
+                    self._database.execute("INSERT INTO requests VALUES (?, ?)", (identity, text))
+                except sqlite3.IntegrityError:
+                    raise FormatError(
+                        f"{OPTION} {path}, line {line}: two requests have the custom_id {shown_id(identity)}. Which of "
+                        "them counts, nothing says: leave one of each."
+                    ) from None
+
+    def texts(self, ids: Sequence[str | None]) -> dict[str, str | None]:
+        """The text of each request that is there; None where it is not one text."""
+        found: dict[str, str | None] = {}
+        asked = [one for one in ids if one]
+        for some in (asked[start : start + _ASKED] for start in range(0, len(asked), _ASKED)):
+            marks = ",".join("?" * len(some))
+            question = f"SELECT id, text FROM requests WHERE id IN ({marks})"  # noqa: S608 - marks alone
+            with self._lock:
+                found.update(self._database.execute(question, some).fetchall())
+        return found
+
+
+def _requests(path: Path, limit: int) -> Iterator[tuple[int, tuple[str, str | None]]]:
+    uri = str(path)
+    with sources.reading(uri), sources.streamed(uri) as file:
+        check_encoding(f"{OPTION} {path}", file.peek(4))
+        for number, line in enumerate(_lines(file, limit), 1):
+            if not line.strip():
+                continue
+            row = parse_object(line)
+            identity = row.get("custom_id") if isinstance(row, dict) else None
+            if not isinstance(row, dict) or not isinstance(identity, str):
+                why = row if isinstance(row, str) else "it has no custom_id"
+                raise FormatError(f"{OPTION} {path}, line {number}: {why}. It takes the file of a batch's requests.")
+            yield number, (identity, _text(value_at(row, "body.input")))
+
+
+def _lines(file: Any, limit: int) -> Iterator[bytes]:
+    """The lines; of one that is too large how it begins, which is no request."""
+    while line := file.readline(limit + 1):
+        if len(line) > limit and not line.endswith(b"\n"):
+            while (more := file.readline(limit)) and not more.endswith(b"\n"):
+                pass
+            yield TooLarge.of(line, limit)
+        else:
+            yield kept(line, limit)
+
+
+def _text(value: Any) -> str | None:
+    """The one text that was sent to be embedded; tokens and several texts are none."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, str) else None
+
+
+def with_texts(chunk: Chunk, path: Path | None, limit: int) -> Chunk:
+    """The chunk with the texts of its rows' requests as contents; a row that has none is at fault."""
+    names = chunk.columns
+    if path is None or names.contents is None or names.id is None:
+        return chunk
+    requests = _stored(path, sources.look(str(path)), limit)
+    ids = chunk.batch.column(names.id).to_pylist()
+    found = requests.texts(ids)
+    known = {fault.offset for fault in chunk.faults}
+    faults = [
+        Fault(place, Reason.CONTENTS_INVALID, _missing(requests.path, is_there=one in found))
+        for place, one in enumerate(ids)
+        if one and found.get(one) is None and place not in known
+    ]
+    texts = text_array([found.get(one) if one else None for one in ids])
+    place = chunk.batch.schema.get_field_index(names.contents)
+    return replace(chunk, batch=chunk.batch.set_column(place, names.contents, texts), faults=(*chunk.faults, *faults))
+
+
+def _missing(path: Path, *, is_there: bool) -> str:
+    return f"its request in {path.name} has not one text" if is_there else f"no request in {path.name} has its id"
+
+
+@functools.lru_cache(maxsize=2)
+def _stored(path: Path, _seen: Seen, limit: int) -> Requests:
+    """Copied once, for as long as the file is the same."""
+    return Requests(path, limit)
+
+
+def check_requests(path: Path, limit: int) -> None:
+    """Read them before a row is loaded. Raises FormatError, SourceNotFoundError."""
+    if not path.is_file():
+        raise SourceNotFoundError(f"{OPTION} {path}: no such file.")
+    _stored(path, sources.look(str(path)), limit)
