@@ -6,7 +6,7 @@ The first rows of a file tell its shape; a later one that has another is itself 
 from __future__ import annotations
 
 import datetime
-import struct
+import decimal
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from cyborg_ingest.formats.jsonforms import holds_vectors
 from cyborg_ingest.formats.requesttexts import COLUMN, check_requests
 from cyborg_ingest.rows.paths import head, value_at
 from cyborg_ingest.rows.roles import VECTOR
+from cyborg_ingest.rows.typed import plain_decimal
 from cyborg_ingest.rows.values import epoch_milliseconds
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _holds_extended(value: Any) -> bool:
 def _extended(row: Json) -> Json | Failed:
     try:
         return {name: _plain(value) for name, value in row.items()}
-    except (ValueError, TypeError, KeyError, struct.error, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         return Failed({}, f"it is no extended JSON as MongoDB writes it: {error}")
 
 
@@ -233,9 +234,8 @@ def _binary(value: Any) -> Any:
 
 
 def _decimal(value: Any) -> Any:
-    """The number, if it is the same as a float; else the text."""
-    number = float(value)
-    return number if repr(number) == value else value
+    """The number as decimals are stored of any format. Raises ValueError, ArithmeticError."""
+    return plain_decimal(decimal.Decimal(value))
 
 
 _TYPES: dict[str, Callable[[Any], Any]] = {

@@ -188,13 +188,13 @@ def _floats(array: pa.Array, _notes: Notes) -> list[float | None]:
 
 
 def _decimals(array: pa.Array, notes: Notes) -> list[int | float | str | None]:
-    found = [None if item is None else _decimal(item) for item in array.to_pylist()]
+    found = [None if item is None else plain_decimal(item) for item in array.to_pylist()]
     if any(isinstance(item, str) for item in found):
         notes.as_text.add(notes.path)
     return found
 
 
-def _decimal(item: decimal.Decimal) -> int | float | str:
+def plain_decimal(item: decimal.Decimal) -> int | float | str:
     """The same number as JSON has it: an integer, a float that is written so, or else text."""
     numerator, denominator = item.as_integer_ratio()
     if denominator == 1:

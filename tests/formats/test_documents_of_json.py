@@ -258,7 +258,7 @@ def test_the_name_of_a_row_is_its_id_and_another_id_is_kept(tmp_path: Path) -> N
     )
     found = rows_read(path, metadata_columns=("*",))
     assert found.ids == ["own", "k2"]
-    assert found.metadata == [{"_key": "k1"}, {}]
+    assert found.metadata == [{"_key": "k1"}, None]
     assert [(one.id, one.reason.value) for one in found.rejected] == [("k3", "vector_missing")]
 
 
@@ -289,7 +289,7 @@ def test_an_object_a_line_stays_so_whatever_its_first_line_is(tmp_path: Path) ->
 
 def test_a_document_without_rows_says_which_columns_it_has(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    path.write_text(json.dumps({"name": "x", "features": {"a": {"dtype": "int"}}}))
+    path.write_text(json.dumps({"name": "x", "about": {"a": {"dtype": "int"}}}))
     with pytest.raises(MappingError, match="Columns: name"):
         rows_read(path)
 

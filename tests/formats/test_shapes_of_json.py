@@ -333,7 +333,7 @@ def test_extended_json_of_mongodb_is_what_it_stands_for(canonical: bool, form: s
     assert found.vectors == (whole if form == "int8" else VECTORS).tolist()
     assert found.contents == [f"text {place}" for place in range(6)]
     assert found.metadata == [
-        {"n": place, "i": 7, "x": 0.5, "when": MILLISECONDS, "d": "0.10", "data": base64.b64encode(b"abc").decode(),
+        {"n": place, "i": 7, "x": 0.5, "when": MILLISECONDS, "d": 0.1, "data": base64.b64encode(b"abc").decode(),
          "uuid": str(UUID), "list": [1, {"a": "x"}]}
         for place in range(6)
     ]  # fmt: skip
