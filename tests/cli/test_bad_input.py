@@ -201,7 +201,7 @@ SIDECARS: dict[str, tuple[Callable[[Path], list[object]], list[str]]] = {
     "fewer ids": (lambda folder: ["--ids", with_text(folder / "ids.txt", b"a\nb\n")], ["ids.txt", "2 rows", "10"]),
     "no such ids": (lambda folder: ["--ids", folder / "ids.txt"], ["--ids", "no such file"]),
     "more contents": (lambda folder: ["--contents", with_text(folder / "c.txt", b"a\n" * 11)], ["c.txt", "11", "10"]),
-    "another kind of file": (lambda folder: ["--ids", with_text(folder / "ids.csv", b"a\n")], ["--ids", ".csv", ".txt"]),
+    "another kind of file": (lambda folder: ["--ids", with_text(folder / "ids.xlsx", b"a\n")], ["--ids", ".xlsx", ".txt"]),
     "ids and a prefix": (
         lambda folder: ["--ids", with_text(folder / "ids.txt", b"a\n" * 10), "--id-prefix", "p"], ["--id-prefix", "--ids"]
     ),
