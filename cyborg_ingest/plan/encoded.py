@@ -134,8 +134,11 @@ def _candidates(schema: pa.Schema, choice: ColumnChoice) -> Iterator[str]:
         if _may_be(field, choice.encoding):
             yield choice.vector
         return
-    named = [field for field in schema if field.name.lower() in VECTOR.names]
-    if not any(VECTOR.fits(field.type) and not _may_be(field, choice.encoding) for field in named):
+    for tier in VECTOR.tiers:  # what comes behind one that is a vector as it is does not count
+        names = {name.lower() for name in tier}
+        named = [field for field in schema if field.name.lower() in names]
+        if any(VECTOR.fits(field.type) and not _may_be(field, choice.encoding) for field in named):
+            return
         yield from (field.name for field in named if _may_be(field, choice.encoding))
 
 

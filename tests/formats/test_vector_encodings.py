@@ -325,6 +325,14 @@ def test_inspect_names_the_encoding_beside_the_type_in_the_file(tmp_path: Path) 
     assert (schema.mapping or {})["vector"] == ["embedding: float32 in bytes (f32le)"]
 
 
+def test_a_name_of_a_later_tier_does_not_hide_text_that_has_one_of_the_first(tmp_path: Path) -> None:
+    columns = {"id": IDS, "embedding": as_text(",", "[", "]"), "dense": (VECTORS * 2).tolist()}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    assert Read(tmp_path / "rows.parquet").vectors.tobytes() == VECTORS.tobytes()
+    pq.write_table(pa.table({**columns, "embedding": IDS}), tmp_path / "words.parquet")
+    assert Read(tmp_path / "words.parquet").vectors.tobytes() == (VECTORS * 2).tobytes()
+
+
 def test_files_that_are_alike_are_looked_into_until_some_agree(tmp_path: Path) -> None:
     forms = [as_text(",", "[", "]"), as_text(",", "{", "}"), as_text(",", "[", "]")]
     for number, column in enumerate([*forms, *forms[:1] * 6]):
