@@ -17,6 +17,7 @@ from cyborg_ingest.errors import FormatError, MappingError, SourceError
 from cyborg_ingest.formats import hdf5, sidecars
 from cyborg_ingest.formats.arrow import _random
 from cyborg_ingest.formats.ends import _Compact, footer_of
+from cyborg_ingest.formats.npyfile import read_at
 from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.parquet import opened
 from cyborg_ingest.formats.sidecars import ParquetSidecar
@@ -135,6 +136,7 @@ def test_reading_on_in_a_sidecar_reads_nothing_again(tmp_path: Path, monkeypatch
         (b"\x22\x02\x01", [False, True]),
         (b"\x35\x02\x03\x04", [1, -2, 2]),
         (b"\x26\x02\x80\x01", [1, 64]),
+        (b"\x45\x7f\x7e\xff\x7f\x80\x80\x01", [-64, 63, -8192, 8192]),
         (b"\x23\x07\x09", [7, 9]),
         (b"\x18\x02ab", [b"ab"]),
         (b"\x29\x15\x02\x05", [[1], []]),
@@ -202,3 +204,19 @@ def test_a_parquet_file_with_a_name_that_is_no_text_is_refused_where_it_is_opene
     path.write_bytes(data.replace(b"name", b"\xff\xfe\xff\xfe"))
     with pytest.raises(FormatError, match=r"x\.parquet: "), opened(str(path)):
         pass
+
+
+class Slow(io.BytesIO):
+    """A file that gives a few bytes at once, as a socket does."""
+
+    def readinto(self, buffer: Any) -> int:
+        return super().readinto(memoryview(buffer)[:3])
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, Slow])
+def test_bytes_of_a_file_come_in_their_order_however_few_come_at_once(kind: type[io.BytesIO]) -> None:
+    data = bytes(range(100))
+    for offset, size in [(0, 100), (0, 0), (10, 1), (17, 8), (99, 1)]:
+        assert read_at("u", kind(data), offset, size).tobytes() == data[offset : offset + size]
+    with pytest.raises(SourceError, match="u: it breaks off at byte 100"):
+        read_at("u", kind(data), 90, 11)

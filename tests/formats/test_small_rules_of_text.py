@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ import pyarrow as pa
 import pytest
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats import cellrows
+from cyborg_ingest.formats import cellrows, lines
 from cyborg_ingest.formats.base import Sidecars
 from cyborg_ingest.formats.cellrows import CellRows
 from cyborg_ingest.formats.delimited import DelimitedReader
 from cyborg_ingest.formats.jsoncolumns import _MARK, _Columns, _numbers_apart
+from cyborg_ingest.formats.lines import LineReader, index_lines
 from cyborg_ingest.formats.others import looks_like_words
 from cyborg_ingest.formats.records import SAMPLED_ROWS
 from cyborg_ingest.model import ColumnMap
@@ -110,3 +112,37 @@ def test_words_and_their_numbers_are_known_by_a_first_line_of_two_numbers_at_lea
     """As GloVe writes them; what word2vec begins with, two counts, is none yet."""
     assert looks_like_words(line.encode()) is is_words
     assert looks_like_words(f"{line}\nof 0.5 0.5".encode()) is is_words
+
+
+def test_metadata_is_the_field_that_has_this_role_beside_one_without_a_name() -> None:
+    columns = _Columns(ColumnMap("v", "id", "m", (), None))
+    rows: list[dict[str, Any]] = [{"": {"odd": 1}, "m": {"a": 1}}, {"": {"odd": 1}}, {"m": {}}, {"": 1, "m": None}]
+    for row in rows:
+        columns.add(json.dumps({"id": "a", "v": [1], **row}).encode())
+    assert columns.metadata == [{"a": 1}, None, {}, None]
+    assert columns.faults == []
+
+
+LINES = [b"", b"a", b"bc" * 9, b"", b"", b"d" * 40, b"e", b"\xc3\xa9", b"f" * 7, b"g", b"", b"h" * 3, b"i"]
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 16, 1000])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+@pytest.mark.parametrize("last", [b"", b"end"])
+def test_an_index_of_lines_says_where_every_nth_begins_whatever_is_read_at_once(
+    block: int, step: int, last: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "_BLOCK", block)
+    monkeypatch.setattr(lines, "_STEP", step)
+    path = tmp_path / "x"
+    path.write_bytes(b"".join(one + b"\n" for one in LINES) + last)
+    with path.open("rb") as file:
+        begins = [0, *itertools.accumulate(map(len, file))]
+    found = index_lines(path)
+    assert found.lines == len(begins) - 1
+    assert list(found.offsets)[: -(-found.lines // step)] == begins[:-1][::step]
+    expected = [*LINES, last] if last else LINES
+    with path.open("rb") as file:
+        reader = LineReader(found, file, 1000)
+        for start, stop in [(0, 4), (9, 12), (5, 6), (6, 9), (12, 20), (2, 3), (0, 20)]:
+            assert reader.read(start, stop) == expected[start:stop]

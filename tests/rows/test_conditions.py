@@ -440,6 +440,23 @@ def test_a_value_in_the_place_of_a_column_is_what_is_not_understood(where: str, 
     assert str(caught.value).startswith(f"--where {where!r}: {part!r} is not understood. It knows ")
 
 
+@pytest.mark.parametrize(
+    ("moment", "form"),
+    [
+        ("DATE '2024-01-01 10:00'", "2024-12-31"),
+        ("DATE '2024-01-01 00:00:00.5'", "2024-12-31"),
+        ("DATE '2024-01'", "2024-12-31"),
+        ("TIMESTAMP '10:00'", "2024-12-31 23:59:59"),
+        ("TIMESTAMP '2024-01-01 10'", "2024-12-31 23:59:59"),
+    ],
+)
+def test_a_moment_in_another_form_is_refused_with_the_form(moment: str, form: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_condition(f"d = {moment}")
+    text = moment.partition(" ")[2]
+    assert str(caught.value) == f"--where {f'd = {moment}'!r}: {text} has not the form {form}."
+
+
 def test_a_parser_that_says_more_than_is_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """As NOT LIKE became a flag on the node, with which older readers of the tree took the opposite rows."""
     where = (

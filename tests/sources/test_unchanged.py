@@ -36,7 +36,7 @@ from generations import (
 from where import TESTS
 
 import cyborg_ingest
-from cyborg_ingest.check import inspecting
+from cyborg_ingest.check import inspecting, verifier
 from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.check.verifier import verify
 from cyborg_ingest.errors import ExitCode, SourceChangedError
@@ -282,6 +282,32 @@ def test_a_verify_whose_sources_change_says_so_and_never_all_equal(place: Place)
         calls = itertools.count(1)
         with pytest.raises(SourceChangedError, match=re.escape(str(path))):
             verify(VerifySettings(sources=(str(path),), index=place.index, target=place.engine.target, mode=mode))
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_count_of_sources_that_change_is_none(place: Place, is_last: bool) -> None:
+    """Whether the first file changes while it is read, or while the last rows of the second one are."""
+    paths = [place.folder / name / "rows.parquet" for name in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        write_parquet(path, 1)
+    cyborg_ingest.load(paths, **place.options())
+    sources = tuple(map(str, paths))
+    options = VerifySettings(sources=sources, index=place.index, target=place.engine.target, mode="count")
+    real, batches, changes_at = verifier.hashes_of, [0], -1
+
+    def hashes_of(ids: list[str]) -> Any:
+        batches[0] += 1
+        if batches[0] == changes_at:
+            replaced(paths[0])
+        return real(ids)
+
+    place.monkeypatch.setattr(verifier, "hashes_of", hashes_of)
+    found = verify(options)
+    assert (found["checked"], found["differences"]) == (2 * ROWS, 0)
+    batches[0], changes_at = 0, batches[0] if is_last else 1
+    with pytest.raises(SourceChangedError, match=re.escape(sources[0])):
+        verify(options)
 
 
 def test_a_dry_run_whose_source_changes_ends_with_it(place: Place) -> None:
