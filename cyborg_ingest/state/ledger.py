@@ -294,8 +294,8 @@ def _apply_end(state: State, _numbers: dict[int, PartState], record: Json) -> No
     state.ended = _whole(record["end"])
 
 
-def _apply_begin(state: State, _numbers: dict[int, PartState], _record: Json) -> None:
-    state.ended = None
+def _apply_begin(_state: State, _numbers: dict[int, PartState], _record: Json) -> None:
+    """Each journal begins with it, and has it nowhere else: its version was looked at before."""
 
 
 _KINDS = {
