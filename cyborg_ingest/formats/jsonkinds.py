@@ -14,16 +14,22 @@ from cyborg_ingest.rows.values import load_json
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+_READ_BYTES = 1 << 20
+"""So far an object of several lines is looked at for its end: of a larger one, two lines tell."""
+
 
 def is_one_document(file: BinaryIO, uri: str) -> bool:
     """Whether an object is all that there is, or all that can be seen; the file stands at its first byte.
 
     The first line alone does not tell: it may be a damaged row, or all of a document.
     """
-    lines = [_line(file), _line(file)]
-    if _is_object(lines[0].removeprefix(BOM)):
+    first = _line(file)
+    if len(first) >= LOOK_BYTES and not first.endswith(b"\n"):
+        return True
+    lines = [first, _line(file)]
+    if _is_object(first.removeprefix(BOM)):
         return not lines[1]
-    text = b"".join(lines) + file.read(LOOK_BYTES)
+    text = b"".join(lines) + file.read(_READ_BYTES)
     return _ends_with_first(text, uri) or not _is_object(lines[1])
 
 
