@@ -17,6 +17,8 @@ from cyborg_ingest.errors import FormatError, MappingError, SourceError
 from cyborg_ingest.formats import hdf5, sidecars
 from cyborg_ingest.formats.arrow import _random
 from cyborg_ingest.formats.ends import _Compact, footer_of
+from cyborg_ingest.formats.int96 import compared
+from cyborg_ingest.formats.named import Array
 from cyborg_ingest.formats.npyfile import read_at
 from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.parquet import opened
@@ -220,3 +222,49 @@ def test_bytes_of_a_file_come_in_their_order_however_few_come_at_once(kind: type
         assert read_at("u", kind(data), offset, size).tobytes() == data[offset : offset + size]
     with pytest.raises(SourceError, match="u: it breaks off at byte 100"):
         read_at("u", kind(data), 90, 11)
+
+
+MOMENTS = [0, None, 1_700_000_000_000_000, -1, None, None, 5, 1_000_000, None, 253_402_300_799_000_000, 7, None]
+"""In microseconds, the last day of the year 9999 among them: in nanoseconds it wraps around."""
+
+
+@pytest.mark.parametrize("wrap", ["none", "list", "struct"])
+def test_dates_of_int96_are_the_same_in_any_slice_of_a_column(wrap: str) -> None:
+    def column(unit: str, factor: int) -> pa.Array:
+        numbers = [None if one is None else one * factor for one in MOMENTS]
+        wrapped = np.array([one or 0 for one in numbers], object) % 2**64
+        signed = wrapped.astype(np.uint64).view(np.int64)
+        found = pa.array(signed, mask=np.array([one is None for one in numbers])).cast(pa.timestamp(unit))
+        if wrap == "list":
+            return pa.ListArray.from_arrays(pa.array(range(len(MOMENTS) + 1), pa.int32()), found)
+        return pa.StructArray.from_arrays([found], ["a"]) if wrap == "struct" else found
+
+    micro, nano = column("us", 1), column("ns", 1000)
+    for start in range(len(MOMENTS)):
+        for stop in (start + 1, start + 3, len(MOMENTS)):
+            found = compared(micro[start:stop], nano[start:stop], None)
+            found.validate(full=True)
+            assert found.cast(found.type) == micro[start:stop]
+
+
+@pytest.mark.parametrize(("rows", "width"), [(4, 2), (100, 2), (3, 50)])
+def test_an_array_of_hdf5_that_nothing_was_written_to_is_refused(rows: int, width: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["id"] = np.array([b"r%d" % row for row in range(rows)])
+        file.create_dataset("vectors", (rows, width), np.float32)
+    with pytest.raises(FormatError, match=r"'vectors' was made, but nothing was written to it"):
+        make_plan((str(path),), SourceSettings())
+
+
+@pytest.mark.parametrize(
+    ("stored", "size", "is_fine"),
+    [(800, 800, True), (800, 5000, True), (801, 801, True), (799, 5000, False), (8, 5000, False), (801, 800, False)],
+)
+def test_an_array_of_hdf5_in_one_piece_has_the_bytes_of_its_shape_and_the_file_has_these(
+    stored: int, size: int, is_fine: bool
+) -> None:
+    found = {"is_elsewhere": False, "no_filter": "", "piece": 0, "stored": stored, "is_in_pieces": False}
+    why = hdf5._why_not(found, Array("v", (100, 2), pa.list_(pa.float32(), 2), 8), size, 1 << 20)
+    assert why == ("" if is_fine else f"should have 800 bytes by its shape (100, 2); {stored} of {size:,} are its own")
+    assert hdf5._why_not({**found, "is_in_pieces": True}, Array("v", (100, 2), None, 8), size, 1 << 20) == ""

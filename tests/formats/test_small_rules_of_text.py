@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
 import json
@@ -146,3 +147,17 @@ def test_an_index_of_lines_says_where_every_nth_begins_whatever_is_read_at_once(
         reader = LineReader(found, file, 1000)
         for start, stop in [(0, 4), (9, 12), (5, 6), (6, 9), (12, 20), (2, 3), (0, 20)]:
             assert reader.read(start, stop) == expected[start:stop]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("rows", [50, 5000])
+def test_how_many_rows_of_json_a_file_has_is_known_to_about_their_half(
+    is_packed: bool, rows: int, tmp_path: Path
+) -> None:
+    """Of a compressed one the first rows tell how much it unpacks to."""
+    vectors = np.random.default_rng(4).standard_normal((rows, 8)).round(4).tolist()
+    text = "".join(json.dumps({"id": f"r{row}", "vector": one}) + "\n" for row, one in enumerate(vectors))
+    path = tmp_path / ("rows.jsonl.gz" if is_packed else "rows.jsonl")
+    path.write_bytes(gzip.compress(text.encode()) if is_packed else text.encode())
+    (source,) = make_plan((str(path),), SourceSettings()).sources
+    assert rows / 1.5 < source.layout.rows_estimate < rows * 1.5
