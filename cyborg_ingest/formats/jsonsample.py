@@ -53,7 +53,7 @@ def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
     objects: list[Json] = []
     problem, rows, read, kept, is_whole, size, keys = (0, ""), 0, 0, b"", True, 0, 0
     for place, (text, read) in enumerate(texts):  # noqa: B007 - the last one's is used below
-        kept = kept or text[:_SAMPLED_TEXT]
+        kept += text[: _SAMPLED_TEXT - len(kept)]
         size += in_memory(text)
         keys += text.count(b":")
         if text.strip():
