@@ -40,7 +40,7 @@ from cyborg_ingest.check import inspecting, verifier
 from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.check.verifier import verify
 from cyborg_ingest.errors import ExitCode, SourceChangedError
-from cyborg_ingest.facts import Ended, Planned, Sending
+from cyborg_ingest.facts import Began, Ended, Planned
 from cyborg_ingest.formats.npy import NpyReader
 from cyborg_ingest.formats.parquet import ParquetReader
 from cyborg_ingest.loading.loader import run
@@ -316,7 +316,7 @@ def test_a_dry_run_whose_source_changes_ends_with_it(place: Place) -> None:
 
     def emit(event: object) -> None:
         assert not isinstance(event, Ended) or event.report.exit_code == ExitCode.FAILED
-        if isinstance(event, Sending):
+        if isinstance(event, Began):
             replaced(path)
 
     with pytest.raises(SourceChangedError, match=re.escape(str(path))):
