@@ -19,6 +19,7 @@ from cyborg_ingest.formats.records import TooLarge, kept
 from cyborg_ingest.model import ColumnMap, Reason
 from cyborg_ingest.rows import columns, kinds, roles
 from cyborg_ingest.rows.batches import own_metadata
+from cyborg_ingest.rows.tiers import named_columns
 from cyborg_ingest.rows.typed import Notes
 from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_json
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 TEXT, LINES, JSON, PARQUET = {".txt"}, {".jsonl", ".ndjson"}, {".json"}, {".parquet", ".pq"}
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 OPTIONS = {"id": "--ids", "metadata": "--metadata", "contents": "--contents"}
-NAMES = {"id": roles.ID.names, "metadata": roles.METADATA.names, "contents": roles.CONTENTS.names}
+ROLES = {"id": roles.ID, "metadata": roles.METADATA, "contents": roles.CONTENTS}
 _REASONS = {
     "id": Reason.ID_INVALID, "metadata": Reason.METADATA_INVALID, "contents": Reason.CONTENTS_INVALID,
 }  # fmt: skip
@@ -70,11 +71,11 @@ def columns_for(role: str, path: Path, schema: pa.Schema, key: str | None = None
             f"{OPTIONS[role]}-key {key}: {path} has no such column, but {', '.join(map(repr, schema.names[:20]))}."
         )
     names = [name for name in schema.names if name != key and not name.startswith(_INDEX)]
-    found = [name for name in names if name.lower() in NAMES[role]]
+    found = [name for name in named_columns(schema, ROLES[role]) if name in names]
     if role == "metadata":
         objects = [name for name in found if is_object(schema.field(name).type)]
         return objects if len(objects) == 1 else names
-    chosen = names if len(names) == 1 else found
+    chosen = names if len(names) == 1 else found[:1] if ROLES[role].first_wins else found
     if len(chosen) != 1:
         raise FormatError(f"{OPTIONS[role]} {path}: which of {', '.join(names)} is it? Leave one column in it.")
     return chosen
@@ -104,7 +105,7 @@ def _mapped(role: str, names: list[str], schema: pa.Schema, key: str | None) -> 
         return ColumnMap("", id=names[0])
     if role == "contents":
         return ColumnMap("", id=key, contents=names[0])
-    is_whole = len(names) == 1 and names[0].lower() in NAMES[role] and is_object(schema.field(names[0]).type)
+    is_whole = len(names) == 1 and names[0].lower() in ROLES[role].names and is_object(schema.field(names[0]).type)
     return ColumnMap(
         "", id=key, metadata=names[0] if is_whole else None, metadata_columns=() if is_whole else (*names,)
     )
@@ -186,5 +187,5 @@ def _value(role: str, value: Any) -> Value:
             raise ValueError(f"the metadata are {type(value).__name__}, not an object")
         return None if value is None else dumped(value)
     if isinstance(value, dict):
-        value = next((value[name] for name in NAMES[role] if name in value), value)
+        value = next((value[name] for tier in ROLES[role].tiers for name in tier if name in value), value)
     return identity(value) if role == "id" else contents(value)

@@ -82,6 +82,14 @@ def test_ids_are_taken_from_a_column_named_so_or_from_the_only_one(vectors: Path
     assert Read(vectors, ids=one).ids == IDS
 
 
+@pytest.mark.parametrize("suffix", ALL)
+def test_names_count_by_tiers_beside_vectors_too(vectors: Path, suffix: str) -> None:
+    frame = pd.DataFrame({"chunk_id": ["x"] * ROWS, "id": IDS, "chunk": ["no"] * ROWS, "text": TABLE["title"]})
+    path = written(vectors.with_name(f"rows{suffix}"), frame)
+    found = Read(vectors, ids=path, contents=path)
+    assert (found.ids, found.contents) == (IDS, TABLE["title"])
+
+
 def test_an_array_of_plain_values_is_ids_or_contents(vectors: Path) -> None:
     ids, texts = vectors.with_name("ids.json"), vectors.with_name("texts.json")
     ids.write_text(json.dumps([*range(ROWS)]))
