@@ -122,7 +122,7 @@ def test_a_point_is_no_decimal_comma_and_a_bad_number_stays_as_it_is_written(tmp
     plan = make_plan((str(path),), SourceSettings(vector_column="v1,v2", decimal=",", column_types=("v2=float",)))
     ((bad,),) = (batch.rejections for batch in cut(plan.chunks(10), plan.dimension, CUTTING))
     assert bad.detail == "column 'v2' holds '1.5', not a number"
-    assert bad.record == {"id": "a", "vector": [0.5, "1.5"]}
+    assert bad.record == {"id": "a", "vector": [0.5, "1.5"], "metadata": {"n": 2.5}}
 
 
 @pytest.mark.parametrize("options", [{"vector_column": "v*"}, {"metadata_columns": ("v1",)}])
