@@ -268,3 +268,31 @@ def test_an_array_of_hdf5_in_one_piece_has_the_bytes_of_its_shape_and_the_file_h
     why = hdf5._why_not(found, Array("v", (100, 2), pa.list_(pa.float32(), 2), 8), size, 1 << 20)
     assert why == ("" if is_fine else f"should have 800 bytes by its shape (100, 2); {stored} of {size:,} are its own")
     assert hdf5._why_not({**found, "is_in_pieces": True}, Array("v", (100, 2), None, 8), size, 1 << 20) == ""
+
+
+def test_a_number_in_a_footer_has_64_bits_at_most_and_an_end() -> None:
+    """Seven bits a byte: ten bytes hold them, and one more is no number."""
+    assert _Compact(b"\xff" * 9 + b"\x01" + b"?")._unsigned() == 2**64 - 1
+    assert _Compact(b"\x80" * 9 + b"\x01" + b"?")._unsigned() == 2**63
+    for data in (b"\xff" * 10 + b"\x01", b"\x80" * 20):
+        with pytest.raises(ValueError, match="without an end"):
+            _Compact(data)._unsigned()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".fvecs"])
+@pytest.mark.parametrize("dimension", [65_535, 65_536])
+def test_vectors_have_as_many_dimensions_as_an_index_and_no_more(suffix: str, dimension: int, tmp_path: Path) -> None:
+    """An index of CyborgDB has 65,535 at most."""
+    path, vectors = tmp_path / f"x{suffix}", np.ones((2, dimension), np.float32)
+    if suffix == ".fvecs":
+        sizes = np.full((2, 1), dimension, "<i4").view(np.float32)
+        path.write_bytes(np.hstack([sizes, vectors]).tobytes())
+    elif suffix == ".npz":
+        np.savez(path, vectors=vectors)
+    else:
+        np.save(path, vectors)
+    if dimension <= 65_535:
+        assert make_plan((str(path),), SourceSettings()).dimension == dimension
+    else:
+        with pytest.raises(FormatError, match=r"65,?536.*65,535"):
+            make_plan((str(path),), SourceSettings())
