@@ -61,7 +61,7 @@ def _checked_shape(uri: str, header: Header) -> tuple[int, int]:
     if header.dtype.kind not in "fiu" or header.dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a float64
         raise FormatError(
             f"{uri}: its items are {header.dtype}; vectors are float16, float32, float64 or integers. Where each array "
-            "is a column, as Milvus writes them, put all into one .npz with numpy.savez: there they are columns by name."
+            "is a column, as Milvus writes them, put all in one .npz with numpy.savez: there they are columns by name."
         )
     if len(header.shape) != 2 or any(size < 0 for size in header.shape):  # noqa: PLR2004 - (n, dim)
         raise FormatError(f"{uri}: its shape is {header.shape}; vectors have the shape (rows, dimension).")

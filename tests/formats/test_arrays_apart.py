@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def test_the_columns_that_milvus_writes_are_loaded_once_they_are_put_together(tmp_path: Path, engine: Engine) -> None:
     layout, index = layout_of("milvus-bulkwriter-numpy"), engine.name()
-    with pytest.raises(FormatError, match=r"put all into one \.npz with numpy\.savez"):
+    with pytest.raises(FormatError, match=r"put all in one \.npz with numpy\.savez"):
         cyborg_ingest.load(layout.source, index=index, target=engine.target, create=True)
     arrays = {path.stem: np.load(path) for path in sorted((layout.folder / "data").glob("*.npy"))}
     np.savez(tmp_path / "all.npz", **arrays)
