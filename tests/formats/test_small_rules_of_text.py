@@ -20,7 +20,7 @@ from cyborg_ingest.formats.delimited import DelimitedReader
 from cyborg_ingest.formats.jsoncolumns import _MARK, _Columns, _numbers_apart
 from cyborg_ingest.formats.lines import LineReader, index_lines
 from cyborg_ingest.formats.others import looks_like_words
-from cyborg_ingest.formats.records import SAMPLED_ROWS
+from cyborg_ingest.formats.records import SAMPLED_ROWS, Named
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -52,11 +52,15 @@ def test_where_no_vector_is_plain_to_see_none_is_taken_out(line: bytes) -> None:
     assert _numbers_apart(line, b'"v"') is None
 
 
-def test_a_vector_of_plain_numbers_is_read_without_an_object_for_each() -> None:
+@pytest.mark.parametrize("name", [None, "its key"])
+def test_a_vector_of_plain_numbers_is_read_without_an_object_for_each(name: str | None) -> None:
+    """Whether its row stands by itself, or under a name."""
     columns = _Columns(ColumnMap("v", "id", None, (), None))
     vector = [1, -2.5, 3e-7, 2**53 + 1, 1e300]
-    row, numbers = columns._row(json.dumps({"id": "a", "v": vector, "m": {"v": 1}}).encode())
-    assert row == {"id": "a", "v": _MARK, "m": {"v": 1}}
+    text = json.dumps({"id": "a", "v": vector, "m": {"v": 1}}).encode()
+    row, numbers = columns._row(text if name is None else Named.of(text, name))
+    assert isinstance(row, dict)
+    assert {field: row[field] for field in ("id", "v", "m")} == {"id": "a", "v": _MARK, "m": {"v": 1}}
     assert numbers is not None
     assert np.frombuffer(numbers).tolist() == [float(one) for one in vector]
 
