@@ -92,7 +92,15 @@ def test_where_ids_are_named_or_made_an_array_of_another_length_is_left_out(
 
 @pytest.mark.parametrize(
     ("names", "chosen"),
-    [(["a"], "a"), (["id"], "id"), (["a", "ID"], "ID"), (["a", "b"], None), (["id", "key"], None)],
+    [
+        (["a"], "a"),
+        (["id"], "id"),
+        (["a", "ID"], "ID"),
+        (["a", "b"], None),
+        (["key", "id"], "id"),
+        (["id", "uuid"], None),
+        (["key", "pk"], None),
+    ],
 )
 def test_the_ids_beside_vectors_are_the_only_column_or_the_one_of_that_name(
     names: list[str], chosen: str | None, tmp_path: Path
