@@ -104,7 +104,8 @@ def _is_there(layout: Layout, name: str) -> bool:
 def _refuse_paths(layout: Layout, columns: ColumnMap, reader: Reader) -> None:
     """Refuse names that lead into columns which are read whole. Raises MappingError."""
     is_flat = layout.arrays is not None or reader.is_bare or isinstance(reader, Typing)
-    path = next((name for name in columns.read if is_flat and name not in layout.schema.names), None)
+    there = frozenset(layout.schema.names)
+    path = next((name for name in columns.read if is_flat and name not in there), None)
     if path is not None:
         raise MappingError(
             f"{layout.uri}: {path!r} leads into a list, and columns of {layout.format} are read whole. Name a column; "

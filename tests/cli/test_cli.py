@@ -230,6 +230,8 @@ def test_every_declared_option_is_on_the_command_line_and_no_other_takes_a_key()
             "--api-key-file",
             "--index-key-file",
             "--key-out",
+            "--metadata-key",  # a column by which rows are joined
+            "--contents-key",
         }  # of files
 
 
