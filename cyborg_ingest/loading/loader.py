@@ -129,7 +129,8 @@ class _Load:
         refuse_second_look(plan, settings.verify)
         with open_client(settings, tell, self.stop) as client:
             self.known.target = client.target
-            tell(planned(plan, client.target, settings.index), *remarks.of_plan(plan))
+            self.known.planned = planned(plan, client.target, settings.index)
+            tell(self.known.planned, *remarks.of_plan(plan))
             if not plan.sources:
                 tell(remarks.nothing_to_load(plan))
                 return ExitCode.OK
@@ -311,7 +312,9 @@ class _Load:
         if code is ExitCode.OK and error is None and self.run.tally.rejected:
             code = ExitCode.REJECTED
         journal = self.run.journal
-        report = report_of(self.known, self.run.tally, journal, code, error, is_dry=self.settings.dry_run)
+        report = report_of(
+            self.known, self.run.tally, journal, code, error, notes=self.run.notes, is_dry=self.settings.dry_run
+        )
         if journal is not None:
             try:
                 journal.end(code, report.to_dict())

@@ -17,6 +17,7 @@ from cyborg_ingest.state.journal import ENDED
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from cyborg_ingest.facts import Planned
     from cyborg_ingest.model import Batch
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.tally import Tally
@@ -100,6 +101,14 @@ class RunReport:
     resume_command: str | None
     key_file: str | None = None
     """Where the key is kept that this run has made for a new index."""
+    created: bool = False
+    """Whether this run has made the index."""
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    """Role -> the columns that are loaded in it, of all sources, as the plan names them."""
+    not_loaded: dict[str, str] = field(default_factory=dict)
+    """Columns that are not loaded, each with why; "" where the options say so."""
+    notes: list[str] = field(default_factory=list)
+    """What was worth a word though nothing failed, at most 100."""
     not_read: list[dict[str, Any]] = field(default_factory=list)
     """What was found in folders and by patterns and is not read, by reason: `sources.NotRead`."""
     run_id: str | None = None
@@ -130,6 +139,7 @@ class Known:
     command: str | None
     """The command line that was given, where there was one."""
     opened: Opened | None = None
+    planned: Planned | None = None
     count: dict[str, int | None] = field(default_factory=lambda: {"before": None, "after": None})
     verified: dict[str, Any] | None = None
     present: list[str] = field(default_factory=list)
@@ -140,7 +150,14 @@ class Known:
 
 
 def report_of(
-    known: Known, tally: Tally, journal: Journal | None, code: ExitCode, error: str | None, *, is_dry: bool
+    known: Known,
+    tally: Tally,
+    journal: Journal | None,
+    code: ExitCode,
+    error: str | None,
+    *,
+    notes: list[str],
+    is_dry: bool,
 ) -> RunReport:
     """The report of a run that ends now."""
     seconds, opened = tally.seconds, known.opened
@@ -167,6 +184,10 @@ def report_of(
         duplicates_seen=tally.duplicates,
         index_count=dict(known.count),
         key_file=str(opened.key_file) if opened and opened.key_file else None,
+        created=bool(opened and opened.created),
+        columns=_columns(known.planned),
+        not_loaded=_not_loaded(known.planned),
+        notes=notes,
         verify=known.verified,
         resume_command=going_on(known.command, anew=known.is_lost) if resumable and known.command else None,
         not_read=known.not_read,
@@ -176,6 +197,25 @@ def report_of(
         findings=known.findings,
         error=error,
     )
+
+
+def _columns(planned: Planned | None) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = {role: {} for role in ("id", "vector", "metadata", "contents")}
+    for one in planned.sources if planned else ():
+        names = one.columns
+        found["id"].update(dict.fromkeys(one.roles["id"]))
+        found["vector"].update(dict.fromkeys(names["vector_columns"] or [names["vector"]]))
+        found["metadata"].update(dict.fromkeys(filter(None, [names["metadata"], *names["metadata_columns"]])))
+        found["contents"].update(dict.fromkeys(filter(None, [names["contents"]])))
+    return {role: list(names) for role, names in found.items()}
+
+
+def _not_loaded(planned: Planned | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in planned.sources if planned else ():
+        for name in one.left_out:
+            found[name] = found.get(name) or one.reasons.get(name, "")
+    return found
 
 
 def row_counts(tally: Tally) -> dict[str, int]:

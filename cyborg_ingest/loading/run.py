@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.facts import Landed, Read, RowRejected
+from cyborg_ingest.facts import Landed, Noted, Read, RowRejected
 from cyborg_ingest.loading.budget import Budget
 from cyborg_ingest.loading.log import Logged
 from cyborg_ingest.loading.remarks import Late
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.options import LoadSettings
     from cyborg_ingest.state.journal import Journal
 
+_MOST_NOTES = 100
+
 
 class Run:
     """The fold: the journal and the log of the run, its counts, what it may reject, and whoever watches."""
@@ -37,12 +39,15 @@ class Run:
         self.late = Late(self.tell)
         self.log = Logged(watch)
         self.journal: Journal | None = None
+        self.notes: list[str] = []
         self._content = settings.reject_content
 
     def tell(self, *facts: Event) -> None:
         """Count facts; then they are in the log, and with whoever watches."""
         for fact in facts:
             self.tally(fact)
+            if isinstance(fact, Noted) and len(self.notes) < _MOST_NOTES:
+                self.notes.append(fact.text)
             self.log(fact)
 
     def begin(self, journal: Journal | None) -> None:
