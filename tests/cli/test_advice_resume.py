@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from advised import run, says
 
-from cyborg_ingest.state import compacting, ledger
+from cyborg_ingest.state import compacting, journal, ledger
 
 ROWS = np.arange(1, 401, dtype=np.float32).reshape(100, 4)
 UPSERT = ("upsert", "rows.npy", "--index", "x", "--batch-rows", 10)
