@@ -1,13 +1,8 @@
-"""The texts that a batch's requests sent, for the rows that its output holds: joined by id, in bounded memory.
-
-They are copied once into a temporary database of SQLite, which has no name and ends with the process.
-"""
+"""The texts that a batch's requests sent, for the rows that its output holds: joined by id, in bounded memory."""
 
 from __future__ import annotations
 
 import functools
-import sqlite3
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +10,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceNotFoundError
 from cyborg_ingest.formats.lines import check_encoding
 from cyborg_ingest.formats.records import TooLarge, kept, parse_object
+from cyborg_ingest.formats.spool import MOST_VALUES, Spool
 from cyborg_ingest.model import Fault, Reason, shown_id
 from cyborg_ingest.rows.arrays import text_array
 from cyborg_ingest.rows.paths import value_at
@@ -29,8 +25,7 @@ if TYPE_CHECKING:
 OPTION = "--contents-from"
 COLUMN = "contents"
 """What the texts are called where the rows have none of their own."""
-_ASKED = 500
-"""Ids in one question: SQLite takes 999 in older releases."""
+_INSERT = "INSERT OR IGNORE INTO requests VALUES (?, ?)"
 
 
 class Requests:
@@ -38,28 +33,30 @@ class Requests:
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect("", check_same_thread=False)
-        with self._lock, self._database:
-            self._database.execute("CREATE TABLE requests (id TEXT PRIMARY KEY, text)")
-            for line, (identity, text) in _requests(path, limit):
-                try:
-                    self._database.execute("INSERT INTO requests VALUES (?, ?)", (identity, text))
-                except sqlite3.IntegrityError:
-                    raise FormatError(
-                        f"{OPTION} {path}, line {line}: two requests have the custom_id {shown_id(identity)}. Which of "
-                        "them counts, nothing says: leave one of each."
-                    ) from None
+        self._spool = Spool(f"{OPTION} {path}", "CREATE TABLE requests (id TEXT PRIMARY KEY, text)")
+        place: tuple[int, tuple[str, str | None]] = 0, ("", None)
+
+        def requests() -> Iterator[tuple[str, str | None]]:
+            nonlocal place
+            for place in _requests(path, limit):
+                yield place[1]
+
+        for added in self._spool.fill(_INSERT, requests()):
+            if not added:
+                line, (identity, _) = place
+                raise FormatError(
+                    f"{OPTION} {path}, line {line}: two requests have the custom_id {shown_id(identity)}. Which of "
+                    "them counts, nothing says: leave one of each."
+                )
 
     def texts(self, ids: Sequence[str | None]) -> dict[str, str | None]:
         """The text of each request that is there; None where it is not one text."""
         found: dict[str, str | None] = {}
         asked = [one for one in ids if one]
-        for some in (asked[start : start + _ASKED] for start in range(0, len(asked), _ASKED)):
+        for some in (asked[start : start + MOST_VALUES] for start in range(0, len(asked), MOST_VALUES)):
             marks = ",".join("?" * len(some))
             question = f"SELECT id, text FROM requests WHERE id IN ({marks})"  # noqa: S608 - marks alone
-            with self._lock:
-                found.update(self._database.execute(question, some).fetchall())
+            found.update(self._spool.ask(question, some))
         return found
 
 

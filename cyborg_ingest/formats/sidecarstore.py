@@ -1,14 +1,9 @@
-"""Rows beside vectors that are found by their number or by their key, in any order and in bounded memory.
-
-They are copied once into a temporary database of SQLite, which has no name and ends with the process.
-"""
+"""Rows beside vectors that are found by their number or by their key, in any order and in bounded memory."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-import sqlite3
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +13,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.fields import contents_array
 from cyborg_ingest.formats.sidecarrows import OPTIONS, rows_beside
+from cyborg_ingest.formats.spool import MOST_VALUES, Spool
 from cyborg_ingest.model import Fault, Reason, shown_id
 from cyborg_ingest.rows.arrays import text_array
 
@@ -31,8 +27,7 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 16_000_000
 """About what is read at once."""
-_ASKED = 500
-"""Keys in one question: SQLite takes 999 in older releases."""
+_INSERT = "INSERT INTO beside VALUES (?, ?, ?, ?, ?, ?)"
 _TABLE = "CREATE TABLE beside (row INTEGER PRIMARY KEY, key TEXT, value, size INTEGER, reason TEXT, detail TEXT)"
 _ROW_BYTES = 64
 Found = tuple["Value", "str | None", str]
@@ -43,23 +38,16 @@ class Store:
     """The rows of one file."""
 
     def __init__(self, role: str, path: Path, key: str | None, sidecars: Sidecars) -> None:
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect("", check_same_thread=False)
-        self._ask(_TABLE)
+        spool = Spool(f"{OPTIONS[role]} {path}", _TABLE)
+        self._ask = spool.ask
         rows = enumerate(rows_beside(role, path, key, sidecars))
-        with self._lock, self._database:
-            self._database.executemany(
-                "INSERT INTO beside VALUES (?, ?, ?, ?, ?, ?)",
-                (_numbered(row, one, None if key is None else f"{OPTIONS[role]}-key {key}") for row, one in rows),
-            )
+        words = None if key is None else f"{OPTIONS[role]}-key {key}"
+        for _ in spool.fill(_INSERT, (_numbered(row, one, words) for row, one in rows)):
+            pass
         self.rows, self.largest = _two(self._ask("SELECT count(*), coalesce(max(size), 0) FROM beside"))
         if key is not None:
             self._ask("CREATE INDEX keys ON beside (key)")
             _refuse_same_keys(role, path, key, self._ask(_SAME_KEYS))
-
-    def _ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._lock:
-            return self._database.execute(question, values).fetchall()
 
     def reach(self, start: int, stop: int) -> int:
         """How far, at most to `stop`, rows from `start` on can be in memory at once."""
@@ -123,7 +111,7 @@ def _size(value: Value) -> int:
 
 
 def _pieces(keys: list[str]) -> Iterator[list[str]]:
-    return (keys[start : start + _ASKED] for start in range(0, len(keys), _ASKED))
+    return (keys[start : start + MOST_VALUES] for start in range(0, len(keys), MOST_VALUES))
 
 
 class StoredSidecar:
