@@ -6,14 +6,12 @@ Such a column is given the type of what it holds, so that all that chooses colum
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from cyborg_ingest import sources as places_of
-from cyborg_ingest.errors import MappingError
 from cyborg_ingest.formats import READERS
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.rows.encodings import (
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.rows.mapping import ColumnChoice
 
 _SAMPLED = 100
-_WORD = re.compile(r"[a-z]+")
-_PACKED, _MAYBE_PACKED = {"ubinary", "packedbits"}, {"binary", "bits", "bit", "packed"}
 _FILES = 5
 _MOST_ROWS = 10_000
 """So many rows are looked at for some that hold a vector."""
@@ -64,8 +60,7 @@ class Encodings:
         self._known: dict[tuple[str, ...], list[Guess]] = {}
 
     def at(self, layout: Layout, choice: ColumnChoice) -> Layout:
-        """The layout; a column of which the encoding cannot be told says why. Raises MappingError of packed bits."""
-        _refuse_packed(layout, choice.vector)
+        """The layout; a column of which the encoding cannot be told says why."""
         if layout.arrays is not None:  # of named arrays, vectors are those in two dimensions
             return layout
         schema = layout.schema
@@ -90,24 +85,6 @@ def _marked(field: pa.Field, guess: Guess) -> pa.Field:
     marks |= {ENCODING: guess.encoding.encode(), SEEN: guess.words.encode(), STORED: str(field.type).encode()}
     stays = is_lists and not is_encoded(field.type, guess.encoding)
     return pa.field(field.name, field.type if stays else decoded_type(field.type, guess.encoding), metadata=marks)
-
-
-def _refuse_packed(layout: Layout, given: str | None) -> None:
-    """Refuse lists of bytes each of which is eight dimensions of a bit: they look like numbers, and are none."""
-    try:
-        field = None if given is None else field_of(layout.schema, given)
-    except KeyError:  # not there, or several: `resolve` knows
-        return
-    if field is None or not is_list(storage_type(field.type)):
-        return
-    item = storage_type(storage_type(field.type).value_type)
-    words = {*_WORD.findall(field.name.lower())}
-    if words & _PACKED or (words & _MAYBE_PACKED and item in {pa.int8(), pa.uint8()}):
-        raise MappingError(
-            f"{layout.uri}: column {given!r} holds packed bits, as its name says: eight dimensions of one bit in each "
-            "number. As numbers they would be other vectors. Load the vectors that they were made of.",
-            uri=layout.uri,
-        )
 
 
 def encoding_of(schema: pa.Schema, columns: ColumnMap) -> str:

@@ -33,7 +33,6 @@ Faults = dict[int, tuple[Reason, str]]
 """The rows of a chunk that cannot be loaded: place in the chunk -> why."""
 
 _T = TypeVar("_T")
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def ids(array: pa.Array, faults: Faults) -> list[str]:

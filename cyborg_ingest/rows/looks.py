@@ -28,7 +28,7 @@ SHORTEST = 8
 """Lists that are all as long may be vectors from this length on: shorter ones are coordinates, scores, colours."""
 
 _WORD = re.compile(r"[a-z]+")
-_PACKED, _MAY_BE_PACKED = {"ubinary", "binary", "packedbits"}, {"bits", "bit", "packed"}
+_PACKED, _PACKED_IF_WHOLE, _PACKED_IF_BYTES = {"ubinary", "packedbits"}, {"binary"}, {"bits", "bit", "packed"}
 
 
 def marked(field: pa.Field, marks: dict[bytes, bytes]) -> pa.Field:
@@ -82,10 +82,10 @@ def is_packed(field: pa.Field) -> bool:
     """Whether its numbers are eight bits each of a vector, and none of its components, as its name says."""
     if not VECTOR.fits(field.type):
         return False
-    words = set(_WORD.findall(field.name.lower()))
-    if words & _MAY_BE_PACKED and _item(field) in {pa.int8(), pa.uint8()}:
+    words, item = set(_WORD.findall(field.name.lower())), _item(field)
+    if words & _PACKED or (words & _PACKED_IF_BYTES and item in {pa.int8(), pa.uint8()}):
         return True
-    return bool(words & _PACKED) and (pt.is_integer(_item(field)) or WHOLE in (field.metadata or {}))
+    return bool(words & _PACKED_IF_WHOLE) and (pt.is_integer(item) or WHOLE in (field.metadata or {}))
 
 
 def length_of(field: pa.Field) -> int | None:

@@ -194,7 +194,7 @@ def test_packed_bits_are_never_read_as_numbers(tmp_path: Path, name: str) -> Non
         found(kinds)
     assert found(kinds, vector="emb_int8").vector == "emb_int8"
     for kind in (pa.list_(pa.uint8(), 128), pa.list_(pa.int64())):
-        with pytest.raises(MappingError, match=rf"'{name}' (is named like|holds) packed bits"):
+        with pytest.raises(MappingError, match=rf"'{name}' is named like packed bits"):
             found({**kinds, name: kind}, vector=name)
     (tmp_path / "rows.jsonl").write_text(json.dumps({"id": "a", name: [1, 200]}) + "\n")
     arrays: dict[str, Any] = {"ids": np.arange(2), name: np.ones((2, 16), np.uint8)}
