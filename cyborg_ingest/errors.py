@@ -137,9 +137,7 @@ class Unmapped(str, enum.Enum):
     COLUMNS = "columns"
     """Which of a source is what, or one that is named and cannot be it."""
     DIMENSIONS = "dimensions"
-    """The sources have vectors of several."""
-    INDEX_DIMENSION = "index_dimension"
-    """The index has vectors of another."""
+    """The sources have vectors of several, or of another than the index."""
 
 
 class MappingError(UsageError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -284,6 +284,12 @@ class Chunk:
             metadata=None if self.metadata is None else self.metadata[start:stop],
             chosen=None if self.chosen is None else self.chosen[start:stop],
         )
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """The sum of counts; None where one of them is not known."""
+    known = list(counts)
+    return None if None in known else sum(one or 0 for one in known)
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

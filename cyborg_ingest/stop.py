@@ -45,9 +45,9 @@ class Stop:
         """Whether `ask` was called."""
         return self._asked.is_set()
 
-    def error(self) -> StoppedError:
+    def error(self, words: str = "stopped by a signal") -> StoppedError:
         """What ends the run."""
-        return StoppedError("stopped by a signal", self.exit_code)
+        return StoppedError(words, self.exit_code)
 
     def hold(self, seconds: float) -> None:
         """Let nobody pass for so long."""

@@ -20,10 +20,10 @@ from cyborg_ingest.check.inspection import (
     opening_finding,
 )
 from cyborg_ingest.check.progress import began
-from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, Unmapped, UsageError
+from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, StoppedError, Unmapped, UsageError
 from cyborg_ingest.facts import Advanced, ignore
 from cyborg_ingest.formats.base import ORIGIN
-from cyborg_ingest.model import ColumnMap
+from cyborg_ingest.model import ColumnMap, total
 from cyborg_ingest.plan.cutting import REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.encoded import encoding_words
 from cyborg_ingest.plan.late import missing
@@ -86,6 +86,8 @@ def _look_at_index(settings: InspectSettings, emit: Emit) -> _Index:
             opened = open_index(client, settings, settings.index)
             index = stack.enter_context(opened.index)
             return _Index(client, opened.info, index.count())
+        except StoppedError:
+            raise
         except IngestError as error:
             if isinstance(error, UsageError) and not isinstance(error, KeyFileError):
                 raise
@@ -94,8 +96,7 @@ def _look_at_index(settings: InspectSettings, emit: Emit) -> _Index:
 
 def _without_mapping(layouts: Sequence[Layout], error: MappingError, index: _Index) -> Inspection:
     """What the headers say, though which column is what cannot be decided."""
-    rows = [one.rows for one in layouts]
-    exact = None if None in rows else sum(one or 0 for one in rows)
+    exact = total(one.rows for one in layouts)
     found = Finding("mapping", str(error), _DECIDING[error.code], file=error.uri)
     return Inspection(
         tuple(_facts(one, 0, one.rows) for one in layouts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.facts import Began
+from cyborg_ingest.model import total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,6 @@ if TYPE_CHECKING:
 
 def began(step: str, plans: Sequence[Plan]) -> Began:
     """Something begins that is done to all rows that these plans ask for."""
-    rows = [plan.rows for plan in plans]
-    exact = None if None in rows else sum(one or 0 for one in rows)
-    return Began(step, exact, sum(estimate for plan in plans for _, estimate in plan.expected()))
+    return Began(
+        step, total(plan.rows for plan in plans), sum(estimate for plan in plans for _, estimate in plan.expected())
+    )

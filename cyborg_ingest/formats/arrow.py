@@ -18,7 +18,7 @@ from cyborg_ingest.formats.base import PART_BYTES, Layout, ReadsOn, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.ends import NOT_READ, arrow_blocks, footer_of
 from cyborg_ingest.formats.messages import CheckedMessages, FileUnits, check_head
-from cyborg_ingest.model import Chunk, Part
+from cyborg_ingest.model import Chunk, Part, total
 from cyborg_ingest.rows.kinds import is_text
 from cyborg_ingest.rows.paths import column_of
 
@@ -66,7 +66,7 @@ class ArrowReader(ReadsOn):
             if is_file and sources.is_seekable(uri):
                 _check_whole(uri, size)
                 parts, estimate = self._file_parts(uri, schema, size, unit)
-                rows = sum(part.rows or 0 for part in parts) if all(part.rows is not None for part in parts) else None
+                rows = total(part.rows for part in parts)
                 return Layout(uri, self.name, schema, parts, rows, estimate, size)
             about = _stream_estimate(uri, schema, size, unit) if sources.is_seekable(uri) else 0
         part = Part(uri, self.name, 0, 0, 0, None, 0, size)

@@ -170,7 +170,7 @@ class _Columns:
             vector=added("vector", self.vector_array()) if names.vector else "",
             metadata=None,
             metadata_columns=(),
-            contents=added("contents", contents_array(self.contents)) if self.contents else None,
+            contents=added("contents", contents_array(self.contents)) if names.contents else None,
             id_parts=tuple((name, added(name, text_array(texts))) for name, texts in self.parts.items()),
             tested=tuple((name, added(name, mixed_array(values))) for name, values in self.tested.items()),
         )

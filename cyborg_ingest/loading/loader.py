@@ -31,7 +31,6 @@ from cyborg_ingest.loading.stored import Stored
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.ahead import ahead
 from cyborg_ingest.plan.cutting import chunk_rows
-from cyborg_ingest.plan.parts import PartEnd
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
@@ -87,17 +86,17 @@ class _Load:
 
     def __init__(self, settings: LoadSettings, emit: Emit, command: Sequence[str]) -> None:
         self.settings = settings
-        self.command = shlex.join(command) or None
         self.run = Run(settings, emit)
-        self.known = Known(started=_now(), target=settings.target or "", index=settings.index, command=self.command)
+        self.known = Known(
+            started=_now(), target=settings.target or "", index=settings.index, command=shlex.join(command) or None
+        )
         self.stop = Stop(settings.drain_timeout)
         self.evidence = Evidence()
-        self.opened: Opened | None = None
 
     def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
         try:
-            with listening(self.stop) if self.command else contextlib.nullcontext():
+            with listening(self.stop) if self.known.command else contextlib.nullcontext():
                 code = self._steps()
         except BaseException as error:
             if isinstance(error, SourceChangedError):
@@ -140,14 +139,14 @@ class _Load:
             resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
             changes = keep_in_order(resumed, plan) if resumed is not None else []
             dimension, only, read = first_look(plan, cutting, done_of(self.run.journal))
-            self.known.opened = self.opened = opened_index(client, settings, dimension, tell, self.command)
-            if self.opened is None or settings.dry_run:
+            self.known.opened = opened_index(client, settings, dimension, tell, self.known.command)
+            if self.known.opened is None or settings.dry_run:
                 return self._rehearse(client, plan, cutting, dimension, read)
-            with self.opened.index:
+            with self.known.opened.index:
                 # of a load that goes on, the first chunk may be the bad rows' alone
-                self._before(client, self.opened, plan, plan.dimension or (None if resumed else only), changes)
-                self._send(client, self.opened, read, self._dimension(dimension), cutting)
-                self._after(client, self.opened, plan)
+                self._before(client, self.known.opened, plan, plan.dimension or (None if resumed else only), changes)
+                self._send(client, self.known.opened, read, self._dimension(dimension), cutting)
+                self._after(client, self.known.opened, plan)
             plan.check()
             if self.run.journal is not None:
                 self.run.journal.check_kept()
@@ -162,7 +161,7 @@ class _Load:
             raise EmptySourceError("No source had a row. If that may be, say so with --allow-empty.")
 
     def _dimension(self, found: int | None) -> int | None:
-        return (self.opened.info.dimension if self.opened else 0) or found
+        return (self.known.opened.info.dimension if self.known.opened else 0) or found
 
     def _before(self, client: Client, opened: Opened, plan: Plan, dimension: int | None, changes: list[str]) -> None:
         """Everything that can stop the load before the first row is sent."""
@@ -201,10 +200,10 @@ class _Load:
         findings = list(checks.findings(duplicates))
         if not_looked_at := checks.not_looked_at(duplicates):
             self.run.tell(Noted(not_looked_at))
-        if self.opened is None:
-            findings += rehearsal.of_missing_index(client, self.settings, self.command)
+        if self.known.opened is None:
+            findings += rehearsal.of_missing_index(client, self.settings, self.known.command)
         else:
-            for one in rehearsal.of_index(client, self.opened, plan, checks.rows, self.settings):
+            for one in rehearsal.of_index(client, self.known.opened, plan, checks.rows, self.settings):
                 if isinstance(one, Noted):
                     self.run.tell(one)
                 else:

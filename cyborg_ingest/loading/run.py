@@ -1,6 +1,6 @@
-"""A run while it goes on. All that happens comes here, in one order: on disk first, then counted, then told.
+"""A run while it goes on. All that happens comes here: what landed is on disk before it is counted, and then told.
 
-The one exception is a rejected row that is one too many: it ends the run before the disk hears of it, since the next
+A rejected row is counted first, and is on disk with its batch: the one that is one too many ends the run, and the next
 run has to try it again.
 """
 

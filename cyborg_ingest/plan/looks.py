@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cyborg_ingest import sources as places
-from cyborg_ingest.errors import IngestError
+from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats import READERS
 from cyborg_ingest.formats.base import ORIGIN, Typing, row_parts
 from cyborg_ingest.model import ColumnMap
@@ -87,7 +87,7 @@ class _Looks:
 
     def _first(self, part: Part, columns: ColumnMap) -> Chunk | None:
         chunks = READERS[part.format].read(part, columns, self._sidecars, rows=_ROWS)
-        with contextlib.suppress(IngestError), contextlib.closing(chunks):  # type: ignore[type-var]  # a generator
+        with contextlib.suppress(SourceError, FormatError), contextlib.closing(chunks):  # type: ignore[type-var]
             return next(chunks, None)
         return None
 

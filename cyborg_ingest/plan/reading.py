@@ -9,6 +9,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.formats.base import ORIGIN, Kept
+from cyborg_ingest.model import total
 from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS
 from cyborg_ingest.plan.done import ENDLESS, nothing
 from cyborg_ingest.plan.parts import PartEnd, read_part
@@ -80,7 +81,7 @@ class Plan:
         if self.selection.sample is not None:
             picked = len(self.selection.sample)
             return picked if self.selection.limit is None else min(picked, self.selection.limit)
-        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+        return total(counts)
 
     def expected(self) -> list[tuple[int | None, int]]:
         """For each source the rows that are asked for: exact or None, and an estimate."""
@@ -111,13 +112,10 @@ class Plan:
         tasks = self.tasks(rows, done)
         with Kept() as kept:
             for task in tasks:
-                end = None
                 for one in read_part(task, kept=kept):
                     if isinstance(one, PartEnd):
-                        tasks.tell(end := one)
+                        tasks.tell(one)
                     yield one
-                if end is None:  # it was stopped
-                    return
 
     def tasks(
         self,

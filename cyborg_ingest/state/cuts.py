@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from cyborg_ingest.model import Part
+from cyborg_ingest.model import Part, total
 
 
 class Span(NamedTuple):
@@ -54,17 +54,14 @@ def parts_as(cut: Cut, parts: Sequence[Part]) -> tuple[Part, ...] | None:
     """
     if not cut or not parts or (cut[0].start, cut[-1].stop) != (parts[0].start, parts[-1].stop):
         return None
-    if len({_rows(cut), _rows(parts)} - {None}) > 1:
+    if len({total(one.rows for one in each) for each in (cut, parts)} - {None}) > 1:
         return None
+    if spans_of(cut) == spans_of(parts):
+        return tuple(parts)
     return tuple(
         replace(
-            parts[0], number=number, start=at.start, stop=at.stop, rows=at.rows, first_row=at.first_row, size=at.size
+            parts[0], number=number, start=at.start, stop=at.stop, rows=at.rows, first_row=at.first_row, size=at.size,
+            lines_before=None if number else parts[0].lines_before,
         )
         for number, at in enumerate(cut)
-    )
-
-
-def _rows(cut: Cut) -> int | None:
-    """How many rows are in it; None where nobody knows."""
-    rows = [one.rows for one in cut]
-    return None if None in rows else sum(one or 0 for one in rows)
+    )  # fmt: skip

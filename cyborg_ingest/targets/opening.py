@@ -199,7 +199,7 @@ def check_index(
     """
     info = opened.info
     if other := other_dimension(info, dimension):
-        raise MappingError(str(other), code=Unmapped.INDEX_DIMENSION)
+        raise MappingError(str(other), code=Unmapped.DIMENSIONS)
     for one in refusals(opened, client, create, is_own=is_own):
         raise UsageError(str(one))
     if create.storage_precision and not opened.created:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from cyborg_ingest.errors import RetryableError, StoppedError, ThrottledError
+from cyborg_ingest.errors import RetryableError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def call(
     """
     attempt = 0
     if not stop.passes():
-        raise StoppedError("stopped before this was sent")
+        raise stop.error("stopped before this was sent")
     while True:
         try:
             return action()

@@ -13,7 +13,6 @@ from cyborg_ingest.errors import (
     AccessError,
     IndexExistsError,
     NoIndexError,
-    StoppedError,
     TargetError,
     UnavailableError,
 )
@@ -155,7 +154,7 @@ class RetryingIndex(Closing):
                 return self.describe()
             except NoIndexError:
                 if not self._patience.stop.passes(pause):
-                    raise StoppedError("stopped while an index was made") from None
+                    raise self._patience.stop.error("stopped while an index was made") from None
         try:
             return self.describe()
         except NoIndexError as error:

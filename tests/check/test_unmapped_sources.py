@@ -98,7 +98,7 @@ def test_a_load_and_an_inspection_say_the_same_of_an_index_of_another_dimension(
     other = write(tmp_path / "b.parquet", 3)
     with pytest.raises(MappingError) as caught:
         cyborg_ingest.load(other, index=name, target=engine.target)
-    assert (caught.value.uri, caught.value.code) == (None, Unmapped.INDEX_DIMENSION)
+    assert (caught.value.uri, caught.value.code) == (None, Unmapped.DIMENSIONS)
     (finding,) = inspected(other, index=name, target=engine.target)
     assert finding.kind == "index_dimension"
     assert str(caught.value) == f"{finding.text} {finding.option}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,3 +99,13 @@ def test_rows_are_those_of_all_parts_together_as_far_as_both_know_them(
 ) -> None:
     spans = as_spans([[0, 50, rows[0], 0, 9], [50, 100, rows[1], None, 9]])
     assert parts_as(spans, [part(0, 0, 100, now)]) is not None
+
+
+def test_lines_before_a_part_are_those_of_the_first_alone_and_a_cut_that_is_the_same_changes_nothing() -> None:
+    """What is before the others is known once these are read."""
+    first, second = replace(part(0, 0, 64), first_row=0, lines_before=0), part(1, 64, 100)
+    cut = as_spans([[0, 50, None, 0, 50], [50, 100, None, None, 50]])
+    found = parts_as(cut, (first, second))
+    assert found is not None
+    assert [(one.start, one.lines_before) for one in found] == [(0, 0), (50, None)]
+    assert parts_as(as_spans(spans_of((first, second))), (first, second)) == (first, second)
