@@ -56,6 +56,7 @@ class JsonlReader(ReadsOn):
             with sources.reading(uri), sources.streamed(uri) as file:
                 sample = sampled(_texts(paired(numbered(_lines(file, 0, _ENDLESS, sidecars.max_row_bytes), 0))))
         known = shape_of(sample.objects, sidecars.named)
+        is_packed = not is_seekable
         is_seekable = is_seekable and known is not BULK  # in the middle, nobody knows an action from a document
         rows = unwrapped(sample.objects, known)
         check_vectors(uri, rows, known, sidecars.named)
@@ -67,7 +68,7 @@ class JsonlReader(ReadsOn):
                  lines_before=None if start else 0, shape=known.name if known else "")
             for number, start in enumerate(steps)
         )  # fmt: skip
-        estimate = sample.estimate(size, is_packed=not is_seekable)
+        estimate = sample.estimate(size, is_packed=is_packed)
         layout = Layout(
             uri, self.name, schema_of(rows), parts, None, estimate, size, is_seekable,
             has_schema=False, is_open=not sample.is_whole, **shaped(uri, known),

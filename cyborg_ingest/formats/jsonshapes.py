@@ -5,6 +5,7 @@ The first rows of a file tell its shape; a later one that has another is itself 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import uuid
@@ -120,7 +121,7 @@ def _batch_output(row: Json) -> Json | Failed:
     response = row.get("response")
     status = response.get("status_code") if isinstance(response, dict) else None
     inner = value_at(row, "response.body.error")
-    problem = row.get("error") or inner or (None if status in {None, _OK} else f"status {status}")
+    problem = row.get("error") or inner or (None if status is None or status == _OK else f"status {status}")
     if problem:
         return Failed(identity, f"the request failed: {_words(problem)}")
     several = value_at(row, "response.body.data")
@@ -168,7 +169,7 @@ def _done(row: Json) -> Json | Failed:
     """What an action of `_bulk` does: see `jsonbulk`, which puts it together with its document."""
     identity, source = {"_id": row.get("_id")}, row.get("_source")
     action = row.get("_action")
-    if action in {"update", "delete"}:
+    if action == "update" or action == "delete":  # noqa: PLR1714 - it may be of any type
         return Failed(identity, f"the line says {action}, and of _bulk only index and create are carried out")
     return {**source, **identity} if isinstance(source, dict) else Failed(identity, "no document follows its line")
 
@@ -193,6 +194,8 @@ def _extended(row: Json) -> Json | Failed:
     try:
         return {name: _plain(value) for name, value in row.items()}
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        with contextlib.suppress(ValueError, TypeError, LookupError, ArithmeticError):
+            return Failed({"_id": _plain(row.get("_id"))}, f"it is no extended JSON as MongoDB writes it: {error}")
         return Failed({}, f"it is no extended JSON as MongoDB writes it: {error}")
 
 

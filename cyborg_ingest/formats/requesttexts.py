@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceNotFoundError
+from cyborg_ingest.formats.fields import checked_text
 from cyborg_ingest.formats.lines import check_encoding
 from cyborg_ingest.formats.records import TooLarge, kept, parse_object
 from cyborg_ingest.formats.spool import MOST_VALUES, Spool
@@ -69,8 +70,8 @@ def _requests(path: Path, limit: int) -> Iterator[tuple[int, tuple[str, str | No
                 continue
             row = parse_object(line)
             identity = row.get("custom_id") if isinstance(row, dict) else None
-            if not isinstance(row, dict) or not isinstance(identity, str):
-                why = row if isinstance(row, str) else "it has no custom_id"
+            if not isinstance(row, dict) or not isinstance(identity, str) or not _is_text(identity):
+                why = row if isinstance(row, str) else "it has no custom_id that is text"
                 raise FormatError(f"{OPTION} {path}, line {number}: {why}. It takes the file of a batch's requests.")
             yield number, (identity, _text(value_at(row, "body.input")))
 
@@ -90,7 +91,16 @@ def _text(value: Any) -> str | None:
     """The one text that was sent to be embedded; tokens and several texts are none."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and _is_text(value) else None
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8."""
+    try:
+        checked_text(value)
+    except ValueError:
+        return False
+    return True
 
 
 def with_texts(chunk: Chunk, path: Path | None, limit: int) -> Chunk:

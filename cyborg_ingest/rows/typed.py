@@ -194,8 +194,14 @@ def _decimals(array: pa.Array, notes: Notes) -> list[int | float | str | None]:
     return found
 
 
+_MOST_DIGITS = 400
+"""Before or behind the point: no float64 has more. Written out, a few signs (1E+999999999) would fill the memory."""
+
+
 def plain_decimal(item: decimal.Decimal) -> int | float | str:
     """The same number as JSON has it: an integer, a float that is written so, or else text."""
+    if abs(item.adjusted()) > _MOST_DIGITS:
+        return str(item)
     numerator, denominator = item.as_integer_ratio()
     if denominator == 1:
         return numerator
