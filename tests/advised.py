@@ -440,7 +440,8 @@ FINDINGS = {
         "--contents-column takes another column; {}": (
             "badcontents.jsonl", "badcontents.jsonl --contents-column other", 0),
         "--metadata-column '' loads none; {}": ("nan.parquet", "nan.parquet --metadata-column ''", 0),
-        "--id-column takes the ids from another column, --id-prefix tells files without ids apart": (
+        "--id-column takes the ids from another column, --id-template makes them of several, --id-prefix tells files "
+        "without ids apart": (
             "sameids.parquet", "sameids.parquet --id-column code", 0),
         "--id-column, --vector-column and the like decide": ("twoids.parquet", "twoids.parquet --id-column uuid", 0),
     }.items()

@@ -51,7 +51,10 @@ _WORDS = {
     Reason.METADATA_NOT_FINITE: ("NaN or infinity in the metadata", f"--metadata-column '' loads none; {_GO_ON}"),
     Reason.CONTENTS_INVALID: ("Contents that are no text", f"--contents-column takes another column; {_GO_ON}"),
 }
-_SEVERAL_IDS = "--id-column takes the ids from another column, --id-prefix tells files without ids apart"
+_SEVERAL_IDS = (
+    "--id-column takes the ids from another column, --id-template makes them of several, --id-prefix tells files "
+    "without ids apart"
+)
 
 
 class Checks:

@@ -65,6 +65,10 @@ class Evidence:
         """How many different ids the rows have."""
         return self._ids.count()
 
+    def replaced(self, before: int, after: int) -> Count | None:
+        """How many different ids the rows have, if some have the same; None where the index shows that none have."""
+        return self.ids if after - before < self._rows and self.ids.most < self._rows else None
+
     def faults(
         self,
         before: int,

@@ -295,6 +295,7 @@ class _Load:
         after = opened.index.count()
         self.known.count["after"] = after
         tell(*remarks.untrained(client, opened, after, self.settings))
+        tell(*remarks.replaced(tally.acknowledged, self.evidence.replaced(self.known.count["before"] or 0, after)))
         self.known.present = present(opened.index, tally.rejected_ids)
         tell(*remarks.still_there(self.known.present))
         before, precision = self.known.count["before"] or 0, self.stored.precision

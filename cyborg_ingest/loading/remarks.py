@@ -14,6 +14,7 @@ from cyborg_ingest.targets.keyring import as_options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cyborg_ingest.check.distinct import Count
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Batch, Chunk
     from cyborg_ingest.plan.reading import Plan
@@ -72,6 +73,16 @@ def untrained(client: Client, opened: Opened, rows: int, settings: LoadSettings)
         yield Noted(
             f"The index has more than {AUTO_TRAIN_ROWS:,} rows and is not trained, so queries scan all of it. Train "
             f"it: {index_command('train', opened.info.name, *options)}"
+        )
+
+
+def replaced(rows: int, ids: Count | None) -> Iterator[Noted]:
+    """The later row of an id wins, within a load too."""
+    if ids is not None:
+        exactly = "" if ids.least == ids.most else "At least "
+        yield Noted(
+            f"{exactly}{rows - ids.most:,} of the rows that were loaded have the id of a later one, which replaced "
+            "them: inspect names some. --id-template makes ids of several columns, so that they differ."
         )
 
 
