@@ -17,12 +17,13 @@ import typer
 from cyborg_ingest.cli.guard import guarded
 from cyborg_ingest.cli.printed import at_terminal
 from cyborg_ingest.settings import environment
-from cyborg_ingest.settings.options import CreateSettings, OutputSettings, Settings, TargetSettings, declarations
+from cyborg_ingest.settings.declaring import Settings, declarations
+from cyborg_ingest.settings.options import CreateSettings, OutputSettings, TargetSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cyborg_ingest.settings.options import Declaration
+    from cyborg_ingest.settings.declaring import Declaration
 
 DEFAULT_TARGET = "disk:~/.cyborgdb/data"
 """Where the service looks too; assumed on a terminal only."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cyborg_ingest.facts import Event
-    from cyborg_ingest.settings.options import Settings
+    from cyborg_ingest.settings.declaring import Settings
 
 
 def command_line(*command: str, of: Iterable[Settings]) -> list[str]:

@@ -8,12 +8,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.settings import spelled
-from cyborg_ingest.settings.options import LoadSettings, VerifySettings, declarations
+from cyborg_ingest.settings.declaring import declarations
+from cyborg_ingest.settings.options import LoadSettings, VerifySettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cyborg_ingest.settings.options import Settings
+    from cyborg_ingest.settings.declaring import Settings
 
 
 def verify_command(settings: LoadSettings, more: dict[str, Any]) -> str:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import UsageError, printable
 from cyborg_ingest.settings import keys
+from cyborg_ingest.settings.declaring import ENVIRONMENT_PREFIX, declarations
 from cyborg_ingest.settings.hidden import without_locals
 from cyborg_ingest.settings.options import (
-    ENVIRONMENT_PREFIX,
     CreateIndexSettings,
     InspectSettings,
     LoadSettings,
     OutputSettings,
     VerifySettings,
-    declarations,
 )
 
 if TYPE_CHECKING:

@@ -4,21 +4,14 @@ The command line is generated from these classes, and the Python API takes them 
 alike. What is secret is never an option's value, only a file's name.
 """
 
-import math
-import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any
 
-from cyborg_ingest.errors import ArgumentTypeError, UsageError
-
-_T = TypeVar("_T")
-
-ENVIRONMENT_PREFIX = "CYBORG_INGEST_"
+from cyborg_ingest.errors import UsageError
+from cyborg_ingest.settings.declaring import Settings, option
 
 METRICS = ("cosine", "euclidean", "squared_euclidean")
 PRECISIONS = ("float32", "float16", "tq12", "tq8", "tq6", "tq4")
@@ -41,108 +34,12 @@ MAX_ROW_BYTES = 16_000_000
 _ERRORS = re.compile(r"\d{1,18}|\d{1,3}(\.\d{1,15})?%", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """What the command line says about one option."""
-
-    flag: str
-    help: str
-    panel: str
-    env: str | None
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] | None = None
-    metavar: str | None = None
-    repeats: bool = False
-    """Given once for each value; other options with several values take them comma-separated."""
-    parse: Callable[[Any], Any] | None = None
-    """Looks at a value before its type is checked, and may make another of it. Raises UsageError."""
-
-
-def option(
-    default: _T,
-    flag: str,
-    text: str,
-    *,
-    panel: str,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    metavar: str | None = None,
-    repeats: bool = False,
-    parse: Callable[[Any], Any] | None = None,
-) -> _T:
-    """A dataclass field that is an option too. Its environment variable follows from the flag."""
-    env = ENVIRONMENT_PREFIX + flag.partition("/")[0].removeprefix("--").replace("-", "_").upper()
-    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse)
-    return field(default=default, metadata={"option": declaration})
-
-
-def declarations(settings: type[Any]) -> dict[str, Declaration]:
-    """The options of a settings class by field name, in the order of their declaration."""
-    return {item.name: item.metadata["option"] for item in fields(settings) if "option" in item.metadata}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Settings:
-    """The base: checks types, choices and bounds, whoever fills it. Raises UsageError, ArgumentTypeError."""
-
-    def __post_init__(self) -> None:
-        declared = declarations(type(self))
-        for name, kinds in _kinds(type(self)).items():
-            parse = declared[name].parse if name in declared else None
-            value = getattr(self, name)
-            object.__setattr__(self, name, _of_kind(name, kinds, parse(value) if parse else value))
-        for name, one in declared.items():
-            _check(one, getattr(self, name))
-
-
-def _kinds(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
-    """The types that each field may have."""
-    return {
-        name: get_args(kind) if NoneType in get_args(kind) else (kind,)
-        for name, kind in get_type_hints(settings).items()
-    }
-
-
-def _of_kind(name: str, kinds: tuple[Any, ...], value: Any) -> Any:
-    """The value, if it is of a type that the field may have: a program may pass anything. Raises ArgumentTypeError.
-
-    A path may be text, a whole number may stand for a float.
-    """
-    kind, is_bool = kinds[0], isinstance(value, bool)
-    if value is None and NoneType in kinds:
-        return value
-    if kind == tuple[str, ...] and isinstance(value, tuple | list) and all(isinstance(one, str) for one in value):
-        return tuple(value)
-    if kind is Path and isinstance(value, str | Path):
-        return Path(os.path.expanduser(value))  # noqa: PTH111 - a Path raises another error for ~nobody
-    is_one = isinstance(kind, type) and isinstance(value, kind) and is_bool is (kind is bool)
-    if is_one or (kind is float and isinstance(value, int) and not is_bool):
-        return value
-    wanted = "a list of texts" if kind == tuple[str, ...] else kind.__name__
-    raise ArgumentTypeError(f"{name} is {type(value).__name__}, not {wanted}")
-
-
 def _number_or_share(value: Any) -> Any:
     """`--max-errors`: a number, also as one, or a share, as text."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str) and not _ERRORS.fullmatch(text):
         raise UsageError(f"--max-errors is {text!r}; it takes a number like 10, or a share like 0.5%.")
     return text
-
-
-def _check(declared: Declaration, value: Any) -> None:
-    if value is None:
-        return
-    if declared.choices and value not in declared.choices:
-        raise UsageError(f"{declared.flag} is {value!r}; it takes {', '.join(declared.choices)}.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{declared.flag} is {value}; it takes a number.")
-    if declared.minimum is not None and value < declared.minimum:
-        raise UsageError(f"{declared.flag} is {value}; it must be at least {declared.minimum:g}.")
-    if declared.maximum is not None and value > declared.maximum:
-        raise UsageError(f"{declared.flag} is {value}; it must be at most {declared.maximum:g}.")
 
 
 _TARGET, _COLUMNS, _ROWS = "Target and keys", "Columns and formats", "Choosing rows"

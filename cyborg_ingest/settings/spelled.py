@@ -11,12 +11,12 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.settings.options import declarations
+from cyborg_ingest.settings.declaring import declarations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.settings.options import Declaration, Settings
+    from cyborg_ingest.settings.declaring import Declaration, Settings
 
 _DISK = "disk:"
 

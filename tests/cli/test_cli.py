@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 import cyborg_ingest
 from cyborg_ingest import cli
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.settings.declaring import declarations
 from cyborg_ingest.settings.options import (
     CreateIndexSettings,
     InspectSettings,
@@ -33,7 +34,6 @@ from cyborg_ingest.settings.options import (
     ProgressSettings,
     TargetSettings,
     VerifySettings,
-    declarations,
 )
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from where import ROOT
 from cyborg_ingest.cli import app
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.formats import READERS
+from cyborg_ingest.settings.declaring import declarations
 from cyborg_ingest.settings.options import FORMATS as READ
-from cyborg_ingest.settings.options import SourceSettings, declarations
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ import pytest
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.settings.options import SourceSettings, declarations
+from cyborg_ingest.settings.declaring import declarations
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,8 @@ import cyborg_ingest
 from cyborg_ingest import cli
 from cyborg_ingest.output import wording
 from cyborg_ingest.settings import environment
-from cyborg_ingest.settings.options import LoadSettings, declarations
+from cyborg_ingest.settings.declaring import declarations
+from cyborg_ingest.settings.options import LoadSettings
 from cyborg_ingest.tally import SourceTally, Tally
 
 PAGE = (ROOT / "docs" / "environment.md").read_text("utf-8")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cyborg_ingest.errors import ArgumentTypeError, UsageError
-from cyborg_ingest.settings.options import LoadSettings, declarations
+from cyborg_ingest.settings.declaring import declarations
+from cyborg_ingest.settings.options import LoadSettings
 
 
 def settings(**options: Any) -> LoadSettings:

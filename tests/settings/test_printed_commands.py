@@ -15,12 +15,8 @@ from cyborg_ingest import cli
 from cyborg_ingest.cli import options, upsert
 from cyborg_ingest.cli.printed import command_line
 from cyborg_ingest.settings import spelled
-from cyborg_ingest.settings.options import (
-    CreateIndexSettings,
-    LoadSettings,
-    OutputSettings,
-    declarations,
-)
+from cyborg_ingest.settings.declaring import declarations
+from cyborg_ingest.settings.options import CreateIndexSettings, LoadSettings, OutputSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
