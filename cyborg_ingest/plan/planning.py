@@ -31,6 +31,7 @@ from cyborg_ingest.rows.columns import are_text
 from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of, field_of
 from cyborg_ingest.rows.shaping import Shape, folder_columns, parse_constants, parse_renames
 from cyborg_ingest.rows.templates import parse_template
+from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.sources import LeftOut, Why, summarised
 
 if TYPE_CHECKING:
@@ -346,6 +347,8 @@ _MAPPING = (
 _RULES = 2
 """Of what the user leaves open: rows that other rules mapped are not these rows, and their job is another."""
 _DELIMITED = ("delimiter", "header", "column_types", "null_values", "decimal")
+_SAID = ("metadata_key", "contents_key", "vector_encoding", "records")
+"""Where nothing is said of these, the job has the name that it had before there were any."""
 _CHOOSING = ("where", "skip", "sample")
 """Not the limit: with a higher one the job goes on."""
 
@@ -353,6 +356,7 @@ _CHOOSING = ("where", "skip", "sample")
 def describe_job(target: str, index: str, sources: tuple[str, ...], settings: SourceSettings) -> Json:
     """What makes a job this one and no other: target, index, sources as typed, and how they are mapped."""
     absolute = {name: _absolute(getattr(settings, name)) for name in ("ids", "metadata", "contents")}
+    said = given(settings)
     return {
         "target": target,
         "index": index,
@@ -361,18 +365,11 @@ def describe_job(target: str, index: str, sources: tuple[str, ...], settings: So
         "id_prefix": settings.id_prefix,
         "columns": {"rules": _RULES, **{name: getattr(settings, name) for name in _MAPPING}},
         "rows": {name: getattr(settings, name) for name in _CHOOSING},
-        **({"dialect": dialect} if (dialect := _dialect(settings)) else {}),
+        **({"dialect": dialect} if (dialect := {name: said[name] for name in _DELIMITED if name in said}) else {}),
+        **{name: said[name] for name in _SAID if name in said},
         **({"contents_from": _absolute(settings.contents_from)} if settings.contents_from is not None else {}),
-        **{name: key for name in ("metadata_key", "contents_key") if (key := getattr(settings, name)) is not None},
-        **({"vector_encoding": settings.vector_encoding} if settings.vector_encoding != mapping.AUTO else {}),
-        **({"records": settings.records} if settings.records is not None else {}),
         **absolute,
     }
-
-
-def _dialect(settings: SourceSettings) -> Json:
-    """What is said of delimited files; a job of which nothing is said has the name that it always had."""
-    return {name: value for name in _DELIMITED if (value := getattr(settings, name)) not in (None, (), ".")}
 
 
 def _as_typed(source: str) -> str:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -55,6 +55,13 @@ def option(
 def declarations(settings: type[Any]) -> dict[str, Declaration]:
     """The options of a settings class by field name, in the order of their declaration."""
     return {item.name: item.metadata["option"] for item in fields(settings) if "option" in item.metadata}
+
+
+def given(settings: "Settings") -> dict[str, Any]:
+    """The options that are not their defaults, by field name."""
+    defaults = {one.name: one.default for one in fields(settings)}
+    values = {name: getattr(settings, name) for name in declarations(type(settings))}
+    return {name: value for name, value in values.items() if defaults[name] is MISSING or value != defaults[name]}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

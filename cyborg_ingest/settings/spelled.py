@@ -7,11 +7,10 @@ stands in it too, and paths begin at the root. A key never does, since it is no 
 from __future__ import annotations
 
 import os
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.settings.declaring import declarations
+from cyborg_ingest.settings.declaring import declarations, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +24,8 @@ def words(*groups: Settings) -> list[str]:
     """The options of these settings that are not their defaults, each once."""
     found: dict[str, list[str]] = {}
     for group in groups:
-        defaults = {one.name: one.default for one in fields(group)}
-        for name, declared in declarations(type(group)).items():
-            value = getattr(group, name)
-            if value != defaults[name] or defaults[name] is MISSING:
-                found[declared.flag] = list(option(declared, value))
+        declared = declarations(type(group))
+        found |= {declared[name].flag: list(option(declared[name], value)) for name, value in given(group).items()}
     return [word for one in found.values() for word in one]
 
 
