@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,27 +12,52 @@ import pyarrow.types as pt
 
 from cyborg_ingest.rows.arrays import number_array, numbers_of
 from cyborg_ingest.rows.kinds import is_list, storage_type
+from cyborg_ingest.rows.roles import fits_vector
 from cyborg_ingest.rows.typed import null_places, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
 SPARK = "spark"
 _FIELDS = ("type", "size", "indices", "values")
-_TYPES = {"size": pa.int32(), "indices": pa.list_(pa.int32())}
-_SPARSE = 0
+_TYPES = {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32())}
+_SPARSE, _DENSE = 0, 1
+_NUMBERS = frozenset((int, float, type(None)))
 _LONGEST = 65_535
 """The engine's limit. Sparse vectors may be said to be of any length, and take that much once they are decoded."""
+_BEYOND = 2**31
 
 Problems = dict[int, str]
 """Place of a row -> what is wrong with its vector."""
 
 
 def is_spark_vector(kind: pa.DataType) -> bool:
-    """Whether a type is that of VectorUDT."""
+    """Whether a type is that of VectorUDT. In JSON its whole numbers may be floats: each row is judged by itself."""
     kind = storage_type(kind)
-    names = {kind.field(place).name for place in range(kind.num_fields)} if pt.is_struct(kind) else set()
-    return {"type", "values"} <= names <= {*_FIELDS} and is_list(storage_type(kind.field("values").type))
+    fields = [kind.field(place) for place in range(kind.num_fields)] if pt.is_struct(kind) else []
+    fits = {one.name: one.name in _FITS and _FITS[one.name](one.type) for one in fields}
+    is_named = {"type", "values"} <= fits.keys() and len(fits) == len(fields)
+    return is_named and all(fits.values())
+
+
+def _may_be_whole(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_null(kind))
+
+
+def _may_be_places(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    return bool(pt.is_null(kind) or (is_list(kind) and _may_be_whole(kind.value_type)))
+
+
+_FITS: dict[str, Callable[[pa.DataType], bool]] = {
+    "type": _may_be_whole,
+    "size": _may_be_whole,
+    "indices": _may_be_places,
+    "values": fits_vector,
+}
 
 
 def dense(array: pa.Array, problems: Problems) -> pa.Array:
@@ -40,12 +66,18 @@ def dense(array: pa.Array, problems: Problems) -> pa.Array:
     missing = np.zeros(len(array), np.bool_)
     missing[null_places(array)] = True
     missing[null_places(values)] = True
-    is_sparse = _numbers(kinds) == _SPARSE
+    given = _numbers(kinds)
+    is_sparse = given == _SPARSE
     counts = _lengths(values)
     lengths = np.where(is_sparse, _numbers(sizes), counts)
-    wrong = ~missing & ((lengths < 0) | (lengths > _LONGEST) | (is_sparse & (_lengths(indices) != counts)))
+    is_other = ~missing & ~is_sparse & (given != _DENSE)
+    for place in np.flatnonzero(is_other).tolist():
+        problems[place] = "is no vector as Spark writes it: its type is neither 0 nor 1"
+    wrong = (lengths < 0) | (lengths > _LONGEST) | (is_sparse & (_lengths(indices) != counts))
+    wrong &= ~missing & ~is_other
     for place in np.flatnonzero(wrong).tolist():
         problems[place] = f"is a vector of Spark of {lengths[place]:,} numbers, {counts[place]:,} of which are given"
+    wrong |= is_other
     missing |= wrong
     lengths[missing] = 0
     ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -73,23 +105,25 @@ def _filled(
     flat[is_whole] = _items(values, whole)
     counts = _lengths(values)[sparse]
     rows = np.repeat(np.flatnonzero(sparse), counts)
-    places = _items(indices, sparse).astype(np.int64)
-    is_in = (places >= 0) & (places < lengths[rows])
-    flat[ends[rows[is_in]] + places[is_in]] = _items(values, sparse)[is_in]
+    places = _items(indices, sparse)
+    is_in = (places >= 0) & (places < lengths[rows]) & (places == np.floor(places))
+    flat[ends[rows[is_in]] + places[is_in].astype(np.int64)] = _items(values, sparse)[is_in]
     for row in np.unique(rows[~is_in]).tolist():
-        problems[row] = "is a sparse vector of Spark with a place behind its end"
+        problems[row] = "is a sparse vector of Spark with a place that is not in it"
     return flat
 
 
 def _child(array: pa.Array, name: str) -> pa.Array:
     """One field of them; of JSON's first rows a struct may have no sparse ones."""
     place = array.type.get_field_index(name)
-    return plain(pc.struct_field(array, [place])) if place >= 0 else pa.nulls(len(array), _TYPES[name])
+    found = plain(pc.struct_field(array, [place])) if place >= 0 else pa.nulls(len(array))
+    return pa.nulls(len(array), _TYPES[name]) if pt.is_null(found.type) else found
 
 
 def _numbers(array: pa.Array) -> npt.NDArray[np.int64]:
-    """Whole numbers; -1 where there is none."""
-    return _or(array.cast(pa.int64()), -1)
+    """Whole numbers; -1 where there is none, or one that no size can be."""
+    found = _or(array.cast(pa.float64(), safe=False), -1)
+    return np.where((found == np.floor(found)) & (np.abs(found) < _BEYOND), found, -1).astype(np.int64)
 
 
 def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
@@ -99,7 +133,7 @@ def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
 
 def _items(array: pa.Array, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """The items of some of the lists; NaN where one is null."""
-    return _or(array.filter(number_array(rows)).flatten().cast(pa.float64()), np.nan)
+    return _or(array.filter(number_array(rows)).flatten().cast(pa.float64(), safe=False), np.nan)
 
 
 def _or(array: pa.Array, default: float) -> npt.NDArray[Any]:
@@ -113,15 +147,34 @@ def dense_one(value: Any) -> npt.NDArray[np.float64]:
     """One of them, as JSON has it. Raises ValueError."""
     if not isinstance(value, dict) or not {"type", "values"} <= value.keys() <= {*_FIELDS}:
         raise ValueError("is no vector as Spark writes it")
-    try:
-        values: npt.NDArray[np.float64] = np.array(value["values"], np.float64)
-        if value["type"] != _SPARSE:
-            return values
-        places, size = np.array(value.get("indices"), np.int64), int(value["size"])
-    except (KeyError, TypeError, OverflowError, ValueError):
-        raise ValueError("is no vector as Spark writes it: it does not hold numbers") from None
-    if not 0 <= size <= _LONGEST or places.shape != values.shape or ((places < 0) | (places >= size)).any():
+    kind, values = _whole(value["type"]), _listed(value["values"])
+    if kind not in {_SPARSE, _DENSE}:
+        raise ValueError("is no vector as Spark writes it: its type is neither 0 nor 1")
+    if kind == _DENSE:
+        return values
+    size = _whole(value.get("size"))
+    places = [_whole(one) for one in value["indices"]] if isinstance(value.get("indices"), list) else []
+    if size < 0:
+        raise ValueError("is no vector as Spark writes it: it is sparse, and its size is no whole number")
+    if size > _LONGEST or len(places) != len(values) or any(not 0 <= one < size for one in places):
         raise ValueError(f"is a vector of Spark of {size:,} numbers, and what it gives of them does not agree")
     found = np.zeros(size)
     found[places] = values
     return found
+
+
+def _listed(values: Any) -> npt.NDArray[np.float64]:
+    """A list of JSON's numbers, NaN for null: NumPy by itself takes text for numbers, and a list of lists."""
+    if not isinstance(values, list) or any(type(one) not in _NUMBERS for one in values):
+        raise ValueError("is no vector as Spark writes it: it does not hold numbers")
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:
+        raise ValueError("is no vector as Spark writes it: it holds a number beyond float64") from None
+
+
+def _whole(value: Any) -> int:
+    """A whole number of JSON, which may be written 1.0; -1 for what is none, which neither sizes nor places are."""
+    if type(value) is float and math.isfinite(value) and value == int(value):
+        return int(value)
+    return value if type(value) is int else -1
