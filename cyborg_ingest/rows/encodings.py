@@ -274,19 +274,16 @@ def _number_items(data: pa.Buffer, dtype: np.dtype[Any]) -> pa.Array:
 
 def listed_bytes(array: pa.Array) -> pa.Array:
     """Lists of bytes as bytes; one that holds a null is no vector, and null."""
-    item = storage_type(array.type.value_type)
-    lists = array.cast(pa.large_list(item))
-    ends = np.zeros(1, np.int64)
-    if len(lists):
-        ends = np.frombuffer(lists.buffers()[1], np.int64, len(lists) + 1, lists.offset * ends.itemsize)
-    items = lists.values.slice(int(ends[0]), int(ends[-1] - ends[0]))
-    missing = np.zeros(len(lists), np.bool_)
-    missing[null_places(lists)] = True
+    items = plain(array.flatten())  # the lists' own, in their order, whatever their layout: casts of views lose some
+    lengths = numbers_of(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    missing = np.zeros(len(array), np.bool_)
+    missing[null_places(array)] = True
     if items.null_count:
-        missing[np.searchsorted(ends - ends[0], null_places(items), side="right") - 1] = True
+        missing[np.searchsorted(ends, null_places(items), side="right") - 1] = True
     validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
     data = pa.py_buffer(numbers_of(pc.fill_null(items, 0)).tobytes())
-    return pa.Array.from_buffers(pa.large_binary(), len(lists), [validity, pa.py_buffer(ends - ends[0]), data])
+    return pa.Array.from_buffers(pa.large_binary(), len(array), [validity, pa.py_buffer(ends), data])
 
 
 def _only_lists(array: pa.Array, problems: Problems) -> pa.Array:
