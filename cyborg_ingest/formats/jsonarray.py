@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.base import Layout
+from cyborg_ingest.formats.jsonbeside import beside
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonforms import LOOK_BYTES, form_of
 from cyborg_ingest.formats.jsonrows import rows_of
@@ -41,7 +42,7 @@ class JsonReader:
 
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:
         """See `base.Reader`. The columns are the fields of the first 100 rows."""
-        within, shape = _within(uri, sidecars)
+        within, shape, notes = _within(uri, sidecars)
         sample = sampled(rows_of(uri, within, sidecars.max_row_bytes))
         if not sample.rows:
             raise FormatError(f"{uri}: its array is empty.")
@@ -58,7 +59,7 @@ class JsonReader:
             uri, self.name, schema_of(rows), (part,), None, estimate, size,
             is_seekable=False, has_schema=False, is_open=not sample.is_whole, **shaped(uri, known, shape),
         )  # fmt: skip
-        return with_requests(layout, known, sidecars)
+        return with_requests(replace(layout, notes=(*layout.notes, *notes)), known, sidecars)
 
     def read(
         self,
@@ -79,20 +80,20 @@ class JsonReader:
             row += len(group.texts)
 
 
-def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str]:
-    """Where the rows are, and in words. Raises FormatError, SourceError."""
+def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str, tuple[str, ...]]:
+    """Where the rows are, and in words; and the note on what is beside them. Raises FormatError, SourceError."""
     with sources.reading(uri), sources.streamed(uri) as file:
         check_encoding(uri, file.peek(4))
         text = JsonText(file, uri, sidecars.max_row_bytes, error=FormatError)
         text.container = "document"
         text.begin()
-        within, words = form_of(text, sidecars.records)
+        within, words, root = form_of(text, sidecars.records)
         if within.kind in {"columns", "split"} and sources.is_read_once(uri) and text.place > LOOK_BYTES:
             raise FormatError(
                 f"{uri}: its columns stand one behind the other, and no pipe shows several places at once. Save it in "
                 "a file, and load that."
             )
-    return replace(within, is_sure=within.is_sure or sidecars.records is not None), words
+    return replace(within, is_sure=within.is_sure or sidecars.records is not None), words, beside(uri, root, within)
 
 
 def _groups(rows_found: Iterator[tuple[bytes, int]], rows: int) -> Iterator[Records]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOOK_BYTES = 16_000_000
 """So far a document is looked at where rows are found in it; to its end where there are none, or columns."""
 _SAMPLED = 10
+_KEPT = 1000
+"""So many bytes of a value are kept for messages."""
 _DEEPEST = 8
 _MOST_MEMBERS = 10_000
 _ROWS_BY_NAME = 3
@@ -38,8 +40,9 @@ class Node:
     """A value of the document, as far as it was looked at.
 
     `sign` is what it begins with, at byte `place`. Of an array `count` is how many elements it has, `kinds` what the
-    first of them begin with, `texts` what these are where they are text. `holds_vectors`: the value is a list of
-    numbers, or has one in it; of an array of objects, its rows have.
+    first of them begin with, `texts` what these are where they are text. `value` is a number, a truth
+    value, a text or how it begins; of an array its first element where that is not long. `holds_vectors`: the value is
+    a list of numbers, or has one in it; of an array of objects, its rows have.
     """
 
     path: tuple[str, ...]
@@ -49,6 +52,7 @@ class Node:
     count: int = 0
     kinds: set[bytes] = field(default_factory=set)
     texts: list[Any] = field(default_factory=list)
+    value: Any = None
     is_numbers: bool = False
     holds_vectors: bool = False
     is_keyed: bool = False
@@ -108,7 +112,8 @@ class Survey:
         elif node.sign == b"{" and depth < _DEEPEST:
             self._object(node, depth)
         else:
-            self._text.value()
+            found = self._text.value()[0]
+            node.value = _loaded(found) if len(found) <= _KEPT else found[1:_KEPT].decode(errors="replace")
 
     def _array(self, node: Node) -> None:
         text = self._text
@@ -133,6 +138,8 @@ class Survey:
     def _sample(self, node: Node, sign: bytes, found: bytes) -> None:
         node.kinds.add(sign)
         value = _loaded(found)
+        if not node.count and len(found) <= _KEPT:
+            node.value = value
         if isinstance(value, str):
             node.texts.append(value)
         node.is_numbers = node.is_numbers or _is_number(value)
@@ -237,14 +244,15 @@ def is_split(node: Node) -> bool:
     return bool(data and columns and b"[" in data.kinds and columns.texts and columns.count == len(columns.texts))
 
 
-def form_of(text: JsonText, records: str | None) -> tuple[Within, str]:
-    """Where the rows of the document are that begins here, and in words.
+def form_of(text: JsonText, records: str | None) -> tuple[Within, str, Node]:
+    """Where the rows of the document are that begins here, and in words; and the document as far as it was looked at.
 
     Raises FormatError where that cannot be told, or the user is wrong; SourceError where it breaks off.
     """
     if records is None and text.sign() == b"[":
-        return Within("array", (), ((ITSELF, text.place),)), ""
-    return _chosen(text.uri, Survey(text, records).run(), records)
+        return Within("array", (), ((ITSELF, text.place),)), "", Node((), b"[", text.place)
+    survey = Survey(text, records).run()
+    return *_chosen(text.uri, survey, records), survey.root
 
 
 def _chosen(uri: str, survey: Survey, records: str | None) -> tuple[Within, str]:

@@ -1,0 +1,93 @@
+"""What stands in a JSON document beside its rows, and is not loaded: it is named, and an error in it comes first."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.formats.jsonforms import Node
+    from cyborg_ingest.model import Within
+
+_SHOWN = 5
+_WORDS = 200
+_NAMES = 60
+_ERRORS = {"error", "errors", "failures"}
+_USUAL = {"object", "model", "usage", "took", "time", "status", "included"}
+"""What answers of many services have in them, and nobody misses."""
+_MORE = re.compile(r"(?i:next|_?next_?(page|offset|cursor|token|link|url|key)\w*|_?scroll_?id|has_?(more|next_?page))")
+"""How members are named that tell where the next answer begins."""
+
+
+def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
+    """The note on what is in the document and in no row, where there is anything.
+
+    Of what stands behind the rows only as much is known as was looked at.
+    """
+    found = [one for one in _others(root, within) if not _is_empty(one)]
+    inner = [one for other in found for one in other.all() if not _is_empty(one)]
+    said = []
+    error = next((one for one in inner if _is_error(one)), None)
+    if error is not None:
+        said.append(f"it has an error beside its rows: {words_on(error)}")
+    more = next((one for one in inner if _MORE.fullmatch(one.path[-1])), None)
+    if more is not None:
+        shown = "is there" if more.sign in {b"[", b"{"} else f"is {_short(more.value)}"
+        said.append(f"more rows may follow in another answer: {_named(more)} {shown}")
+    others = [one for one in found if one.path[-1] not in _USUAL]
+    if others:
+        names = ", ".join(map(_named, others[:_SHOWN]))
+        rest = f" and {len(others) - _SHOWN:,} more" if len(others) > _SHOWN else ""
+        said.append(f"beside its rows, and not loaded: {names}{rest}")
+    return (f"{uri}: {'; '.join(said)}.",) if said else ()
+
+
+def _others(root: Node, within: Within) -> Iterator[Node]:
+    """The members on the way to the rows that do not lead there."""
+    node, loaded = root, {name for name, _ in within.places}
+    for name in within.path:
+        if node.sign != b"{":
+            return
+        yield from (one for one in node.members if one.path[-1] != name)
+        node = next(one for one in node.members if one.path[-1] == name)
+    if within.kind in {"columns", "split"}:
+        yield from (one for one in node.members if one.path[-1] not in loaded)
+
+
+def _is_empty(node: Node) -> bool:
+    return not (node.value or node.count) or node.kinds == {b"n"}
+
+
+def _is_error(node: Node) -> bool:
+    """Whether a member tells of one; a number with fractions is a measure."""
+    return node.path[-1].lower() in _ERRORS and not isinstance(node.value, float)
+
+
+def words_on(node: Node) -> str:
+    """An error in the words of who wrote it, short and escaped: its message and its code where it has them."""
+    if node.sign == b"[":
+        count = f"{node.count:,}, the first is " if node.count > 1 else ""
+        return count + _short(_told(node.value))
+    return _short(_told({one.path[-1]: one.value for one in node.members} if node.members else node.value))
+
+
+def _told(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    message, code = value.get("message"), value.get("code")
+    return (f"{message} ({code})" if code else message) if message else value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
+
+
+def _named(node: Node) -> str:
+    """The member's place, in quotes where a message would not hold it as it is."""
+    name = node.name
+    if len(name) > _NAMES:
+        name = f"{name[:_NAMES]}..."
+    return name if name.isprintable() and not set(name) & {" ", ","} else repr(name)
