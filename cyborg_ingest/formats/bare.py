@@ -14,11 +14,11 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.base import ORIGIN, Layout, ReadsOn, checked_dimension, row_parts
 from cyborg_ingest.formats.bounds import bounded
+from cyborg_ingest.formats.sidecarids import as_keys, check_first, check_next, open_ids_beside
 from cyborg_ingest.formats.sidecars import check_rows, open_sidecars, row_numbers
 from cyborg_ingest.formats.sidecarstore import StoredSidecar
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.rows.arrays import vector_array
-from cyborg_ingest.rows.columns import ids as checked_ids
 
 if TYPE_CHECKING:
     import io
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.formats.base import Kept, Sidecars
+    from cyborg_ingest.formats.sidecarids import IdsBeside
     from cyborg_ingest.formats.sidecars import Sidecar
     from cyborg_ingest.model import ColumnMap, Fault
 
@@ -73,9 +74,10 @@ class BareReader(ReadsOn):
         with sources.reading(uri), sources.streamed(uri) as file:
             shape = self.shape(uri, file, size if is_seekable else None)
         checked_dimension(uri, shape.dimension)
-        with open_sidecars(sidecars) as opened:
+        with open_sidecars(sidecars) as opened, open_ids_beside(sidecars) as own_ids:
             for sidecar in opened if shape.rows is not None else ():
                 check_rows(sidecar, uri, shape.rows or 0)
+            check_first(own_ids, _ids_in(opened), shape.rows or 0)
             notes = tuple(_on_keys(uri, sidecars, opened, shape.rows or 0))
             fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
         is_numbered = "id" not in fields
@@ -116,18 +118,23 @@ class BareReader(ReadsOn):
     def _opened(self, uri: str, sidecars: Sidecars) -> Iterator[_Opened]:
         is_seekable = sources.is_seekable(uri)
         size = sources.size(uri) if is_seekable else None
-        with sources.streamed(uri) as file, open_sidecars(sidecars) as beside:
-            yield _Opened(file, self.shape(uri, file, size), is_seekable, beside)
+        with (
+            sources.streamed(uri) as file,
+            open_sidecars(sidecars) as beside,
+            open_ids_beside(sidecars) as own_ids,
+        ):
+            yield _Opened(file, self.shape(uri, file, size), is_seekable, beside, own_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A file whose header was read, and those beside it."""
+    """A file whose header was read, and those beside it; `own_ids` are to be those of `--ids`."""
 
     file: io.BufferedReader
     shape: Shape
     is_seekable: bool
     beside: list[Sidecar]
+    own_ids: list[IdsBeside]
 
 
 def _chunks(
@@ -140,7 +147,7 @@ def _chunks(
         if stop <= first:
             continue
         numbers, row = numbers[max(0, first - row) :], max(first, row)  # noqa: PLW2901 - what is left of it
-        pieces = _with_beside(part, columns, sidecars, found.beside, row, numbers, shape.row_bytes)
+        pieces = _with_beside(part, columns, sidecars, found, row, numbers)
         yield from bounded(pieces, sidecars.max_row_bytes)
     if shape.rows is None:  # only now its rows are known
         for sidecar in found.beside:
@@ -210,21 +217,21 @@ def _with_beside(
     part: Part,
     columns: ColumnMap,
     sidecars: Sidecars,
-    opened: list[Sidecar],
+    opened: _Opened,
     row: int,
     numbers: npt.NDArray[Any],
-    row_bytes: int,
 ) -> Iterator[Chunk]:
     """Vectors, of which the first is that of a row, with what goes with them: so many at once as all files allow."""
-    begin, end = row, row + len(numbers)
+    begin, end, size = row, row + len(numbers), opened.shape.row_bytes
     while begin < end:
         stop = end
-        for sidecar in opened:
+        for sidecar in (*opened.beside, *(one.sidecar for one in opened.own_ids)):
             stop = sidecar.reach(begin, stop)
-        found, faults = _beside(part, sidecars, opened, begin, stop)
+        found, faults = _beside(part, sidecars, opened.beside, begin, stop)
+        check_next(opened.own_ids, found["id"], begin)
         arrays = {"vector": vector_array(numbers[begin - row : stop - row]), **found}
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
-        yield Chunk(part, begin - part.start, begin, batch, columns, faults, size=row_bytes * (stop - part.start))
+        yield Chunk(part, begin - part.start, begin, batch, columns, faults, size=size * (stop - part.start))
         begin = stop
 
 
@@ -238,21 +245,20 @@ def _beside(
         found["id"] = row_numbers(id_prefix(part.uri, sidecars), start, stop)
     for sidecar in opened:  # the ids first
         if isinstance(sidecar, StoredSidecar) and sidecar.key is not None:
-            found[sidecar.role], more = sidecar.read_named(_ids(found["id"]))
+            found[sidecar.role], more = sidecar.read_named(as_keys(found["id"]))
         else:
             found[sidecar.role], more = sidecar.read(start, stop)
         faults += (replace(one, column=sidecar.role) for one in more)
     return found, tuple(faults)
 
 
-def _ids(array: pa.Array) -> list[str | None]:
-    """Ids as they are looked up; None for what is none."""
-    return [one or None for one in checked_ids(array, {})]
+def _ids_in(opened: list[Sidecar]) -> Sidecar | None:
+    return next((one for one in opened if one.role == "id"), None)
 
 
 def _on_keys(uri: str, sidecars: Sidecars, opened: list[Sidecar], rows: int) -> Iterator[str]:
     """What to say of rows that are found by a key. Raises FormatError where none is."""
-    ids = next((one for one in opened if one.role == "id"), None)
+    ids = _ids_in(opened)
 
     def keys() -> Iterator[list[str | None]]:
         start = 0
@@ -260,7 +266,7 @@ def _on_keys(uri: str, sidecars: Sidecars, opened: list[Sidecar], rows: int) -> 
             stop = min(rows, start + _KEYS)
             stop = stop if ids is None else ids.reach(start, stop)
             numbers = row_numbers(id_prefix(uri, sidecars), start, stop) if ids is None else ids.read(start, stop)[0]
-            yield _ids(numbers)
+            yield as_keys(numbers)
             start = stop
 
     for one in opened:

@@ -15,7 +15,7 @@ from cyborg_ingest.formats.jsonrows import elements
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.lines import LineReader, check_encoding, index_lines
 from cyborg_ingest.formats.parquet import ParquetReader
-from cyborg_ingest.formats.records import TooLarge, kept
+from cyborg_ingest.formats.records import TooLarge, kept, parse_object
 from cyborg_ingest.model import ColumnMap, Reason
 from cyborg_ingest.rows import columns, kinds, roles
 from cyborg_ingest.rows.batches import own_metadata
@@ -81,6 +81,19 @@ def columns_for(role: str, path: Path, schema: pa.Schema, key: str | None = None
     return chosen
 
 
+def id_column(path: Path, sidecars: Sidecars) -> str | None:
+    """The column, or the field of the first row, that has a name of ids, where one has. Raises FormatError."""
+    suffix = path.suffix.lower()
+    if suffix in DELIMITED or suffix in PARQUET:
+        found = named_columns(_reader(suffix).layout(str(path), sidecars).schema, roles.ID)
+        return found[0] if len(found) == 1 else None
+    first = next((_elements if suffix in JSON else _lines)(path, sidecars.max_row_bytes), b"")
+    row = None if len(first) > sidecars.max_row_bytes else parse_object(first)
+    return (
+        next((name for tier in roles.ID.tiers for name in tier if name in row), None) if isinstance(row, dict) else None
+    )
+
+
 def is_object(kind: pa.DataType) -> bool:
     """Whether a column can be all of the metadata."""
     kind = kinds.storage_type(kind)
@@ -88,8 +101,7 @@ def is_object(kind: pa.DataType) -> bool:
 
 
 def _of_table(role: str, path: Path, key: str | None, sidecars: Sidecars) -> Iterator[Beside]:
-    suffix = path.suffix.lower()
-    reader: Any = DelimitedReader(suffix[1:], (suffix,), DELIMITED[suffix]) if suffix in DELIMITED else ParquetReader()
+    reader = _reader(path.suffix.lower())
     layout: Layout = reader.layout(str(path), sidecars)
     names = columns_for(role, path, layout.schema, key)
     mapped = _mapped(role, names, layout.schema, key)
@@ -98,6 +110,10 @@ def _of_table(role: str, path: Path, key: str | None, sidecars: Sidecars) -> Ite
     for part in layout.parts:
         for chunk in reader.read(part, mapped, sidecars, rows=_STEP):
             yield from _of_chunk(role, path, chunk)
+
+
+def _reader(suffix: str) -> Any:
+    return DelimitedReader(suffix[1:], (suffix,), DELIMITED[suffix]) if suffix in DELIMITED else ParquetReader()
 
 
 def _mapped(role: str, names: list[str], schema: pa.Schema, key: str | None) -> ColumnMap:

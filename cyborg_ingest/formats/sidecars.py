@@ -88,6 +88,11 @@ def _open(role: str, path: Path, key: str | None, stack: contextlib.ExitStack, s
     return LineSidecar(role, path, stack, sidecars.max_row_bytes, is_json=suffix in LINES)
 
 
+def open_ids(path: Path, stack: contextlib.ExitStack, sidecars: Sidecars) -> Sidecar:
+    """The ids in a file of another role, which goes row by row."""
+    return _open("id", path, None, stack, sidecars)
+
+
 def row_numbers(prefix: str, start: int, stop: int) -> pa.Array:
     """The row numbers [start, stop) as text behind a prefix."""
     return text_array([f"{prefix}{row}" for row in range(start, stop)])

@@ -160,7 +160,7 @@ class StoredSidecar:
         return (contents_array(values) if self.role == "contents" else text_array(values)), faults
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _stored(role: str, path: Path, key: str | None, _seen: Seen, sidecars: Sidecars) -> Store:
     """Copied once, for as long as the file is the same."""
     return Store(role, path, key, sidecars)
