@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from advised import run
+from advised import run, says
 
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.plan.planning import make_plan
@@ -63,8 +63,13 @@ LATE = [*range(ROWS - 2), ROWS - 1, ROWS - 2]
 def test_a_table_in_another_order_is_refused(vectors: Path, suffix: str, role: str, column: str) -> None:
     path = written(vectors.with_name(f"tab{suffix}"), table([*range(1, ROWS), 0], column))
     words = rf"--{role} .*: row 0 has the {column} 'k1', and --ids has 'k0' there.* --{role}-key {column},"
-    with pytest.raises(FormatError, match=words):
+    with pytest.raises(FormatError, match=words) as refused:
         read(vectors, **{role: path})
+    says(
+        str(refused.value),
+        " has the {} {}, and --ids has {} there: row by row they do not belong together. Say {}-key {}, and each row "
+        "is found by its id; if that column is no id of these vectors, rename it.",
+    )
     assert len(read(vectors, **{role: path, f"{role}_key": column})) == ROWS
 
 
