@@ -46,14 +46,14 @@ def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
 
 def _others(root: Node, within: Within) -> Iterator[Node]:
     """The members on the way to the rows that do not lead there."""
-    node, loaded = root, {name for name, _ in within.places}
+    node, loaded = root, {place for _, place in within.places}
     for name in within.path:
         if node.sign != b"{":
             return
         yield from (one for one in node.members if one.path[-1] != name)
         node = next(one for one in node.members if one.path[-1] == name)
     if within.kind in {"columns", "split"}:
-        yield from (one for one in node.members if one.path[-1] not in loaded)
+        yield from (one for one in node.members if loaded.isdisjoint(inner.place for inner in one.all()))
 
 
 def _is_empty(node: Node) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import FormatError
@@ -71,9 +71,24 @@ class Node:
 
     @property
     def arrays(self) -> list[Node]:
-        """Its members that are arrays, but not those that only tell the names of others."""
+        """Its members that are arrays, but not those that only tell the names of others.
+
+        Lists of vectors in an object beside an array as long are among them (Cohere's embeddings by their types):
+        under the object's name where it has one, else by their paths.
+        """
         names = {one.path[-1] for one in self.members}
-        return [one for one in self.members if one.sign == b"[" and not (one.texts and {*one.texts} <= names)]
+        plain = [one for one in self.members if one.sign == b"[" and not (one.texts and {*one.texts} <= names)]
+        lengths = {one.count for one in plain}
+        inner = [one.lists_of_vectors() for one in self.members if one.sign == b"{"]
+        return [*plain, *(one for several in inner for one in several if {two.count for two in several} <= lengths)]
+
+    def lists_of_vectors(self) -> list[Node]:
+        """Its members where all are lists of vectors, by the names of columns."""
+        if not all(b"[" in one.kinds and one.holds_vectors for one in self.members):
+            return []
+        if len(self.members) == 1:
+            return [replace(self.members[0], path=self.path)]
+        return [replace(one, path=(f"{self.path[-1]}.{one.path[-1]}",)) for one in self.members]
 
 
 class EnoughError(Exception):

@@ -227,8 +227,20 @@ def packed_bits(field: pa.Field) -> str:
 
 
 def tried(name: str, role: Role) -> str:
-    """The advice to try a column."""
-    return f"Try {role.option} {shlex.quote(name)}."
+    """The advice to try a column; of one in a list, what becomes of the other items."""
+    return f"Try {role.option} {shlex.quote(name)}.{_of_lists(name)}"
+
+
+def _of_lists(path: str) -> str:
+    """The words on a path through lists of several rows, of which it takes the first alone; "" of any other."""
+    before, item, inner = path.partition("[0]")
+    if not item:
+        return ""
+    advice = (
+        " It takes the first item of each list alone: where a list holds several rows, write each item as a row, or "
+        "save each row as a .json file by itself and load these"
+    )
+    return f"{advice} with --records {shlex.quote(before)}." if inner else f"{advice}."
 
 
 def _where_none_is(schema: pa.Schema, role: Role) -> str:
