@@ -12,6 +12,7 @@ import pybase64
 from cyborg_ingest.rows.arrays import number_array, text_array
 from cyborg_ingest.rows.encodings import ONE_LIST, decoder
 from cyborg_ingest.rows.kinds import numpy_dtype
+from cyborg_ingest.rows.recognition import recognised
 from cyborg_ingest.rows.sparkvectors import SPARK, dense_one
 
 if TYPE_CHECKING:
@@ -65,11 +66,17 @@ def value_decoder(encoding: str) -> Callable[[Any], npt.NDArray[np.float64]]:
     def decoded(value: Any) -> npt.NDArray[np.float64]:
         is_bytes = isinstance(value, dict) and set(value) == {"base64"}
         if decode is None or not (isinstance(value, str) or is_bytes):
-            raise ValueError(f"is {type(value).__name__}, not a list of numbers")
+            raise ValueError(f"is {kind_of(value)}, not a list of numbers{_way_to_read(value)}")
         data = contents(value)
         return decode(b"" if data is None else data)
 
     return decoded
+
+
+def _way_to_read(value: Any) -> str:
+    """The option that reads a text which is a vector; "" where it does not look like one."""
+    encoding = recognised([value]).encoding if isinstance(value, str) and value.strip() else ""
+    return f"; --vector-encoding {encoding} reads it" if encoding else ""
 
 
 def checked_text(value: str | None) -> None:

@@ -21,6 +21,8 @@ _SMALL = 1e-3
 """Real vectors of float16 that are read as float32 have about such numbers, or smaller ones."""
 _FEWEST = 2
 """A single number without brackets is a number and no vector."""
+_ENOUGH = 8
+"""So many numbers of a usual size are none by chance."""
 _BYTES = ("f32le", "f32be", "f16le", "f64le")
 _SHOWN = 40
 _FORMATS = (
@@ -61,21 +63,35 @@ def recognised(values: Sequence[str | bytes]) -> Guess:
     problem = _text_problem(texts)
     if not problem:
         return Guess(TEXT, described(TEXT, texts[0]))
-    written = _from_text(texts)
-    found = None if written is None else _of_bytes(written)
+    read = [_of_base64(text) for text in texts]
+    written = [one for one in read if one is not None]
+    found = _of_bytes(written) if len(written) == len(read) else None
     if found is not None and found.encoding:
         is_hex = texts[0].lstrip().startswith(HEX)
         return Guess(BASE64, "hexadecimal digits of float32" if is_hex else WORDS[BASE64])
     if isinstance(values[0], bytes):
         return _of_bytes(texts)
-    return found if found is not None and "--vector-encoding" in found.words else Guess("", problem)
+    odd = _odd_base64(texts, read)
+    return found if found is not None and "--vector-encoding" in found.words and not odd else Guess("", odd or problem)
 
 
-def _from_text(texts: Sequence[bytes]) -> list[bytes] | None:
+def _of_base64(text: bytes) -> bytes | None:
     try:
-        return [bytes_of_text(text) for text in texts]
+        return bytes_of_text(text)
     except ValueError:
         return None
+
+
+def _odd_base64(texts: Sequence[bytes], read: Sequence[bytes | None]) -> str:
+    """The words on the first text that is no base64 of float32, where others plainly are; else ""."""
+    dtype = DTYPES[BASE64]
+    is_whole = [bool(one) and len(one or b"") % dtype.itemsize == 0 for one in read]
+    whole = [one for one, is_one in zip(read, is_whole, strict=True) if is_one and one is not None]
+    is_clear = 2 * len(whole) > len(texts) or sum(map(len, whole)) >= _ENOUGH * dtype.itemsize
+    if all(is_whole) or not whole or not is_clear or not _suits(whole, dtype):
+        return ""
+    why = confirmed([texts[is_whole.index(False)].decode(errors="replace")], BASE64).words
+    return f"{why} Others are base64 of float32: --vector-encoding base64 rejects those that are not."
 
 
 def confirmed(values: Sequence[str | bytes], encoding: str) -> Guess:
