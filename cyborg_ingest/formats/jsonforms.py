@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.records import TooLarge, parse_object
 from cyborg_ingest.model import Within
+from cyborg_ingest.rows.looks import SHORTEST
+from cyborg_ingest.rows.roles import VECTOR
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ class Node:
     `sign` is what it begins with, at byte `place`. Of an array `count` is how many elements it has, `kinds` what the
     first of them begin with, `texts` what these are where they are text. `value` is a number, a truth
     value, a text or how it begins; of an array its first element where that is not long. `holds_vectors`: the value is
-    a list of numbers, or has one in it; of an array of objects, its rows have.
+    a list of numbers, or has one in it; of an array of objects, its rows have. `has_embedding`: one of these lists is a
+    vector by its name or its length.
     """
 
     path: tuple[str, ...]
@@ -55,6 +58,7 @@ class Node:
     value: Any = None
     is_numbers: bool = False
     holds_vectors: bool = False
+    has_embedding: bool = False
     is_keyed: bool = False
     is_cut: bool = False
 
@@ -102,6 +106,8 @@ class Survey:
         self._text = text
         self._records = records
         self.root = Node((), b"", 0)
+        self._open: list[Node] = []
+        """The objects that the next value is in, the outer ones first."""
         self.is_whole = True
 
     def run(self) -> Survey:
@@ -131,7 +137,7 @@ class Survey:
             node.value = _loaded(found) if len(found) <= _KEPT else found[1:_KEPT].decode(errors="replace")
 
     def _array(self, node: Node) -> None:
-        text = self._text
+        text, least = self._text, self._longest_beside(node)
         text.passes(b"[")
         is_open = not text.passes(b"]")
         while is_open:
@@ -140,13 +146,20 @@ class Survey:
             if node.count < _SAMPLED:
                 self._sample(node, sign, found)
             node.count += 1
-            self._end_if_enough(node, has_rows=b"{" in node.kinds and node.holds_vectors)
+            self._end_if_enough(node, least, has_rows=b"{" in node.kinds and node.has_embedding)
             is_open = text.passes(b",")
             if not is_open and not text.passes(b"]"):
                 raise text.broken(f"element {node.count - 1:,} of {node.name} is followed by neither a comma nor ]")
+        node.has_embedding = node.has_embedding and not (node.is_numbers and node.count < SHORTEST)
 
-    def _end_if_enough(self, node: Node, *, has_rows: bool) -> None:
-        is_wanted = has_rows if self._records is None else node.name == self._records
+    def _longest_beside(self, node: Node) -> int:
+        """How many values the longest has of those beside it that would be columns if it were one."""
+        beside = self._open[-1].members if self._open else []
+        return max((one.count for one in beside if one is not node and one.sign == node.sign), default=0)
+
+    def _end_if_enough(self, node: Node, least: int, *, has_rows: bool) -> None:
+        """Stop where an array or object is what was looked for, and no column of metadata: it has more than `least`."""
+        is_wanted = has_rows and node.count > least if self._records is None else node.name == self._records
         if is_wanted and self._text.place > LOOK_BYTES:
             raise EnoughError
 
@@ -159,9 +172,11 @@ class Survey:
             node.texts.append(value)
         node.is_numbers = node.is_numbers or _is_number(value)
         node.holds_vectors = node.holds_vectors or holds_vectors(value)
+        node.has_embedding = node.has_embedding or isinstance(value, float) or has_embedding(value)
 
     def _object(self, node: Node, depth: int) -> None:
-        text = self._text
+        text, least = self._text, self._longest_beside(node)
+        self._open.append(node)
         text.passes(b"{")
         seen: set[str] = set()
         is_open = not text.passes(b"}")
@@ -170,12 +185,13 @@ class Survey:
             node.count += 1
             if node.is_keyed or node.is_cut:
                 text.value()
-                self._end_if_enough(node, has_rows=node.is_keyed)
+                self._end_if_enough(node, least, has_rows=node.is_keyed and node.has_embedding)
             else:
                 self._member(node, name, seen, depth)
             is_open = text.passes(b",")
             if not is_open and not text.passes(b"}"):
                 raise text.broken(f"member {name!r} of {node.name} is followed by neither a comma nor }}")
+        self._open.pop()
         node.holds_vectors = any(one.is_numbers or (one.holds_vectors and one.sign == b"{") for one in node.members)
 
     def _member(self, node: Node, name: str, seen: set[str], depth: int) -> None:
@@ -185,6 +201,8 @@ class Survey:
         child = Node((*node.path, name), b"", 0)
         node.members.append(child)
         self.value(child, depth + 1)
+        is_vector = _is_vector(name) and (child.is_numbers or child.holds_vectors)
+        node.has_embedding = node.has_embedding or child.has_embedding or is_vector
         node.is_keyed = len(seen) == _ROWS_BY_NAME and all(map(is_row, node.members))
         node.is_cut = len(seen) >= _MOST_MEMBERS
 
@@ -209,6 +227,23 @@ def holds_vectors(value: Any, depth: int = _DEEPEST) -> bool:
     if isinstance(value, list) and value:
         return _is_number(value[0]) or (depth > 0 and holds_vectors(value[0], depth - 1))
     return False
+
+
+def has_embedding(value: Any, depth: int = _DEEPEST) -> bool:
+    """Whether one of these lists is a vector by its name, or is as long as vectors are and has fractions."""
+    if isinstance(value, dict) and depth:
+        return any(
+            (_is_vector(name) and holds_vectors(one)) or has_embedding(one, depth - 1) for name, one in value.items()
+        )
+    if isinstance(value, list) and value and not _is_number(value[0]):
+        return depth > 0 and has_embedding(value[0], depth - 1)
+    return (
+        isinstance(value, list) and len(value) >= SHORTEST and any(isinstance(one, float) for one in value[:_SAMPLED])
+    )
+
+
+def _is_vector(name: str) -> bool:
+    return name.lower() in VECTOR.names
 
 
 def is_row(node: Node) -> bool:
