@@ -12,6 +12,7 @@ import numpy as np
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, Unmapped, UsageError
 from cyborg_ingest.formats import READERS
+from cyborg_ingest.formats.bare import stem
 from cyborg_ingest.formats.base import Sidecars, Typing
 from cyborg_ingest.formats.cells import parse_dialect
 from cyborg_ingest.formats.jsonsample import schema_of
@@ -70,7 +71,9 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
     with places_of.unchanged(seen):
         layouts, empty = _layouts(found, sidecars)
         likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
-        mapped, bare = _sources(likely, lambda uri: Shape(folders[uri], template, condition), choice, seen, sidecars)
+        mapped, bare = _sources(
+            likely, lambda uri: Shape(folders[uri], template, condition, stem(uri)), choice, seen, sidecars
+        )
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
         _check_prefix(mapped, sidecars)
         check_made_ids(mapped, sidecars.id_prefix)

@@ -82,6 +82,8 @@ class Shape:
     """Hive's columns of this file, by name."""
     template: Template | None = None
     filter: Filter | None = None
+    file: str = ""
+    """What `{file}` stands for in an id: the file's name without its suffixes."""
 
     def apply(self, chunk: Chunk) -> Chunk:
         """The chunk with every column that its mapping names, its ids, and which of its rows are chosen."""
@@ -92,7 +94,7 @@ class Shape:
                 batch = batch.append_column(name, self._column(batch, name))
         shaped = replace(chunk, batch=batch)
         if self.template is not None:
-            shaped = self.template.applied(shaped, self._looked_at(shaped, shaped.columns.id_parts))
+            shaped = self.template.applied(shaped, self._looked_at(shaped, shaped.columns.id_parts), self.file)
         return shaped if self.filter is None else self._chosen(shaped, self.filter)
 
     def _looked_at(self, chunk: Chunk, names: Iterable[tuple[str, str]]) -> dict[str, pa.Array]:

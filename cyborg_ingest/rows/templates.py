@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow.types as pt
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.formats.bare import stem
 from cyborg_ingest.model import Fault, Reason, free_name
 from cyborg_ingest.rows import columns
 from cyborg_ingest.rows.arrays import text_array
@@ -45,8 +44,11 @@ class Template:
         """The columns that it names, and `file` and `row`."""
         return tuple(dict.fromkeys(name for _, name in self.pieces if name is not None))
 
-    def applied(self, chunk: Chunk, parts: Mapping[str, pa.Array]) -> Chunk:
-        """The chunk with ids; a row that lacks a part of its id has a fault. `parts` are columns by their names."""
+    def applied(self, chunk: Chunk, parts: Mapping[str, pa.Array], file: str) -> Chunk:
+        """The chunk with ids; a row that lacks a part of its id has a fault.
+
+        `parts` are columns by their names, and `file` is what `{file}` stands for.
+        """
         count, faults = len(chunk.batch), columns.Faults()
         texts: list[list[str]] = []
         for before, name in self.pieces:
@@ -56,7 +58,7 @@ class Template:
             if name in parts:
                 texts.append(_texts(parts[name], name, faults))
             elif name == FILE:
-                texts.append([stem(chunk.part.uri)] * count)
+                texts.append([file] * count)
             else:
                 texts.append([str(row) for row in range(chunk.first_row, chunk.first_row + count)])
         made = [None if place in faults else "".join(row) for place, row in enumerate(zip(*texts, strict=True))]
