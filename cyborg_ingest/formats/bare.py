@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -284,16 +283,7 @@ def _on_keys(uri: str, sidecars: Sidecars, opened: list[Sidecar], rows: int) -> 
 
 def id_prefix(uri: str, sidecars: Sidecars) -> str:
     """What stands before a row number in an id."""
-    return sidecars.id_prefix.replace("{file}", stem(uri))
-
-
-def stem(uri: str) -> str:
-    """A file's name without its suffixes of compression and format."""
-    name = Path(uri).name if uri != sources.STDIN else "stdin"
-    path = Path(name)
-    if path.suffix.lower() in sources.COMPRESSED:
-        path = Path(path.stem)
-    return path.stem
+    return sidecars.id_prefix.replace("{file}", sources.stem(uri))
 
 
 def behind_rows(rows: int) -> str:

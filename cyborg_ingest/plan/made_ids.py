@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.formats.bare import stem
 from cyborg_ingest.rows.templates import FILE, ROW
+from cyborg_ingest.sources import stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

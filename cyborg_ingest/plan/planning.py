@@ -12,7 +12,6 @@ import numpy as np
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, Unmapped, UsageError
 from cyborg_ingest.formats import READERS
-from cyborg_ingest.formats.bare import stem
 from cyborg_ingest.formats.base import Sidecars, Typing
 from cyborg_ingest.formats.cells import parse_dialect
 from cyborg_ingest.formats.jsonsample import schema_of
@@ -33,7 +32,7 @@ from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of, field_of
 from cyborg_ingest.rows.shaping import Shape, folder_columns, parse_constants, parse_renames
 from cyborg_ingest.rows.templates import parse_template
 from cyborg_ingest.settings.declaring import given
-from cyborg_ingest.sources import LeftOut, Why, summarised
+from cyborg_ingest.sources import LeftOut, Why, stem, summarised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -31,6 +31,7 @@ from cyborg_ingest.sources.catalogues import check_named
 from cyborg_ingest.sources.lists import listed
 from cyborg_ingest.sources.local import LocalStore, local_path
 from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
+from cyborg_ingest.sources.names import STDIN, stem
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.sources.versions import TICK_SECONDS, Seen, what_became
 
@@ -74,6 +75,7 @@ __all__ = [
     "opened",
     "prove",
     "size",
+    "stem",
     "streamed",
     "summarised",
     "typed",
@@ -82,7 +84,6 @@ __all__ = [
 
 _Found = TypeVar("_Found")
 
-STDIN = "-"
 _LIST = "@"
 COMPRESSED = compression.SUFFIXES
 _OBJECT_STORES = {"s3", "gs", "gcs", "abfs", "abfss"}

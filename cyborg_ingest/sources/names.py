@@ -1,0 +1,18 @@
+"""What a source's name says without a look at its bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyborg_ingest.sources.compression import SUFFIXES
+
+STDIN = "-"
+
+
+def stem(uri: str) -> str:
+    """A file's name without its suffixes of compression and format."""
+    name = Path(uri).name if uri != STDIN else "stdin"
+    path = Path(name)
+    if path.suffix.lower() in SUFFIXES:
+        path = Path(path.stem)
+    return path.stem
