@@ -200,7 +200,7 @@ def _source_facts(plan: Plan, pieces: Sequence[Plan], looked_at: Mapping[str, in
 
 def _is_read_to_its_end(piece: Plan, rows: int) -> bool:
     chosen = piece.selection
-    is_whole = not chosen.skip and chosen.sample is None and all(one.shape.filter is None for one in piece.sources)
+    is_whole = not chosen.skip and chosen.sample is None and all(one.shaping.filter is None for one in piece.sources)
     return is_whole and (chosen.limit is None or rows < chosen.limit)
 
 
@@ -215,7 +215,7 @@ def _total(plan: Plan, facts: Sequence[SourceFacts]) -> tuple[int | None, bool]:
     if plan.rows is not None:
         return plan.rows, True
     is_exact = all(one.rows is not None for one in facts)
-    is_exact = is_exact and all(one.shape.filter is None for one in plan.sources) and not plan.selection.skip
+    is_exact = is_exact and all(one.shaping.filter is None for one in plan.sources) and not plan.selection.skip
     total, limit = sum(one.rows_estimate for one in facts), plan.selection.limit
     if limit is not None and total >= limit:
         return limit, is_exact
@@ -257,8 +257,8 @@ def _roles(source: Source) -> dict[str, list[str]]:
     if words := encoding_words(schema, columns):
         found["vector"] = [f"{columns.vector}: {words}"]
     found["metadata"] += [f"{name} (constant)" for name, _ in columns.constants]
-    if source.shape.template is not None:
-        found["id"] = [source.shape.template.text]
+    if source.shaping.template is not None:
+        found["id"] = [source.shaping.template.text]
     return found
 
 

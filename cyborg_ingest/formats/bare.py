@@ -36,8 +36,8 @@ _KEYS = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """How the vectors lie in a file.
+class Matrix:
+    """The vectors of a file, as its header describes them: a matrix of shape (rows, dimension).
 
     `rows` is None where only the end of the file tells; `kind` is the type of a number in native byte order;
     `row_bytes` are what one row takes. `read` gives rows [start, stop) as an array of shape (n, dimension): it is
@@ -62,7 +62,7 @@ class BareReader(ReadsOn):
         """See `base.Reader`."""
         raise NotImplementedError
 
-    def shape(self, uri: str, file: io.BufferedReader, size: int | None) -> Shape:
+    def matrix(self, uri: str, file: io.BufferedReader, size: int | None) -> Matrix:
         """Read the header; `size` is the file's, None if nobody knows. Raises FormatError."""
         raise NotImplementedError
 
@@ -71,29 +71,29 @@ class BareReader(ReadsOn):
         is_seekable = sources.is_seekable(uri)
         size = sources.size(uri)
         with sources.reading(uri), sources.streamed(uri) as file:
-            shape = self.shape(uri, file, size if is_seekable else None)
-        checked_dimension(uri, shape.dimension)
+            matrix = self.matrix(uri, file, size if is_seekable else None)
+        checked_dimension(uri, matrix.dimension)
         with open_sidecars(sidecars) as opened, open_ids_beside(sidecars) as own_ids:
-            for sidecar in opened if shape.rows is not None else ():
-                check_rows(sidecar, uri, shape.rows or 0)
-            check_first(own_ids, _ids_in(opened), shape.rows or 0)
-            notes = tuple(_on_keys(uri, sidecars, opened, shape.rows or 0))
+            for sidecar in opened if matrix.rows is not None else ():
+                check_rows(sidecar, uri, matrix.rows or 0)
+            check_first(own_ids, _ids_in(opened), matrix.rows or 0)
+            notes = tuple(_on_keys(uri, sidecars, opened, matrix.rows or 0))
             fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
         is_numbered = "id" not in fields
         if is_numbered:
             fields["id"] = pa.field("id", pa.string(), metadata={ORIGIN: f"{id_prefix(uri, sidecars)}row number"})
-        fields["vector"] = pa.field("vector", pa.list_(pa.from_numpy_dtype(shape.kind), shape.dimension))
-        if shape.rows is None:
+        fields["vector"] = pa.field("vector", pa.list_(pa.from_numpy_dtype(matrix.kind), matrix.dimension))
+        if matrix.rows is None:
             parts: tuple[Part, ...] = (Part(uri, self.name, 0, 0, 0, None, 0, size),)
         else:
-            parts = row_parts(uri, self.name, shape.rows, shape.row_bytes, is_seekable=is_seekable)
-        estimate = size // shape.row_bytes if shape.rows is None else shape.rows
+            parts = row_parts(uri, self.name, matrix.rows, matrix.row_bytes, is_seekable=is_seekable)
+        estimate = size // matrix.row_bytes if matrix.rows is None else matrix.rows
         return Layout(
             uri,
             self.name,
             pa.schema(list(fields.values())),
             parts,
-            shape.rows,
+            matrix.rows,
             estimate,
             size,
             is_seekable,
@@ -122,7 +122,7 @@ class BareReader(ReadsOn):
             open_sidecars(sidecars) as beside,
             open_ids_beside(sidecars) as own_ids,
         ):
-            yield _Opened(file, self.shape(uri, file, size), is_seekable, beside, own_ids)
+            yield _Opened(file, self.matrix(uri, file, size), is_seekable, beside, own_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class _Opened:
     """A file whose header was read, and those beside it; `own_ids` are to be those of `--ids`."""
 
     file: io.BufferedReader
-    shape: Shape
+    matrix: Matrix
     is_seekable: bool
     beside: list[Sidecar]
     own_ids: list[IdsBeside]
@@ -139,16 +139,16 @@ class _Opened:
 def _chunks(
     found: _Opened, part: Part, columns: ColumnMap, sidecars: Sidecars, rows: int, start: int
 ) -> Iterator[Chunk]:
-    shape = found.shape
+    matrix = found.matrix
     first, stop = part.start + start, part.start
-    for row, numbers in _rows(found.file, shape, part, rows, start, is_seekable=found.is_seekable):
+    for row, numbers in _rows(found.file, matrix, part, rows, start, is_seekable=found.is_seekable):
         stop = row + len(numbers)
         if stop <= first:
             continue
         numbers, row = numbers[max(0, first - row) :], max(first, row)  # noqa: PLW2901 - what is left of it
         pieces = _with_beside(part, columns, sidecars, found, row, numbers)
         yield from bounded(pieces, sidecars.max_row_bytes)
-    if shape.rows is None:  # only now its rows are known
+    if matrix.rows is None:  # only now its rows are known
         for sidecar in found.beside:
             _check_end(sidecar, part.uri, stop)
 
@@ -161,20 +161,20 @@ def _check_end(sidecar: Sidecar, uri: str, rows: int) -> None:
 
 
 def _rows(
-    file: io.BufferedReader, shape: Shape, part: Part, rows: int, start: int, *, is_seekable: bool
+    file: io.BufferedReader, matrix: Matrix, part: Part, rows: int, start: int, *, is_seekable: bool
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Pieces of the Part, from row `start` of it on where the file can be read from there, else from its first."""
     row = part.start + (start if is_seekable else 0)
-    while shape.rows is None or row < part.stop:
-        stop = row + rows if shape.rows is None else min(part.stop, row + rows)
-        numbers = shape.read(file, row, stop, is_seekable)
+    while matrix.rows is None or row < part.stop:
+        stop = row + rows if matrix.rows is None else min(part.stop, row + rows)
+        numbers = matrix.read(file, row, stop, is_seekable)
         if row + len(numbers) == part.stop and not is_seekable and file.read(1):  # before the last are acknowledged
             raise SourceError(f"{part.uri}: {behind_rows(part.stop)}")
         if len(numbers):
             yield row, numbers
         row += len(numbers)
         if row < stop:
-            if shape.rows is None:
+            if matrix.rows is None:
                 return
             raise SourceError(f"{part.uri}: it breaks off at row {row:,}. It was cut short; copy it again.")
 
@@ -182,7 +182,7 @@ def _rows(
 def rows_behind(
     uri: str, data: int, row_bytes: int, decode: Callable[[npt.NDArray[np.uint8], int], npt.NDArray[Any]]
 ) -> Callable[[io.BufferedReader, int, int, bool], npt.NDArray[Any]]:
-    """`Shape.read` for rows that follow on each other from byte `data` on.
+    """`Matrix.read` for rows that follow on each other from byte `data` on.
 
     `decode` makes an array of shape (n, dimension) of one of shape (n, row_bytes), given the number of its first row.
     """
@@ -221,7 +221,7 @@ def _with_beside(
     numbers: npt.NDArray[Any],
 ) -> Iterator[Chunk]:
     """Vectors, of which the first is that of a row, with what goes with them: so many at once as all files allow."""
-    begin, end, size = row, row + len(numbers), opened.shape.row_bytes
+    begin, end, size = row, row + len(numbers), opened.matrix.row_bytes
     while begin < end:
         stop = end
         for sidecar in (*opened.beside, *(one.sidecar for one in opened.own_ids)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats.bare import BareReader, Shape, cut_short, rows_behind
+from cyborg_ingest.formats.bare import BareReader, Matrix, cut_short, rows_behind
 from cyborg_ingest.formats.base import checked_dimension
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class BinReader(BareReader):
         """See `base.Reader`."""
         return False
 
-    def shape(self, uri: str, file: io.BufferedReader, size: int | None) -> Shape:
+    def matrix(self, uri: str, file: io.BufferedReader, size: int | None) -> Matrix:
         """See `bare.BareReader`."""
         head = file.read(_HEADER)
         if len(head) < _HEADER:
@@ -50,4 +50,4 @@ class BinReader(BareReader):
         def decode(data: npt.NDArray[np.uint8], _start: int) -> npt.NDArray[Any]:
             return data.view(self._kind).astype(kind, copy=False)
 
-        return Shape(rows, dimension, kind, row_bytes, rows_behind(uri, _HEADER, row_bytes, decode))
+        return Matrix(rows, dimension, kind, row_bytes, rows_behind(uri, _HEADER, row_bytes, decode))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats.bare import BareReader, Shape, behind_rows, cut_short, rows_behind
+from cyborg_ingest.formats.bare import BareReader, Matrix, behind_rows, cut_short, rows_behind
 from cyborg_ingest.formats.npyfile import MAGIC, Header, read_at, read_header
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class NpyReader(BareReader):
         """See `base.Reader`."""
         return head.startswith(MAGIC)
 
-    def shape(self, uri: str, file: io.BufferedReader, size: int | None) -> Shape:
+    def matrix(self, uri: str, file: io.BufferedReader, size: int | None) -> Matrix:
         """See `bare.BareReader`."""
         header = read_header(uri, file)
         rows, dimension = _checked_shape(uri, header)
@@ -44,7 +44,7 @@ class NpyReader(BareReader):
             return data.view(header.dtype).astype(kind, copy=False)
 
         if not header.fortran or 1 in header.shape:
-            return Shape(rows, dimension, kind, row_bytes, rows_behind(uri, header.data, row_bytes, decode))
+            return Matrix(rows, dimension, kind, row_bytes, rows_behind(uri, header.data, row_bytes, decode))
         if size is None:
             raise FormatError(
                 f"{uri}: its array is stored column by column, which cannot be read as a stream. Decompress it into a "
@@ -54,7 +54,7 @@ class NpyReader(BareReader):
         def read(file: io.BufferedReader, start: int, stop: int, _is_seekable: bool) -> npt.NDArray[Any]:
             return _read_columns(uri, file, header, start, stop).astype(kind, copy=False)
 
-        return Shape(rows, dimension, kind, row_bytes, read)
+        return Matrix(rows, dimension, kind, row_bytes, read)
 
 
 def _checked_shape(uri: str, header: Header) -> tuple[int, int]:

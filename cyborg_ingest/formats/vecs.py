@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import FormatError, SourceError
-from cyborg_ingest.formats.bare import BareReader, Shape, rows_behind
+from cyborg_ingest.formats.bare import BareReader, Matrix, rows_behind
 from cyborg_ingest.formats.base import checked_dimension
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class VecsReader(BareReader):
         """See `base.Reader`."""
         return False
 
-    def shape(self, uri: str, file: io.BufferedReader, size: int | None) -> Shape:
+    def matrix(self, uri: str, file: io.BufferedReader, size: int | None) -> Matrix:
         """See `bare.BareReader`."""
         head = file.peek(_PREFIX)[:_PREFIX]
         if len(head) < _PREFIX:
@@ -56,4 +56,4 @@ class VecsReader(BareReader):
 
         rows = None if size is None else size // row_bytes
         kind = self._kind.newbyteorder("=")
-        return Shape(rows, dimension, kind, row_bytes, rows_behind(uri, 0, row_bytes, decode))
+        return Matrix(rows, dimension, kind, row_bytes, rows_behind(uri, 0, row_bytes, decode))

@@ -156,7 +156,7 @@ class _Load:
 
     def _refuse_nothing(self, plan: Plan) -> None:
         """Of a stream it is known at its end alone that there was no row in it."""
-        chooses = plan.selection.skip or any(one.shape.filter is not None for one in plan.sources)
+        chooses = plan.selection.skip or any(one.shaping.filter is not None for one in plan.sources)
         if not chooses and not self.run.tally.asked and not self.settings.allow_empty:
             raise EmptySourceError("No source had a row. If that may be, say so with --allow-empty.")
 

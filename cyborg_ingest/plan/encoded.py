@@ -31,7 +31,7 @@ from cyborg_ingest.rows.mapping import AUTO, MIXED, field_of
 from cyborg_ingest.rows.paths import head, steps
 from cyborg_ingest.rows.recognition import Guess, confirmed, recognised
 from cyborg_ingest.rows.roles import VECTOR
-from cyborg_ingest.rows.shaping import Shape
+from cyborg_ingest.rows.shaping import Shaping
 from cyborg_ingest.rows.sparkvectors import SPARK, is_spark_vector
 from cyborg_ingest.rows.typed import plain
 
@@ -146,7 +146,7 @@ def _sampled(layout: Layout, alone: ColumnMap, sidecars: Sidecars) -> Iterator[C
     reader, most = READERS[layout.format], _SAMPLED if places_of.is_read_once(layout.uri) else _MOST_ROWS
     for part in layout.parts:
         for chunk in reader.read(part, alone, sidecars, rows=_SAMPLED):
-            yield Shape().apply(chunk)
+            yield Shaping().apply(chunk)
             seen += len(chunk.batch)
             if seen >= most:
                 return

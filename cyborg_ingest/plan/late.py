@@ -91,7 +91,7 @@ def missing(plan: Plan, seen: Iterable[tuple[str, str]], *, is_whole: bool, rows
     `seen` are believed fields that rows had, each with its file; `is_whole`: all rows were read. `rows` is how many
     were asked for.
     """
-    conditions = {source.shape.filter.text for source in plan.sources if source.shape.filter is not None}
+    conditions = {source.shaping.filter.text for source in plan.sources if source.shaping.filter is not None}
     if conditions and not rows:
         yield f"No row meets --where {' '.join(conditions)!r}: nothing is loaded."
     named = {name for source in plan.sources for name in source.columns.believed}

@@ -56,7 +56,7 @@ def _meet(shorter: _Made, digits: str) -> bool:
 
 
 def _made(source: Source, id_prefix: str) -> Iterator[_Made]:
-    uri, rows, template = source.layout.uri, source.layout.rows, source.shape.template
+    uri, rows, template = source.layout.uri, source.layout.rows, source.shaping.template
     if template is None:
         if source.is_numbered:
             yield _Made(uri, id_prefix.replace("{file}", stem(uri)), "", rows)
@@ -88,8 +88,8 @@ def _texts(source: Source, template: Template) -> list[str | None]:
         found.append(before)
         if name in own:
             found.append(stem(source.layout.uri) if name == FILE else "\0")
-        elif name is not None and name in source.shape.folders:
-            found.append(str(source.shape.folders[name]))
+        elif name is not None and name in source.shaping.folders:
+            found.append(str(source.shaping.folders[name]))
         elif name is not None:
             found.append(None)
     return found
@@ -100,7 +100,7 @@ def _source(found: Sequence[Source], made: _Made) -> Source:
 
 
 def _same(first: Source, second: Source, id_prefix: str) -> str:
-    template = second.shape.template
+    template = second.shaping.template
     if "{file}" not in id_prefix and not (template is not None and FILE in template.fields):
         return (
             "Several files without ids would share their row numbers as ids. Give --id-prefix with {file} in it, as in "
@@ -119,6 +119,6 @@ def _same(first: Source, second: Source, id_prefix: str) -> str:
 
 def _telling_apart(first: Source, second: Source) -> Iterator[str]:
     """The folders like year=2024/ of two files that are not the same, by their names."""
-    for name, value in first.shape.folders.items():
-        if name in second.shape.folders and value != second.shape.folders[name] and not set(name) & set("{}"):
+    for name, value in first.shaping.folders.items():
+        if name in second.shaping.folders and value != second.shaping.folders[name] and not set(name) & set("{}"):
             yield name

@@ -28,17 +28,19 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import ColumnMap, Part
     from cyborg_ingest.plan.encoded import Encodings
     from cyborg_ingest.rows.mapping import ColumnChoice
-    from cyborg_ingest.rows.shaping import Shape
+    from cyborg_ingest.rows.shaping import Shaping
 
 
-def map_source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sidecars, encodings: Encodings) -> Source:
+def map_source(
+    layout: Layout, shaping: Shaping, choice: ColumnChoice, sidecars: Sidecars, encodings: Encodings
+) -> Source:
     """One source, mapped. Raises MappingError, which names it."""
     try:
-        layout, columns = _resolved(_with_folders(layout, shape.folders), choice, sidecars, encodings)
-        if shape.filter is not None:
-            shape.filter.check(layout.uri, partial(type_of, layout))
-        _refuse_roles_of_folders(layout.uri, columns, shape.folders)
-        return Source(layout, _as_constants(layout, columns, shape.folders), shape, _relevant(layout, shape))
+        layout, columns = _resolved(_with_folders(layout, shaping.folders), choice, sidecars, encodings)
+        if shaping.filter is not None:
+            shaping.filter.check(layout.uri, partial(type_of, layout))
+        _refuse_roles_of_folders(layout.uri, columns, shaping.folders)
+        return Source(layout, _as_constants(layout, columns, shaping.folders), shaping, _relevant(layout, shaping))
     except MappingError as error:
         error.uri = layout.uri
         raise
@@ -47,7 +49,7 @@ def map_source(layout: Layout, shape: Shape, choice: ColumnChoice, sidecars: Sid
 def recut(source: Source, parts: tuple[Part, ...]) -> Source:
     """The source, in other Parts."""
     layout = replace(source.layout, parts=parts)
-    return replace(source, layout=layout, relevant=_relevant(layout, source.shape))
+    return replace(source, layout=layout, relevant=_relevant(layout, source.shaping))
 
 
 def _with_folders(layout: Layout, folders: Mapping[str, Any]) -> Layout:
@@ -139,9 +141,9 @@ def _as_constants(layout: Layout, columns: ColumnMap, folders: Mapping[str, Any]
     )
 
 
-def _relevant(layout: Layout, shape: Shape) -> frozenset[int] | None:
+def _relevant(layout: Layout, shaping: Shaping) -> frozenset[int] | None:
     """The Parts that the filter leaves, where the format's own statistics can tell; None: all."""
     reader = READERS[layout.format]
-    if shape.filter is None or not isinstance(reader, Pruning) or shape.folders.keys() & set(shape.filter.fields):
+    if shaping.filter is None or not isinstance(reader, Pruning) or shaping.folders.keys() & set(shaping.filter.fields):
         return None
-    return reader.relevant(layout, shape.filter.may_match)
+    return reader.relevant(layout, shaping.filter.may_match)

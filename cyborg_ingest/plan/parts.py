@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan.done import Done
     from cyborg_ingest.plan.selection import Wanted
     from cyborg_ingest.rows.batches import Cutting
-    from cyborg_ingest.rows.shaping import Shape
+    from cyborg_ingest.rows.shaping import Shaping
     from cyborg_ingest.sources import Seen
     from cyborg_ingest.stop import Stop
 
@@ -44,7 +44,7 @@ class PartTask:
 
     part: Part
     columns: ColumnMap
-    shape: Shape
+    shaping: Shaping
     sidecars: Sidecars
     seen: tuple[Seen, ...]
     done: Done
@@ -119,7 +119,7 @@ def cut_part(task: PartTask, stop: Stop | None = None, kept: Kept | None = None)
 
 def _to_read(task: PartTask, chunk: Chunk) -> Iterator[tuple[Chunk, bool]]:
     """The pieces of a chunk that are missing, or (True) held, as the mapping has them."""
-    shaped = task.wanted.applied(with_one_vector(task.shape.apply(chunk)))
+    shaped = task.wanted.applied(with_one_vector(task.shaping.apply(chunk)))
     for begin, stop, is_held in task.done.to_read(chunk.start, chunk.start + len(chunk.batch)):
         places.prove(task.part.uri, task.done.bytes_before(begin))
         yield shaped.rows(begin - chunk.start, stop - chunk.start), is_held

@@ -29,7 +29,7 @@ from cyborg_ingest.plan.selection import Selection
 from cyborg_ingest.rows import mapping
 from cyborg_ingest.rows.columns import are_text
 from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of, field_of
-from cyborg_ingest.rows.shaping import Shape, folder_columns, parse_constants, parse_renames
+from cyborg_ingest.rows.shaping import Shaping, folder_columns, parse_constants, parse_renames
 from cyborg_ingest.rows.templates import parse_template
 from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.sources import LeftOut, Why, stem, summarised
@@ -71,7 +71,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
         layouts, empty = _layouts(found, sidecars)
         likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
         mapped, bare = _sources(
-            likely, lambda uri: Shape(folders[uri], template, condition, stem(uri)), choice, seen, sidecars
+            likely, lambda uri: Shaping(folders[uri], template, condition, stem(uri)), choice, seen, sidecars
         )
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
         _check_prefix(mapped, sidecars)
@@ -198,7 +198,7 @@ def _is_blank(uri: str) -> bool:
 
 def _sources(
     layouts: Iterable[Layout],
-    shape_of: Callable[[str], Shape],
+    shaping_of: Callable[[str], Shaping],
     choice: ColumnChoice,
     seen: list[Seen],
     sidecars: Sidecars,
@@ -208,7 +208,7 @@ def _sources(
     beside, encodings = [own[str(path)] for path in sidecars.files], Encodings(sidecars)
     found = tuple(
         _with_fingerprint(
-            map_source(layout, shape_of(layout.uri), choice, sidecars, encodings), own[layout.uri], *beside
+            map_source(layout, shaping_of(layout.uri), choice, sidecars, encodings), own[layout.uri], *beside
         )
         for layout in layouts
     )
@@ -286,7 +286,7 @@ def _look_at_ids(source: Source, sidecars: Sidecars) -> None:
     alone = ColumnMap(name, name)  # what else there is need not be decoded
     for part in source.layout.parts[:1]:
         for chunk in READERS[source.layout.format].read(part, alone, sidecars, rows=_COUNTED_ROWS):
-            check_ids(source, Shape().apply(chunk))
+            check_ids(source, Shaping().apply(chunk))
             return
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan.done import Done
     from cyborg_ingest.plan.selection import Selection
     from cyborg_ingest.rows.batches import Cutting
-    from cyborg_ingest.rows.shaping import Shape
+    from cyborg_ingest.rows.shaping import Shaping
     from cyborg_ingest.sources import NotRead, Seen
 
 
@@ -35,7 +35,7 @@ class Source:
 
     layout: Layout
     columns: ColumnMap
-    shape: Shape
+    shaping: Shaping
     relevant: frozenset[int] | None = None
     """The numbers of the Parts that may hold a row that is asked for; None: any of them."""
     seen: tuple[Seen, ...] = ()
@@ -86,7 +86,7 @@ class Plan:
     def expected(self) -> list[tuple[int | None, int]]:
         """For each source the rows that are asked for: exact or None, and an estimate."""
         skip, left = self.selection.skip, self.selection.limit
-        is_exact = self.selection.sample is None and all(source.shape.filter is None for source in self.sources)
+        is_exact = self.selection.sample is None and all(source.shaping.filter is None for source in self.sources)
         found: list[tuple[int | None, int]] = []
         for source in self.sources:
             estimate = source.layout.rows_estimate if source.layout.rows is None else source.layout.rows

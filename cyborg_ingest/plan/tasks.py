@@ -69,7 +69,7 @@ class Tasks:
             places.prove(part.uri, known.bytes_before(ENDLESS), discard=True)
             return None
         return PartTask(
-            replace(part, choice=selection.choice(self._place)), source.columns, source.shape, self._plan.sidecars,
+            replace(part, choice=selection.choice(self._place)), source.columns, source.shaping, self._plan.sidecars,
             source.seen, known, selection.of_part(self._place, total, self._left), self._rows, self._dimension,
             self._cutting,
         )  # fmt: skip
@@ -79,7 +79,7 @@ class Tasks:
         total, end, selection = _total(part, known), self._end, self._plan.selection
         taken = 0 if end is None else end.taken
         if is_read and end is None:
-            is_counted = total is not None and source.shape.filter is None
+            is_counted = total is not None and source.shaping.filter is None
             if (selection.is_by_place and total is None) or (self._left is not None and not is_counted):
                 self._waits_for = part
             elif self._left is not None:

@@ -58,7 +58,7 @@ def _choices(plan: Plan) -> Iterator[str]:
     for name, value in {"limit": chosen.limit, "skip": chosen.skip, "sample": sample}.items():
         if value:
             yield f"--{name} {value}"
-    for text in {source.shape.filter.text for source in plan.sources if source.shape.filter}:
+    for text in {source.shaping.filter.text for source in plan.sources if source.shaping.filter}:
         yield f"--where {text}"
 
 
@@ -76,7 +76,7 @@ def _roles(source: Source) -> dict[str, tuple[str, ...]]:
     more = ("...", f"{several[-1]} ({len(several)} columns)") if len(several) > _SHOWN_COLUMNS else ()
     constants = ", ".join(name for name, _ in columns.constants)
     return {
-        "id": origins(columns.id) if source.shape.template is None else (source.shape.template.text,),
+        "id": origins(columns.id) if source.shaping.template is None else (source.shaping.template.text,),
         "vector": encoded or origins(columns.vector, *several[:_SHOWN_COLUMNS]) + more,
         "metadata": origins(columns.metadata, *columns.metadata_columns)
         + ((f"constants ({constants})",) if constants else ()),

@@ -75,7 +75,7 @@ def folder_columns(found: Iterable[Found]) -> dict[str, dict[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Shaping:
     """What is done to a source's chunks before they are cut into batches."""
 
     folders: Mapping[str, Any] = field(default_factory=dict)
