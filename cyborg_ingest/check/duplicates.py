@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cyborg_ingest.check.places import RowPlace
 from cyborg_ingest.errors import SourceChangedError, SourceError
 
 if TYPE_CHECKING:
@@ -38,29 +39,12 @@ hash_of: Callable[[str], int] = hash
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A row of a file, counted from 0; its line from 1, where the format has lines."""
-
-    file: str
-    row: int
-    line: int | None
-
-    def __str__(self) -> str:
-        return f"{self.file}, " + (f"row {self.row}" if self.line is None else f"line {self.line}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {"file": self.file, "row": self.row, "line": self.line}
-
-
-@dataclass(frozen=True, slots=True)
 class Duplicate:
-    """An id, its first row, and one that has it again. `number`: the later row's place among all."""
+    """An id, its first row, and one that has it again."""
 
     id: str
-    first: Place
-    again: Place
-    number: int
+    first: RowPlace
+    again: RowPlace
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -154,25 +138,25 @@ def _compare(
     again: Look, looked: _Looked, candidates: npt.NDArray[np.int64], turn: tuple[int, int], found: _Compared
 ) -> None:
     """Compare one share of the ids in question, each with all that are equal to it."""
-    first: dict[str, Place] = {}
-    for number, identity, place in _in_question(again, looked, candidates, turn):
+    first: dict[str, RowPlace] = {}
+    for identity, place in _in_question(again, looked, candidates, turn):
         known = first.setdefault(identity, place)
         if known is not place:
             found.count += 1
-            found.examples.append(Duplicate(identity, known, place, number))
+            found.examples.append(Duplicate(identity, known, place))
             if len(found.examples) > 2 * _SHOWN:
                 _keep_first(found)
     _keep_first(found)
 
 
 def _keep_first(found: _Compared) -> None:
-    found.examples = sorted(found.examples, key=lambda one: one.number)[:_SHOWN]
+    found.examples = sorted(found.examples, key=lambda one: one.again.number)[:_SHOWN]
 
 
 def _in_question(
     again: Look, looked: _Looked, candidates: npt.NDArray[np.int64], turn: tuple[int, int]
-) -> Iterator[tuple[int, str, Place]]:
-    """Of the rows that were looked at, those whose hash is a candidate: number, id and place.
+) -> Iterator[tuple[str, RowPlace]]:
+    """Of the rows that were looked at, those whose hash is a candidate: id and place.
 
     Raises SourceError where these are not the rows of the first look.
     """
@@ -185,7 +169,7 @@ def _in_question(
         for offset in np.flatnonzero(candidates[slots] == hashes).tolist():
             identity = ids[offset]
             if zlib.crc32(identity.encode()) % turn[1] == turn[0]:
-                yield number + offset, identity, _place(batch, offset)
+                yield identity, _place(batch, offset, number + offset)
         number += len(ids)
         if number >= looked.rows:
             break
@@ -193,6 +177,6 @@ def _in_question(
         raise SourceError("The sources give other rows the second time.")
 
 
-def _place(batch: Batch, offset: int) -> Place:
+def _place(batch: Batch, offset: int, number: int) -> RowPlace:
     row = int(batch.rows[offset]) - batch.start + batch.first_row
-    return Place(batch.part.uri, row, None if batch.lines is None else int(batch.lines[offset]))
+    return RowPlace(batch.part.uri, row, None if batch.lines is None else int(batch.lines[offset]), number)

@@ -111,4 +111,4 @@ def _duplicate_ids(found: Duplicates) -> Finding:
         return Finding("duplicate_id", text, _SEVERAL_IDS, found.count)
     one = found.examples[0]
     text += f" The first is {shown_id(one.id)} in {one.again}, which {one.first} has too."
-    return Finding("duplicate_id", text, _SEVERAL_IDS, found.count, one.again.file, one.again.row, one.again.line)
+    return Finding("duplicate_id", text, _SEVERAL_IDS, found.count, one.again.uri, one.again.row, one.again.line)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.check.distinct import KEPT_TO_COMPARE, Distinct, hashes_of
+from cyborg_ingest.check.places import RowPlace
 from cyborg_ingest.check.precision import GUESSED_ROWS, Precision, rounding
 from cyborg_ingest.check.progress import began
 from cyborg_ingest.errors import SourceError, UsageError
@@ -44,20 +45,10 @@ _CUTTING = Cutting(rows=2000, size=16_000_000, encoded=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A row of a source, counted from 0 in its file."""
-
-    uri: str
-    row: int
-    number: int
-    """Its place in the order of all rows."""
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """A row that the index holds otherwise, or not at all: `kinds` as in `compare.difference`."""
 
-    place: Place
+    place: RowPlace
     id: str
     kinds: list[str]
 
@@ -140,22 +131,23 @@ class Verifier:
             "text": _text(found, self._precision) + _mention(only_in_index),
         }
 
-    def _rows(self, found: _Found) -> Iterator[tuple[Place, Row]]:
+    def _rows(self, found: _Found) -> Iterator[tuple[RowPlace, Row]]:
         for batch in self._batches():
             found.unreadable += len(batch.rejections)
             found.ids.add(hashes_of(batch.ids))
             first = found.rows + found.passed - batch.start
-            for place, row in zip(batch.rows.tolist(), rows_of(batch), strict=True):
-                yield Place(batch.part.uri, place - batch.start + batch.first_row, first + place), row
+            lines = [None] * len(batch) if batch.lines is None else batch.lines.tolist()
+            for place, line, row in zip(batch.rows.tolist(), lines, rows_of(batch), strict=True):
+                yield RowPlace(batch.part.uri, place - batch.start + batch.first_row, line, first + place), row
             found.rows += batch.stop - batch.start - batch.passed
             found.passed += batch.passed
 
     def _batches(self) -> Iterator[Batch]:
         return cut(self._plan.chunks(_CUTTING.rows), self._index.describe().dimension or None, _CUTTING)
 
-    def _sample(self, found: _Found) -> list[tuple[Place, Row]]:
+    def _sample(self, found: _Found) -> list[tuple[RowPlace, Row]]:
         """A random sample of fixed size over all rows, in constant memory; of an id its last row."""
-        kept: list[tuple[Place, Row]] = []
+        kept: list[tuple[RowPlace, Row]] = []
         slots: dict[str, int] = {}
         told = 0
         self._emit(began("read", [self._plan]))
@@ -176,7 +168,7 @@ class Verifier:
         self._emit(Advanced(found.rows - told))
         return kept
 
-    def _compare(self, rows: list[tuple[Place, Row]], found: _Found) -> None:
+    def _compare(self, rows: list[tuple[RowPlace, Row]], found: _Found) -> None:
         stored = {row.id: row for row in self._index.get([row.id for _, row in rows])}
         for place, row in rows:
             found.checked += 1
@@ -227,9 +219,9 @@ def _how_far(kinds: list[str], row: Row, stored: StoredRow | None) -> float:
     return deviation(row.vector, stored.vector) if stored is not None and kinds == ["vector"] else float("inf")
 
 
-def _groups(rows: Iterable[tuple[Place, Row]]) -> Iterator[list[tuple[Place, Row]]]:
+def _groups(rows: Iterable[tuple[RowPlace, Row]]) -> Iterator[list[tuple[RowPlace, Row]]]:
     """Rows to ask for at once: so many, or so many bytes of vectors and contents."""
-    some: list[tuple[Place, Row]] = []
+    some: list[tuple[RowPlace, Row]] = []
     size = 0
     for place, row in rows:
         some.append((place, row))

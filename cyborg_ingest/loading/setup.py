@@ -16,7 +16,7 @@ from cyborg_ingest.rows.columns import only_dimension, usual_dimension
 from cyborg_ingest.state.jobs import job_folder, state_directory
 from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.targets.base import MAX_BODY
-from cyborg_ingest.targets.keyring import key_places
+from cyborg_ingest.targets.keyring import possible_key_files
 from cyborg_ingest.targets.opening import how_to_create, open_index, open_or_create
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def open_journal(client: Client, plan: Plan, settings: LoadSettings) -> Journal 
     description = describe_job(client.target, settings.index, settings.sources, settings)
     folder = job_folder(state_directory(settings.state_dir), description)
     is_kept = settings.checkpoint and not settings.dry_run
-    key = key_places(settings, client.target, settings.index)[0]
+    key = possible_key_files(settings, client.target, settings.index)[0]
     outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]
     outputs += key_outputs(key) if settings.create else ()
     refuse_overwriting(outputs, plan, settings, client.target, key.path)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.settings.options import LoadSettings, VerifySettings
-    from cyborg_ingest.targets.keyring import Place
+    from cyborg_ingest.targets.keyring import KeyFile
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _STATE = ("journal.jsonl", "ended.jsonl", "job.json", "runs/run/rejected.jsonl", "runs/run/report.json")
@@ -77,14 +77,14 @@ def engine_outputs(target: str) -> list[Output]:
     return [Output(f"{target}, where the engine keeps its files,", file, "Give another --target, or no --format.")]
 
 
-def key_outputs(place: Place) -> list[Output]:
+def key_outputs(file: KeyFile) -> list[Output]:
     """The file that a new key is kept in, unless there is one."""
-    if _is(place.path.exists):
+    if _is(file.path.exists):
         return []
-    if place.is_named:
-        return [Output(f"--key-out {place.path}", place.path, "Name another file.")]
+    if file.is_named:
+        return [Output(f"--key-out {file.path}", file.path, "Name another file.")]
     advice = "Let CYBORG_INGEST_CONFIG_DIR name another directory."
-    return [Output(f"{place.path}, where a new key is kept,", place.path, advice)]
+    return [Output(f"{file.path}, where a new key is kept,", file.path, advice)]
 
 
 def state_outputs(folder: Path) -> list[Output]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.options import TargetSettings
 
 
-class Place(NamedTuple):
+class KeyFile(NamedTuple):
     """A file for the key of an index; `is_named`: by --key-out."""
 
     path: Path
@@ -35,12 +35,12 @@ class Place(NamedTuple):
         return Hidden(keys.keep_new_key(self.path, is_named=self.is_named, key=revealed(key)))
 
 
-def key_places(settings: TargetSettings, target: str, index: str) -> list[Place]:
-    """Where the key of an index may be kept, the place of a new one first."""
+def possible_key_files(settings: TargetSettings, target: str, index: str) -> list[KeyFile]:
+    """Where the key of an index may be kept, the file of a new one first."""
     named = key_out(settings)
     spelled = dict.fromkeys((target, as_spelled(settings.target or target)))  # earlier versions told spellings apart
-    kept = [Place(keys.kept_key_path(one, index), is_named=False) for one in spelled]
-    return kept if named is None else [Place(named, is_named=True), *kept]
+    kept = [KeyFile(keys.kept_key_path(one, index), is_named=False) for one in spelled]
+    return kept if named is None else [KeyFile(named, is_named=True), *kept]
 
 
 def key_out(settings: TargetSettings) -> Path | None:
@@ -54,8 +54,8 @@ def find_key(settings: TargetSettings, target: str, index: str) -> Hidden[bytes]
     found = hidden(keys.index_key(os.environ, settings.index_key_file))
     if found is not None and key_out(settings) is not None:
         raise UsageError("--key-out is for a key that is made, and the index's key is given already: drop one.")
-    for place in key_places(settings, target, index):
-        found = found or place.find()
+    for file in possible_key_files(settings, target, index):
+        found = found or file.find()
     KNOWN.add(revealed(found))
     return found
 
@@ -66,31 +66,31 @@ def origin(settings: TargetSettings, target: str, index: str) -> str:
         return f"The key that was tried is that of --index-key-file {settings.index_key_file}."
     if keys.given(os.environ, keys.INDEX_KEY_VARIABLE) is not None:
         return f"The key that was tried is that of {keys.INDEX_KEY_VARIABLE}."
-    looked_at = key_places(settings, target, index)
-    kept = next((place for place in looked_at if place.find() is not None), None)
+    looked_at = possible_key_files(settings, target, index)
+    kept = next((file for file in looked_at if file.find() is not None), None)
     if kept is not None:
-        place = f"--key-out {kept.path}" if kept.is_named else kept.path
-        return f"The key that was tried is kept in {place}."
-    return f"None is kept in {' or '.join(str(place.path) for place in looked_at)}."
+        where = f"--key-out {kept.path}" if kept.is_named else kept.path
+        return f"The key that was tried is kept in {where}."
+    return f"None is kept in {' or '.join(str(file.path) for file in looked_at)}."
 
 
 def make_key(
     settings: CreateSettings, target: str, index: str, command: str | None
-) -> tuple[Hidden[bytes], Place | None]:
-    """The key of an index that is to be created; and its place, if this has put it there: on the disk already.
+) -> tuple[Hidden[bytes], KeyFile | None]:
+    """The key of an index that is to be created; and its file, if this has put it there: on the disk already.
 
     One that is kept elsewhere goes to --key-out too. `command` is the command line, where there is one. Raises
     UsageError, KeyFileError, UntrustedError.
     """
-    found, place = find_key(settings, target, index), key_places(settings, target, index)[0]
-    if found is not None and not (place.is_named and place.find() is None):
+    found, file = find_key(settings, target, index), possible_key_files(settings, target, index)[0]
+    if found is not None and not (file.is_named and file.find() is None):
         return found, None
     refused = refusal(settings, index, command)
     if refused is not None:
         raise UsageError(" ".join(refused))
-    key = place.keep(found)
+    key = file.keep(found)
     KNOWN.add(key.reveal())
-    return key, place
+    return key, file
 
 
 def refusal(settings: CreateSettings, index: str, command: str | None) -> tuple[str, str] | None:
@@ -106,10 +106,10 @@ def refusal(settings: CreateSettings, index: str, command: str | None) -> tuple[
     return why, f"Say where to keep it, on a disk that stays: {how}"
 
 
-def where_kept(place: Place, index: str) -> str:
+def where_kept(file: KeyFile, index: str) -> str:
     """What there is to know of a new key."""
-    how = f" Other commands take it with --index-key-file {shlex.quote(str(place.path))}." if place.is_named else ""
-    return f"A new key for index {index!r} is kept in {place.path}. Back it up: without it nothing can be read.{how}"
+    how = f" Other commands take it with --index-key-file {shlex.quote(str(file.path))}." if file.is_named else ""
+    return f"A new key for index {index!r} is kept in {file.path}. Back it up: without it nothing can be read.{how}"
 
 
 def key_file(settings: TargetSettings) -> Path | None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.settings.options import CreateSettings, LoadSettings, TargetSettings
     from cyborg_ingest.targets.base import Client
-    from cyborg_ingest.targets.keyring import Place
+    from cyborg_ingest.targets.keyring import KeyFile
     from cyborg_ingest.targets.retrying import RetryingIndex
 
 _READABLE = (
@@ -136,15 +136,15 @@ def create_index(
     `command` is the command line, where there is one.
     """
     key: Hidden[bytes] | None = None
-    place: Place | None = None
+    key_file: KeyFile | None = None
     if not options.kms_name:
-        key, place = make_key(settings, client.target, name, command)
+        key, key_file = make_key(settings, client.target, name, command)
     elif (key := find_key(settings, client.target, name)) is not None:
         raise UsageError("--kms-name lets the service keep the key, and an index key is given too: drop one.")
-    if place is not None:
-        emit(Noted(where_kept(place, name)))
+    if key_file is not None:
+        emit(Noted(where_kept(key_file, name)))
     index = client.create(name, key, options)
-    return Opened(index, index.describe(), created=True, key_file=place and place.path)
+    return Opened(index, index.describe(), created=True, key_file=key_file and key_file.path)
 
 
 def how_to_create(settings: TargetSettings, command: str | None) -> str:
