@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.options import InspectSettings
     from cyborg_ingest.targets.base import Client
 
-SAMPLE_ROWS = 10_000
+PROFILED_ROWS = 10_000
 """The first rows of a source that are looked at, unless all are."""
-SAMPLE_SOURCES = 10
+PROFILED_SOURCES = 10
 
 _DECIDING = {
     Unmapped.COLUMNS: "--id-column, --vector-column and the like decide",
@@ -153,18 +153,18 @@ def _pieces(plan: Plan, *, full: bool) -> list[Plan]:
     Where rows are counted over all sources, it is the first rows of all of them.
     """
     chosen, left = plan.selection, plan.selection.limit
-    if full or (left is not None and left <= SAMPLE_ROWS):
+    if full or (left is not None and left <= PROFILED_ROWS):
         return [plan]
     if chosen.skip or chosen.sample is not None:
-        most = SAMPLE_ROWS * SAMPLE_SOURCES
+        most = PROFILED_ROWS * PROFILED_SOURCES
         return [replace(plan, selection=replace(chosen, limit=most if left is None else min(left, most)))]
     sources = []
     for source in plan.sources:
         if left is not None and left <= 0:
             break
-        sources.append((source, SAMPLE_ROWS if left is None else min(left, SAMPLE_ROWS)))
+        sources.append((source, PROFILED_ROWS if left is None else min(left, PROFILED_ROWS)))
         left = None if left is None else left - (source.layout.rows or source.layout.rows_estimate)
-    places = np.linspace(0, len(sources) - 1, min(SAMPLE_SOURCES, len(sources))).round().astype(int)
+    places = np.linspace(0, len(sources) - 1, min(PROFILED_SOURCES, len(sources))).round().astype(int)
     return [
         replace(plan, sources=(sources[place][0],), selection=replace(chosen, limit=sources[place][1]))
         for place in places

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.options import VerifySettings
     from cyborg_ingest.targets.base import Index
 
-SAMPLE_ROWS = 1000
+COMPARED_ROWS = 1000
 _GET_ROWS, _GET_BYTES = 500, 16_000_000
 _SHOWN = 20
 
@@ -91,7 +91,7 @@ class Verifier:
         index: Index,
         plan: Plan,
         precision: Precision,
-        sample_rows: int = SAMPLE_ROWS,
+        sample_rows: int = COMPARED_ROWS,
         on_difference: Callable[[Difference], object] = lambda _one: None,
         emit: Emit = ignore,
     ) -> None:

@@ -121,7 +121,7 @@ class Layout:
     a resumed load begins at a Part; otherwise it reads all that is before, and skips it. `is_numbered`: its ids
     are row numbers. A column that is not in the file itself says in its field's metadata, under `ORIGIN`, where it
     comes from; a column of text may show there, under `EXAMPLE`, how it begins. `arrays`: the columns may have
-    different numbers of rows, and rows and parts are given once `named.resolve` has decided which are loaded.
+    different numbers of rows, and rows and parts are given once `named.map_layout` has decided which are loaded.
     `has_schema`: a field that is not in the schema is in no row; of JSON only the first rows were looked at, and
     `is_open` says that there are more. `shape`: in which known way rows are in it, if it is not the usual one.
     `roles` are the columns that its shape has for them, by the names of `ColumnChoice`. `notes`: what the user should

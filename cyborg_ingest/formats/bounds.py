@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Chunk, ColumnMap
 
-CHUNK_BYTES = 64_000_000
+DECODED_BYTES = 64_000_000
 """What a chunk takes once it is decoded, at most, unless it is a single row."""
 
 OBJECT_BYTES = 48
@@ -51,7 +51,7 @@ def too_large(size: int | None, limit: int) -> str:
 
 def bounded(chunks: Iterable[Chunk], limit: int) -> Iterator[Chunk]:
     """The same rows, in chunks that can be decoded; a row of more than `limit` bytes is null and has a fault."""
-    most = min(limit, CHUNK_BYTES)
+    most = min(limit, DECODED_BYTES)
     for chunk in chunks:
         if _at_most(chunk.batch, chunk.columns) <= most:
             yield chunk
@@ -121,10 +121,10 @@ def _counted(texts: pa.Array, sign: str) -> npt.NDArray[np.int64]:
 def _counted_in_views(texts: pa.Array, sign: str) -> npt.NDArray[np.int64]:
     """The same, piece by piece; of a text that is too large as it is nothing is counted."""
     sizes = _of_values(texts)
-    ends = [*(np.flatnonzero(np.diff(np.cumsum(sizes) // CHUNK_BYTES)) + 1).tolist(), len(texts)]
+    ends = [*(np.flatnonzero(np.diff(np.cumsum(sizes) // DECODED_BYTES)) + 1).tolist(), len(texts)]
     found = np.zeros(len(texts), np.int64)
     for start, stop in zip([0, *ends], ends, strict=False):
-        if sizes[start:stop].sum() <= 2 * CHUNK_BYTES:
+        if sizes[start:stop].sum() <= 2 * DECODED_BYTES:
             words = texts.slice(start, stop - start).view(pa.binary_view()).cast(pa.large_binary())
             found[start:stop] = _counted(words.view(pa.large_string()), sign)
     return found
@@ -133,7 +133,7 @@ def _counted_in_views(texts: pa.Array, sign: str) -> npt.NDArray[np.int64]:
 def _pieces(chunk: Chunk, sizes: npt.NDArray[np.int64], limit: int) -> Iterator[Chunk]:
     start, total, rows = 0, 0, len(sizes)
     for place, size in enumerate(sizes.tolist()):
-        if size > limit or (total and total + size > CHUNK_BYTES):
+        if size > limit or (total and total + size > DECODED_BYTES):
             if place > start:
                 yield _piece(chunk, start, place)
             start, total = place, 0

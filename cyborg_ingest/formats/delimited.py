@@ -21,7 +21,7 @@ from cyborg_ingest.formats.cellrows import CellRows
 from cyborg_ingest.formats.cells import ARROW, NUMBERS, Kind, kind_of, numbers
 from cyborg_ingest.formats.headers import Sign, check_header, delimiter_of, made_names, with_index, words_on_sign
 from cyborg_ingest.formats.numbers import number_parser
-from cyborg_ingest.formats.records import CHUNK_BYTES, SAMPLED_ROWS
+from cyborg_ingest.formats.records import CHUNK_TEXT_BYTES, SAMPLED_ROWS
 from cyborg_ingest.formats.scan import Column, Form, look_at, words_on
 from cyborg_ingest.model import Part
 from cyborg_ingest.rows.encodings import HINT
@@ -136,9 +136,9 @@ class _Table:
         delimiter = found.delimiter
         self.notes = words_on_sign(uri, found) if found.words else ()
         self._rows = CellRows(uri, file, delimiter, kind, limit)
-        first = next(iter(self._rows.read(1, CHUNK_BYTES)), None)
+        first = next(iter(self._rows.read(1, CHUNK_TEXT_BYTES)), None)
         if first is not None and found.has_line:
-            first = next(iter(self._rows.read(1, CHUNK_BYTES)), None)
+            first = next(iter(self._rows.read(1, CHUNK_TEXT_BYTES)), None)
         if first is None:
             raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
         if first.cut or len(first.cells) > _MOST_COLUMNS:
@@ -151,7 +151,7 @@ class _Table:
         header = tuple(first.cells) if has_header else ()
         self.form = Form(tuple(names), delimiter, header, frozenset(dialect.nulls), dialect.decimal)
         self._rows.most_cells = len(names)
-        self._ahead = [*([] if has_header else [first]), *self._rows.read(SAMPLED_ROWS, CHUNK_BYTES)]
+        self._ahead = [*([] if has_header else [first]), *self._rows.read(SAMPLED_ROWS, CHUNK_TEXT_BYTES)]
         self.sampled = len(self._ahead)
         self.schema = _schema(uri, self.form, [row.cells for row in self._ahead if not row.cut], dialect)
 
@@ -161,9 +161,9 @@ class _Table:
         return self._rows.position
 
     def take(self, count: int) -> list[Row]:
-        """The next rows, `count` or `CHUNK_BYTES` of them at most; none at the end."""
+        """The next rows, `count` or `CHUNK_TEXT_BYTES` of them at most; none at the end."""
         if not self._ahead:
-            return self._rows.read(count, CHUNK_BYTES)
+            return self._rows.read(count, CHUNK_TEXT_BYTES)
         found, self._ahead = self._ahead[:count], self._ahead[count:]
         return found
 

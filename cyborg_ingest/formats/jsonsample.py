@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from cyborg_ingest.formats.base import EXAMPLE, ORIGIN
-from cyborg_ingest.formats.records import CHUNK_BYTES, SAMPLED_ROWS, in_memory, parse_object
+from cyborg_ingest.formats.records import CHUNK_TEXT_BYTES, SAMPLED_ROWS, in_memory, parse_object
 from cyborg_ingest.rows.leftover import REJECTED_KEY
 from cyborg_ingest.rows.looks import marked, needs_a_look, of_values
 from cyborg_ingest.rows.mapping import MIXED
@@ -63,7 +63,7 @@ def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
                 objects.append(found)
             elif not problem[1]:
                 problem = place, found
-        if rows >= SAMPLED_ROWS or size >= CHUNK_BYTES or keys >= _SAMPLED_KEYS:
+        if rows >= SAMPLED_ROWS or size >= CHUNK_TEXT_BYTES or keys >= _SAMPLED_KEYS:
             is_whole = False
             break
     return Sample(objects, problem, rows, read, kept, is_whole)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.formats.base import Sidecars
     from cyborg_ingest.model import ColumnMap, Part
 
-_CHUNK_BYTES = 16_000_000
+_STEP_BYTES = 16_000_000
 _LARGEST_NUMBER = 8
 _MATRIX = 2
 _LISTED = 10
@@ -158,17 +158,17 @@ def _is_packed(array: Array) -> bool:
     return array.type is not None and is_packed(pa.field(array.name, array.type))
 
 
-def resolve(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, ColumnMap]:
+def map_layout(layout: Layout, choice: mapping.ColumnChoice) -> tuple[Layout, ColumnMap]:
     """Decide which array is what, and so which rows there are. Raises MappingError, FormatError."""
     arrays = layout.arrays
     if arrays is None:
-        return layout, mapping.resolve(layout.uri, layout.schema, choice)
+        return layout, mapping.map_columns(layout.uri, layout.schema, choice)
     vector = choice.vector or arrays.vector
     _refuse_unreadable(layout.uri, arrays, vector, choice)
     _refuse_other_vector(layout, vector, choice)
     rows = arrays.columns.get(vector or "", (None, 0))[0]
     offered = _offered(layout, rows, choice)
-    names = mapping.resolve(layout.uri, offered, replace(choice, vector=vector))
+    names = mapping.map_columns(layout.uri, offered, replace(choice, vector=vector))
     vector = names.vector or names.vector_columns[0]
     rows, _ = arrays.columns[vector]
     other = next((one for one in names.read if arrays.columns.get(one, (rows, 0))[0] != rows), None)
@@ -265,7 +265,7 @@ def chunks(
 ) -> Iterator[Chunk]:
     """The Part's rows from row `start` of it on, from columns that are open; ids that are none of these are numbers."""
     total = part.stop - part.start
-    step = max(1, min(rows, _CHUNK_BYTES * total // max(1, part.size)))
+    step = max(1, min(rows, _STEP_BYTES * total // max(1, part.size)))
     row = start
     while row < total:
         first, stop = part.start + row, part.start + min(total, row + step)

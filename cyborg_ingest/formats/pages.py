@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats.base import LARGEST_DIMENSION, raised_for
-from cyborg_ingest.formats.bounds import CHUNK_BYTES, OBJECT_BYTES, array_sizes
+from cyborg_ingest.formats.bounds import DECODED_BYTES, OBJECT_BYTES, array_sizes
 from cyborg_ingest.formats.ends import NOT_READ, Page, page_head
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def limit_of(uri: str, file: pq.ParquetFile, group: int, names: Sequence[str], r
         most = min(most, leaf.most_rows())
         if leaf.expands(min(most, rows)):
             dictionaries.append(path)
-    return Limit(max(1, min(most, CHUNK_BYTES // max(1, total))), dictionaries)
+    return Limit(max(1, min(most, DECODED_BYTES // max(1, total))), dictionaries)
 
 
 class _Leaf:
@@ -88,7 +88,7 @@ class _Leaf:
         if self.mean() > self._unit:
             raise self._beyond("its rows have", self.mean())
         if not self._is_text and (not self._is_list or self._is_even()):
-            return CHUNK_BYTES // max(1, self.mean()) or 1
+            return DECODED_BYTES // max(1, self.mean()) or 1
         decoded = self._size + self._offsets(self._values) if self._is_text else self._width * self._values
         if decoded <= self._unit and not (self._is_text and self._is_delta()):
             return self._rows
@@ -119,9 +119,9 @@ class _Leaf:
         if not self._is_text or not self._chunk.has_dictionary_page:
             return False
         values = min(self._values, -(-self._values * rows // self._rows))
-        if self._size * values <= CHUNK_BYTES:  # whatever is in it
+        if self._size * values <= DECODED_BYTES:  # whatever is in it
             return False
-        return self._longest() * values > CHUNK_BYTES
+        return self._longest() * values > DECODED_BYTES
 
     def _longest(self) -> int:
         """The bytes of the longest value in its dictionary, which comes whole with the first row."""

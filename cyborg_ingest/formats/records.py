@@ -11,7 +11,7 @@ from cyborg_ingest.rows.values import load_json
 if TYPE_CHECKING:
     from cyborg_ingest.model import Json
 
-CHUNK_BYTES = 16_000_000
+CHUNK_TEXT_BYTES = 16_000_000
 """The text of a chunk, at most."""
 _CHUNK_MEMORY = 64_000_000
 """And what it takes once it is parsed."""
@@ -52,12 +52,12 @@ class Gathered:
 
     def is_full_before(self, text: bytes) -> bool:
         """Whether one more would be too much: a row of the largest size is parsed alone."""
-        return bool(self.texts) and self._size + len(text) > CHUNK_BYTES
+        return bool(self.texts) and self._size + len(text) > CHUNK_TEXT_BYTES
 
     @property
     def is_full(self) -> bool:
         """Whether they are enough for a chunk."""
-        return len(self.texts) >= self._rows or self._size >= CHUNK_BYTES or self._memory >= _CHUNK_MEMORY
+        return len(self.texts) >= self._rows or self._size >= CHUNK_TEXT_BYTES or self._memory >= _CHUNK_MEMORY
 
 
 class TooLarge(bytes):

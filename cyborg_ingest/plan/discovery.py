@@ -100,10 +100,10 @@ def _of_one_source(listing: Listing, format_name: str | None) -> tuple[list[Foun
     """The files of a source that can be read, each by one of its names, and the others."""
     known: list[Found] = []
     left_out: list[LeftOut] = []
-    listed = [one for one in listing.found if one.listed]
-    is_chosen = format_name is not None and any(_has_suffix(one.uri, format_name) for one in listed)
+    discovered = [one for one in listing.found if one.is_discovered]
+    is_chosen = format_name is not None and any(_has_suffix(one.uri, format_name) for one in discovered)
     for one in listing.found:
-        why = _why_not(one.uri, format_name, is_chosen=is_chosen) if one.listed else None
+        why = _why_not(one.uri, format_name, is_chosen=is_chosen) if one.is_discovered else None
         if why is None:
             known.append(one)
         else:
@@ -142,7 +142,7 @@ def _without_documents(found: list[Found], is_row: Callable[[str, Json], bool]) 
     """Leave out JSON that is one object about the data beside it; but not where other .json files hold rows."""
     likely = [one for one in found if _bare(one.uri) + ".json" == _unpacked(one.uri)]
     own = {one.uri for one in likely if posixpath.basename(_unpacked(one.uri)) in _OF_REPOSITORIES}
-    looked_at = [one.uri for one in likely if one.listed and (len(likely) < len(found) or one.uri in own)]
+    looked_at = [one.uri for one in likely if one.is_discovered and (len(likely) < len(found) or one.uri in own)]
     documents = {uri for uri in looked_at if _is_document(uri, is_row)}
     if len(documents) < len(likely):  # rows may be in any of them, but for those that every repository has
         documents &= own
@@ -185,11 +185,11 @@ def _each_once(found: list[Found]) -> tuple[list[Found], list[LeftOut]]:
     """Refuse what is named twice; a link that was only found gives way. Raises UsageError."""
     seen: dict[object, Found] = {}
     again: list[LeftOut] = []
-    for one in sorted(found, key=lambda one: one.listed and one.is_link):
+    for one in sorted(found, key=lambda one: one.is_discovered and one.is_link):
         first = seen.setdefault(one.uri if one.identity is None else one.identity, one)
         if first is one:
             continue
-        if one.listed and one.is_link:
+        if one.is_discovered and one.is_link:
             again.append(LeftOut(one.uri, Why.SAME_FILE))
             continue
         same = "" if one.uri == first.uri else f" It is the same file as {first.uri}."
@@ -202,7 +202,7 @@ def _refuse_alike(files: Iterable[tuple[Found, Reader]]) -> None:
     """Refuse rows.parquet beside rows.csv where nobody named them: most likely they are the same rows."""
     seen: dict[str, str] = {}
     for one, _ in files:
-        if not one.listed or not by_suffix(one.uri):
+        if not one.is_discovered or not by_suffix(one.uri):
             continue
         first = seen.setdefault(_bare(one.uri), one.uri)
         if first != one.uri:
@@ -216,7 +216,7 @@ def _refuse_twin_folders(files: Iterable[Found]) -> None:
     """Refuse passages_parquet/ beside passages_npy/ where only what is above was named: most likely the same rows."""
     seen: dict[str, tuple[str, str]] = {}
     for one in files:
-        readers = by_suffix(one.uri) if one.listed else []
+        readers = by_suffix(one.uri) if one.is_discovered else []
         folder = posixpath.dirname(one.uri)
         name = _without_formats(folder)
         if not readers or name == folder:
@@ -247,7 +247,7 @@ def _bare(uri: str) -> str:
 
 
 def _several_formats(files: Iterable[tuple[Found, Reader]]) -> list[str]:
-    names = list(dict.fromkeys(reader.name for one, reader in files if one.listed))
+    names = list(dict.fromkeys(reader.name for one, reader in files if one.is_discovered))
     if len(names) < 2:  # noqa: PLR2004 - several
         return []
     several = f"The files found are of several formats, and all are loaded: {', '.join(names)}."

@@ -106,7 +106,7 @@ def _candidates(schema: pa.Schema, choice: ColumnChoice) -> Iterator[str]:
     if choice.vector is not None:
         try:
             field = field_of(schema, choice.vector)
-        except KeyError:  # not there, or several: `resolve` knows
+        except KeyError:  # not there, or several: `map_columns` knows
             return
         if _may_be(field, choice.encoding):
             yield choice.vector

@@ -11,7 +11,7 @@ import pyarrow as pa
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.formats import READERS
 from cyborg_ingest.formats.base import ORIGIN, Pruning, Typing, shape_noted
-from cyborg_ingest.formats.named import resolve
+from cyborg_ingest.formats.named import map_layout
 from cyborg_ingest.plan.encoded import encoding_of
 from cyborg_ingest.plan.late import LATE, type_of
 from cyborg_ingest.plan.reading import Source
@@ -70,7 +70,7 @@ def _resolved(
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
     layout = _as_known_table(layout, choice)
     choice = _with_roles(choice, layout)
-    layout, columns = resolve(encodings.at(layout, choice), choice)
+    layout, columns = map_layout(encodings.at(layout, choice), choice)
     reader = READERS[layout.format]
     _refuse_paths(layout, columns, reader)
     return reader.typed(layout, columns, sidecars) if isinstance(reader, Typing) else (layout, columns)

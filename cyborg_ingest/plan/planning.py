@@ -108,7 +108,7 @@ def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Lay
 def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: ColumnChoice) -> Discovery:
     def is_row(uri: str, found: Json) -> bool:
         try:
-            mapping.resolve(uri, schema_of([found]), replace(choice, id_parts=(), tested=()))
+            mapping.map_columns(uri, schema_of([found]), replace(choice, id_parts=(), tested=()))
         except MappingError:
             return False
         return True

@@ -63,7 +63,7 @@ class ColumnChoice:
     """Of vectors that are text or bytes."""
 
 
-def resolve(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
+def map_columns(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     """Decide for one source which column is what.
 
     Raises MappingError where a column is missing, has the wrong type, or two would do.

@@ -28,7 +28,7 @@ from cyborg_ingest.sources.base import (
     summarised,
 )
 from cyborg_ingest.sources.catalogues import check_named
-from cyborg_ingest.sources.lists import listed
+from cyborg_ingest.sources.lists import sources_in
 from cyborg_ingest.sources.local import LocalStore, local_path
 from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
 from cyborg_ingest.sources.names import STDIN, stem
@@ -108,7 +108,7 @@ def typed(sources: Sequence[str]) -> Iterator[str]:
     """The sources one by one, a list as what it names. Raises SourceNotFoundError."""
     for source in sources:
         if source.startswith(_LIST):
-            yield from listed(source)
+            yield from sources_in(source)
         else:
             yield source
 

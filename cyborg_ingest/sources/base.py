@@ -63,13 +63,14 @@ class BeginningEndedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file. `listed`: nobody named it, it was found in a directory or by a pattern that looks into all of them.
+    """A file. `is_discovered`: it was found in a directory, or by a pattern that looks into all of them.
 
-    `identity` is the same for two names of one file; `is_link`: this name is not the file's own.
+    Nobody has named it then. `identity` is the same for two names of one file; `is_link`: this name is not the file's
+    own.
     """
 
     uri: str
-    listed: bool = False
+    is_discovered: bool = False
     partition: Partition = ()
     identity: Hashable = None
     is_link: bool = False

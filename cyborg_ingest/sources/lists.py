@@ -18,7 +18,7 @@ _LARGEST = 64_000_000
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def listed(source: str, within: tuple[Path, ...] = ()) -> Iterator[str]:
+def sources_in(source: str, within: tuple[Path, ...] = ()) -> Iterator[str]:
     """The sources in `@list`, and in lists that it names; what is blank or begins with # is none.
 
     Blanks at the ends of a line do not count. A name need not be UTF-8. Raises SourceNotFoundError.
@@ -32,7 +32,7 @@ def listed(source: str, within: tuple[Path, ...] = ()) -> Iterator[str]:
         raise SourceNotFoundError(f"{source}: the list names no source. It has one a line.")
     for name in names:
         if name.startswith(_MARK):
-            yield from listed(name, (*within, path.absolute()))
+            yield from sources_in(name, (*within, path.absolute()))
         else:
             yield name
 

@@ -75,13 +75,13 @@ def select(tree: Tree, pattern: Pattern = EVERYTHING) -> Listing:
         elif match in {Match.NO, Match.ON_THE_WAY}:
             left_out += _hidden(tree, entry, pattern)
         elif not entry.is_folder and not (pattern.of_folders and match is Match.WHOLE):
-            is_listed = match is Match.BELOW or not pattern.is_plain
-            why = entry.why or (Why.ABOUT_DATA if is_listed and entry.parts[-1] in ABOUT_DATA else None)
+            is_discovered = match is Match.BELOW or not pattern.is_plain
+            why = entry.why or (Why.ABOUT_DATA if is_discovered and entry.parts[-1] in ABOUT_DATA else None)
             if why is not None:
                 left_out.append(LeftOut(entry.uri, why))
                 continue
             partition = partition_of((*tree.above, *entry.parts[:-1]))
-            found.append((entry.parts, Found(entry.uri, is_listed, partition, entry.identity, entry.is_link)))
+            found.append((entry.parts, Found(entry.uri, is_discovered, partition, entry.identity, entry.is_link)))
     kept, unlisted = _Lists(tree).split(sorted(found, key=lambda one: one[0]), is_whole=pattern is EVERYTHING)
     return Listing(tuple(kept), (*left_out, *unlisted), tree.links)
 

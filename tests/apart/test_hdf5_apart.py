@@ -137,7 +137,7 @@ def test_no_row_that_came_before_a_crash_is_lost_and_the_same_command_goes_on(
 ) -> None:
     path, target = saved(tmp_path / "rows.h5"), f"disk:{tmp_path / 'data'}"
     options: dict[str, Any] = {"index": "x", "target": target, "create": True, "batch_rows": 5}
-    monkeypatch.setattr("cyborg_ingest.plan.cutting._CHUNK_BYTES", 100)
+    monkeypatch.setattr("cyborg_ingest.plan.cutting._CACHE_BYTES", 100)
     with monkeypatch.context() as patch:
         patch.syspath_prepend(fake(tmp_path / "fake", CRASH, **READS))
         with pytest.raises(SourceError, match="SIGSEGV") as caught:

@@ -203,8 +203,8 @@ def test_a_compressed_file_is_read_again_after_a_stop(tmp_path: Path) -> None:
 def test_a_sample_takes_the_first_rows_of_sources_spread_over_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspecting, "SAMPLE_ROWS", 5)
-    monkeypatch.setattr(inspecting, "SAMPLE_SOURCES", 3)
+    monkeypatch.setattr(inspecting, "PROFILED_ROWS", 5)
+    monkeypatch.setattr(inspecting, "PROFILED_SOURCES", 3)
     for number in range(5):
         np.save(tmp_path / f"{number}.npy", np.ones((8, 2), np.float32))
     options = {"id_prefix": "{file}-"}

@@ -179,7 +179,7 @@ def test_a_string_may_be_long_and_of_nothing_but_escapes(
 
 
 def test_an_array_is_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "CHUNK_BYTES", 100_000)
+    monkeypatch.setattr(records, "CHUNK_TEXT_BYTES", 100_000)
     with (tmp_path / "rows.json").open("w") as out:
         out.write("[" + " " * 5_000_000)
         for row in range(20_000):

@@ -57,5 +57,5 @@ def test_text_with_more_objects_and_arrays_than_a_row_may_have_is_its_rows_fault
         faults = [(one.start + fault.offset, fault.reason) for one in found for fault in one.faults]
         assert faults == [(row, Reason.TOO_LARGE) for row in expected]
         assert sum(len(one.batch) for one in found) == len(TEXTS)
-    monkeypatch.setattr(bounds, "CHUNK_BYTES", own + 1)
+    monkeypatch.setattr(bounds, "DECODED_BYTES", own + 1)
     assert max(len(one.batch) for one in bounded([chunk(LAYOUTS[layout]())], 2 * own)) < len(TEXTS)

@@ -39,7 +39,7 @@ def test_rows_that_take_little_are_read_as_many_at_once_as_asked(tmp_path: Path)
 def test_vectors_are_read_in_pieces_of_what_a_chunk_may_take(
     width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "CHUNK_BYTES", 1_000_000)
+    monkeypatch.setattr(pages, "DECODED_BYTES", 1_000_000)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(100 * width, np.float32)), width)
     assert limit(tmp_path / "x", {"vector": vectors}).rows == min(ROWS, 1_000_000 // (4 * width))
 

@@ -131,7 +131,7 @@ def test_an_id_that_is_too_long_to_be_shown_is_taken_out_too() -> None:
 
 
 def test_rows_that_are_small_each_are_decoded_in_pieces_of_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "CHUNK_BYTES", 400)
+    monkeypatch.setattr(bounds, "DECODED_BYTES", 400)
     taken = 2 * 48 + 2 + 8
     found = list(bounded([chunk(["x" * (200 - taken)] * 5)], 1000))
     assert [(one.start, len(one.batch)) for one in found] == [(10, 2), (12, 2), (14, 1)]

@@ -88,7 +88,7 @@ def read(folder: Path, role: str, path: Path, **limits: Any) -> list[Chunk]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A megabyte may be decoded at once, not 64 or 16: the inputs can be as much smaller."""
-    for module, name in ((bounds, "CHUNK_BYTES"), (pages, "CHUNK_BYTES"), (lines, "_READ_BYTES"),
+    for module, name in ((bounds, "DECODED_BYTES"), (pages, "DECODED_BYTES"), (lines, "_READ_BYTES"),
                          (sidecars, "_READ_BYTES")):  # fmt: skip
         monkeypatch.setattr(module, name, AT_ONCE)
 

@@ -24,7 +24,7 @@ from cyborg_ingest.formats.cells import Kind, value_of
 from cyborg_ingest.formats.delimited import DelimitedReader
 from cyborg_ingest.formats.ends import hdf5_end
 from cyborg_ingest.formats.messages import _buffers_of
-from cyborg_ingest.formats.named import resolve
+from cyborg_ingest.formats.named import map_layout
 from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.pages import _head
 from cyborg_ingest.formats.parquet import batches_of, opened, schema_of
@@ -158,7 +158,7 @@ def test_chunks_say_how_much_of_their_part_has_been_read(tmp_path: Path) -> None
     path = tmp_path / "x.npz"
     np.savez(path, vectors=np.ones((10, 4), np.float32))
     reader = NpzReader()
-    layout, columns = resolve(reader.layout(str(path), Sidecars()), ColumnChoice())
+    layout, columns = map_layout(reader.layout(str(path), Sidecars()), ColumnChoice())
     (part,) = layout.parts
     found = list(reader.read(part, columns, Sidecars(), rows=4))
     assert [(one.start, len(one.batch), one.size) for one in found] == [

@@ -14,7 +14,7 @@ import pytest
 
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.rows.mapping import ColumnChoice, resolve
+from cyborg_ingest.rows.mapping import ColumnChoice, map_columns
 from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ CONTENTS = [["contents", "content", "text", "document", "page_content"],
 
 
 def found(kinds: dict[str, pa.DataType], **options: Any) -> ColumnMap:
-    return resolve("f", pa.schema(list(kinds.items())), ColumnChoice(**options))
+    return map_columns("f", pa.schema(list(kinds.items())), ColumnChoice(**options))
 
 
 def mapped(path: Path, **options: Any) -> ColumnMap:
