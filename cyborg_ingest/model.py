@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 """A JSON object."""
 
+LARGEST_DIMENSION = 65_535
+"""Of vectors: the engine's limit. Nothing that claims more is believed, and no room is made for it."""
+
 
 class Reason(str, enum.Enum):
     """Why a row was rejected; the words stay once released."""

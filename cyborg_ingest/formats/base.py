@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.model import Part
+from cyborg_ingest.model import LARGEST_DIMENSION, Part
 from cyborg_ingest.rows.kinds import depth, storage_type
 from cyborg_ingest.rows.roles import EXAMPLE, ORIGIN
 from cyborg_ingest.rows.values import MAX_DEPTH
@@ -40,9 +40,6 @@ _MOST_PARTS = 10_000
 _ROWS_A_UNIT = 32
 
 """Of the largest size: half a gigabyte, by itself."""
-
-LARGEST_DIMENSION = 65_535
-"""The engine's limit: a header that claims more is not believed, and no room is made for it."""
 
 
 def raised_for(size: int) -> str:

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from cyborg_ingest.errors import FormatError, MappingError
 from cyborg_ingest.formats.bare import id_prefix
-from cyborg_ingest.formats.base import LARGEST_DIMENSION, ORIGIN, Arrays, Layout, row_parts
+from cyborg_ingest.formats.base import ORIGIN, Arrays, Layout, row_parts
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.formats.sidecars import row_numbers
-from cyborg_ingest.model import Chunk
+from cyborg_ingest.model import LARGEST_DIMENSION, Chunk
 from cyborg_ingest.rows import mapping, roles
 from cyborg_ingest.rows.arrays import number_array, text_array, vector_array
 from cyborg_ingest.rows.kinds import is_list

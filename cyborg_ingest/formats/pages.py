@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.formats.base import LARGEST_DIMENSION, raised_for
+from cyborg_ingest.formats.base import raised_for
 from cyborg_ingest.formats.bounds import DECODED_BYTES, OBJECT_BYTES, array_sizes
 from cyborg_ingest.formats.ends import NOT_READ, Page, page_head
+from cyborg_ingest.model import LARGEST_DIMENSION
 
 if TYPE_CHECKING:
     import io

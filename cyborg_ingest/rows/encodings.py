@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.model import Chunk, Json
+    from cyborg_ingest.rows.sparkvectors import Problems
 
 TEXT, BASE64, ONE_LIST = "text", "base64", "one-list"
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -48,9 +49,6 @@ ENCODING, SEEN, STORED, HINT = b"encoding", b"seen", b"stored", b"hint"
 HEX = b"\\x"
 """How PostgreSQL writes bytes."""
 _SHOWN = 40
-
-Problems = dict[int, str]
-"""Place of a row -> what is wrong with its vector."""
 
 
 def is_encoded(kind: pa.DataType, encoding: str = "") -> bool:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from cyborg_ingest.model import LARGEST_DIMENSION
 from cyborg_ingest.rows.arrays import number_array, numbers_of
 from cyborg_ingest.rows.kinds import is_list, storage_type
 from cyborg_ingest.rows.roles import fits_vector
@@ -25,8 +26,6 @@ _FIELDS = ("type", "size", "indices", "values")
 _TYPES = {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32())}
 _SPARSE, _DENSE = 0, 1
 _NUMBERS = frozenset((int, float, type(None)))
-_LONGEST = 65_535
-"""The engine's limit. Sparse vectors may be said to be of any length, and take that much once they are decoded."""
 _BEYOND = 2**31
 
 Problems = dict[int, str]
@@ -73,7 +72,7 @@ def dense(array: pa.Array, problems: Problems) -> pa.Array:
     is_other = ~missing & ~is_sparse & (given != _DENSE)
     for place in np.flatnonzero(is_other).tolist():
         problems[place] = "is no vector as Spark writes it: its type is neither 0 nor 1"
-    wrong = (lengths < 0) | (lengths > _LONGEST) | (is_sparse & (_lengths(indices) != counts))
+    wrong = (lengths < 0) | (lengths > LARGEST_DIMENSION) | (is_sparse & (_lengths(indices) != counts))
     wrong &= ~missing & ~is_other
     for place in np.flatnonzero(wrong).tolist():
         problems[place] = f"is a vector of Spark of {lengths[place]:,} numbers, {counts[place]:,} of which are given"
@@ -156,7 +155,7 @@ def dense_one(value: Any) -> npt.NDArray[np.float64]:
     places = [_whole(one) for one in value["indices"]] if isinstance(value.get("indices"), list) else []
     if size < 0:
         raise ValueError("is no vector as Spark writes it: it is sparse, and its size is no whole number")
-    if size > _LONGEST or len(places) != len(values) or any(not 0 <= one < size for one in places):
+    if size > LARGEST_DIMENSION or len(places) != len(values) or any(not 0 <= one < size for one in places):
         raise ValueError(f"is a vector of Spark of {size:,} numbers, and what it gives of them does not agree")
     found = np.zeros(size)
     found[places] = values

@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import SourceError
+from cyborg_ingest.model import LARGEST_DIMENSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,6 @@ _XZ_MEMORY = 300_000_000
 _BLOCK = 1 << 18
 _BROKEN = (OSError, EOFError, ValueError, MemoryError, OverflowError, zlib.error)
 _NUMBER_BYTES = (1, 4)
-_LARGEST_DIMENSION = 65_535
 
 
 def kind_of(file: io.BufferedReader, size: Callable[[], int]) -> str | None:
@@ -53,7 +53,7 @@ def _by_magic(head: bytes) -> str | None:
 
 def _is_bare(head: bytes, size: Callable[[], int]) -> bool:
     rows, dimension = (int.from_bytes(head[at : at + 4], "little") for at in (0, 4))
-    return 0 < dimension <= _LARGEST_DIMENSION and size() in {8 + rows * dimension * one for one in _NUMBER_BYTES}
+    return 0 < dimension <= LARGEST_DIMENSION and size() in {8 + rows * dimension * one for one in _NUMBER_BYTES}
 
 
 def decompressed(file: io.BufferedReader, uri: str, size: Callable[[], int]) -> io.BufferedReader:

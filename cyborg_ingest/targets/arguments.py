@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import ArgumentError, ArgumentTypeError
+from cyborg_ingest.model import LARGEST_DIMENSION
 from cyborg_ingest.rows.values import JsonList, dump_objects, plain_json
 from cyborg_ingest.settings.hidden import Hidden
+from cyborg_ingest.settings.keys import KEY_BYTES
 from cyborg_ingest.settings.options import METRICS, MOST_SECONDS, PRECISIONS
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import CreateOptions, Json
 
-KEY_BYTES = 32
-LARGEST_DIMENSION = 65_535
 MOST_RESULTS = 1_000_000
 """Of a query. An index holds as many without a licence; the engine breaks on numbers beyond 64 bits."""
 

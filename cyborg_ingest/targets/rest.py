@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ConnectionLostError, OversizedAnswerError, TooLargeError, UsageError
+from cyborg_ingest.model import LARGEST_DIMENSION
 from cyborg_ingest.rows.values import MAX_DEPTH, load_json
 from cyborg_ingest.settings.hidden import HiddenMapping, hidden, revealed
 from cyborg_ingest.settings.scrubbing import Secrets
@@ -43,7 +44,6 @@ _ROW_BYTES = 32_000_000
 """Metadata and contents that all rows of an answer may have together; more are asked for in smaller numbers."""
 
 _NUMBER_BYTES, _DISTANCE_BYTES = 26, 4_096
-_LARGEST_DIMENSION = 65_535
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 """How OpenSSL finds a certificate in a directory."""
 
@@ -244,7 +244,7 @@ class RestIndex(Closing):
     def get(self, ids: Sequence[str]) -> list[StoredRow]:
         """See `targets.base.Index`. All fields are asked for: a row without any of them would be left out."""
         wanted = distinct_ids(ids)
-        largest = _ROW_BYTES + len(wanted) * _NUMBER_BYTES * (self._dimension or _LARGEST_DIMENSION)
+        largest = _ROW_BYTES + len(wanted) * _NUMBER_BYTES * (self._dimension or LARGEST_DIMENSION)
         try:
             said = self._call(
                 "/v1/vectors/get", ids=wanted, include=["vector", "metadata", "contents"], largest=largest

@@ -15,13 +15,13 @@ from cyborg_ingest.errors import ArgumentError
 from cyborg_ingest.formats.arrow import _forward
 from cyborg_ingest.formats.ends import hdf5_end
 from cyborg_ingest.formats.messages import _BATCH, _DICTIONARY, Message, decoded_size, message_of
-from cyborg_ingest.model import Mark
+from cyborg_ingest.model import LARGEST_DIMENSION, Mark
 from cyborg_ingest.plan.done import Done
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.rows.typed import Notes, objects
 from cyborg_ingest.rows.values import dump_ids
 from cyborg_ingest.state.ledger import PartState
-from cyborg_ingest.targets.arguments import LARGEST_DIMENSION, checked
+from cyborg_ingest.targets.arguments import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
