@@ -25,7 +25,7 @@ from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import KEPT_TEXT, Named, Records, TooLarge, parse_object
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
-from cyborg_ingest.rows.leftover import REJECTED_KEY
+from cyborg_ingest.rows.leftover import REJECTED_KEY, SPARSE
 from cyborg_ingest.rows.paths import has_value, head, is_path, steps, value_at, without
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.values import load_json
@@ -75,6 +75,13 @@ def _later_roles(names: Iterable[str]) -> set[str]:
     return {name for name in names if name.lower() in METADATA.names or name.lower() in CONTENTS.names}
 
 
+def _is_vector(value: Any) -> bool:
+    """Whether a value is a list of numbers, or the two of a sparse vector."""
+    if isinstance(value, dict):
+        return value.keys() == SPARSE
+    return isinstance(value, list) and bool(value) and all(type(one) in {int, float} for one in value)
+
+
 class _Columns:
     """The columns of a chunk while they are gathered from objects."""
 
@@ -98,6 +105,7 @@ class _Columns:
         self._parse = number_parser()
         self._decode = value_decoder(names.encoding)
         self._excluded = self._roles | {*names.left_out}
+        self._named_vectors = {name for name in names.cut if not is_path(name) and names.cut_of(name)}
         is_own = names.metadata is not None and not names.cut
         self._only_objects = is_own and not names.metadata_columns and not names.takes_all
         self._may_be_only_objects = is_own and names.takes_all
@@ -282,9 +290,22 @@ class _Columns:
         if self.names.takes_all:
             found: Any = {name: row[name] for name in row if name not in self._excluded}
             for path in self.names.cut:
-                found = found if is_path(path) and path in row else without(found, *path.split("."))
+                if path in self._named_vectors:
+                    found = self._without_vectors(found, path)
+                elif not is_path(path) or path not in row:
+                    found = without(found, *path.split("."))
             return dict(found)
         return {name: value_at(row, name) for name in self.names.metadata_columns if has_value(row, name)}
+
+    def _without_vectors(self, row: Json, name: str) -> Json:
+        """A row without vectors beside the loaded one, by names that the first rows do not have in this field."""
+        inside = row.get(name)
+        if not isinstance(inside, dict):
+            return row
+        kept = {key: value for key, value in inside.items() if not _is_vector(value)}
+        others = {f"{name}.{key}" for key in inside if key not in kept}
+        self.unplanned |= others - {self.names.vector}
+        return {**row, name: kept} if kept else {key: value for key, value in row.items() if key != name}
 
     def vector_array(self) -> pa.Array:
         """All vectors: those that are numbers in memory at once, the others from lists."""

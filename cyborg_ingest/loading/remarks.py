@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.loading.doubts import PAUSES
-from cyborg_ingest.plan.late import left_out, missing, stored
+from cyborg_ingest.plan.late import missing, told
 from cyborg_ingest.settings.commands import index_command
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS
 from cyborg_ingest.targets.keyring import as_options
@@ -112,7 +112,7 @@ class Late:
         for name in chunk.unplanned:
             if (uri, name) not in self._unplanned and len(self._unplanned) < _SHOWN_FIELDS:
                 self._unplanned.add((uri, name))
-                self._tell(Noted((stored if chunk.columns.takes_all else left_out)(uri, name)))
+                self._tell(Noted(told(uri, name, takes_all=chunk.columns.takes_all)))
 
     def batch(self, batch: Batch) -> None:
         """Fields with decimals that no other number is equal to."""

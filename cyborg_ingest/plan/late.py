@@ -11,6 +11,7 @@ import pyarrow as pa
 from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS
 from cyborg_ingest.rows.mapping import MIXED, field_of
+from cyborg_ingest.rows.paths import is_path
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.templates import OWN
@@ -83,6 +84,13 @@ def stored(uri: str, name: str) -> str:
     role = METADATA if name.lower() in METADATA.names else CONTENTS
     told = f"{uri}: field {name!r} is not in the first rows, and becomes a field of the metadata."
     return f"{told} {role.option} {shlex.quote(name)} would take it as the {role.name}."
+
+
+def told(uri: str, name: str, *, takes_all: bool) -> str:
+    """What to say of a field that comes late; `takes_all`: what has no role becomes metadata."""
+    if takes_all and is_path(name):
+        return f"{uri}: field {name!r} is not in the first rows, and is left out, as other vectors are."
+    return stored(uri, name) if takes_all else left_out(uri, name)
 
 
 def missing(plan: Plan, seen: Iterable[tuple[str, str]], *, is_whole: bool, rows: int) -> Iterator[str]:

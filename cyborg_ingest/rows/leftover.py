@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cyborg_ingest.rows.kinds import storage_type, unfit_inside
 from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
-from cyborg_ingest.rows.paths import above_lists, head
+from cyborg_ingest.rows.paths import above_lists, head, steps
 from cyborg_ingest.rows.roles import ORIGIN, VECTOR
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ REJECTED_KEY = "_rejected"
 ALL_COLUMNS = "*"
 NO_COLUMNS = "none"
 
-_SPARSE = {"indices", "values"}
+SPARSE = {"indices", "values"}
+"""The fields of a sparse vector, as Pinecone, Qdrant and others have it."""
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -67,24 +68,54 @@ def by_default(
     Of the `chosen` the first is the vector's. `unwanted` are those that an option says not to load, with what is said
     of them. `dimension` is that of the vectors.
     """
-    names = set(schema.names)
-    paths = [path for path in chosen if path not in names]
-    inside = {path for path in paths if above_lists(path) == path}
-    if chosen[0] in paths:  # nobody misses the list that vectors are in
-        inside.add(above_lists(chosen[0]))
+    inside = taken_out(schema, chosen)
     heads = {head(path) for path in inside}
-    found = Leftover(cut=tuple(sorted(inside)))
+    found = Leftover()
     for one in schema:
         if one.name in chosen or one.name == REJECTED_KEY or is_unseen(one):
             if one.name in unwanted:
                 found.reasons[one.name] = unwanted[one.name]
             continue
-        why = unwanted.get(one.name) or _why_not(one, dimension)
+        is_used_up = one.name in heads and _is_used_up(one, one.name, inside)
+        why = unwanted.get(one.name) or ("" if is_used_up else _why_not(one, dimension))
         if why:
             found.reasons[one.name] = why
-        elif one.name not in heads or not _is_used_up(one, one.name, inside):
+        elif not is_used_up:
             found.add(one)
+        elif _are_named_vectors(one):  # a later row may have others beside it
+            inside.add(one.name)
+    listed = _list_with_more(schema, chosen[0])
+    if listed:
+        found.reasons.setdefault(listed, "the list that vectors are in")
+    found.cut = tuple(sorted(inside))
     return found
+
+
+def taken_out(schema: pa.Schema, chosen: Sequence[str]) -> set[str]:
+    """The paths of the chosen in structs, which are cut out of these; of the vector's, the first, the list it is in."""
+    names = set(schema.names)
+    paths = [path for path in chosen if path not in names]
+    inside = {path for path in paths if above_lists(path) == path}
+    if chosen[0] in paths:
+        inside.add(above_lists(chosen[0]))
+    return inside
+
+
+def _list_with_more(schema: pa.Schema, path: str) -> str:
+    """The list that a path leads into, where its items hold more than that; nothing where they do not, or in none."""
+    listed = path if path in schema.names else above_lists(path)
+    if listed == path:
+        return ""
+    first, *more = steps(path)
+    kind, is_inside = storage_type(schema.field(str(first)).type), False
+    for step in more:
+        if isinstance(step, int):
+            kind, is_inside = storage_type(kind.value_type), True
+            continue
+        if is_inside and kind.num_fields > 1:
+            return listed
+        kind = storage_type(kind.field(step).type)
+    return ""
 
 
 def is_unseen(one: pa.Field) -> bool:
@@ -118,14 +149,16 @@ def _are_named_vectors(one: pa.Field) -> bool:
     """Whether a column that is named as vectors are holds several of them, by names: Qdrant, Weaviate."""
     children = _children(one)
     return (
-        children is not None and one.name.lower() in VECTOR.names and all(VECTOR.fits(kind.type) for kind in children)
+        bool(children)
+        and one.name.lower() in VECTOR.names
+        and all(VECTOR.fits(kind.type) or _is_sparse(kind) for kind in children or ())
     )
 
 
 def _is_sparse(one: pa.Field) -> bool:
     """Whether it has the two lists that Pinecone, Qdrant and others have for a sparse vector."""
     children = _children(one) or []
-    return {child.name for child in children} == _SPARSE and all(VECTOR.fits(child.type) for child in children)
+    return {child.name for child in children} == SPARSE and all(VECTOR.fits(child.type) for child in children)
 
 
 def _children(one: pa.Field) -> list[pa.Field] | None:

@@ -16,7 +16,7 @@ from cyborg_ingest.rows import leftover, tiers
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
 from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS, REJECTED_KEY, Leftover, is_unseen
 from cyborg_ingest.rows.looks import is_packed, is_plain_text, length_of
-from cyborg_ingest.rows.paths import above_lists, column_of, is_path, steps
+from cyborg_ingest.rows.paths import above_lists, column_of, head, is_path, steps
 from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, ROLES, VECTOR, fits_id
 from cyborg_ingest.rows.suggestions import (
     encoding_hint,
@@ -94,10 +94,14 @@ def map_columns(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     for name in choice.tested:
         _existing(uri, schema, name, "--where")
     there = frozenset(schema.names)
-    used = {column_of(there, name) for name in (*chosen, *rest.columns)} | {REJECTED_KEY}
+    loaded = {*chosen, *rest.columns, REJECTED_KEY}
+    used = {column_of(there, name) for name in loaded}  # of some a field alone, and there is a reason against the rest
     left_out = tuple(
-        one.name for one in schema if one.name not in used and (one.name in rest.reasons or not is_unseen(one))
+        one.name
+        for one in schema
+        if (one.name in rest.reasons and one.name not in loaded) or (one.name not in used and not is_unseen(one))
     )
+    left_out += tuple(name for name in rest.reasons if name not in there)
     filled = [role for role, name in ((METADATA, metadata), (CONTENTS, contents)) if name]
     refused = (*rest.refused, *_left_without_role(schema, left_out, [ID, VECTOR, *filled]))
     _check_names(uri, choice, rest.columns)
@@ -248,7 +252,8 @@ def _rest(uri: str, schema: pa.Schema, choice: ColumnChoice, chosen: list[str], 
         if name in chosen:
             raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
         _refuse_unfit(uri, field_of(schema, name).type, name, "do not name it with --metadata-columns")
-    why = dict.fromkeys(schema.names, "not asked for")
+    into = {head(name) for name in (*chosen, *given)}
+    why = {name: "not asked for" for name in schema.names if name not in into}
     return Leftover(list(given), reasons=why)
 
 
