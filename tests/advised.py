@@ -186,7 +186,7 @@ def _upserts(table: dict[str, tuple[str, str] | tuple[str, str, int] | tuple[str
 MAPPING = _upserts({
     "two fields of the metadata have one name by --rename": (
         "fields.jsonl --rename a=b", "fields.jsonl --rename a=c"),
-    "--metadata-columns {} stores the text as a field of its own": (
+    "--metadata-columns {} stores it as a field of its own": (
         "meta.csv --metadata-column meta", "meta.csv --metadata-columns meta"),
     "between braces stands the name of a column, and nothing else": (
         "rows.parquet --id-template '{}-{id}'", "rows.parquet --id-template 'x-{id}'"),

@@ -25,6 +25,7 @@ from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import KEPT_TEXT, Named, Records, TooLarge, parse_object
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
+from cyborg_ingest.rows.columns import as_a_field, no_object
 from cyborg_ingest.rows.leftover import REJECTED_KEY, SPARSE
 from cyborg_ingest.rows.paths import has_value, head, is_path, steps, value_at, without
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
@@ -80,6 +81,14 @@ def _is_vector(value: Any) -> bool:
     if isinstance(value, dict):
         return value.keys() == SPARSE
     return isinstance(value, list) and bool(value) and all(type(one) in {int, float} for one in value)
+
+
+def _object_in(text: str, name: str) -> Any:
+    """What a text of metadata holds; None where it is blank. Raises ValueError where it is no JSON."""
+    try:
+        return load_json(text.encode()) if text.strip() else None
+    except ValueError as error:
+        raise ValueError(f"the metadata {no_object(text, error, name)}") from None
 
 
 class _Columns:
@@ -274,9 +283,9 @@ class _Columns:
         names = self.names
         found: Any = value_at(row, names.metadata) if names.metadata else None
         if isinstance(found, str):
-            found = load_json(found.encode()) if found.strip() else None
+            found = _object_in(found, names.metadata or "")
         if found is not None and not isinstance(found, dict):
-            raise ValueError(f"the metadata is {kind_of(found)}, not an object")
+            raise ValueError(f"the metadata is {kind_of(found)}, not an object{as_a_field(names.metadata or '')}")
         own: Json | None = found
         for path in names.cut_of(names.metadata) if names.metadata and names.cut else ():
             own = without(own, *path)

@@ -33,6 +33,7 @@ Faults = dict[int, tuple[Reason, str]]
 """The rows of a chunk that cannot be loaded: place in the chunk -> why."""
 
 _T = TypeVar("_T")
+_SHOWN = 40
 
 
 def ids(array: pa.Array, faults: Faults) -> list[str]:
@@ -296,18 +297,31 @@ def _parsed(text: str | None, place: int, faults: Faults, name: str) -> Json | N
     except NotFiniteError as error:
         faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
     except ValueError as error:
-        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata {_as_sentence(text, error, name)}"))
+        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata {no_object(text, error, name)}"))
     return None
 
 
-def _as_sentence(text: str, error: ValueError, name: str) -> str:
-    """What is wrong with a text that should be an object, and what it may be instead."""
-    words = str(error) if isinstance(error, UnfitError) else f"is no JSON: {error}"
+def no_object(text: str, error: ValueError, name: str) -> str:
+    """What is wrong with a text that should be an object, and what it may be instead; it follows "the metadata"."""
+    if isinstance(error, UnfitError):
+        words = str(error)
+    elif text.lstrip().startswith("{"):
+        words = f"is no JSON: {getattr(error, 'msg', error)}, in column {getattr(error, 'colno', 1)} of {_begin(text)}"
+    else:
+        words = f"is text, and no object of JSON: {_begin(text)}"
     if text.lstrip().startswith("{'"):
         return f"{words}. It looks like Python's own form of a dict: write it with json.dumps"
-    if not text.lstrip().startswith("{") and (one := one_of_several(name)):
-        return f"{words}. --metadata-columns {one} stores the text as a field of its own"
-    return words
+    return words if text.lstrip().startswith("{") else f"{words}{as_a_field(name)}"
+
+
+def _begin(text: str) -> str:
+    return repr(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
+
+
+def as_a_field(name: str) -> str:
+    """What to do with metadata that is no object, where an option can."""
+    one = one_of_several(name)
+    return f". --metadata-columns {one} stores it as a field of its own" if one else ""
 
 
 def check_metadata(found: list[Json | None], faults: Faults) -> None:

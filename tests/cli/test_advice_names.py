@@ -90,7 +90,7 @@ def test_a_text_that_is_no_object_is_stored_as_a_field_by_the_option_that_is_tol
     Path("rows.csv").write_text(f'id,vector,{name}\na,"{VECTOR}",wiki\n')
     code, told = upsert("rows.csv", "--metadata-column", name)
     assert code == 4, told
-    says(told, "{}. --metadata-columns {} stores the text as a field of its own")
+    says(told, ". --metadata-columns {} stores it as a field of its own")
     code, told = upsert("rows.csv", *advised(told, "--metadata-columns"))
     assert (code, stored("a")) == (0, {name: "wiki"}), told
 

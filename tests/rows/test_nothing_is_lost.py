@@ -199,7 +199,7 @@ def test_an_empty_text_is_no_sign_and_one_object_is(tmp_path: Path) -> None:
     assert read(path).metadata == [{"n": 1}, {"n": 2}, {"n": 3}]
     path = parquet(tmp_path, meta=["wiki", '{"a": 1}', None])
     (rejection,) = read(path).rejections
-    assert rejection.detail.endswith("--metadata-columns meta stores the text as a field of its own")
+    assert rejection.detail.endswith("--metadata-columns meta stores it as a field of its own")
 
 
 def test_nothing_of_a_role_that_is_declined_becomes_metadata(tmp_path: Path) -> None:
