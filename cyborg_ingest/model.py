@@ -82,7 +82,7 @@ class Part:
 
     `start` and `stop` locate it in the unit of its format: a row group's number (Parquet), a record batch's
     (Arrow), rows (.npy) or bytes (JSONL). `rows` is exact or None; `first_row` is the row of the file that it
-    begins with, where that is known before reading. `size` is its share of the file in bytes, for progress.
+    begins with, where that is known before reading. `size` is its share of the file in bytes.
     """
 
     uri: str
@@ -231,9 +231,8 @@ class Chunk:
     """Some consecutive rows of a Part, as Arrow columns.
 
     `start` is the first row's place in its Part, `first_row` its place in the file, `lines` the line of each
-    row (from 1) where the format has lines. A row with a fault has nulls in `batch`. `size` is about how many of the
-    Part's bytes hold its rows up to here, 0 where the format does not say. `unplanned` names fields that the plan did
-    not know of, and that are left out; `seen` those that it took the user's word for.
+    row (from 1) where the format has lines. A row with a fault has nulls in `batch`. `unplanned` names fields that the
+    plan did not know of, and that are left out; `seen` those that it took the user's word for.
     """
 
     part: Part
@@ -243,7 +242,6 @@ class Chunk:
     columns: ColumnMap
     faults: tuple[Fault, ...] = ()
     lines: npt.NDArray[np.int64] | None = None
-    size: int = 0
     unplanned: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     metadata: list[Json | None] | None = None

@@ -103,18 +103,17 @@ class ArrowReader(ReadsOn):
 def _chunks(
     part: Part,
     columns: ColumnMap,
-    batches: Iterator[tuple[pa.RecordBatch, int, int]],
+    batches: Iterator[pa.RecordBatch],
     rows: int,
     start: int,
     before: int,
 ) -> Iterator[Chunk]:
     row = 0
-    for batch, begin, end in batches:
+    for batch in batches:
         _check(batch)
         for place in range(max(0, start - row), len(batch), rows):
             piece = batch.slice(place, rows)
-            size = begin + (end - begin) * (place + len(piece)) // len(batch)
-            yield Chunk(part, row + place, before + row + place, piece, columns, size=size)
+            yield Chunk(part, row + place, before + row + place, piece, columns)
         row += len(batch)
     if part.rows is not None and row != part.rows:
         raise SourceError(f"{part.uri}: it has {row} rows now and had {part.rows}. Is it being written?")
@@ -129,12 +128,11 @@ def _rows_before(part: Part, unit: int) -> int:
         return sum(reader.get_batch(number).num_rows for number in range(part.start))
 
 
-def _batches(part: Part, names: Sequence[str], unit: int, kept: Kept) -> Iterator[tuple[pa.RecordBatch, int, int]]:
-    """The Part's record batches of a file, each with where it begins and ends in the Part's bytes."""
+def _batches(part: Part, names: Sequence[str], unit: int, kept: Kept) -> Iterator[pa.RecordBatch]:
+    """The Part's record batches of a file."""
     reader = kept.get((part.uri, part.fingerprint, names), lambda: _columns_of(part.uri, names, unit))
     for number in range(part.start, part.stop):
-        begin, end = (part.size * (one - part.start) // (part.stop - part.start) for one in (number, number + 1))
-        yield reader.get_batch(number), begin, end
+        yield reader.get_batch(number)
 
 
 @contextlib.contextmanager
@@ -144,15 +142,12 @@ def _columns_of(uri: str, names: Sequence[str], unit: int) -> Iterator[_Random]:
         yield reader
 
 
-def _streamed(part: Part, names: Sequence[str], unit: int) -> Iterator[tuple[pa.RecordBatch, int, int]]:
-    """All record batches of a stream, the same way."""
+def _streamed(part: Part, names: Sequence[str], unit: int) -> Iterator[pa.RecordBatch]:
+    """All record batches of a stream."""
     is_file = _is_file(part.uri)
     schema = _schema(part.uri, unit, is_file=is_file)
     with _forward(part.uri, schema, names, unit, is_file=is_file) as (reader, file):
-        begin = 0
-        for batch in reader:
-            yield batch, begin, file.position
-            begin = file.position
+        yield from reader
         _check_end(part.uri, file, is_file=is_file)
 
 

@@ -221,7 +221,7 @@ def _with_beside(
     numbers: npt.NDArray[Any],
 ) -> Iterator[Chunk]:
     """Vectors, of which the first is that of a row, with what goes with them: so many at once as all files allow."""
-    begin, end, size = row, row + len(numbers), opened.matrix.row_bytes
+    begin, end = row, row + len(numbers)
     while begin < end:
         stop = end
         for sidecar in (*opened.beside, *(one.sidecar for one in opened.own_ids)):
@@ -230,7 +230,7 @@ def _with_beside(
         check_next(opened.own_ids, found["id"], begin)
         arrays = {"vector": vector_array(numbers[begin - row : stop - row]), **found}
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
-        yield Chunk(part, begin - part.start, begin, batch, columns, faults, size=size * (stop - part.start))
+        yield Chunk(part, begin - part.start, begin, batch, columns, faults)
         begin = stop
 
 

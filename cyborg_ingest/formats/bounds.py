@@ -135,20 +135,15 @@ def _pieces(chunk: Chunk, sizes: npt.NDArray[np.int64], limit: int) -> Iterator[
     for place, size in enumerate(sizes.tolist()):
         if size > limit or (total and total + size > DECODED_BYTES):
             if place > start:
-                yield _piece(chunk, start, place)
+                yield chunk.rows(start, place)
             start, total = place, 0
         if size > limit:
-            yield _without_values(_piece(chunk, place, place + 1), size, limit)
+            yield _without_values(chunk.rows(place, place + 1), size, limit)
             start, total = place + 1, 0
         else:
             total += size
     if start < rows:
-        yield _piece(chunk, start, rows)
-
-
-def _piece(chunk: Chunk, start: int, stop: int) -> Chunk:
-    """Some of its rows, of which fewer bytes had been read when the last of them was."""
-    return replace(chunk.rows(start, stop), size=chunk.size * stop // max(1, len(chunk.batch)))
+        yield chunk.rows(start, rows)
 
 
 def _without_values(chunk: Chunk, size: int, limit: int) -> Chunk:

@@ -65,7 +65,7 @@ class CellColumns:
             **({names.vector: Kind.TEXT} if names.encoding else {}),  # decoded with those of all formats
         }
 
-    def chunk(self, part: Part, row: int, size: int) -> Chunk:
+    def chunk(self, part: Part, row: int) -> Chunk:
         """These rows as a chunk; `row` is the first one's place in the Part."""
         self._find_no_rows()
         unusable = set(self._faults)
@@ -82,7 +82,7 @@ class CellColumns:
         lines = np.array([line for _, line, _ in self._rows], np.int64)
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
         names = replace(self._names, id_parts=tuple(parts), tested=tuple(tested))
-        return Chunk(part, row, row, batch, names, tuple(self._faults.values()), lines, size)
+        return Chunk(part, row, row, batch, names, tuple(self._faults.values()), lines)
 
     def _as_seen(self, name: str, texts: list[str | None]) -> pa.Array:
         """A column as a condition sees it: of its kind, whatever role it has; what is none of it is text."""

@@ -106,7 +106,7 @@ class DelimitedReader:
             while found := table.take(rows):
                 if row + len(found) > start:
                     chunk = CellColumns(table.schema, columns, table.form, sidecars, found)
-                    wanted = chunk.chunk(part, row, table.position).rows(start - row, len(found))
+                    wanted = chunk.chunk(part, row).rows(start - row, len(found))
                     yield from bounded([wanted], sidecars.max_row_bytes)
                 row += len(found)
 

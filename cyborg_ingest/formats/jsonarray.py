@@ -97,14 +97,13 @@ def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str, tuple[str, ...]]
 
 
 def _groups(rows_found: Iterator[tuple[bytes, int]], rows: int) -> Iterator[Records]:
-    found, position = Gathered(rows), 0
-    for text, end in rows_found:
+    found = Gathered(rows)
+    for text, _ in rows_found:
         if found.is_full_before(text):
-            yield Records(found.texts, None, position)
+            yield Records(found.texts, None)
             found = Gathered(rows)
-        position = end
         found.add(text)
         if found.is_full:
-            yield Records(found.texts, None, position)
+            yield Records(found.texts, None)
             found = Gathered(rows)
-    yield Records(found.texts, None, position)
+    yield Records(found.texts, None)

@@ -362,7 +362,6 @@ def chunk_of(source: Part, names: ColumnMap, records: Records, row: int, rows_be
         mapped,
         tuple(columns.faults),
         None if records.lines is None else np.array(records.lines, np.int64),
-        records.size,
         tuple(sorted(columns.unplanned)),
         tuple(sorted(set(names.believed) - columns.unseen)),
         columns.metadata or None,

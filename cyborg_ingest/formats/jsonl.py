@@ -136,19 +136,19 @@ def _texts(lines: Iterator[Numbered]) -> Iterator[tuple[bytes, int]]:
 
 
 def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, limit: int) -> Iterator[Records]:
-    found, number, position = Gathered(rows), lines_before, part.start
+    found, number = Gathered(rows), lines_before
     lines = numbered(_lines(file, part.start, part.stop or _ENDLESS, limit), lines_before)
-    for text, end, line, last in paired(lines) if part.shape == BULK.name else lines:
+    for text, _, line, last in paired(lines) if part.shape == BULK.name else lines:
         if found.is_full_before(text):
-            yield Records(found.texts, found.lines, position - part.start, number)
+            yield Records(found.texts, found.lines, number)
             found = Gathered(rows)
-        number, position = last, end
+        number = last
         if text.strip():
             found.add(text, line)
         if found.is_full:
-            yield Records(found.texts, found.lines, position - part.start, number)
+            yield Records(found.texts, found.lines, number)
             found = Gathered(rows)
-    yield Records(found.texts, found.lines, max(0, position - part.start), number)
+    yield Records(found.texts, found.lines, number)
 
 
 def _before(file: BinaryIO, part: Part, limit: int) -> tuple[int, int]:

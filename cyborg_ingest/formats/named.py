@@ -275,6 +275,5 @@ def chunks(
         if columns.id is not None and columns.id not in opened:
             arrays[columns.id] = row_numbers(id_prefix(part.uri, sidecars), first, stop)
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
-        done = part.size * (stop - part.start) // total
-        yield from bounded([Chunk(part, row, first, batch, columns, size=done)], sidecars.max_row_bytes)
+        yield from bounded([Chunk(part, row, first, batch, columns)], sidecars.max_row_bytes)
         row += stop - first

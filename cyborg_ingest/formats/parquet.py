@@ -121,7 +121,7 @@ class _Statistics:
 
 
 def _chunks(file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
-    row, size = 0, part.size
+    row = 0
     # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
     there = frozenset(file.schema_arrow.names)
     wanted = [name if name in there else above_lists(name) for name in columns.read]
@@ -130,8 +130,7 @@ def _chunks(file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, sta
         if end > start:
             kept = batch.slice(max(0, start - row))
             first = end - len(kept)
-            done = size * end // max(1, part.rows or end)
-            yield Chunk(part, first, (part.first_row or 0) + first, kept, columns, size=done)
+            yield Chunk(part, first, (part.first_row or 0) + first, kept, columns)
         row = end
     if part.rows is not None and row != part.rows:
         raise SourceError(f"{part.uri}: row group {part.number} has {row} rows, its footer says {part.rows}.")

@@ -26,11 +26,10 @@ KEPT_TEXT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Some rows as text, the line of each where there are lines, and how many bytes of the Part were read for them."""
+    """Some rows as text, and the line of each where there are lines; `last_line` is that of the last line read."""
 
     texts: list[bytes]
     lines: list[int] | None
-    size: int
     last_line: int = 0
 
 

@@ -96,7 +96,7 @@ def chunk(texts: list[str], ids: list[str] | None = None) -> Chunk:
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(2 * rows, np.float32)), 2)
     columns = [pa.array(ids or [f"i{row}" for row in range(rows)]), vectors, pa.array(texts)]
     batch = pa.RecordBatch.from_arrays(columns, ["id", "vector", "text"])
-    return Chunk(PART, 10, 10, batch, NAMES, size=1000)
+    return Chunk(PART, 10, 10, batch, NAMES)
 
 
 def test_a_row_beyond_the_limit_keeps_its_id_and_nothing_else_and_all_others_stay_in_order() -> None:
@@ -135,7 +135,6 @@ def test_rows_that_are_small_each_are_decoded_in_pieces_of_a_bounded_size(monkey
     taken = 2 * 48 + 2 + 8
     found = list(bounded([chunk(["x" * (200 - taken)] * 5)], 1000))
     assert [(one.start, len(one.batch)) for one in found] == [(10, 2), (12, 2), (14, 1)]
-    assert [one.size for one in found] == [400, 800, 1000]
     rows = [row for one in found for row in one.batch.to_pylist()]
     assert rows == chunk(["x" * (200 - taken)] * 5).batch.to_pylist()
 
