@@ -27,7 +27,7 @@ from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.columns import as_a_field, no_object
 from cyborg_ingest.rows.leftover import REJECTED_KEY, SPARSE
-from cyborg_ingest.rows.paths import has_value, head, is_path, steps, value_at, without
+from cyborg_ingest.rows.paths import above_lists, has_value, head, is_path, steps, value_at, without
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.values import load_json
 
@@ -64,11 +64,17 @@ def _vector_key(names: ColumnMap) -> bytes | None:
     others = [names.id, names.contents, *names.extra]
     first = head(names.vector)
     is_shared = names.takes_all and first != names.vector and not names.cut
-    if not names.cut:  # which it is of all that becomes metadata
-        others += [names.metadata, *names.metadata_columns]
+    others += [one for one in (names.metadata, *names.metadata_columns) if one and _keeps_vector(names, one)]
     if not isinstance(last, str) or is_shared or any(one and first in {one, head(one)} for one in others):
         return None
     return json.dumps(last, ensure_ascii=False).encode()
+
+
+def _keeps_vector(names: ColumnMap, field: str) -> bool:
+    """Whether the vector is in a field of the metadata, and is not cut out of it."""
+    inside = above_lists(names.vector)
+    is_cut = inside in names.cut and inside.startswith(f"{field}.")
+    return names.vector.startswith((f"{field}.", f"{field}[")) and not is_cut
 
 
 def _later_roles(names: Iterable[str]) -> set[str]:

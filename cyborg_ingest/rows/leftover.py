@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cyborg_ingest.rows.kinds import storage_type, unfit_inside
 from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
-from cyborg_ingest.rows.paths import above_lists, head, steps
+from cyborg_ingest.rows.paths import above_lists, head, is_path, steps
 from cyborg_ingest.rows.roles import ORIGIN, VECTOR
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ NO_COLUMNS = "none"
 
 SPARSE = {"indices", "values"}
 """The fields of a sparse vector, as Pinecone, Qdrant and others have it."""
+_LISTED = "the list that vectors are in"
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -86,7 +87,7 @@ def by_default(
             inside.add(one.name)
     listed = _list_with_more(schema, chosen[0])
     if listed:
-        found.reasons.setdefault(listed, "the list that vectors are in")
+        found.reasons.setdefault(listed, _LISTED)
     found.cut = tuple(sorted(inside))
     return found
 
@@ -99,6 +100,17 @@ def taken_out(schema: pa.Schema, chosen: Sequence[str]) -> set[str]:
     if chosen[0] in paths:
         inside.add(above_lists(chosen[0]))
     return inside
+
+
+def without_vectors(found: Leftover, schema: pa.Schema, vectors: Sequence[str]) -> Leftover:
+    """What the user asks for: the vectors are cut out of a row's own metadata, and not of what is asked for by name."""
+    inside = {above_lists(path) for path in vectors if path not in schema.names}
+    asked = tuple(f"{name}{end}" for name in found.columns for end in (".", "["))
+    found.cut = tuple(path for path in sorted(inside) if is_path(path) and not path.startswith(asked))
+    listed = _list_with_more(schema, vectors[0])
+    if listed in found.cut and not any(name == listed or name.startswith(f"{listed}[") for name in found.columns):
+        found.reasons[listed] = _LISTED
+    return found
 
 
 def _list_with_more(schema: pa.Schema, path: str) -> str:

@@ -86,6 +86,8 @@ def map_columns(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     metadata, reasons[metadata] = _column(uri, schema, METADATA, choice.metadata, taken)
     chosen = [name for name in (vector, *several, identity, contents, metadata) if name]
     rest = _rest(uri, schema, choice, chosen, len(several) or length_of(field_of(schema, vector)))
+    if choice.metadata_columns:
+        rest = leftover.without_vectors(rest, schema, several or (vector,))
     if metadata:
         inside = "load none of it with --metadata-column '', and its other fields by name with --metadata-columns"
         _refuse_unfit(uri, field_of(schema, metadata).type, metadata, inside)
@@ -117,15 +119,16 @@ def map_columns(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
         renames=choice.renames,
         refused=refused,
         reasons=tuple((name, why) for name, why in reasons.items() if name and why),
-        cut=_cut(rest, vector, metadata),
+        cut=_cut(rest, several or (vector,), metadata),
         own_first=not choice.metadata_columns,
     )  # fmt: skip
 
 
-def _cut(rest: Leftover, vector: str, metadata: str | None) -> tuple[str, ...]:
+def _cut(rest: Leftover, vectors: Iterable[str], metadata: str | None) -> tuple[str, ...]:
     """What is cut out of the metadata: of their own column the vector alone, which nobody wants there."""
-    of_vector = above_lists(vector) if is_path(vector) else vector
-    return tuple(path for path in rest.cut if path == of_vector or not (metadata and path.startswith(f"{metadata}.")))
+    of_vectors = {above_lists(one) if is_path(one) else one for one in vectors}
+    own = f"{metadata}." if metadata else None
+    return tuple(path for path in rest.cut if path in of_vectors or own is None or not path.startswith(own))
 
 
 def _check_part(uri: str, field: pa.Field) -> None:

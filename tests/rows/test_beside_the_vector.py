@@ -107,3 +107,54 @@ def test_what_is_declined_is_not_stored_because_the_vector_is_in_it(form: str, t
     found = rows_read(path, **options)
     assert (found.vectors, found.metadata) == ([ONE] * 3, [{"n": 1}] * 3)
     assert "left out  metadata (metadata not asked for)" in said(path, **options)
+
+
+@FORMS
+def test_a_vector_is_not_stored_again_in_the_metadata_that_it_is_in(form: str, tmp_path: Path) -> None:
+    path = written(tmp_path, form, *[{"data": {"embedding": ONE, "k": 1}, "other": 2}] * 3)
+    asked: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"metadata_column": "data"}, {"k": 1, "other": 2}),
+        ({"metadata_column": "data", "metadata_columns": ("other",)}, {"k": 1, "other": 2}),
+        ({"metadata_column": "data", "metadata_columns": ("*",)}, {"k": 1, "other": 2}),
+        ({"metadata_column": "data", "metadata_columns": ("none",)}, {"k": 1}),
+        ({"metadata_columns": ("data.k",)}, {"data.k": 1}),
+        ({"metadata_columns": ("data",)}, {"data": {"embedding": ONE, "k": 1}}),  # asked for by its name
+    ]
+    for options, metadata in asked:
+        found = rows_read(path, vector_column="data.embedding", **options)
+        assert (found.vectors, found.metadata) == ([ONE] * 3, [metadata] * 3), options
+
+
+@FORMS
+def test_numbers_of_a_vector_are_not_stored_again_in_the_metadata_that_they_are_in(form: str, tmp_path: Path) -> None:
+    path = written(tmp_path, form, *[{"data": {"x": 1.5, "y": 2.5, "k": 1}, "other": 2}] * 3)
+    found = rows_read(path, vector_column="data.x,data.y", metadata_column="data", metadata_columns=("other",))
+    assert (found.vectors, found.metadata) == ([[1.5, 2.5]] * 3, [{"k": 1, "other": 2}] * 3)
+
+
+@FORMS
+def test_a_list_that_vectors_are_in_is_cut_out_of_metadata_and_named(form: str, tmp_path: Path) -> None:
+    inside = [{"e": ONE, "t": 1}]
+    path = written(tmp_path, form, *[{"data": {"p": inside, "k": 1}, "other": 2}] * 3)
+    told = "data.p (the list that vectors are in)"
+    asked: list[tuple[tuple[str, ...], dict[str, Any], bool]] = [
+        (("other",), {"k": 1, "other": 2}, True),
+        (("data.p",), {"k": 1, "data.p": inside}, False),
+        (("data.p[0]",), {"k": 1, "data.p[0]": inside[0]}, False),
+        (("data.p[0].t",), {"k": 1, "data.p[0].t": 1}, False),
+    ]
+    for columns, metadata, is_named in asked:
+        options: dict[str, Any] = {
+            "vector_column": "data.p[0].e", "metadata_column": "data", "metadata_columns": columns,
+        }  # fmt: skip
+        assert rows_read(path, **options).metadata == [metadata] * 3, columns
+        assert (told in said(path, **options)) is is_named
+
+
+@FORMS
+def test_a_column_that_vectors_are_in_is_stored_where_all_are_asked_for(form: str, tmp_path: Path) -> None:
+    for field in ([{"e": ONE, "t": 1}], {"e": ONE, "t": 1}):
+        path = written(tmp_path, form, *[{"p": field, "other": 2}] * 3)
+        vector = "p[0].e" if isinstance(field, list) else "p.e"
+        found = rows_read(path, vector_column=vector, metadata_columns=("*",))
+        assert (found.vectors, found.metadata) == ([ONE] * 3, [{"p": field, "other": 2}] * 3)
