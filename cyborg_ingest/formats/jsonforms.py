@@ -164,8 +164,8 @@ class Survey:
             raise EnoughError
 
     def _sample(self, node: Node, sign: bytes, found: bytes) -> None:
-        node.kinds.add(sign)
         value = _loaded(found)
+        node.kinds.add(b'"' if _type_of(value) else sign)
         if not node.count and len(found) <= _KEPT:
             node.value = value
         if isinstance(value, str):
@@ -216,8 +216,15 @@ def _loaded(text: bytes) -> Any:
         return None
 
 
+def _type_of(value: Any) -> str:
+    """The type that MongoDB names beside a value, as in {"$numberDouble": "0.5"}, which is no row; else ""."""
+    name = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""
+    return name if name.startswith("$") else ""
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    is_plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_plain or _type_of(value).startswith("$number")
 
 
 def holds_vectors(value: Any, depth: int = _DEEPEST) -> bool:
@@ -345,8 +352,12 @@ def _candidates(node: Node) -> Iterator[Node]:
 
 
 def _has_id(node: Node) -> bool:
-    """Whether a member of it that is no array and no object is named like an id."""
-    return any(looks_like_id(one.path[-1]) and one.sign not in {b"[", b"{"} for one in node.members)
+    """Whether a member of it that is no array and no object is named like an id; {"$oid": "..."} is a text."""
+    return any(looks_like_id(one.path[-1]) and (one.sign not in {b"[", b"{"} or _is_typed(one)) for one in node.members)
+
+
+def _is_typed(node: Node) -> bool:
+    return len(node.members) == 1 and node.members[0].path[-1].startswith("$")
 
 
 def looks_like_id(name: str) -> bool:
