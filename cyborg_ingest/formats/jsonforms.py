@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from dataclasses import dataclass, field, replace
@@ -108,6 +109,8 @@ class Survey:
         self.root = Node((), b"", 0)
         self._open: list[Node] = []
         """The objects that the next value is in, the outer ones first."""
+        self._columns: tuple[Node | None, float] = None, 0.0
+        """How long the longest is beside the array or object that was asked about last."""
         self.is_whole = True
 
     def run(self) -> Survey:
@@ -137,7 +140,7 @@ class Survey:
             node.value = _loaded(found) if len(found) <= _KEPT else found[1:_KEPT].decode(errors="replace")
 
     def _array(self, node: Node) -> None:
-        text, least = self._text, self._longest_beside(node)
+        text = self._text
         text.passes(b"[")
         is_open = not text.passes(b"]")
         while is_open:
@@ -146,22 +149,31 @@ class Survey:
             if node.count < _SAMPLED:
                 self._sample(node, sign, found)
             node.count += 1
-            self._end_if_enough(node, least, has_rows=b"{" in node.kinds and node.has_embedding)
+            self._end_if_enough(node, has_rows=b"{" in node.kinds and node.has_embedding)
             is_open = text.passes(b",")
             if not is_open and not text.passes(b"]"):
                 raise text.broken(f"element {node.count - 1:,} of {node.name} is followed by neither a comma nor ]")
         node.has_embedding = node.has_embedding and not (node.is_numbers and node.count < SHORTEST)
 
-    def _longest_beside(self, node: Node) -> int:
-        """How many values the longest has of those beside it that would be columns if it were one."""
-        beside = self._open[-1].members if self._open else []
-        return max((one.count for one in beside if one is not node and one.sign == node.sign), default=0)
-
-    def _end_if_enough(self, node: Node, least: int, *, has_rows: bool) -> None:
-        """Stop where an array or object is what was looked for, and no column of metadata: it has more than `least`."""
-        is_wanted = has_rows and node.count > least if self._records is None else node.name == self._records
-        if is_wanted and self._text.place > LOOK_BYTES:
+    def _end_if_enough(self, node: Node, *, has_rows: bool) -> None:
+        """Stop in an array or object that is what was looked for, and no column of metadata."""
+        if self._text.place <= LOOK_BYTES or not (has_rows if self._records is None else node.name == self._records):
+            return
+        if self._columns[0] is not node:
+            self._columns = node, self._longest_beside(node)
+        if self._records is not None or node.count > self._columns[1]:
             raise EnoughError
+
+    def _longest_beside(self, node: Node) -> float:
+        """How many values the longest has of those beside it that would be columns if it were one.
+
+        No end to it in an object of columns: all of these have to be known.
+        """
+        around = [one for one in self._open if one is not node]
+        if any(_kind(one) in {"columns", "split"} for one in around):
+            return math.inf
+        beside = around[-1].members if around else []
+        return max((one.count for one in beside if one is not node and one.sign == node.sign), default=0)
 
     def _sample(self, node: Node, sign: bytes, found: bytes) -> None:
         value = _loaded(found)
@@ -175,7 +187,7 @@ class Survey:
         node.has_embedding = node.has_embedding or isinstance(value, float) or has_embedding(value)
 
     def _object(self, node: Node, depth: int) -> None:
-        text, least = self._text, self._longest_beside(node)
+        text = self._text
         self._open.append(node)
         text.passes(b"{")
         seen: set[str] = set()
@@ -185,7 +197,7 @@ class Survey:
             node.count += 1
             if node.is_keyed or node.is_cut:
                 text.value()
-                self._end_if_enough(node, least, has_rows=node.is_keyed and node.has_embedding)
+                self._end_if_enough(node, has_rows=node.is_keyed and node.has_embedding)
             else:
                 self._member(node, name, seen, depth)
             is_open = text.passes(b",")
@@ -232,7 +244,7 @@ def holds_vectors(value: Any, depth: int = _DEEPEST) -> bool:
     if isinstance(value, dict) and depth:
         return any(holds_vectors(one, depth - 1) for one in value.values())
     if isinstance(value, list) and value:
-        return _is_number(value[0]) or (depth > 0 and holds_vectors(value[0], depth - 1))
+        return _is_number(value[0]) or (depth > 0 and any(holds_vectors(one, depth - 1) for one in value[:_SAMPLED]))
     return False
 
 
@@ -243,7 +255,7 @@ def has_embedding(value: Any, depth: int = _DEEPEST) -> bool:
             (_is_vector(name) and holds_vectors(one)) or has_embedding(one, depth - 1) for name, one in value.items()
         )
     if isinstance(value, list) and value and not _is_number(value[0]):
-        return depth > 0 and has_embedding(value[0], depth - 1)
+        return depth > 0 and any(has_embedding(one, depth - 1) for one in value[:_SAMPLED])
     return (
         isinstance(value, list) and len(value) >= SHORTEST and any(isinstance(one, float) for one in value[:_SAMPLED])
     )
@@ -274,12 +286,12 @@ def is_columns_by_index(node: Node) -> bool:
     names = [[one.path[-1] for one in member.members] for member in node.members]
     least = min(map(len, names), default=0)
     is_alike = len(names) > 1 and least > 0 and all(one[:least] == names[0][:least] for one in names)
-    is_even = all(len({_kind(one.sign) for one in member.members} - {b"n"}) <= 1 for member in node.members)
+    is_even = all(len({_type(one.sign) for one in member.members} - {b"n"}) <= 1 for member in node.members)
     has_vectors = any(one.is_numbers for member in node.members for one in member.members)
     return is_alike and is_even and has_vectors and not all(map(is_row, node.members))
 
 
-def _kind(sign: bytes) -> bytes:
+def _type(sign: bytes) -> bytes:
     """What begins with a sign: numbers begin with several."""
     return b"0" if sign.isdigit() or sign == b"-" else sign
 
@@ -330,7 +342,20 @@ def _chosen(uri: str, survey: Survey, records: str | None) -> tuple[Within, str]
 def holds_rows(text: JsonText) -> bool:
     """Whether vectors are in the document in a way that rows are, but not as one row. Raises FormatError."""
     found = Survey(text, None).run().root
-    return any(one is not found and one.holds_vectors for one in _candidates(found)) or is_columns(found)
+    return any(one is not found or is_columns(one) or _has_embeddings(one) for one in places_of_rows(found))
+
+
+def _has_embeddings(node: Node) -> bool:
+    """Whether an object has rows by their name, or columns of pandas, that hold vectors: no sizes, no ranges."""
+    inner = [(member, one) for member in node.members for one in member.members if one.is_numbers]
+    if _kind(node) == "columns":
+        return any(_is_vector(column.path[-1]) or one.has_embedding for column, one in inner)
+    return _kind(node) == "keyed" and any(_is_vector(one.path[-1]) or one.has_embedding for _, one in inner)
+
+
+def places_of_rows(node: Node) -> list[Node]:
+    """The values in one, or it, that could hold the rows, and hold vectors."""
+    return [one for one in _candidates(node) if one.holds_vectors or is_columns(one)]
 
 
 def _candidates(node: Node) -> Iterator[Node]:
@@ -373,15 +398,25 @@ def _form(uri: str, node: Node, *, is_sure: bool) -> tuple[Within, str]:
         return Within("array", node.path, ((node.name, node.place),), is_sure), f"rows{where}" if node.path else ""
     if node.sign != b"{":
         raise FormatError(f"{uri}: it begins with {node.sign!r}, so it is neither an array nor an object.")
-    if is_split(node):
+    kind = _kind(node)
+    if kind == "split":
         places = tuple((one.path[-1], one.place) for one in node.members if one.path[-1] in {"columns", "data"})
         return Within("split", node.path, places), f"arrays, and the names of their items{where}"
-    if is_columns(node):
-        return _columns(uri, node, node.arrays), f"columns{where}"
-    if is_columns_by_index(node):
-        return _columns(uri, node, node.members), f"columns{where}"
-    kind, words = ("keyed", f"rows by their id{where}") if is_by_name(node) else ("one", f"one row{where}")
+    if kind == "columns":
+        return _columns(uri, node, node.arrays if is_columns(node) else node.members), f"columns{where}"
+    words = f"rows by their id{where}" if kind == "keyed" else f"one row{where}"
     return Within(kind, node.path, ((node.name, node.place),), is_sure), words
+
+
+def _kind(node: Node) -> str:
+    """How an array or object holds rows: see `Within`."""
+    if node.sign == b"[":
+        return "array"
+    if is_split(node):
+        return "split"
+    if is_columns(node) or is_columns_by_index(node):
+        return "columns"
+    return "keyed" if is_by_name(node) else "one"
 
 
 def _columns(uri: str, node: Node, columns: list[Node]) -> Within:

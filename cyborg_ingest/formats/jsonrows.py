@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.formats.jsonforms import Node, Survey, looks_like_id
+from cyborg_ingest.formats.jsonforms import Node, Survey, is_columns, looks_like_id, places_of_rows
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.records import Named, TooLarge
 from cyborg_ingest.rows.values import load_json
@@ -88,13 +88,19 @@ def _members(text: JsonText) -> Iterator[tuple[bytes, int]]:
 
 def _finish(text: JsonText, within: Within) -> None:
     """Look at what follows the rows up to the document's end: nothing of it is theirs, and nothing is lost."""
+    rows = text.row
     for depth in reversed(range(len(within.path))):
+        sign = b"[" if within.kind == "array" and depth == len(within.path) - 1 else b"{"
+        around = Node(within.path[:depth], b"{", 0, [Node(within.path[: depth + 1], sign, 0, count=rows)])
         while text.passes(b","):
             name, _ = text.key()
-            path = (*within.path[:depth], name)
             if name == within.path[depth]:
                 raise text.broken(f"a second member named {name!r} follows the rows")
-            _look_further(text, path, is_sure=within.is_sure)
+            if within.is_sure:
+                text.value()
+            else:
+                around.members.append(_looked_at(text, Node((*around.path, name), b"", 0)))
+        _refuse_more(text.uri, around)
         if not text.passes(b"}"):
             raise text.broken("the object that holds the rows is followed by neither a comma nor the closing brace")
     if not text.is_at_end():
@@ -102,18 +108,24 @@ def _finish(text: JsonText, within: Within) -> None:
         raise text.broken(f"the {what} is closed behind {text.row:,} rows, and something follows")
 
 
-def _look_further(text: JsonText, path: tuple[str, ...], *, is_sure: bool) -> None:
-    """Pass a member. Raises SourceError where rows are in it that nobody knew of when the file was planned."""
-    if is_sure:
-        text.value()
-        return
-    node, row = Node(path, b"", 0), text.row
-    Survey(text, "").value(node, len(path))
+def _looked_at(text: JsonText, node: Node) -> Node:
+    row = text.row
+    Survey(text, "").value(node, len(node.path))
     text.row = row
-    if any(one.sign == b"[" and b"{" in one.kinds and one.holds_vectors for one in node.all()):
+    return node
+
+
+def _refuse_more(uri: str, around: Node) -> None:
+    """Raise SourceError where rows follow that nobody knew of when the file was planned, by themselves or as columns.
+
+    `around` has the rows that were read as its first member.
+    """
+    more = [one for member in around.members[1:] for one in places_of_rows(member)]
+    if is_columns(around) or more:
+        where = more[0].name if more else f"{around.name} as columns"
         raise SourceError(
-            f"{text.uri}: more rows are in {node.name}, far behind the first ones. Say with --records which are meant, "
-            "and load each by itself."
+            f"{uri}: more rows are in {where}, far behind the first ones. Say with --records which are meant, and load "
+            "each by itself."
         )
 
 
