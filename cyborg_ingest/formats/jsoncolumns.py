@@ -22,7 +22,7 @@ from cyborg_ingest.formats.fields import (
 )
 from cyborg_ingest.formats.jsonshapes import SHAPES, Failed, JsonShape
 from cyborg_ingest.formats.numbers import number_parser
-from cyborg_ingest.formats.records import KEPT_TEXT, Named, Records, TooLarge, parse_object
+from cyborg_ingest.formats.records import KEPT_TEXT, Named, NoRow, Records, TooLarge, parse_object
 from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.columns import as_a_field, no_object
@@ -225,7 +225,7 @@ class _Columns:
 
         Then the object has a mark in its place: most of a line are numbers, and nothing reads those faster.
         """
-        found = None if isinstance(text, TooLarge) or self._key is None else _numbers_apart(text, self._key)
+        found = None if isinstance(text, TooLarge | NoRow) or self._key is None else _numbers_apart(text, self._key)
         numbers = None if found is None else self._parse(found[1])
         if found is not None and numbers is not None:
             row = self._object(Named.of(found[0], text.name) if isinstance(text, Named) else found[0])

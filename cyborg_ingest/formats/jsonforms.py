@@ -310,7 +310,7 @@ def is_split(node: Node) -> bool:
     """Whether an object has rows as arrays, and the names of what is in them, as pandas' orient="split"."""
     found = {one.path[-1]: one for one in node.members}
     data, columns = found.get("data"), found.get("columns")
-    return bool(data and columns and b"[" in data.kinds and columns.texts and columns.count == len(columns.texts))
+    return bool(data and columns and b"[" in data.kinds and columns.kinds == {b'"'})
 
 
 def form_of(text: JsonText, records: str | None) -> tuple[Within, str, Node]:

@@ -11,7 +11,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats.jsonforms import Node, Survey, is_columns, looks_like_id, places_of_rows
 from cyborg_ingest.formats.jsontext import JsonText
-from cyborg_ingest.formats.records import Named, TooLarge
+from cyborg_ingest.formats.records import Named, NoRow, TooLarge
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
@@ -170,11 +170,22 @@ def _of_split(uri: str, within: Within, limit: int) -> Iterator[tuple[bytes, int
     places = dict(within.places)
     with _at(uri, places["columns"], limit) as text:
         names = [json.dumps(str(load_json(one))).encode() for one, _ in elements(text)]
+    again = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if again is not None:
+        raise SourceError(f"{uri}: two of its columns are named {again.decode()}. Write it with one.")
     with _at(uri, places["data"], limit) as text:
         for found, end in elements(text):
-            inner = JsonText(io.BytesIO(found), uri, limit)
-            values = [] if isinstance(found, TooLarge) else [one for one, _ in elements(inner)]
-            if len(values) != len(names):  # that row's fault: an array is no object
-                yield found, end
-            else:
-                yield b"{" + b",".join(map(b"%b:%b".__mod__, zip(names, values, strict=True))) + b"}", end
+            yield found if isinstance(found, TooLarge) else _with_names(uri, found, names, limit), end
+
+
+def _with_names(uri: str, text: bytes, names: Sequence[bytes], limit: int) -> bytes:
+    """An array as an object. What is no array, or one of another length or damaged, is that row's fault alone."""
+    if text[:1] != b"[":
+        return NoRow.of(text, f"it is no array of {len(names)} values")
+    try:
+        values = [one for one, _ in elements(JsonText(io.BytesIO(text), uri, limit))]
+    except SourceError:
+        return NoRow.of(text, "the array is damaged")
+    if len(values) != len(names):
+        return NoRow.of(text, f"it has {len(values)} values for {len(names)} names")
+    return b"{" + b",".join(map(b"%b:%b".__mod__, zip(names, values, strict=True))) + b"}"

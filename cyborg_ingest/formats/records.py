@@ -72,6 +72,19 @@ class TooLarge(bytes):
         return found
 
 
+class NoRow(bytes):
+    """What stands in the place of a row and can be none, and why."""
+
+    why = ""
+
+    @classmethod
+    def of(cls, text: bytes, why: str) -> NoRow:
+        """The text, and the reason."""
+        found = cls(text)
+        found.why = why
+        return found
+
+
 class Named(bytes):
     """A row that has a name where it stands, which is its id unless it has another one."""
 
@@ -100,6 +113,8 @@ def parse_object(text: bytes) -> Json | str:
     """The object on a line, or why there is none."""
     if isinstance(text, TooLarge):
         return too_large(None, text.limit)
+    if isinstance(text, NoRow):
+        return text.why
     try:
         value = load_json(text)
     except ValueError as error:
