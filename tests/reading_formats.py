@@ -242,6 +242,14 @@ def _npz(path: Path, file: File) -> Path:
     return path
 
 
+def _npy_columns(path: Path, file: File) -> Path:
+    """A folder of one `.npy` a column."""
+    path.mkdir()
+    for name, kind in file.types.items():
+        np.save(path / f"{name}.npy", numpy_array(kind, file.written[name]))
+    return path
+
+
 def _hdf5(path: Path, file: File) -> Path:
     with h5py.File(path, "w") as opened:
         for name, kind in file.types.items():
@@ -330,6 +338,10 @@ def _cells(texts: list[str], name: str) -> list[Any]:
 def by_numpy(path: Path) -> Columns:
     with np.load(path) as found:
         return {name: _listed(found[name]) for name in found}
+
+
+def by_numpy_columns(path: Path) -> Columns:
+    return {one.stem: _listed(np.load(one)) for one in path.iterdir()}
 
 
 def _listed(array: np.ndarray[Any, Any]) -> list[Any]:
@@ -467,6 +479,7 @@ FORMATS: dict[str, Format] = {
     "CSV": Format("csv", _csv(","), "csv", by_csv(","), ".csv"),
     "TSV": Format("csv", _csv("\t"), "csv", by_csv("\t"), ".tsv"),
     "npz": Format("numpy", _npz, "numpy", by_numpy, ".npz"),
+    "npy, a file a column": Format("numpy", _npy_columns, "numpy", by_numpy_columns, ".columns"),
     "HDF5": Format("numpy", _hdf5, "h5py", by_h5py, ".h5"),
     "npy, lines beside it": Format(
         "json", _npy, "numpy", lambda path: {"vector": np.load(path).tolist()}, ".npy", is_json=True,

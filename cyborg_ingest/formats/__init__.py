@@ -21,6 +21,7 @@ from cyborg_ingest.formats.jsonkinds import is_one_document
 from cyborg_ingest.formats.jsonl import JsonlReader
 from cyborg_ingest.formats.memory import MemoryReader
 from cyborg_ingest.formats.npy import NpyReader
+from cyborg_ingest.formats.npycolumns import WITH_IDS, WITHOUT_IDS, NpyColumnsReader
 from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.parquet import ParquetReader
 from cyborg_ingest.formats.vecs import VecsReader
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _ALL: tuple[Reader, ...] = (
     ParquetReader(),
     NpyReader(),
+    NpyColumnsReader(WITH_IDS),
+    NpyColumnsReader(WITHOUT_IDS),
     NpzReader(),
     Hdf5Reader(),
     JsonlReader(),

@@ -122,7 +122,7 @@ class Layout:
     `has_schema`: a field that is not in the schema is in no row; of JSON only the first rows were looked at, and
     `is_open` says that there are more. `shape`: in which known way rows are in it, if it is not the usual one.
     `roles` are the columns that its shape has for them, by the names of `ColumnChoice`. `notes`: what the user should
-    know of it.
+    know of it. `files` are those that it is made of, where `uri` is but their folder.
     """
 
     uri: str
@@ -140,6 +140,7 @@ class Layout:
     shape: str = ""
     roles: tuple[tuple[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def shape_noted(uri: str, shape: str) -> tuple[str, ...]:

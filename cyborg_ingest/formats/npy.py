@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.bare import BareReader, Matrix, behind_rows, cut_short, rows_behind
-from cyborg_ingest.formats.npyfile import MAGIC, Header, read_at, read_header
+from cyborg_ingest.formats.named import row_shape
+from cyborg_ingest.formats.npyfile import MAGIC, Header, NoVectorsError, read_at, read_header
 
 if TYPE_CHECKING:
     import io
 
     import numpy.typing as npt
+
+_COLUMNS = "If it is a column beside vectors in other .npy files, name the folder that holds them all."
 
 
 class NpyReader(BareReader):
@@ -43,7 +47,7 @@ class NpyReader(BareReader):
         def decode(data: npt.NDArray[np.uint8], _start: int) -> npt.NDArray[Any]:
             return data.view(header.dtype).astype(kind, copy=False)
 
-        if not header.fortran or 1 in header.shape:
+        if not is_by_column(header):
             return Matrix(rows, dimension, kind, row_bytes, rows_behind(uri, header.data, row_bytes, decode))
         if size is None:
             raise FormatError(
@@ -52,26 +56,33 @@ class NpyReader(BareReader):
             )
 
         def read(file: io.BufferedReader, start: int, stop: int, _is_seekable: bool) -> npt.NDArray[Any]:
-            return _read_columns(uri, file, header, start, stop).astype(kind, copy=False)
+            return read_columns(uri, file, header, start, stop).astype(kind, copy=False)
 
         return Matrix(rows, dimension, kind, row_bytes, read)
 
 
+def is_by_column(header: Header) -> bool:
+    """Whether the array is stored column by column, so that a row is in many places."""
+    return header.fortran and 1 not in header.shape
+
+
 def _checked_shape(uri: str, header: Header) -> tuple[int, int]:
     if header.dtype.kind not in "fiu" or header.dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a float64
-        raise FormatError(
-            f"{uri}: its items are {header.dtype}; vectors are float16, float32, float64 or integers. Where each array "
-            "is a column, as Milvus writes them, put all in one .npz with numpy.savez: there they are columns by name."
+        raise NoVectorsError(
+            f"{uri}: its items are {header.dtype}; vectors are float16, float32, float64 or integers. {_COLUMNS}"
         )
-    if len(header.shape) != 2 or any(size < 0 for size in header.shape):  # noqa: PLR2004 - (n, dim)
-        raise FormatError(f"{uri}: its shape is {header.shape}; vectors have the shape (rows, dimension).")
-    rows, dimension = header.shape
+    shape = row_shape(sources.stem(uri), header.shape)
+    if len(shape) != 2 or any(size < 0 for size in shape):  # noqa: PLR2004 - (n, dim)
+        raise NoVectorsError(
+            f"{uri}: its shape is {header.shape}; vectors have the shape (rows, dimension). {_COLUMNS}"
+        )
+    rows, dimension = shape
     if not dimension:
         raise FormatError(f"{uri}: its shape is {header.shape}: its vectors have no dimension.")
     return rows, dimension
 
 
-def _read_columns(uri: str, file: io.BufferedReader, header: Header, start: int, stop: int) -> npt.NDArray[Any]:
+def read_columns(uri: str, file: io.BufferedReader, header: Header, start: int, stop: int) -> npt.NDArray[Any]:
     """Rows [start, stop) where each column stands by itself in the file: one piece of every column."""
     rows, dimension = header.shape
     size = header.dtype.itemsize

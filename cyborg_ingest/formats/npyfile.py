@@ -18,6 +18,10 @@ MAGIC = b"\x93NUMPY"
 LARGEST_HEADER = 1_000_000
 
 
+class NoVectorsError(FormatError):
+    """The array holds other things than vectors: it may be a column of what others hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """The header of a `.npy`: `data` is where its numbers begin."""
@@ -32,7 +36,7 @@ def read_header(uri: str, file: BinaryIO) -> Header:
     """Read the header of a `.npy`; nothing in it is executed. Raises FormatError, also for pickled objects."""
     header = parse_header(uri, file)
     if header.dtype.hasobject:
-        raise FormatError(
+        raise NoVectorsError(
             f"{uri}: it holds pickled Python objects, which are never loaded: they could run code. "
             "Save it as an array of numbers."
         )

@@ -18,6 +18,7 @@ from cyborg_ingest.formats.jsonsample import schema_of
 from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.sidecarrows import DELIMITED
 from cyborg_ingest.model import ColumnMap
+from cyborg_ingest.plan.columnfiles import ColumnFiles
 from cyborg_ingest.plan.discovery import discover
 from cyborg_ingest.plan.encoded import Encodings
 from cyborg_ingest.plan.late import believed
@@ -69,6 +70,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
     seen = _look_all(found, sidecars)
     with places_of.unchanged(seen):
         layouts, empty = _layouts(found, sidecars)
+        folders |= {one.uri: folders[one.files[0]] for one in layouts if one.files}
         likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
         mapped, bare = _sources(
             likely, lambda uri: Shaping(folders[uri], template, condition, stem(uri)), choice, seen, sidecars
@@ -169,9 +171,12 @@ def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[st
     _check_dialect(readers, sidecars)
     layouts: list[Layout] = []
     empty: dict[str, FormatError | None] = dict(seen.empty)
+    tables = ColumnFiles(seen)
     for one, reader in seen.files:
+        if one.uri in tables.taken:
+            continue
         try:
-            layout = reader.layout(one.uri, sidecars)
+            layout = tables.layout(one.uri, reader, sidecars)
         except FormatError as error:
             if reader.name not in _MAY_BE_BLANK or not _is_blank(one.uri):
                 raise
@@ -181,7 +186,8 @@ def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[st
             empty[one.uri] = None
         else:
             layouts.append(layout)
-    return layouts, empty
+    columns = tables.taken
+    return [one for one in layouts if one.uri not in columns], {k: v for k, v in empty.items() if k not in columns}
 
 
 def _is_blank(uri: str) -> bool:
@@ -208,7 +214,9 @@ def _sources(
     beside, encodings = [own[str(path)] for path in sidecars.files], Encodings(sidecars)
     found = tuple(
         _with_fingerprint(
-            map_source(layout, shaping_of(layout.uri), choice, sidecars, encodings), own[layout.uri], *beside
+            map_source(layout, shaping_of(layout.uri), choice, sidecars, encodings),
+            *(own[uri] for uri in layout.files or (layout.uri,)),
+            *beside,
         )
         for layout in layouts
     )

@@ -123,7 +123,7 @@ def refuse_overwriting(
 
 def _read(plan: Plan, settings: LoadSettings | VerifySettings, key: Path) -> dict[_FileId, str]:
     """The files of this machine that are read, by what they are."""
-    named = [one.layout.uri for one in plan.sources]
+    named = [uri for one in plan.sources for uri in one.layout.files or (one.layout.uri,)]
     given = (settings.ids, settings.metadata, settings.contents, settings.index_key_file, settings.api_key_file)
     files = [Path(uri) for uri in named if "://" not in uri and uri != places.STDIN]
     files += [Path(one.removeprefix("@")) for one in settings.sources if one.startswith("@")]

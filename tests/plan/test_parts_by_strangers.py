@@ -147,6 +147,7 @@ def test_formats_that_are_cut_are_cut_in_it(formats: dict[str, tuple[Job, list[A
         "JSONL",
         "HDF5",
         "npy, lines beside it",
+        "npy, a file a column",
         "fvecs",
         "fbin",
     ):
@@ -271,6 +272,13 @@ def _npz(path: Path) -> dict[str, Any]:
     return {"metadata_columns": ("lang",)}
 
 
+def _npy_columns(path: Path) -> dict[str, Any]:
+    path.mkdir()
+    for name, values in {"id": np.array(IDS), "vector": VECTORS, "lang": np.array(LANGS)}.items():
+        np.save(path / f"{name}.npy", values)
+    return {"metadata_columns": ("lang",)}
+
+
 def _fvecs(path: Path) -> None:
     path.write_bytes(b"".join(struct.pack("<i", 2) + one.tobytes() for one in VECTORS))
 
@@ -295,10 +303,11 @@ MANY: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".fbin": _bare(_fbin),
     ".h5": _hdf5,
     ".npz": _npz,
+    ".columns": _npy_columns,
 }
 BARE = {".npy", ".keyed.npy", ".fvecs", ".fbin"}
 """What stands beside vectors are no columns that a condition could look at."""
-WITHOUT_NULLS = {*BARE, ".h5", ".npz"}
+WITHOUT_NULLS = {*BARE, ".h5", ".npz", ".columns"}
 CHOICES: dict[str, dict[str, Any]] = {
     "all": {},
     "skip": {"skip": 7},
