@@ -53,7 +53,7 @@ class IdsBeside:
 
 def as_keys(array: pa.Array) -> list[str | None]:
     """Ids as they are looked up; None for what is none."""
-    return [one or None for one in checked_ids(array, {})]
+    return [one or None for one in checked_ids(array).values]
 
 
 @contextlib.contextmanager

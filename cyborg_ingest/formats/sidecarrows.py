@@ -19,6 +19,7 @@ from cyborg_ingest.formats.records import TooLarge, kept, parse_object
 from cyborg_ingest.model import ColumnMap, Reason
 from cyborg_ingest.rows import columns, kinds, roles
 from cyborg_ingest.rows.batches import own_metadata
+from cyborg_ingest.rows.faults import Converted, first_reasons
 from cyborg_ingest.rows.tiers import named_columns
 from cyborg_ingest.rows.typed import Notes
 from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_json
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.formats.base import Layout, Sidecars
     from cyborg_ingest.model import Chunk
+    from cyborg_ingest.rows.faults import Faults
 
 TEXT, LINES, JSON, PARQUET = {".txt"}, {".jsonl", ".ndjson"}, {".json"}, {".parquet", ".pq"}
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -128,17 +130,20 @@ def _mapped(role: str, names: list[str], schema: pa.Schema, key: str | None) -> 
 
 
 def _of_chunk(role: str, path: Path, chunk: Chunk) -> Iterator[Beside]:
-    faults: columns.Faults = {fault.offset: (fault.reason, fault.detail) for fault in chunk.faults}
-    names, unkeyed = chunk.columns, columns.Faults()
-    keys: list[Any] = [None] * len(chunk.batch)
-    if names.id:
-        keys = [one or None for one in columns.ids(chunk.batch.column(names.id), faults if role == "id" else unkeyed)]
+    faults: Faults = {fault.offset: (fault.reason, fault.detail) for fault in chunk.faults}
+    names = chunk.columns
+    ids = columns.ids(chunk.batch.column(names.id)) if names.id else Converted([""] * len(chunk.batch))
+    keys = [one or None for one in ids.values]
     values: Iterable[Value] = keys
-    if role == "contents":
-        values = columns.contents(chunk.batch.column(names.contents), faults)
+    if role == "id":
+        faults = first_reasons(faults, ids.faults)
+    elif role == "contents":
+        texts = columns.contents(chunk.batch.column(names.contents))
+        values, faults = texts.values, first_reasons(faults, texts.faults)
     elif role == "metadata":
-        found = own_metadata(chunk, faults, Notes()) or [None] * len(chunk.batch)
-        columns.check_metadata(found, faults)
+        objects = own_metadata(chunk, Notes())
+        found = objects.values or [None] * len(chunk.batch)
+        faults = first_reasons(faults, objects.faults, columns.beyond_json(found))
         values = [None if one is None or place in faults else dumped(one) for place, one in enumerate(found)]
     for place, (one, value) in enumerate(zip(keys, values, strict=True)):
         fault = faults.get(place)

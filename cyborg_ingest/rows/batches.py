@@ -10,6 +10,7 @@ import pybase64
 
 from cyborg_ingest.model import Batch, Reason, Rejection
 from cyborg_ingest.rows import columns, encodings, typed
+from cyborg_ingest.rows.faults import Converted, first_reasons
 from cyborg_ingest.rows.kinds import is_text, storage_type
 from cyborg_ingest.rows.values import JsonList, dump_contents, dump_ids, dump_objects, load_json, with_plain_dates
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cyborg_ingest.model import Chunk, ColumnMap, Json
+    from cyborg_ingest.rows.faults import Faults
 
 
 _ENVELOPE = 400
@@ -46,7 +48,7 @@ class _Rows:
     vectors: npt.NDArray[np.float32]
     metadata: list[Json | None] | None
     contents: list[str | bytes | None] | None
-    faults: columns.Faults
+    faults: Faults
     notes: typed.Notes
 
 
@@ -87,59 +89,63 @@ def _passed(chunk: Chunk, dimension: int) -> Batch:
 
 
 def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
-    faults: columns.Faults = {fault.offset: (fault.reason, fault.detail) for fault in chunk.faults}
-    batch, names = chunk.batch, chunk.columns
-    identities = columns.ids(batch.column(names.id), faults) if names.id else [""] * len(batch)
-    vectors = columns.vectors(batch.column(names.vector), dimension, faults)
-    notes = typed.Notes()
-    metadata = _metadata(chunk, faults, notes)
-    contents = columns.contents(batch.column(names.contents), faults) if names.contents else None
+    """All columns of a chunk. The reason that counts of a row's is its reader's, then that of its id, and so on."""
+    batch, names, notes = chunk.batch, chunk.columns, typed.Notes()
+    nothing: Converted[None] = Converted(None)
+    identities = columns.ids(batch.column(names.id)) if names.id else Converted([""] * len(batch))
+    vectors = columns.vectors(batch.column(names.vector), dimension)
+    metadata = _metadata(chunk, notes)
+    contents = columns.contents(batch.column(names.contents)) if names.contents else nothing
+    unread: Faults = {fault.offset: (fault.reason, fault.detail) for fault in chunk.faults}
+    faults = first_reasons(unread, identities.faults, vectors.faults, metadata.faults, contents.faults)
     if chunk.chosen is not None:  # what nobody asked for is nobody's fault
         faults = {place: why for place, why in faults.items() if chunk.chosen[place]}
-    return _Rows(identities, vectors, metadata, contents, faults, notes)
+    return _Rows(identities.values, vectors.values, metadata.values, contents.values, faults, notes)
 
 
-def _metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[Json | None] | None:
+def _metadata(chunk: Chunk, notes: typed.Notes) -> Converted[list[Json | None] | None]:
     """A row's own metadata, its fields by their new names, with the constants of all rows."""
-    found, names = own_metadata(chunk, faults, notes), chunk.columns
-    if not names.constants and (found is None or not names.renames):
+    found, names = own_metadata(chunk, notes), chunk.columns
+    if not names.constants and (found.values is None or not names.renames):
         return found
     renames, constants = dict(names.renames), dict(names.constants)
     dressed: list[Json | None] = []
-    for place, one in enumerate(found if found is not None else [None] * len(chunk.batch)):
+    faults: Faults = {}
+    for place, one in enumerate(found.values if found.values is not None else [None] * len(chunk.batch)):
         renamed = {renames.get(name, name): value for name, value in (one or {}).items()}
         if len(renamed) < len(one or {}):
-            faults.setdefault(place, (Reason.METADATA_INVALID, "two fields of the metadata have one name by --rename"))
+            faults[place] = Reason.METADATA_INVALID, "two fields of the metadata have one name by --rename"
         dressed.append({**renamed, **constants} if one is not None or constants else None)
-    return dressed
+    return Converted(dressed, first_reasons(found.faults, faults))
 
 
-def own_metadata(chunk: Chunk, faults: columns.Faults, notes: typed.Notes) -> list[Json | None] | None:
+def own_metadata(chunk: Chunk, notes: typed.Notes) -> Converted[list[Json | None] | None]:
     """The metadata of each row by its own names; None where the chunk has none."""
     if chunk.metadata is not None:
-        return chunk.metadata
+        return Converted(chunk.metadata)
     batch, names = chunk.batch, chunk.columns
     own = names.metadata
     found = None
     if own:
         objects = columns.without(batch.column(own), names.cut_of(own))
-        found = columns.metadata(objects, faults, notes, name=own)
+        found = columns.metadata(objects, notes, name=own)
     if not names.metadata_columns:
-        return found
-    more = columns.metadata_of_columns(batch, names.metadata_columns, faults, notes, names.cut_of)
+        return found or Converted(None)
+    more = columns.metadata_of_columns(batch, names.metadata_columns, notes, names.cut_of)
     if found is None:
         return more
     before, after = (more, found) if names.own_first else (found, more)
-    return [{**(one or {}), **(other or {})} for one, other in zip(before, after, strict=True)]
+    merged: list[Json | None] = [
+        {**(one or {}), **(other or {})} for one, other in zip(before.values, after.values, strict=True)
+    ]
+    return Converted(merged, first_reasons(found.faults, more.faults))
 
 
 def _batch(chunk: Chunk, rows: _Rows, start: int, stop: int, *, encoded: bool) -> Batch:
     try:
         return _checked_batch(chunk, rows, start, stop, encoded=encoded)
     except ValueError:  # a row of it cannot be JSON: find out which; of those that are asked for
-        faults: columns.Faults = {}
-        columns.check_metadata(rows.metadata or [], faults)
-        for place, why in faults.items():
+        for place, why in columns.beyond_json(rows.metadata or []).items():
             if chunk.chosen is None or chunk.chosen[place]:
                 rows.faults.setdefault(place, why)
         return _checked_batch(chunk, rows, start, stop, encoded=encoded)
@@ -227,17 +233,17 @@ def _record(chunk: Chunk, place: int) -> Json:
     for fault in chunk.faults:
         if fault.offset == place and fault.record is not None:
             return _dressed(fault.record, chunk.columns)
-    row, names, ignored = chunk.batch.slice(place, 1), chunk.columns, columns.Faults()
+    row, names = chunk.batch.slice(place, 1), chunk.columns
     found: Json = {}
     if names.id:
-        found["id"] = columns.ids(row.column(names.id), ignored)[0] or None
+        found["id"] = columns.ids(row.column(names.id)).values[0] or None
     found["vector"] = typed.plain(row.column(names.vector)).to_pylist()[0]
     if found["vector"] is None and names.encoded:  # what cannot be decoded, as it stands there
         found["vector"] = encodings.written(row.column(names.encoded))
     if names.metadata or names.metadata_columns or names.constants or chunk.metadata is not None:
         found["metadata"] = _readable_metadata(chunk, place)
     if names.contents:
-        found["contents"] = _json_contents(columns.contents(row.column(names.contents), ignored)[0])
+        found["contents"] = _json_contents(columns.contents(row.column(names.contents)).values[0])
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -258,14 +264,14 @@ def _dressed_metadata(own: Any, names: ColumnMap) -> Any:
 
 
 def _readable_metadata(chunk: Chunk, place: int) -> Any:
-    names, row, faults = chunk.columns, replace(chunk.rows(place, place + 1), faults=()), columns.Faults()
+    names, row = chunk.columns, replace(chunk.rows(place, place + 1), faults=())
     text = _text_of(row.batch.column(names.metadata)) if names.metadata else None
     try:
-        found = own_metadata(row, faults, typed.Notes())
+        found = own_metadata(row, typed.Notes())
     except ValueError:
-        found = None
-    own = with_plain_dates(found[0]) if found else None
-    if isinstance(text, str) and (faults or found is None):
+        found = Converted(None)
+    own = with_plain_dates(found.values[0]) if found.values else None
+    if isinstance(text, str) and (found.faults or found.values is None):
         own = _with_unusable(text, own, is_first=names.own_first)
     return _dressed_metadata(own, names)
 

@@ -7,7 +7,7 @@ column taken row by row, so that each bad row is found and the others are kept.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ import pyarrow.types as pt
 from cyborg_ingest.model import Reason, free_name
 from cyborg_ingest.rows.arrays import number_array, numbers_of
 from cyborg_ingest.rows.encodings import with_numbers
+from cyborg_ingest.rows.faults import Converted, first_reasons
 from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, storage_type
 from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.typed import Notes, null_places, objects, plain, plain_structs, uuids
@@ -28,31 +29,34 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cyborg_ingest.model import Chunk, Json
-
-Faults = dict[int, tuple[Reason, str]]
-"""The rows of a chunk that cannot be loaded: place in the chunk -> why."""
+    from cyborg_ingest.rows.faults import Faults, Why
 
 _T = TypeVar("_T")
 _SHOWN = 40
 
 
-def ids(array: pa.Array, faults: Faults) -> list[str]:
+def ids(array: pa.Array) -> Converted[list[str]]:
     """Ids as text: integers in decimal, UUIDs canonical, bytes that are text; "" where there is none."""
+    found = _ids(array)
+    if all(found.values):
+        return cast("Converted[list[str]]", found)
+    missing = {
+        place: (Reason.ID_MISSING, "the id is " + ("null" if identity is None else "empty"))
+        for place, identity in enumerate(found.values)
+        if not identity
+    }
+    return Converted([identity or "" for identity in found.values], first_reasons(found.faults, missing))
+
+
+def _ids(array: pa.Array) -> Converted[list[str | None]]:
     kind = storage_type(array.type)
     if is_uuid(array.type):
-        found: list[Any] = uuids(array)
-    elif is_bytes(kind):
-        found = _by_row(plain(array), _texts, faults, Reason.ID_INVALID)
-    elif is_text(kind):
-        found = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.ID_INVALID)
-    else:
-        found = [None if item is None else str(int(item)) for item in plain(array).to_pylist()]
-    if all(found):
-        return found
-    for place, identity in enumerate(found):
-        if not identity:
-            faults.setdefault(place, (Reason.ID_MISSING, "the id is " + ("null" if identity is None else "empty")))
-    return [identity or "" for identity in found]
+        return Converted(uuids(array))
+    if is_bytes(kind):
+        return _by_row(plain(array), _texts, Reason.ID_INVALID)
+    if is_text(kind):
+        return _by_row(plain(array), lambda rows: rows.to_pylist(), Reason.ID_INVALID)
+    return Converted([None if item is None else str(int(item)) for item in plain(array).to_pylist()])
 
 
 def _texts(array: pa.Array) -> list[str | None]:
@@ -69,34 +73,34 @@ def are_text(array: pa.Array) -> bool:
     """Whether ids can be used, as far as these rows show: of bytes without a logical type, most have to be text."""
     if is_uuid(array.type) or not is_bytes(storage_type(array.type)):
         return True
-    faults = Faults()
-    ids(array, faults)
-    return 2 * sum(reason is Reason.ID_INVALID for reason, _ in faults.values()) <= len(array)
+    return 2 * sum(reason is Reason.ID_INVALID for reason, _ in ids(array).faults.values()) <= len(array)
 
 
 def _by_row(
-    array: pa.Array, convert: Callable[[pa.Array], list[_T]], faults: Faults, reason: Reason
-) -> list[_T | None]:
+    array: pa.Array, convert: Callable[[pa.Array], list[_T | None]], reason: Reason
+) -> Converted[list[_T | None]]:
     """Convert the column at once, or, where that fails, each row by itself."""
     try:
-        return list(convert(array))
+        return Converted(list(convert(array)))
     except (UnicodeDecodeError, NotFiniteError, pa.ArrowException, OverflowError):
-        return [_one_row(array, place, convert, faults, reason) for place in range(len(array))]
+        rows = [_one_row(array.slice(place, 1), convert, reason) for place in range(len(array))]
+    faults = {place: why for place, (_, why) in enumerate(rows) if why is not None}
+    return Converted([value for value, _ in rows], faults)
 
 
 def _one_row(
-    array: pa.Array, place: int, convert: Callable[[pa.Array], list[_T]], faults: Faults, reason: Reason
-) -> _T | None:
+    row: pa.Array, convert: Callable[[pa.Array], list[_T | None]], reason: Reason
+) -> tuple[_T | None, Why | None]:
+    """The value of a row, or why there is none."""
     try:
-        return convert(array.slice(place, 1))[0]
+        return convert(row)[0], None
     except UnicodeDecodeError:
-        faults.setdefault(place, (reason, f"{reason.value.split('_')[0]}: the text is not UTF-8"))
+        return None, (reason, f"{reason.value.split('_')[0]}: the text is not UTF-8")
     except (NotFiniteError, pa.ArrowException, OverflowError) as error:
-        faults.setdefault(place, (reason, f"{reason.value.split('_')[0]}: {error}"))
-    return None
+        return None, (reason, f"{reason.value.split('_')[0]}: {error}")
 
 
-def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArray[np.float32]:
+def vectors(array: pa.Array, dimension: int | None) -> Converted[npt.NDArray[np.float32]]:
     """Vectors as little-endian float32 of shape (n, dimension), checked; rows with a fault are zero.
 
     `dimension` None takes that of most vectors.
@@ -105,9 +109,8 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
     if pt.is_fixed_size_list(array.type) and not array.null_count and array.type.list_size:
         flat = _items(array)
         if dimension in {None, array.type.list_size} and not flat.null_count:  # the usual: nothing to look for
-            return _checked(numbers_of(flat).reshape(-1, array.type.list_size), faults)
-    for place in null_places(array):
-        faults.setdefault(place, (Reason.VECTOR_MISSING, "the vector is null"))
+            return _checked(numbers_of(flat).reshape(-1, array.type.list_size))
+    faults: Faults = dict.fromkeys(null_places(array), (Reason.VECTOR_MISSING, "the vector is null"))
     lengths = _lengths(array)
     dimension = dimension or _usual_dimension(array)
     wrong = lengths != dimension
@@ -115,7 +118,7 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
         detail = f"the vector has {lengths[place]} dimensions, not {dimension}" if dimension else "the vector is empty"
         faults.setdefault(place, (Reason.VECTOR_DIMENSION, detail))
     if dimension is None:
-        return np.zeros((len(array), 0), "<f4")
+        return Converted(np.zeros((len(array), 0), "<f4"), faults)
     flat = _flat(array, wrong)
     if flat.null_count:
         holes = np.unique(np.array(null_places(flat)) // dimension)
@@ -127,7 +130,8 @@ def vectors(array: pa.Array, dimension: int | None, faults: Faults) -> npt.NDArr
         spread = np.zeros((len(array), dimension), values.dtype)
         spread[~wrong] = values
         values = spread
-    return _checked(values, faults)
+    checked = _checked(values)
+    return Converted(checked.values, first_reasons(faults, checked.faults))
 
 
 def with_one_vector(chunk: Chunk) -> Chunk:
@@ -216,20 +220,17 @@ def _items(array: pa.Array) -> pa.Array:
     return flat.cast(pa.float64(), safe=False) if pt.is_decimal(flat.type) else flat
 
 
-def _checked(values: npt.NDArray[Any], faults: Faults) -> npt.NDArray[np.float32]:
+def _checked(values: npt.NDArray[Any]) -> Converted[npt.NDArray[np.float32]]:
     with np.errstate(over="ignore"):
         narrow = np.ascontiguousarray(values, dtype="<f4")
         # one pass finds NaN, infinity and zero alike; what overflows or underflows in it is looked at again
         norms = np.einsum("ij,ij->i", narrow, narrow)
     suspects = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    for place in suspects.tolist():
-        problem = _vector_problem(values[place], narrow[place])
-        if problem is not None:
-            faults.setdefault(place, problem)
-    return narrow
+    problems = ((place, _vector_problem(values[place], narrow[place])) for place in suspects.tolist())
+    return Converted(narrow, {place: problem for place, problem in problems if problem is not None})
 
 
-def _vector_problem(row: npt.NDArray[Any], narrow: npt.NDArray[np.float32]) -> tuple[Reason, str] | None:
+def _vector_problem(row: npt.NDArray[Any], narrow: npt.NDArray[np.float32]) -> Why | None:
     if not np.isfinite(row).all():
         place = int(np.flatnonzero(~np.isfinite(row))[0])
         return Reason.VECTOR_NOT_FINITE, f"the vector holds {row[place]} at position {place}"
@@ -241,19 +242,20 @@ def _vector_problem(row: npt.NDArray[Any], narrow: npt.NDArray[np.float32]) -> t
     return None
 
 
-def contents(array: pa.Array, faults: Faults) -> list[str | bytes | None]:
+def contents(array: pa.Array) -> Converted[list[str | bytes | None]]:
     """Contents as text or bytes; None where there are none."""
     array = plain(array)
-    return _by_row(array, lambda rows: rows.to_pylist(), faults, Reason.CONTENTS_INVALID)
+    return _by_row(array, lambda rows: rows.to_pylist(), Reason.CONTENTS_INVALID)
 
 
-def metadata(array: pa.Array, faults: Faults, notes: Notes | None = None, *, name: str = "") -> list[Json | None]:
+def metadata(array: pa.Array, notes: Notes | None = None, *, name: str = "") -> Converted[list[Json | None]]:
     """Metadata objects from structs, maps or JSON text; None where there is none. `name` is the column's."""
     if is_text(storage_type(array.type)):
-        texts = _by_row(plain(array), lambda rows: rows.to_pylist(), faults, Reason.METADATA_INVALID)
-        return [_parsed(text, place, faults, name) for place, text in enumerate(texts)]
+        texts = _by_row(plain(array), lambda rows: rows.to_pylist(), Reason.METADATA_INVALID)
+        parsed = _parsed(texts.values, name)
+        return Converted(parsed.values, first_reasons(texts.faults, parsed.faults))
     found = notes or Notes()
-    return _by_row(array, lambda rows: objects(rows, found), faults, Reason.METADATA_INVALID)
+    return _by_row(array, lambda rows: objects(rows, found), Reason.METADATA_INVALID)
 
 
 def without(array: pa.Array, several: Iterable[Sequence[str]]) -> pa.Array:
@@ -280,25 +282,28 @@ def _without(array: pa.Array, first: str, *steps: str) -> pa.Array:
 def metadata_of_columns(
     batch: pa.RecordBatch,
     names: tuple[str, ...],
-    faults: Faults,
     notes: Notes | None = None,
     cut: Callable[[str], Iterable[Sequence[str]]] = lambda _name: (),
-) -> list[Json | None]:
+) -> Converted[list[Json | None]]:
     """One object a row from separate columns, nulls left out; and what is `cut` out of a column, see `without`."""
     arrays = [without(plain_structs(batch.column(name)), cut(name)) for name in names]
-    return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), faults, notes)
+    return metadata(pa.StructArray.from_arrays(arrays, names=list(names)), notes)
 
 
-def _parsed(text: str | None, place: int, faults: Faults, name: str) -> Json | None:
-    if text is None or not text.strip() or text.strip() == "null":
-        return None
-    try:
-        return load_object(text.encode())
-    except NotFiniteError as error:
-        faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
-    except ValueError as error:
-        faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata {no_object(text, error, name)}"))
-    return None
+def _parsed(texts: list[str | None], name: str) -> Converted[list[Json | None]]:
+    """Texts as the objects that they are."""
+    found: list[Json | None] = [None] * len(texts)
+    faults: Faults = {}
+    for place, text in enumerate(texts):
+        if text is None or not text.strip() or text.strip() == "null":
+            continue
+        try:
+            found[place] = load_object(text.encode())
+        except NotFiniteError as error:
+            faults[place] = Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"
+        except ValueError as error:
+            faults[place] = Reason.METADATA_INVALID, f"the metadata {no_object(text, error, name)}"
+    return Converted(found, faults)
 
 
 def no_object(text: str, error: ValueError, name: str) -> str:
@@ -324,12 +329,14 @@ def as_a_field(name: str) -> str:
     return f". --metadata-columns {one} stores it as a field of its own" if one else ""
 
 
-def check_metadata(found: list[Json | None], faults: Faults) -> None:
-    """Find the objects that JSON cannot hold."""
+def beyond_json(found: list[Json | None]) -> Faults:
+    """The rows whose metadata JSON cannot hold."""
+    faults: Faults = {}
     for place, value in enumerate(found):
         try:
             dump_object(value or {})
         except NotFiniteError as error:
-            faults.setdefault(place, (Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"))
+            faults[place] = Reason.METADATA_NOT_FINITE, f"the metadata holds {error}"
         except ValueError as error:
-            faults.setdefault(place, (Reason.METADATA_INVALID, f"the metadata holds {error}"))
+            faults[place] = Reason.METADATA_INVALID, f"the metadata holds {error}"
+    return faults

@@ -14,6 +14,7 @@ from cyborg_ingest.errors import UsageError
 from cyborg_ingest.model import Fault, Reason, free_name
 from cyborg_ingest.rows import columns
 from cyborg_ingest.rows.arrays import text_array
+from cyborg_ingest.rows.faults import Converted, first_reasons
 from cyborg_ingest.rows.kinds import numpy_dtype, storage_type
 from cyborg_ingest.rows.typed import plain
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cyborg_ingest.model import Chunk
+    from cyborg_ingest.rows.faults import Faults
 
 FILE, ROW = "file", "row"
 OWN = frozenset({FILE, ROW})
@@ -49,14 +51,17 @@ class Template:
 
         `parts` are columns by their names, and `file` is what `{file}` stands for.
         """
-        count, faults = len(chunk.batch), columns.Faults()
+        count = len(chunk.batch)
+        faults: Faults = {}
         texts: list[list[str]] = []
         for before, name in self.pieces:
             texts.append([before] * count)
             if name is None:
                 continue
             if name in parts:
-                texts.append(_texts(parts[name], name, faults))
+                found = _texts(parts[name], name)
+                texts.append(found.values)
+                faults = first_reasons(faults, found.faults)
             elif name == FILE:
                 texts.append([file] * count)
             else:
@@ -87,16 +92,17 @@ def parse_template(text: str) -> Template:
     return Template(text, tuple((before, name) for before, name, _, _ in parsed))
 
 
-def _texts(array: pa.Array, name: str, faults: columns.Faults) -> list[str]:
+def _texts(array: pa.Array, name: str) -> Converted[list[str]]:
     """A part of each id. Where there is none, or none that is text, the row has a fault."""
-    own = columns.Faults()
-    found: Sequence[str | None] = _exact(array) or columns.ids(array, own)
+    exact = _exact(array)
+    found: Converted[Sequence[str | None]] = Converted(exact) if exact else columns.ids(array)
+    faults: Faults = {}
     missing = "null" if not pt.is_floating(storage_type(array.type)) else "null or no finite number"
-    for place, text in enumerate(found):
-        reason, detail = own.get(place, (Reason.ID_MISSING, f"the id is {missing}"))
-        if text is None or place in own:
-            faults.setdefault(place, (reason, detail.replace("the id", f"{name!r}, a part of the id,", 1)))
-    return [text or "" for text in found]
+    for place, text in enumerate(found.values):
+        reason, detail = found.faults.get(place, (Reason.ID_MISSING, f"the id is {missing}"))
+        if text is None or place in found.faults:
+            faults[place] = reason, detail.replace("the id", f"{name!r}, a part of the id,", 1)
+    return Converted([text or "" for text in found.values], faults)
 
 
 def _exact(array: pa.Array) -> list[str | None] | None:

@@ -109,12 +109,12 @@ def test_a_slice_of_a_column_holds_the_rows_of_the_slice(name: str) -> None:
         "id": stored_id, "vector": stored_vector, "contents": stored_contents, "metadata": stored
     }  # fmt: skip
     convert: dict[str, Callable[[pa.Array], Any]] = {
-        "id": lambda array: columns.ids(array, {}),
-        "vector": lambda array: [row.tobytes() for row in columns.vectors(array, None, {})],
-        "contents": lambda array: list(map(stored_contents, columns.contents(array, {}))),
+        "id": lambda array: columns.ids(array).values,
+        "vector": lambda array: [row.tobytes() for row in columns.vectors(array, None).values],
+        "contents": lambda array: list(map(stored_contents, columns.contents(array).values)),
         "metadata": lambda array: [
             (row or {}).get("x")
-            for row in columns.metadata_of_columns(pa.RecordBatch.from_arrays([array], ["x"]), ("x",), {})
+            for row in columns.metadata_of_columns(pa.RecordBatch.from_arrays([array], ["x"]), ("x",)).values
         ],
     }
     assert one.arrow is not None

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from cyborg_ingest.model import Reason
 from cyborg_ingest.rows import columns
+from cyborg_ingest.rows.faults import Converted, first_reasons
 
 ONE = uuid.UUID(int=1)
 LIST_KINDS = [pa.list_, pa.large_list, lambda kind: pa.list_(kind, 3)]
@@ -38,16 +39,14 @@ INTEGERS = [pa.int8(), pa.uint8(), pa.int16(), pa.int32(), pa.uint32(), pa.int64
     ],
 )
 def test_ids_become_text(array: pa.Array, expected: list[str]) -> None:
-    faults: columns.Faults = {}
-    assert columns.ids(array, faults) == expected
-    assert not faults
+    assert columns.ids(array) == Converted(expected, {})
 
 
 def test_ids_that_are_null_empty_or_no_utf8_are_named_and_the_others_kept() -> None:
     bad = pa.Array.from_buffers(pa.string(), 4, pa.array([b"a", b"\xff", b"", None], pa.binary()).buffers())
-    faults: columns.Faults = {}
-    assert columns.ids(bad, faults)[0] == "a"
-    assert {place: reason for place, (reason, _) in faults.items()} == {
+    found = columns.ids(bad)
+    assert found.values[0] == "a"
+    assert {place: reason for place, (reason, _) in found.faults.items()} == {
         1: Reason.ID_INVALID,
         2: Reason.ID_MISSING,
         3: Reason.ID_MISSING,
@@ -61,12 +60,11 @@ def test_vectors_of_every_type_are_the_same_numbers_as_float32(make: Any, kind: 
     numbers = np.array(rows, kind.to_pandas_dtype())
     array = pa.array([list(row) for row in numbers], make(kind))
     for start in range(4):
-        faults: columns.Faults = {}
-        found = columns.vectors(array.slice(start), 3, faults)
-        assert found.dtype == np.dtype("<f4")
-        assert found.flags.c_contiguous
-        np.testing.assert_array_equal(found, np.array(rows[start:], np.float32))
-        assert not faults
+        found = columns.vectors(array.slice(start), 3)
+        assert found.values.dtype == np.dtype("<f4")
+        assert found.values.flags.c_contiguous
+        np.testing.assert_array_equal(found.values, np.array(rows[start:], np.float32))
+        assert not found.faults
 
 
 @given(
@@ -80,14 +78,13 @@ def test_null_vectors_never_shift_the_rows_behind_them(
 ) -> None:
     rows = [None if place in nulls else row.tolist() for place, row in enumerate(numbers)]
     array = pa.array(rows, make(pa.float32())).slice(start)
-    faults: columns.Faults = {}
-    found = columns.vectors(array, 3, faults)
+    found = columns.vectors(array, 3)
     for place, row in enumerate(rows[start:]):
         if row is None:
-            assert faults[place][0] is Reason.VECTOR_MISSING
+            assert found.faults[place][0] is Reason.VECTOR_MISSING
         else:
-            assert place not in faults
-            assert found[place].tolist() == row
+            assert place not in found.faults
+            assert found.values[place].tolist() == row
 
 
 def test_each_bad_vector_has_its_reason() -> None:
@@ -106,9 +103,8 @@ def test_each_bad_vector_has_its_reason() -> None:
         [3e38, 3e38],
         [1e-45, 0],
     ]
-    faults: columns.Faults = {}
-    found = columns.vectors(pa.array(rows, pa.list_(pa.float64())), 2, faults)
-    assert {place: reason for place, (reason, _) in faults.items()} == {
+    found = columns.vectors(pa.array(rows, pa.list_(pa.float64())), 2)
+    assert {place: reason for place, (reason, _) in found.faults.items()} == {
         1: Reason.VECTOR_DIMENSION,
         2: Reason.VECTOR_NOT_FINITE,
         3: Reason.VECTOR_NOT_FINITE,
@@ -120,17 +116,16 @@ def test_each_bad_vector_has_its_reason() -> None:
         9: Reason.VECTOR_ZERO,
         10: Reason.VECTOR_ZERO,
     }
-    assert found[11].tolist() == [np.float32(3e38), np.float32(3e38)]
-    assert found[12][0] > 0
+    assert found.values[11].tolist() == [np.float32(3e38), np.float32(3e38)]
+    assert found.values[12][0] > 0
 
 
 def metadata_of(values: list[Any], kind: pa.DataType) -> list[Any]:
     """What the values of a column become inside an object; None: left out."""
-    faults: columns.Faults = {}
     batch = pa.RecordBatch.from_arrays([pa.array(values, kind)], ["f"])
-    found = columns.metadata_of_columns(batch, ("f",), faults)
-    assert not faults
-    return [(row or {}).get("f") for row in found]
+    found = columns.metadata_of_columns(batch, ("f",))
+    assert not found.faults
+    return [(row or {}).get("f") for row in found.values]
 
 
 MOMENT = datetime.datetime(2020, 1, 1, 0, 0, 0, 1999)  # noqa: DTZ001
@@ -180,19 +175,18 @@ scalars = st.none() | st.integers(-100, 100)
 def test_a_slice_of_nested_columns_holds_the_rows_of_the_slice(rows: list[Any], data: st.DataObject) -> None:
     kind = pa.struct([("a", pa.int64()), ("l", pa.list_(pa.int64()))])
     start = data.draw(st.integers(0, len(rows)))
-    found = columns.metadata(pa.array(rows, kind).slice(start), {})
+    found = columns.metadata(pa.array(rows, kind).slice(start)).values
     expected = [row and {key: value for key, value in row.items() if value is not None} for row in rows[start:]]
     assert found == expected
 
 
 def test_json_text_is_parsed_and_each_bad_one_named() -> None:
     texts = ['{"a":1,"b":null}', None, "", "null", "[1]", "{", '{"a":NaN}', '{"a":1180591620717411303424}']
-    faults: columns.Faults = {}
-    found = columns.metadata(pa.array(texts), faults)
-    assert found[0] == {"a": 1, "b": None}
-    assert found[1] is found[2] is found[3] is None
-    assert found[7] == {"a": 2**70}
-    assert {place: reason for place, (reason, _) in faults.items()} == {
+    found = columns.metadata(pa.array(texts))
+    assert found.values[0] == {"a": 1, "b": None}
+    assert found.values[1] is found.values[2] is found.values[3] is None
+    assert found.values[7] == {"a": 2**70}
+    assert {place: reason for place, (reason, _) in found.faults.items()} == {
         4: Reason.METADATA_INVALID,
         5: Reason.METADATA_INVALID,
         6: Reason.METADATA_NOT_FINITE,
@@ -200,23 +194,22 @@ def test_json_text_is_parsed_and_each_bad_one_named() -> None:
 
 
 def test_an_infinity_in_a_typed_column_is_a_reject() -> None:
-    faults: columns.Faults = {}
-    found = columns.metadata(pa.array([{"f": 1.0}, {"f": float("inf")}]), faults)
-    columns.check_metadata(found, faults)
+    found = columns.metadata(pa.array([{"f": 1.0}, {"f": float("inf")}]))
+    faults = first_reasons(found.faults, columns.beyond_json(found.values))
     assert {place: reason for place, (reason, _) in faults.items()} == {1: Reason.METADATA_NOT_FINITE}
 
 
 def test_contents_are_text_or_bytes() -> None:
-    assert columns.contents(pa.array(["a", None, ""]), {}) == ["a", None, ""]
-    assert columns.contents(pa.array([b"\xff", None]), {}) == [b"\xff", None]
+    assert columns.contents(pa.array(["a", None, ""])) == Converted(["a", None, ""])
+    assert columns.contents(pa.array([b"\xff", None])) == Converted([b"\xff", None])
     bad = pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff", b"a"], pa.binary()).buffers())
-    faults: columns.Faults = {}
-    assert columns.contents(bad, faults) == [None, "a"]
-    assert faults[0][0] is Reason.CONTENTS_INVALID
+    found = columns.contents(bad)
+    assert found.values == [None, "a"]
+    assert found.faults[0][0] is Reason.CONTENTS_INVALID
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.null()), pa.list_(pa.float32())], ids=str)
 def test_a_column_without_any_vector_is_all_faults(kind: pa.DataType) -> None:
-    faults: columns.Faults = {}
-    assert columns.vectors(pa.array([[], None], kind), None, faults).shape == (2, 0)
-    assert [reason for reason, _ in faults.values()] == [Reason.VECTOR_MISSING, Reason.VECTOR_DIMENSION]
+    found = columns.vectors(pa.array([[], None], kind), None)
+    assert found.values.shape == (2, 0)
+    assert [reason for reason, _ in found.faults.values()] == [Reason.VECTOR_MISSING, Reason.VECTOR_DIMENSION]
