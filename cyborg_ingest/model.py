@@ -121,11 +121,10 @@ class ColumnMap:
     `believed` were named by the user, and not yet seen. Every row's metadata gets the `constants`, and fields of it by
     another name through `renames` (old, new). `vector_columns` are numbers that make up the vectors in this order; then
     `vector` is "". `refused` are columns that would be loaded, by their name or by `*`, if their type could be: (name,
-    why). `types` says what the cells of a delimited file's
-    columns are, by name, and `seen` what a condition takes them for. `reasons`: why a column is what it is, or is left
-    out, where that does not go without saying, by name. What is at the paths of `cut` has a role of its own, and does
-    not become metadata with the struct that it is in. `own_first`: fields of the metadata's own column
-    win over columns.
+    why). `types` says what the cells of a delimited file's columns are, by name, and `seen` what a condition takes them
+    for. `reasons`: why a column is what it is, or is left out, where that does not go without saying, by name. What is
+    at the paths of `cut` has a role of its own, and does not become metadata with the struct that it is in.
+    `own_first`: fields of the metadata's own column win over columns.
     """
 
     vector: str
@@ -303,8 +302,8 @@ class Batch:
     """Rows to send in one call: rows [start, stop) of a Part, less those that were rejected or not asked for.
 
     `vectors` is little-endian float32 of shape (n, dim), `rows` (n,) the place of each in its Part, `lines`
-    (n,) its line where the format has lines, `size` the bytes of the request, `passed` how many rows were not
-    asked for, `again` as in Chunk.
+    (n,) its line where the format has lines, `size` its bytes: those of the request's JSON, or of the raw rows where
+    there is no request. `passed` is how many rows were not asked for, `again` as in Chunk.
     """
 
     part: Part
