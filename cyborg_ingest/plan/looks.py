@@ -1,4 +1,4 @@
-"""The first rows of files whose schema does not say enough: once for all columns of one name and type."""
+"""The first rows of files whose schema does not say enough: together for all columns of one name and type."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 
 _ROWS = 100
 _MOST_FILES = 5
-"""In so many files a column is looked for that has no value in the first rows."""
+"""In so many files a column is looked at, spread over all: what one file shows is no word on the others."""
 
 
 def looked_at(layouts: Iterable[Layout], choice: ColumnChoice, sidecars: Sidecars) -> list[Layout]:
     """The layouts, with what first rows show in the metadata of their fields; JSON and CSV have it already."""
-    looks = _Looks(choice, sidecars)
-    return [looks.at(one) for one in layouts]
+    looks, found = _Looks(choice, sidecars), list(layouts)
+    step = max(1, len(found) // _MOST_FILES)
+    for one in (*found[::step], *found):
+        looks.at(one)
+    return [looks.marked(one) for one in found]
 
 
 class _Looks:
@@ -41,20 +44,29 @@ class _Looks:
     def __init__(self, choice: ColumnChoice, sidecars: Sidecars) -> None:
         self._choice, self._sidecars = choice, sidecars
         self._known: dict[tuple[str, str], dict[bytes, bytes]] = {}
-        self._tried: dict[tuple[str, str], int] = {}
+        self._tried: dict[tuple[str, str], set[str]] = {}
 
-    def at(self, layout: Layout) -> Layout:
-        """The layout, with what is seen or known of its columns."""
-        reader = READERS[layout.format]
-        if not layout.has_schema or reader.is_bare or isinstance(reader, Typing) or places.is_read_once(layout.uri):
+    def at(self, layout: Layout) -> None:
+        """See what the first rows show, where it is still to be known."""
+        if self._is_open(layout):
+            tried = ((one, self._tried.setdefault(_key(one), set())) for one in self._wanted(layout.schema))
+            self._look(layout, [one for one, uris in tried if len(uris) < _MOST_FILES and layout.uri not in uris])
+
+    def marked(self, layout: Layout) -> Layout:
+        """The layout, with what is known of its columns: what all that were looked at show."""
+        if not self._is_open(layout):
             return layout
-        fields = {one.name: one for one in self._wanted(layout.schema)}
-        self._look(layout, [one for one in fields.values() if self._is_open(one)])
-        marks = {name: self._known.get(_key(one), {}) for name, one in fields.items()}
+        marks = {one.name: self._known.get(_key(one), {}) for one in self._wanted(layout.schema)}
         if not any(marks.values()):
             return layout
         schema = [marked(one, marks.get(one.name, {})) for one in layout.schema]
         return replace(layout, schema=pa.schema(schema, layout.schema.metadata))
+
+    def _is_open(self, layout: Layout) -> bool:
+        """Whether only rows show what is in it, and they can be looked at before they are read."""
+        reader = READERS[layout.format]
+        is_known = not layout.has_schema or reader.is_bare or isinstance(reader, Typing)
+        return not is_known and not places.is_read_once(layout.uri)
 
     def _wanted(self, schema: pa.Schema) -> Iterator[pa.Field]:
         """The columns of which more has to be known to say what they are, as far as the user does not say it."""
@@ -70,9 +82,6 @@ class _Looks:
             if not is_said and one.name not in choice.metadata_columns:
                 yield one
 
-    def _is_open(self, field: pa.Field) -> bool:
-        return _key(field) not in self._known and self._tried.get(_key(field), 0) < _MOST_FILES
-
     def _look(self, layout: Layout, fields: list[pa.Field]) -> None:
         """Read the first rows; what cannot be read is found, and named, where all rows are."""
         for part, some in _parts(layout, fields):
@@ -80,10 +89,11 @@ class _Looks:
             columns = ColumnMap(names[0], metadata_columns=tuple(names[1:]))
             chunk = self._first(part, columns)
             for one in some:
-                self._tried[_key(one)] = self._tried.get(_key(one), 0) + 1
+                self._tried[_key(one)].add(layout.uri)
                 marks = None if chunk is None else of_column(one, chunk.batch.column(one.name).slice(0, _ROWS))
                 if marks is not None:
-                    self._known[_key(one)] = marks
+                    known = self._known.get(_key(one), marks)
+                    self._known[_key(one)] = {name: value for name, value in marks.items() if known.get(name) == value}
 
     def _first(self, part: Part, columns: ColumnMap) -> Chunk | None:
         chunks = READERS[part.format].read(part, columns, self._sidecars, rows=_ROWS)

