@@ -246,6 +246,26 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
     "$date": _date, "$binary": _binary, "$uuid": str,
 }  # fmt: skip
 
+
+_NOTHING: tuple[Any, ...] = (None, [], {})
+
+
+def _around(title: str, needed: Iterable[str], own: tuple[str, ...]) -> JsonShape:
+    """Rows that are plain, but for fields of a program's `own` around them, which are there if nobody uses them, too.
+
+    They are left out where nothing is in them, and data where there is.
+    """
+    names = frozenset(needed)
+
+    def fits(row: Json) -> bool:
+        return names <= row.keys() and not row.keys().isdisjoint(own)
+
+    def unwrap(row: Json) -> Json:
+        return {name: value for name, value in row.items() if value not in _NOTHING or name not in own}
+
+    return JsonShape(f"{title} (left out where empty: {', '.join(own)})", fits, unwrap, envelope=own)
+
+
 HITS = JsonShape("Elasticsearch documents", _is_hit, _hit, (("id", "_id"),), ("_source", "_index"))
 BULK = JsonShape("Elasticsearch _bulk lines", _is_done, _done, HITS.roles, ("index", "create", "update", "delete"))
 BATCH = JsonShape(
@@ -265,5 +285,20 @@ _NAMED = (
     ),
     HITS,
     JsonShape("MongoDB extended JSON", _is_extended, _extended, (("id", "_id"),)),
+    _around("Qdrant points", ("id", "payload", "vector"), ("shard_key", "order_value")),
+    _around(
+        "Haystack documents", ("id", "content", "embedding", "blob"),
+        ("blob", "dataframe", "score", "sparse_embedding"),
+    ),
+    _around(
+        "LlamaIndex nodes", ("id_", "metadata", "embedding", "class_name"),
+        (
+            "excluded_embed_metadata_keys", "excluded_llm_metadata_keys", "relationships", "start_char_idx",
+            "end_char_idx", "text_resource", "image_resource", "audio_resource", "video_resource",
+        ),
+    ),
+    _around(
+        "Weaviate client objects", ("uuid", "metadata", "properties", "vector", "collection"), ("references",),
+    ),
 )  # fmt: skip
 SHAPES = {shape.name: shape for shape in _NAMED}

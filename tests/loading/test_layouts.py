@@ -60,18 +60,9 @@ class Layout:
         }
 
     def held(self, engine: Engine, index: str) -> dict[str, tuple[bytes, Any, str | None]]:
-        """What the index has of the rows, without the fields of which nothing is said."""
-        expected, found = self.said["rows"], engine.read(index, [one["id"] for one in self.said["rows"]])
-        fields = {name for one in expected for name in one["metadata"] or ()}
-        unsaid = set(self.said.get("undecided", ())) - fields
-        return {
-            identity: (
-                one.vector,
-                {name: value for name, value in (one.metadata or {}).items() if name not in unsaid} or None,
-                one.contents,
-            )
-            for identity, one in found.items()
-        }
+        """What the index has of the rows."""
+        found = engine.read(index, [one["id"] for one in self.said["rows"]])
+        return {identity: (one.vector, one.metadata or None, one.contents) for identity, one in found.items()}
 
 
 def layout_of(entry: str) -> Layout:

@@ -9,7 +9,6 @@ An entry is a folder: what a tool wrote, and `expected.json`, made of the same r
     options    words of the command line that the load needs; `{folder}` is the entry's
     refused    true: without these options the load ends with exit code 2, and its message has all words of `named`,
                by itself the options that begin with `--`
-    undecided  fields of metadata that may be there or not: what a tool wrote around a row, and is none of its data
     rejected   for each row that cannot be loaded, words that its reason has
 
 A script is run by `python tests/layouts/make/with_TOOL.py FOLDER`, with the packages that it names, and writes its
@@ -144,7 +143,6 @@ class Entry:
     options: list[str] = field(default_factory=list)
     refused: bool = False
     named: list[str] | None = None
-    undecided: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     by: tuple[str, ...] = ()
     """Names of distributions; what is none stands as it is."""
@@ -176,7 +174,7 @@ class Corpus:
         assert (self.root / entry.name / entry.load).exists(), entry
         said = {
             "load": entry.load, "written_by": [_version(one) for one in entry.by or self.by], "refused": entry.refused,
-            "options": entry.options, "named": entry.named, "undecided": entry.undecided, "rejected": entry.rejected,
+            "options": entry.options, "named": entry.named, "rejected": entry.rejected,
         }  # fmt: skip
         if entry.refused and entry.named is None:
             said["named"] = [word for word in entry.options if word.startswith("--")]

@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from entry import Corpus, Entry, articles, floats, row
-from llama_index.core.schema import Document, TextNode
+from llama_index.core.schema import TextNode
 
 corpus = Corpus("llama-index-core")
 ARTICLES = [one for one in articles() if one.text]
-AROUND = [name for name in {**TextNode().to_dict(), **Document().to_dict()} if name not in {"id_", "text", "metadata"}]
+
+
+def around(node: TextNode) -> dict[str, Any]:
+    """What a node says beside its data, but for what is empty."""
+    own = {"id_", "text", "metadata", "embedding"}
+    return {name: value for name, value in node.to_dict().items() if name not in own and value not in (None, [], {})}
 
 
 def written(name: str, nodes: list[Any]) -> None:
     text = "".join(one.model_dump_json() + "\n" for one in nodes)
     (corpus.folder(name) / "nodes.jsonl").write_text(text, "utf-8")
-    rows = [row(one.uuid, one.vector, one.plain(), one.text) for one in ARTICLES]
-    corpus.expect(Entry(name, "nodes.jsonl", rows, refused=True, options=["--id-column", "id_"], undecided=AROUND))
+    rows = [
+        row(one.uuid, one.vector, {**around(node), **one.plain()}, one.text)
+        for one, node in zip(ARTICLES, nodes, strict=True)
+    ]
+    corpus.expect(Entry(name, "nodes.jsonl", rows, refused=True, options=["--id-column", "id_"]))
 
 
 written(

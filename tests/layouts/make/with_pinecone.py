@@ -54,6 +54,6 @@ pq.write_table(table, corpus.folder("pinecone-import") / "0.parquet")
 corpus.expect(
     Entry(
         "pinecone-import", "0.parquet", [row(one.id, one.vector, fields(one) if one.number % 5 else None) for one in ARTICLES],
-        undecided=["sparse_values"], by=("the layout of Pinecone's import", "pyarrow"),
+        by=("the layout of Pinecone's import", "pyarrow"),
     )
 )  # fmt: skip

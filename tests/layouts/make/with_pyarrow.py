@@ -99,7 +99,6 @@ saved("struct-of-two-vectors", {"id": IDS, "vector": both, "text": TEXTED})
 corpus.expect(
     Entry(
         "struct-of-two-vectors", "rows.parquet", expected(), refused=True, options=["--vector-column", "vector.text"],
-        undecided=["vector"],
     )
 )  # fmt: skip
 
