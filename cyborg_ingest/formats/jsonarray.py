@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.base import Layout
-from cyborg_ingest.formats.jsonbeside import beside
+from cyborg_ingest.formats.jsonbeside import beside, check_holds_some
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonforms import LOOK_BYTES, form_of
 from cyborg_ingest.formats.jsonrows import rows_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.formats.base import Sidecars
     from cyborg_ingest.model import Chunk, ColumnMap
 
+_BARE = " Vectors alone, without names, are loaded as .npy: save them with numpy.save."
 _WHOLE = Within("array", (), ((".", 0),))
 
 
@@ -48,7 +49,8 @@ class JsonReader:
             raise FormatError(f"{uri}: its array is empty.")
         if not sample.objects:
             place, problem = sample.problem
-            raise FormatError(f"{uri}: row {place}, {problem}. Rows are the objects of an array.")
+            hint = _BARE if sample.text.lstrip().startswith(b"[") else ""
+            raise FormatError(f"{uri}: row {place}, {problem}. Rows are the objects of an array.{hint}")
         size = sources.size(uri)
         known = shape_of(sample.objects, sidecars.named)
         rows = unwrapped(sample.objects, known)
@@ -88,6 +90,8 @@ def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str, tuple[str, ...]]
         text.container = "document"
         text.begin()
         within, words, root = form_of(text, sidecars.records)
+        if sidecars.records is None and not sidecars.named:
+            check_holds_some(uri, root)
         if within.kind in {"columns", "split"} and sources.is_read_once(uri) and text.place > LOOK_BYTES:
             raise FormatError(
                 f"{uri}: its columns stand one behind the other, and no pipe shows several places at once. Save it in "

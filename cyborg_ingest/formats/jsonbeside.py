@@ -1,9 +1,16 @@
-"""What stands in a JSON document beside its rows, and is not loaded: it is named, and an error in it comes first."""
+"""What stands in a JSON document beside its rows, and is not loaded: it is named, and an error in it comes first.
+
+Where it has no rows, what it has instead is the error.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.jsonforms import is_array_of_rows, is_known_row
+from cyborg_ingest.rows.roles import METADATA, VECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +49,38 @@ def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
         rest = f" and {len(others) - _SHOWN:,} more" if len(others) > _SHOWN else ""
         said.append(f"beside its rows, and not loaded: {names}{rest}")
     return (f"{uri}: {'; '.join(said)}.",) if said else ()
+
+
+def check_holds_some(uri: str, root: Node) -> None:
+    """Raise FormatError for an object with no vector in it, where it says why: an error, or what is null or empty."""
+    nodes = [*root.all()]
+    if root.sign != b"{" or any(
+        one.holds_vectors or is_known_row(one) or (_is_vector(one) and one.value) for one in nodes
+    ):
+        return
+    if any(is_array_of_rows(one) and one.path[-1].lower() not in METADATA.names for one in nodes):
+        return  # whose vectors may be text, under any name
+    error = next((one for one in nodes if one.path and _is_error(one) and not _is_empty(one)), None)
+    if error is not None:
+        raise FormatError(f"{uri}: it holds an error and no vectors: {words_on(error)}. Get the data again.")
+    missing = next((one for one in nodes if _is_vector(one) and (one.sign == b"n" or _is_open(one))), None)
+    if missing is not None:
+        what = "null" if missing.sign == b"n" else "empty"
+        raise FormatError(
+            f"{uri}: {_named(missing)} is {what}, and no other vectors are in it. Get the data again with its vectors: "
+            'some programs leave them out unless they are asked for (Chroma: include=["embeddings"]).'
+        )
+    empty = [one for one in nodes if _is_open(one)]
+    if empty and not any(one.sign == b"[" and one.count for one in nodes):
+        raise FormatError(f"{uri}: it holds no rows: {', '.join(map(_named, empty[:_SHOWN]))} is empty.")
+
+
+def _is_open(node: Node) -> bool:
+    return node.sign == b"[" and not node.count
+
+
+def _is_vector(node: Node) -> bool:
+    return bool(node.path) and node.path[-1].lower() in VECTOR.names
 
 
 def _others(root: Node, within: Within) -> Iterator[Node]:

@@ -27,7 +27,7 @@ from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.columns import as_a_field, no_object
 from cyborg_ingest.rows.leftover import REJECTED_KEY, SPARSE
-from cyborg_ingest.rows.paths import above_lists, has_value, head, is_path, steps, value_at, without
+from cyborg_ingest.rows.paths import above_lists, has_value, head, is_path, null_vector, steps, value_at, without
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.values import load_json
 
@@ -268,6 +268,7 @@ class _Columns:
     def _vector(self, place: int, row: Json) -> list[float] | Buffer | None:
         value = value_at(row, self.names.vector)
         if value is None:
+            self._null_vector(place, row)
             return None
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
             value = value[0]
@@ -284,6 +285,12 @@ class _Columns:
             return value
         self.faults.append(Fault(place, Reason.VECTOR_INVALID, detail, self._record(place)))
         return None
+
+    def _null_vector(self, place: int, row: Json) -> None:
+        """Say of a vector in a list that it is not there; of others that is seen in the column."""
+        if is_path(self.names.vector) and row and not any(one.offset == place for one in self.faults[-1:]):
+            detail = null_vector(self.names.vector)
+            self.faults.append(Fault(place, Reason.VECTOR_MISSING, detail, self._record(place)))
 
     def _metadata(self, row: Json) -> Json | None:
         names = self.names

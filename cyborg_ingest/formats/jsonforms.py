@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shlex
@@ -12,7 +13,7 @@ from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.records import TooLarge, parse_object
 from cyborg_ingest.model import Within
 from cyborg_ingest.rows.looks import SHORTEST
-from cyborg_ingest.rows.roles import VECTOR
+from cyborg_ingest.rows.roles import CONTENTS, METADATA, VECTOR
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _MOST_MEMBERS = 10_000
 _ROWS_BY_NAME = 3
 """So many members of an object that are all rows, and so are those that follow."""
 _SHOWN = 5
+_SHOWN_VALUE = 40
 _RECORDS = "--records"
 _ROWS = ({"custom_id", "response"}, {"recordId", "modelOutput"}, {"_id", "_source"})
 """Fields of an object that is one row, whatever is in it: see `jsonshapes`."""
@@ -76,13 +78,14 @@ class Node:
 
     @property
     def arrays(self) -> list[Node]:
-        """Its members that are arrays, but not those that only tell the names of others.
+        """Its members that are arrays, but not empty ones beside others, nor those that only tell the names of others.
 
         Lists of vectors in an object beside an array as long are among them (Cohere's embeddings by their types):
         under the object's name where it has one, else by their paths.
         """
         names = {one.path[-1] for one in self.members}
         plain = [one for one in self.members if one.sign == b"[" and not (one.texts and {*one.texts} <= names)]
+        plain = [one for one in plain if one.count] or plain
         lengths = {one.count for one in plain}
         inner = [one.lists_of_vectors() for one in self.members if one.sign == b"{"]
         return [*plain, *(one for several in inner for one in several if {two.count for two in several} <= lengths)]
@@ -270,15 +273,28 @@ def is_row(node: Node) -> bool:
     return node.sign == b"{" and node.holds_vectors and not any(is_array_of_rows(one) for one in node.all())
 
 
+def is_known_row(node: Node) -> bool:
+    """Whether an object has the fields of a row that another program writes, whatever is in it."""
+    names = {one.path[-1] for one in node.members}
+    return any(known <= names for known in _ROWS)
+
+
 def is_array_of_rows(node: Node) -> bool:
     """Whether an array has objects as its elements."""
     return node.sign == b"[" and b"{" in node.kinds
 
 
 def is_columns(node: Node) -> bool:
-    """Whether an object's arrays are columns: several, and vectors in one of them."""
-    arrays = node.arrays
-    return len(arrays) > 1 and any(b"[" in one.kinds and one.holds_vectors for one in arrays)
+    """Whether an object's arrays are columns: several, and vectors in one of them; or several vectors alone."""
+    arrays = [one for one in node.arrays if b"[" in one.kinds and one.holds_vectors]
+    return bool(arrays) and (len(node.arrays) > 1 or _are_vectors_alone(node, arrays[0]))
+
+
+def _are_vectors_alone(node: Node, array: Node) -> bool:
+    """Whether what stands beside several vectors has nothing of a row in it, as in Ollama's answer."""
+    others = {one.path[-1].lower() for one in node.members if one.path != array.path}
+    is_own = _has_id(node) or others & {*METADATA.names, *CONTENTS.names}
+    return array.count > 1 and _is_vector(array.path[-1]) and not is_own
 
 
 def is_columns_by_index(node: Node) -> bool:
@@ -330,6 +346,11 @@ def _chosen(uri: str, survey: Survey, records: str | None) -> tuple[Within, str]
         node = next((one for one in root.all() if one.name == records), None)
         if node is None:
             raise FormatError(f"{uri}: --records names {records!r}, which is not there. {_what_is_there(root)}")
+        if node.path and node.sign not in {b"[", b"{"}:
+            raise FormatError(
+                f"{uri}: --records names {records!r}, which is {_short(node.value)} and holds no rows. "
+                f"{_what_is_there(root)}"
+            )
         return _form(uri, node, is_sure=True)
     likely = list(_candidates(root))
     having = [one for one in likely if one.holds_vectors or one.sign == b"{"] or likely
@@ -360,8 +381,7 @@ def places_of_rows(node: Node) -> list[Node]:
 
 def _candidates(node: Node) -> Iterator[Node]:
     """The values that could hold the rows, none of which is part of another."""
-    names = {one.path[-1] for one in node.members}
-    if is_array_of_rows(node) or any(known <= names for known in _ROWS):
+    if is_array_of_rows(node) or is_known_row(node):
         yield node
     elif node.sign == b"{":
         rows = [one for one in node.members if is_row(one)]
@@ -431,6 +451,10 @@ def _columns(uri: str, node: Node, columns: list[Node]) -> Within:
     return Within("columns", node.path, tuple((one.path[-1], one.place) for one in columns))
 
 
+def _short(value: Any) -> str:
+    return json.dumps(value)[:_SHOWN_VALUE]
+
+
 def _what_is_there(root: Node) -> str:
     names = [one.name for one in root.all() if one.sign in {b"[", b"{"} and one.path]
-    return f"There are {', '.join(names[:20])}." if names else "There are no arrays and no objects in it."
+    return f"It holds {', '.join(names[:20])}." if names else "There are no arrays and no objects in it."

@@ -93,7 +93,7 @@ def _convert(chunk: Chunk, dimension: int | None) -> _Rows:
     batch, names, notes = chunk.batch, chunk.columns, typed.Notes()
     nothing: Converted[None] = Converted(None)
     identities = columns.ids(batch.column(names.id)) if names.id else Converted([""] * len(batch))
-    vectors = columns.vectors(batch.column(names.vector), dimension)
+    vectors = columns.vectors(batch.column(names.vector), dimension, names.encoded or names.vector)
     metadata = _metadata(chunk, notes)
     contents = columns.contents(batch.column(names.contents)) if names.contents else nothing
     unread: Faults = {fault.offset: (fault.reason, fault.detail) for fault in chunk.faults}

@@ -19,6 +19,7 @@ from cyborg_ingest.rows.arrays import number_array, numbers_of
 from cyborg_ingest.rows.encodings import with_numbers
 from cyborg_ingest.rows.faults import Converted, first_reasons
 from cyborg_ingest.rows.kinds import is_bytes, is_text, is_uuid, storage_type
+from cyborg_ingest.rows.paths import null_vector
 from cyborg_ingest.rows.suggestions import one_of_several
 from cyborg_ingest.rows.typed import Notes, null_places, objects, plain, plain_structs, uuids
 from cyborg_ingest.rows.values import NotFiniteError, UnfitError, dump_object, load_object
@@ -100,17 +101,17 @@ def _one_row(
         return None, (reason, f"{reason.value.split('_')[0]}: {error}")
 
 
-def vectors(array: pa.Array, dimension: int | None) -> Converted[npt.NDArray[np.float32]]:
+def vectors(array: pa.Array, dimension: int | None, name: str = "") -> Converted[npt.NDArray[np.float32]]:
     """Vectors as little-endian float32 of shape (n, dimension), checked; rows with a fault are zero.
 
-    `dimension` None takes that of most vectors.
+    `dimension` None takes that of most vectors. `name` is the column's, for messages.
     """
     array = plain(array)
     if pt.is_fixed_size_list(array.type) and not array.null_count and array.type.list_size:
         flat = _items(array)
         if dimension in {None, array.type.list_size} and not flat.null_count:  # the usual: nothing to look for
             return _checked(numbers_of(flat).reshape(-1, array.type.list_size))
-    faults: Faults = dict.fromkeys(null_places(array), (Reason.VECTOR_MISSING, "the vector is null"))
+    faults: Faults = dict.fromkeys(null_places(array), (Reason.VECTOR_MISSING, null_vector(name)))
     lengths = _lengths(array)
     dimension = dimension or _usual_dimension(array)
     wrong = lengths != dimension

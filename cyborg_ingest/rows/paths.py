@@ -73,6 +73,14 @@ def without(value: Any, first: str, *more: str) -> Any:
     return {**value, first: inside} if inside or (more and inside == value[first]) else rest
 
 
+def null_vector(name: str) -> str:
+    """The words on a vector that is null; of one in a list, that the list may be shorter."""
+    is_in_list = is_path(name) and any(isinstance(one, int) for one in steps(name))
+    return (
+        f"the vector is null: nothing is at {name}, whose places count from 0" if is_in_list else "the vector is null"
+    )
+
+
 def _follow(value: Any, path: Collection[str | int]) -> Any:
     for step in path:
         if isinstance(step, int):

@@ -185,7 +185,7 @@ def test_records_name_what_would_not_be_found(tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
         rows_read(path, records="x.y")
     says(str(caught.value), "--records names {}, which is not there. {}")
-    assert "There are a, b, b.c" in str(caught.value)
+    assert "It holds a, b, b.c" in str(caught.value)
     lines = tmp_path / "x.jsonl"
     lines.write_text(json.dumps(ROWS[0]))
     with pytest.raises(UsageError) as refused:
