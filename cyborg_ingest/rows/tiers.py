@@ -28,7 +28,7 @@ def found(uri: str, schema: pa.Schema, role: Role, taken: Collection[str]) -> tu
     usable = [field for field in schema if field.name not in taken and _can_be(field, role)]
     index = [name for name in pandas_index(schema) if name not in taken] if role is ID else []
     if len(index) == 1 and index[0].lower() in ID.names:
-        return index[0], "the index of pandas"
+        return _by_very_name(usable, role, index[0]) or (index[0], "the index of pandas")
     for place, tier in enumerate(role.tiers):
         named = _named(usable, tier)
         if len(named) == 1 and place and role is VECTOR:
@@ -42,6 +42,12 @@ def found(uri: str, schema: pa.Schema, role: Role, taken: Collection[str]) -> tu
     if len(index) == 1 and speaks_of_ids(index[0]):
         return index[0], "the index of pandas"
     return None, ""
+
+
+def _by_very_name(usable: Iterable[pa.Field], role: Role, index: str) -> tuple[str, str] | None:
+    """A column that is called as the role is, which is more than another of its names that an index has."""
+    own = next((field.name for field in usable if field.name.lower() == role.name), index)
+    return None if index in {own, role.name} else (own, f"before {index}")
 
 
 def named_columns(schema: pa.Schema, role: Role, taken: Collection[str] = ()) -> list[str]:
