@@ -8,7 +8,7 @@ import functools
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
-from cyborg_ingest.formats.lines import check_encoding
+from cyborg_ingest.formats.lines import TO_UTF8, check_encoding
 from cyborg_ingest.settings.options import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class _Lines:
             return line.decode("utf-8-sig" if self.number == 1 else "utf-8", "replace" if self.is_cut else "strict")
         except UnicodeDecodeError as error:
             raise self._kind(
-                f"{self._uri}, line {self.number}: its byte {error.start + 1} is not UTF-8. Write the file as UTF-8."
+                f"{self._uri}, line {self.number}: its byte {error.start + 1} is not UTF-8. {TO_UTF8}"
             ) from None
 
     def _piece(self) -> bytes:

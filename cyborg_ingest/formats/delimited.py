@@ -131,7 +131,7 @@ class _Table:
     ) -> None:
         dialect, limit = sidecars.dialect, sidecars.max_row_bytes
         found = delimiter_of(file.peek(_HEAD_BYTES)[:_HEAD_BYTES], delimiter)
-        if dialect.delimiter is not None or dialect.has_header is False:
+        if dialect.delimiter is not None or (dialect.has_header is False and not found.has_line):
             found = Sign(dialect.delimiter or delimiter, has_line=found.has_line)
         delimiter = found.delimiter
         self.notes = words_on_sign(uri, found) if found.words else ()
@@ -146,7 +146,8 @@ class _Table:
             raise FormatError(f"{uri}: its first line is longer than {most}. Is it a table, a row a line?")
         has_header = dialect.has_header is not False
         if has_header:
-            check_header(uri, first.cells, delimiter, is_said=dialect.has_header is True)
+            is_sure = dialect.delimiter is not None or found.has_line
+            check_header(uri, first.cells, delimiter, is_said=dialect.has_header is True, is_sure=is_sure)
         names = with_index(first.cells) if has_header else made_names(len(first.cells))
         header = tuple(first.cells) if has_header else ()
         self.form = Form(tuple(names), delimiter, header, frozenset(dialect.nulls), dialect.decimal)

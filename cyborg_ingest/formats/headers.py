@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 """Delimiters, as `--delimiter` takes them."""
-_EXCEL = re.compile(r"sep=([^\w\s\"]|\t)")
-"""The first line that Excel takes for its own, and not for the table's."""
+_EXCEL = re.compile(r"(\"?)sep=([^\w\s\"]|\t)\1")
+"""The first line that Excel takes for its own, and not for the table's; quoted where a writer of CSV has put it."""
 INDEX = "__index_level_0__"
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -35,7 +35,7 @@ def delimiter_of(head: bytes, usual: str) -> Sign:
     line = re.split(r"[\r\n]", head.decode("utf-8-sig", "replace").lstrip("\r\n"), maxsplit=1)[0]
     said = _EXCEL.fullmatch(line)
     if said is not None:
-        return Sign(said[1], f"as its first line, {line!r}, says", has_line=True)
+        return Sign(said[2], f"as its first line, {line!r}, says", has_line=True)
     bare = _QUOTED.sub('""', line)
     others = [sign for sign in _OTHERS if sign != usual and sign in bare]
     if usual in bare or len(others) != 1 or not all(one.strip(' "') for one in line.split(others[0])):
@@ -60,13 +60,17 @@ def with_index(cells: Sequence[str]) -> tuple[str, ...]:
     return (INDEX, *cells[1:]) if is_index else tuple(cells)
 
 
-def check_header(uri: str, cells: Sequence[str], delimiter: str, *, is_said: bool) -> None:
-    """Refuse a first line that does not name the columns; `is_said`: the user says that it does. Raises FormatError."""
-    other = _other_delimiter(cells, delimiter)
+def check_header(uri: str, cells: Sequence[str], delimiter: str, *, is_said: bool, is_sure: bool) -> None:
+    """Refuse a first line that does not name the columns. Raises FormatError.
+
+    `is_said`: the user says that it does; `is_sure`: says what the delimiter is.
+    """
+    other = None if is_sure and len(cells) > 1 else _other_delimiter(cells, delimiter)
     if other is not None:
+        count = "one column" if len(cells) == 1 else f"{len(cells)} columns"
         raise FormatError(
-            f"{uri}: its header is one column, {cells[0][:80]!r}. Perhaps its cells are set apart by {_OTHERS[other]}: "
-            f"say so with --delimiter {_OTHERS[other]}."
+            f"{uri}: its header is {count}, {delimiter.join(cells)[:80]!r}. Perhaps its cells are set apart by "
+            f"{_OTHERS[other]}: say so with --delimiter {_OTHERS[other]}."
         )
     if not is_said and _is_row(cells):
         raise FormatError(
@@ -81,11 +85,11 @@ def check_header(uri: str, cells: Sequence[str], delimiter: str, *, is_said: boo
 
 
 def _other_delimiter(cells: Sequence[str], delimiter: str) -> str | None:
-    if len(cells) > 1:
-        return None
-    counts = {sign: cells[0].count(sign) for sign in _OTHERS if sign != delimiter}
+    """What a header has more of than of its delimiter, where no text has so many: commas are in names, too."""
+    signs = [sign for sign in _OTHERS if sign != delimiter and (sign != "," or len(cells) == 1)]
+    counts = {sign: sum(one.count(sign) for one in cells) for sign in signs}
     most = max(counts, key=lambda sign: counts[sign])
-    return most if counts[most] else None
+    return most if counts[most] >= len(cells) else None
 
 
 def _is_row(cells: Sequence[str]) -> bool:

@@ -15,8 +15,8 @@ from cyborg_ingest.formats.jsonrows import rows_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
 from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped, with_requests
 from cyborg_ingest.formats.jsontext import JsonText
-from cyborg_ingest.formats.lines import BOM, check_encoding
-from cyborg_ingest.formats.records import Gathered, Records
+from cyborg_ingest.formats.lines import BOM, TO_UTF8, check_encoding
+from cyborg_ingest.formats.records import NOT_UTF8, Gathered, Records
 from cyborg_ingest.formats.requesttexts import with_texts
 from cyborg_ingest.model import Part, Within
 
@@ -49,8 +49,8 @@ class JsonReader:
             raise FormatError(f"{uri}: its array is empty.")
         if not sample.objects:
             place, problem = sample.problem
-            hint = _BARE if sample.text.lstrip().startswith(b"[") else ""
-            raise FormatError(f"{uri}: row {place}, {problem}. Rows are the objects of an array.{hint}")
+            hint = f"Rows are the objects of an array.{_BARE if sample.text.lstrip().startswith(b'[') else ''}"
+            raise FormatError(f"{uri}: row {place}, {problem}. {TO_UTF8 if problem.endswith(NOT_UTF8) else hint}")
         size = sources.size(uri)
         known = shape_of(sample.objects, sidecars.named)
         rows = unwrapped(sample.objects, known)

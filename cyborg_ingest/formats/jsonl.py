@@ -11,8 +11,8 @@ from cyborg_ingest.formats.jsonbulk import Numbered, is_bulk, numbered, paired
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
 from cyborg_ingest.formats.jsonshapes import BULK, check_vectors, shape_of, shaped, unwrapped, with_requests
-from cyborg_ingest.formats.lines import check_encoding, stripped
-from cyborg_ingest.formats.records import Gathered, Records, TooLarge, kept
+from cyborg_ingest.formats.lines import TO_UTF8, check_encoding, stripped
+from cyborg_ingest.formats.records import NOT_UTF8, Gathered, Records, TooLarge, kept
 from cyborg_ingest.formats.requesttexts import with_texts
 from cyborg_ingest.model import Part
 
@@ -176,6 +176,6 @@ def _sample(uri: str, file: BinaryIO, limit: int) -> Sample:
         raise FormatError(f"{uri}: the file is empty." if not sample.read else f"{uri}: it has blank lines only.")
     if not sample.objects:
         place, problem = sample.problem
-        hint = _HINTS.get(sample.text.lstrip()[:1], "")
-        raise FormatError(f"{uri}: line {place + 1}, {problem}. It is no JSONL, which has one object a line.{hint}")
+        hint = f"It is no JSONL, which has one object a line.{_HINTS.get(sample.text.lstrip()[:1], '')}"
+        raise FormatError(f"{uri}: line {place + 1}, {problem}. {TO_UTF8 if problem.endswith(NOT_UTF8) else hint}")
     return sample

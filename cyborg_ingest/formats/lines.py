@@ -21,6 +21,10 @@ _NEWLINE = 10
 _STEP = 4096
 
 
+TO_UTF8 = "Write the file as UTF-8: text of Windows most often becomes that by iconv -f CP1252 -t UTF-8."
+"""What to do where a byte is none of UTF-8."""
+
+
 def check_encoding(what: str, head: bytes) -> None:
     """Refuse text in UTF-16 or UTF-32, as PowerShell's `>` and Excel's "Unicode Text" write it. Raises FormatError."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) or b"\0" in head[:2]:

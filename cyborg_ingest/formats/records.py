@@ -20,6 +20,7 @@ SAMPLED_ROWS = 100
 ID, NAME = "id", "_key"
 """Where a row gets the name that it has in an object of rows."""
 _MOST_GROWTH = 1 + JSON_OBJECT_BYTES
+NOT_UTF8 = "it is not UTF-8"
 KEPT_TEXT = 10_000
 """What is kept of a row that is too large."""
 
@@ -134,7 +135,7 @@ def _with_name(row: Json, name: str) -> Json:
 
 def _complaint(text: bytes, error: ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return f"column {error.start + 1}: it is not UTF-8"
+        return f"column {error.start + 1}: {NOT_UTF8}"
     column = getattr(error, "colno", 1)
     words = getattr(error, "msg", str(error))
     ended = " (the line breaks off)" if column > len(text.decode(errors="replace")) else ""

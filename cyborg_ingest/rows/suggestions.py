@@ -214,6 +214,7 @@ def nothing_fits(uri: str, schema: pa.Schema, role: Role, taken: Iterable[str] =
     if own is not None:
         return f"{uri}: column {own!r} is named by another option, so none is left for the {role.name}. {advice}"
     packed = "".join(f" {packed_bits(field)}" for field in schema if role is VECTOR and is_packed(field))
+    packed += next((encoding_hint(one) for one in schema if role is VECTOR and encoding_hint(one)), "")
     usual = f"no column is named {', '.join(role.tiers[0])} or has another usual name of its kind"
     return f"{uri}: {usual}. {columns_of(_described(schema))}{packed} {advice}"
 
