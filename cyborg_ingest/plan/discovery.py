@@ -19,7 +19,7 @@ from cyborg_ingest.sources import LeftOut, Why
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cyborg_ingest.formats.base import Reader
+    from cyborg_ingest.formats.base import Layout, Reader
     from cyborg_ingest.model import Json
     from cyborg_ingest.sources import Found, Listing
 
@@ -228,6 +228,35 @@ def _refuse_twin_folders(files: Iterable[Found]) -> None:
                 f"with --format {other}, --format {readers[0].name} or by the folder's own name; to load both, name "
                 "both."
             )
+
+
+def refuse_vectors_beside_rows(found: Discovery, layouts: Iterable[Layout]) -> None:
+    """Refuse vectors alone in the folder of files that have rows of their own, as many: most likely the same rows.
+
+    As many are those of a file or of all together, and any where a number is not known. What is named is loaded.
+    Raises FormatError.
+    """
+    discovered = {one.uri for one, _ in found.files if one.is_discovered}
+    folders: dict[str, tuple[list[Layout], list[Layout]]] = {}
+    for layout in layouts:
+        if layout.uri in discovered:
+            bare, others = folders.setdefault(posixpath.dirname(layout.uri), ([], []))
+            (bare if READERS[layout.format].is_bare else others).append(layout)
+    for bare, others in folders.values():
+        if bare and others and _may_be_as_many(bare, others):
+            first, other = bare[0].uri, others[0].uri
+            raise FormatError(
+                f"{first} holds vectors alone, and {posixpath.basename(other)} rows of its own: they may be the same "
+                "rows. If the vectors lack what is in it, load them with --ids and --metadata, which name it; else "
+                "choose with --format or a pattern; to load both, name both."
+            )
+
+
+def _may_be_as_many(bare: Sequence[Layout], others: Sequence[Layout]) -> bool:
+    """Whether two files have as many rows, or all of each kind together; and where that is not known."""
+    counts = [[one.rows for one in several] for several in (bare, others)]
+    known = [[one for one in some if one is not None] for some in counts]
+    return known != counts or sum(known[0]) == sum(known[1]) or not {*known[0]}.isdisjoint(known[1])
 
 
 def _without_formats(folder: str) -> str:

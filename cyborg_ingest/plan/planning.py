@@ -19,7 +19,7 @@ from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.sidecarrows import DELIMITED
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.columnfiles import ColumnFiles
-from cyborg_ingest.plan.discovery import discover
+from cyborg_ingest.plan.discovery import discover, refuse_vectors_beside_rows
 from cyborg_ingest.plan.encoded import Encodings
 from cyborg_ingest.plan.late import believed
 from cyborg_ingest.plan.looks import looked_at
@@ -70,6 +70,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
     seen = _look_all(found, sidecars)
     with places_of.unchanged(seen):
         layouts, empty = _layouts(found, sidecars)
+        refuse_vectors_beside_rows(found, layouts)
         folders |= {one.uri: folders[one.files[0]] for one in layouts if one.files}
         likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
         mapped, bare = _sources(
