@@ -288,9 +288,9 @@ class _Columns:
 
     def _null_vector(self, place: int, row: Json) -> None:
         """Say of a vector in a list that it is not there; of others that is seen in the column."""
-        if is_path(self.names.vector) and row and not any(one.offset == place for one in self.faults[-1:]):
-            detail = null_vector(self.names.vector)
-            self.faults.append(Fault(place, Reason.VECTOR_MISSING, detail, self._record(place)))
+        name = self.names.vector
+        if above_lists(name) != name and row and not any(one.offset == place for one in self.faults[-1:]):
+            self.faults.append(Fault(place, Reason.VECTOR_MISSING, null_vector(name), self._record(place)))
 
     def _metadata(self, row: Json) -> Json | None:
         names = self.names

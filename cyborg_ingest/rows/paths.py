@@ -75,10 +75,8 @@ def without(value: Any, first: str, *more: str) -> Any:
 
 def null_vector(name: str) -> str:
     """The words on a vector that is null; of one in a list, that the list may be shorter."""
-    is_in_list = is_path(name) and any(isinstance(one, int) for one in steps(name))
-    return (
-        f"the vector is null: nothing is at {name}, whose places count from 0" if is_in_list else "the vector is null"
-    )
+    more = f": nothing is at {name}, whose places count from 0" if above_lists(name) != name else ""
+    return f"the vector is null{more}"
 
 
 def _follow(value: Any, path: Collection[str | int]) -> Any:
