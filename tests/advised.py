@@ -399,7 +399,8 @@ TARGETS = {
     **_upserts({
         "Name another index, or another --vector-column": ("wide.npy", "good.npy"),
         "--metric says {}": ("good.npy --metric euclidean", "good.npy"),
-        "Mend or remove the row, or go on after bad rows with --max-errors N": ("bad.npy", "bad.npy --max-errors 1", 1),
+        "{}.{} {}, or go on after bad rows with --max-errors N; then run the same command again.": (
+            "bad.npy", "bad.npy --max-errors 1", 1),
         "It is bad row number {}, and --max-errors is {}": (
             "doublybad.npy --max-errors 1", "doublybad.npy --max-errors 3", 1),
         "{} of {} rows are bad, and --max-errors is {}. All others are in the index": (

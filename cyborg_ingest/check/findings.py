@@ -49,6 +49,10 @@ _WORDS = {
     Reason.VECTOR_ZERO: ("A vector of zeros", _GO_ON),
     Reason.METADATA_INVALID: ("Metadata that cannot be loaded", f"--metadata-column takes another column; {_GO_ON}"),
     Reason.METADATA_NOT_FINITE: ("NaN or infinity in the metadata", f"--metadata-column '' loads none; {_GO_ON}"),
+    Reason.FAILED: (
+        "Rows that failed in the program that wrote the file",
+        f"have it do them again, and load what it writes as well; {_GO_ON}",
+    ),
     Reason.CONTENTS_INVALID: ("Contents that are no text", f"--contents-column takes another column; {_GO_ON}"),
 }
 _SEVERAL_IDS = (

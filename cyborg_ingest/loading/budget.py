@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import BadRowError
 from cyborg_ingest.facts import Noted
+from cyborg_ingest.model import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +34,9 @@ class Budget:
             return
         limit = self._settings.max_errors
         more = f" It is bad row number {rejected:,}, and --max-errors is {limit}." if allowed else ""
+        mend = "Have it done again, or remove the row" if last.reason is Reason.FAILED else "Mend or remove the row"
         raise BadRowError(
-            f"{last}.{more} Mend or remove the row, or go on after bad rows with --max-errors N; then run the same "
-            "command again."
+            f"{last}.{more} {mend}, or go on after bad rows with --max-errors N; then run the same command again."
         )
 
     def _allowed_of(self, most: float) -> float:

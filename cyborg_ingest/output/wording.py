@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.model import Reason
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
@@ -228,12 +229,26 @@ def summary(report: RunReport) -> list[str]:
     if report.verify:
         lines += labelled("verified", report.verify["text"])
     if report.rejected_file and report.exit_code in _ENDED:
-        lines += labelled("rejected", f"the rows are in {report.rejected_file}: mend them there, then upsert that file")
+        lines += labelled("rejected", *_what_to_mend(report))
     elif report.rejected_file:
         lines += labelled("rejected", f"the rows so far are in {report.rejected_file}; the next run keeps them too")
     if report.resume_command:
         lines += labelled("go on", report.resume_command)
     return lines
+
+
+def _what_to_mend(report: RunReport) -> Iterator[str]:
+    """What to do with rejected rows; those that failed elsewhere have nothing in them that could be mended."""
+    failed = report.rejects.get(Reason.FAILED.value, 0)
+    if failed < report.rows["rejected"]:
+        yield f"the rows are in {report.rejected_file}: mend them there, then upsert that file"
+    else:
+        yield f"the ids are in {report.rejected_file}"
+    if failed:
+        yield (
+            f"{failed:,} failed in the program that wrote the file, and have no vector: have it do these ids again "
+            "(of a batch: send their requests again), then upsert what it writes"
+        )
 
 
 def _by_file(report: RunReport) -> Iterator[str]:
