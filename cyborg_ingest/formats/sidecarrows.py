@@ -10,14 +10,15 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.bounds import too_large
 from cyborg_ingest.formats.delimited import DelimitedReader
-from cyborg_ingest.formats.fields import contents, identity
+from cyborg_ingest.formats.fields import contents, contents_array, identity
 from cyborg_ingest.formats.jsonrows import elements
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.lines import LineReader, check_encoding, index_lines
 from cyborg_ingest.formats.parquet import ParquetReader
 from cyborg_ingest.formats.records import TooLarge, kept, parse_object
-from cyborg_ingest.model import ColumnMap, Reason
+from cyborg_ingest.model import ColumnMap, Fault, Reason
 from cyborg_ingest.rows import columns, kinds, roles
+from cyborg_ingest.rows.arrays import text_array
 from cyborg_ingest.rows.batches import own_metadata
 from cyborg_ingest.rows.faults import Converted, first_reasons
 from cyborg_ingest.rows.tiers import named_columns
@@ -25,7 +26,7 @@ from cyborg_ingest.rows.typed import Notes
 from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -63,7 +64,9 @@ def rows_beside(role: str, path: Path, key: str | None, sidecars: Sidecars) -> I
     if suffix in DELIMITED or suffix in PARQUET:
         return _of_table(role, path, key, sidecars)
     limit = sidecars.max_row_bytes
-    return (_of_json(role, path, text, key, limit) for text in (_elements if suffix in JSON else _lines)(path, limit))
+    return (
+        row_of_json(role, path, text, key, limit) for text in (_elements if suffix in JSON else _lines)(path, limit)
+    )
 
 
 def columns_for(role: str, path: Path, schema: pa.Schema, key: str | None = None) -> list[str]:
@@ -153,6 +156,15 @@ def _of_chunk(role: str, path: Path, chunk: Chunk) -> Iterator[Beside]:
             yield Beside(one, None, fault[0], f"{path.name}: {fault[1]}")
 
 
+def arrays_of(role: str, found: Sequence[tuple[Value, str | None, str]]) -> tuple[pa.Array, list[Fault]]:
+    """Values as a column, each with the reason and the words on what is wrong with it; and the faults of these."""
+    values = [value for value, _, _ in found]
+    faults = [
+        Fault(place, Reason(reason), detail) for place, (_, reason, detail) in enumerate(found) if reason is not None
+    ]
+    return (contents_array(values) if role == "contents" else text_array(values)), faults
+
+
 def dumped(value: Any) -> str:
     """Metadata as JSON text."""
     return dump_object(value).decode()
@@ -184,7 +196,8 @@ def _elements(path: Path, limit: int) -> Iterator[bytes]:
             raise document.broken("more follows behind its array")
 
 
-def _of_json(role: str, path: Path, text: bytes, key: str | None, limit: int) -> Beside:
+def row_of_json(role: str, path: Path, text: bytes, key: str | None, limit: int) -> Beside:
+    """The row that a text of JSON is; nothing where it is blank."""
     if not text.strip():
         return Beside(None, None)
     if isinstance(text, TooLarge) or isinstance(kept(text, limit), TooLarge):

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +15,24 @@ import pyarrow.parquet as pq
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError
 from cyborg_ingest.formats.bounds import too_large
-from cyborg_ingest.formats.fields import contents, contents_array, identity
 from cyborg_ingest.formats.lines import LineIndex, LineReader, check_encoding, index_lines
 from cyborg_ingest.formats.npyfile import read_at, read_header
 from cyborg_ingest.formats.parquet import BROKEN, batches_of, check_whole, opened, schema_of
-from cyborg_ingest.formats.records import TooLarge, kept
-from cyborg_ingest.formats.sidecarrows import DELIMITED, JSON, LINES, OPTIONS, PARQUET, TEXT, columns_for, is_object
+from cyborg_ingest.formats.sidecarrows import (
+    DELIMITED,
+    JSON,
+    LINES,
+    OPTIONS,
+    PARQUET,
+    TEXT,
+    arrays_of,
+    columns_for,
+    is_object,
+    row_of_json,
+)
 from cyborg_ingest.formats.sidecarstore import StoredSidecar
 from cyborg_ingest.model import Fault, Reason
-from cyborg_ingest.rows import roles
 from cyborg_ingest.rows.arrays import text_array
-from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,42 +138,16 @@ class LineSidecar:
         lines = self._lines.read(start, stop)
         if len(lines) != stop - start:
             raise SourceError(f"{self.path}: it breaks off at line {start + len(lines) + 1}.")
-        faults: list[Fault] = []
         if self._is_json and self.role != "metadata":
-            values = [self._value(place, line, faults) for place, line in enumerate(lines)]
-            return (text_array(values) if self.role == "id" else contents_array(values)), faults
+            found = [row_of_json(self.role, self.path, line, None, self._limit) for line in lines]
+            return arrays_of(self.role, [(one.value, one.reason, one.detail) for one in found])
         large = [place for place, line in enumerate(lines) if len(line) > self._limit]
-        faults += map(self._too_large, large)
+        words = f"{self.path.name}: {too_large(None, self._limit)}"
+        faults = [Fault(place, Reason.TOO_LARGE, words) for place in large]
         texts: list[bytes | None] = [*lines]
         for place in large:
             texts[place] = None
         return text_array(texts), faults
-
-    def _too_large(self, place: int) -> Fault:
-        return Fault(place, Reason.TOO_LARGE, f"{self.path.name}: {too_large(None, self._limit)}")
-
-    def _value(self, place: int, line: bytes, faults: list[Fault]) -> Any:
-        if not line.strip():
-            return None
-        if isinstance(kept(line, self._limit), TooLarge):
-            faults.append(self._too_large(place))
-            return None
-        try:
-            value = load_json(line)
-            if self.role == "id":
-                return identity(_named(value, roles.ID))
-            return contents(_named(value, roles.CONTENTS))
-        except ValueError as error:
-            reason = Reason.ID_INVALID if self.role == "id" else Reason.CONTENTS_INVALID
-            faults.append(Fault(place, reason, f"{self.path.name}: {error}"))
-            return None
-
-
-def _named(value: Any, role: roles.Role) -> Any:
-    """The value itself, or of an object the field with one of a role's names, the first of them."""
-    if isinstance(value, dict):
-        return next((value[name] for tier in role.tiers for name in tier if name in value), value)
-    return value
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,11 +11,9 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats.fields import contents_array
-from cyborg_ingest.formats.sidecarrows import OPTIONS, rows_beside
+from cyborg_ingest.formats.sidecarrows import OPTIONS, arrays_of, rows_beside
 from cyborg_ingest.formats.spool import MOST_VALUES, Spool
-from cyborg_ingest.model import Fault, Reason, shown_id
-from cyborg_ingest.rows.arrays import text_array
+from cyborg_ingest.model import shown_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.formats.base import Sidecars
     from cyborg_ingest.formats.sidecarrows import Beside, Value
+    from cyborg_ingest.model import Fault
     from cyborg_ingest.sources import Seen
 
 _READ_BYTES = 16_000_000
@@ -133,11 +132,11 @@ class StoredSidecar:
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`."""
-        return self._arrays(self._store.numbered(start, stop))
+        return arrays_of(self.role, self._store.numbered(start, stop))
 
     def read_named(self, keys: Sequence[str | None]) -> tuple[pa.Array, list[Fault]]:
         """The values of the rows with these keys."""
-        return self._arrays(self._store.named(keys))
+        return arrays_of(self.role, self._store.named(keys))
 
     def unknown(self, keys: Iterable[Sequence[str | None]]) -> tuple[int, str | None, int]:
         """Of some keys how many have no row, and the first of them; and how many rows have another key."""
@@ -149,15 +148,6 @@ class StoredSidecar:
             count += len(missing)
             is_known[[*places.values()]] = True
         return count, first, self.rows - int(np.count_nonzero(is_known))
-
-    def _arrays(self, found: list[Found]) -> tuple[pa.Array, list[Fault]]:
-        values = [value for value, _, _ in found]
-        faults = [
-            Fault(place, Reason(reason), detail)
-            for place, (_, reason, detail) in enumerate(found)
-            if reason is not None
-        ]
-        return (contents_array(values) if self.role == "contents" else text_array(values)), faults
 
 
 @functools.lru_cache(maxsize=8)
