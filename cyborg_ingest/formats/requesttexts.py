@@ -11,7 +11,7 @@ from cyborg_ingest.errors import FormatError, SourceNotFoundError
 from cyborg_ingest.formats.fields import checked_text
 from cyborg_ingest.formats.lines import check_encoding
 from cyborg_ingest.formats.records import TooLarge, kept, parse_object
-from cyborg_ingest.formats.spool import MOST_VALUES, Spool
+from cyborg_ingest.formats.spool import Spool
 from cyborg_ingest.model import Fault, Reason, shown_id
 from cyborg_ingest.rows.arrays import text_array
 from cyborg_ingest.rows.paths import value_at
@@ -52,13 +52,7 @@ class Requests:
 
     def texts(self, ids: Sequence[str | None]) -> dict[str, str | None]:
         """The text of each request that is there; None where it is not one text."""
-        found: dict[str, str | None] = {}
-        asked = [one for one in ids if one]
-        for some in (asked[start : start + MOST_VALUES] for start in range(0, len(asked), MOST_VALUES)):
-            marks = ",".join("?" * len(some))
-            question = f"SELECT id, text FROM requests WHERE id IN ({marks})"  # noqa: S608 - marks alone
-            found.update(self._spool.ask(question, some))
-        return found
+        return dict(self._spool.find("id, text", "requests", "id", ids))
 
 
 def _requests(path: Path, limit: int) -> Iterator[tuple[int, tuple[str, str | None]]]:

@@ -12,11 +12,11 @@ import pyarrow as pa
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.sidecarrows import OPTIONS, arrays_of, rows_beside
-from cyborg_ingest.formats.spool import MOST_VALUES, Spool
+from cyborg_ingest.formats.spool import Spool
 from cyborg_ingest.model import shown_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from cyborg_ingest.formats.base import Sidecars
@@ -37,45 +37,39 @@ class Store:
     """The rows of one file."""
 
     def __init__(self, role: str, path: Path, key: str | None, sidecars: Sidecars) -> None:
-        spool = Spool(f"{OPTIONS[role]} {path}", _TABLE)
-        self._ask = spool.ask
+        self._spool = spool = Spool(f"{OPTIONS[role]} {path}", _TABLE)
         rows = enumerate(rows_beside(role, path, key, sidecars))
         words = None if key is None else f"{OPTIONS[role]}-key {key}"
         for _ in spool.fill(_INSERT, (_numbered(row, one, words) for row, one in rows)):
             pass
-        self.rows, self.largest = _two(self._ask("SELECT count(*), coalesce(max(size), 0) FROM beside"))
+        self.rows: int
+        self.largest: int
+        ((self.rows, self.largest),) = spool.ask("SELECT count(*), coalesce(max(size), 0) FROM beside")
         if key is not None:
-            self._ask("CREATE INDEX keys ON beside (key)")
-            _refuse_same_keys(role, path, key, self._ask(_SAME_KEYS))
+            spool.ask("CREATE INDEX keys ON beside (key)")
+            _refuse_same_keys(role, path, key, spool.ask(_SAME_KEYS))
 
     def reach(self, start: int, stop: int) -> int:
         """How far, at most to `stop`, rows from `start` on can be in memory at once."""
-        sizes = self._ask("SELECT size FROM beside WHERE row >= ? AND row < ? ORDER BY row", (start, stop))
+        sizes = self._spool.ask("SELECT size FROM beside WHERE row >= ? AND row < ? ORDER BY row", (start, stop))
         fitting = itertools.takewhile(lambda size: size < _READ_BYTES, itertools.accumulate(size for (size,) in sizes))
         return min(stop, start + max(1, sum(1 for _ in fitting)))
 
     def numbered(self, start: int, stop: int) -> list[Found]:
         """Rows [start, stop)."""
-        return self._ask(
+        return self._spool.ask(
             "SELECT value, reason, detail FROM beside WHERE row >= ? AND row < ? ORDER BY row", (start, stop)
         )
 
     def named(self, keys: Sequence[str | None]) -> list[Found]:
         """The rows with these keys; nothing where there is none."""
-        found: dict[str | None, Found] = {}
-        for some in _pieces([one for one in keys if one]):
-            marks = ",".join("?" * len(some))
-            question = f"SELECT key, value, reason, detail FROM beside WHERE key IN ({marks})"  # noqa: S608 - marks alone
-            found.update((key, (value, reason, detail)) for key, value, reason, detail in self._ask(question, some))
+        rows = self._spool.find("key, value, reason, detail", "beside", "key", keys)
+        found: dict[str | None, Found] = {key: (value, reason, detail) for key, value, reason, detail in rows}
         return [found.get(key, (None, None, "")) for key in keys]
 
     def places(self, keys: Sequence[str | None]) -> dict[str, int]:
         """Which row has each of the keys, where one has."""
-        found: dict[str, int] = {}
-        for some in _pieces([one for one in keys if one]):
-            marks = ",".join("?" * len(some))
-            found.update(self._ask(f"SELECT key, row FROM beside WHERE key IN ({marks})", some))  # noqa: S608 - the same
-        return found
+        return dict(self._spool.find("key, row", "beside", "key", keys))
 
 
 _SAME_KEYS = (
@@ -100,17 +94,8 @@ def _numbered(row: int, one: Beside, key: str | None) -> tuple[Any, ...]:
     return row, one.key, one.value, _size(one.value), one.reason, one.detail
 
 
-def _two(rows: list[tuple[int, int]]) -> tuple[int, int]:
-    (found,) = rows
-    return found
-
-
 def _size(value: Value) -> int:
     return _ROW_BYTES + len(value or "")
-
-
-def _pieces(keys: list[str]) -> Iterator[list[str]]:
-    return (keys[start : start + MOST_VALUES] for start in range(0, len(keys), MOST_VALUES))
 
 
 class StoredSidecar:

@@ -11,7 +11,7 @@ from cyborg_ingest.errors import SourceError, first_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MOST_VALUES = 500
+_MOST_VALUES = 500
 """In one question: SQLite takes 999 in older releases."""
 
 
@@ -34,6 +34,13 @@ class Spool:
         """The rows that answer."""
         with self._translated(), self._lock:
             return self._database.execute(question, values).fetchall()
+
+    def find(self, columns: str, table: str, key: str, values: Iterable[Any]) -> Iterator[Any]:
+        """The `columns` of the rows of a table that have one of these values as their key; nothing of empty values."""
+        asked = [one for one in values if one]
+        for some in (asked[start : start + _MOST_VALUES] for start in range(0, len(asked), _MOST_VALUES)):
+            marks = ",".join("?" * len(some))
+            yield from self.ask(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})", some)  # noqa: S608 - ours alone
 
     def fill(self, statement: str, rows: Iterable[Sequence[Any]]) -> Iterator[int]:
         """Carry out a statement for each of the rows; how many rows it has changed, each time."""
