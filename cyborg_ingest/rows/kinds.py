@@ -75,6 +75,11 @@ def is_list(kind: pa.DataType) -> bool:
     )
 
 
+def is_matrix(kind: pa.DataType) -> bool:
+    """A tensor a row that is no vector: of several dimensions of more than one number, stored as one list."""
+    return isinstance(kind, pa.FixedShapeTensorType) and sum(size != 1 for size in kind.shape) > 1
+
+
 def unfit_inside(kind: pa.DataType, path: str) -> tuple[str, str] | None:
     """Of a type that metadata cannot hold, the path of the field that is to blame, and why; else None."""
     if is_uuid(kind):

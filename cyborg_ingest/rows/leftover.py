@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from cyborg_ingest.rows.kinds import storage_type, unfit_inside
+from cyborg_ingest.rows.kinds import is_matrix, storage_type, unfit_inside
 from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
 from cyborg_ingest.rows.paths import above_lists, head, is_path, steps
 from cyborg_ingest.rows.roles import ORIGIN, VECTOR
@@ -154,7 +154,7 @@ def _is_unnamed_index(one: pa.Field) -> bool:
 
 
 def _is_matrix(one: pa.Field) -> bool:
-    return isinstance(one.type, pa.FixedShapeTensorType) and len(one.type.shape) != 1
+    return is_matrix(one.type)
 
 
 def _are_named_vectors(one: pa.Field) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.types as pt
 
-from cyborg_ingest.rows.kinds import is_bytes, is_list, is_text, storage_type
+from cyborg_ingest.rows.kinds import is_bytes, is_list, is_matrix, is_text, storage_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +50,7 @@ def fits_id(kind: pa.DataType) -> bool:
 
 def fits_vector(kind: pa.DataType) -> bool:
     """Whether its values can be vectors."""
-    if isinstance(kind, pa.FixedShapeTensorType) and len(kind.shape) != 1:  # a matrix a row, stored as one list
+    if is_matrix(kind):
         return False
     kind = storage_type(kind)
     if not is_list(kind):
