@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import posixpath
 import re
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from cyborg_ingest.errors import EmptySourceError, FormatError, SourceNotFoundEr
 from cyborg_ingest.formats import READERS, by_suffix, others, reader_for
 from cyborg_ingest.formats.jsonforms import holds_rows
 from cyborg_ingest.formats.jsontext import JsonText
+from cyborg_ingest.rows.values import load_json
 from cyborg_ingest.sources import LeftOut, Why
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _is_document(uri: str, is_row: Callable[[str, Json], bool]) -> bool:
     if len(text) > _LARGEST_DOCUMENT:
         return False
     try:
-        value = json.loads(text.decode("utf-8-sig"))
+        value = load_json(text.decode("utf-8-sig").encode())
     except ValueError:
         return False
     if isinstance(value, dict):

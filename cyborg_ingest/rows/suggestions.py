@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 from cyborg_ingest.rows.roles import Role
+from cyborg_ingest.rows.values import load_json
 
 _SHOWN = 40
 _MOST = 20
@@ -255,7 +255,7 @@ def _where_none_is(schema: pa.Schema, role: Role) -> str:
 def pandas_index(schema: pa.Schema) -> list[str]:
     """The columns that pandas had as the index of its rows: more likely to be ids than any other."""
     try:
-        told = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        told = load_json((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
         return [name for name in told if name in schema.names and fits_id(schema.field(name).type)]
     except (ValueError, KeyError, TypeError):  # anybody's text: what is not as pandas writes it tells nothing
         return []

@@ -177,5 +177,5 @@ def check_summary(folder: Folder, files: Mapping[str, str]) -> None:
 def _json(folder: Folder, name: str) -> Any:
     try:
         return json.loads(folder.read(name))
-    except ValueError:  # another job's file of that name
+    except (ValueError, RecursionError):  # another job's file of that name
         return None

@@ -85,7 +85,7 @@ def _place(line: bytes) -> tuple[str, int] | None:
     try:
         mark = json.loads(line)["_rejected"]
         return place_of(str(mark["file"])), int(mark["row"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
