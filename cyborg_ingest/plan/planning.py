@@ -221,8 +221,8 @@ def _sources(
         )
         for layout in layouts
     )
-    bare = [one for one in found if one.layout.rows == 0]
-    return tuple(one for one in found if one not in bare), dict.fromkeys(one.layout.uri for one in bare)
+    bare = [one.layout.uri for one in found if one.layout.rows == 0]
+    return tuple(one for one in found if one.layout.rows != 0), dict.fromkeys(bare)
 
 
 def _check_rows(found: tuple[Source, ...], empty: dict[str, FormatError | None], *, allow_empty: bool) -> None:

@@ -71,9 +71,9 @@ def by_default(
     """
     inside = taken_out(schema, chosen)
     heads = {head(path) for path in inside}
-    found = Leftover()
+    found, taken = Leftover(), {*chosen, REJECTED_KEY}
     for one in schema:
-        if one.name in chosen or one.name == REJECTED_KEY or is_unseen(one):
+        if one.name in taken or is_unseen(one):
             if one.name in unwanted:
                 found.reasons[one.name] = unwanted[one.name]
             continue
@@ -104,7 +104,7 @@ def taken_out(schema: pa.Schema, chosen: Sequence[str]) -> set[str]:
 
 def without_vectors(found: Leftover, schema: pa.Schema, vectors: Sequence[str]) -> Leftover:
     """What the user asks for: the vectors are cut out of a row's own metadata, and not of what is asked for by name."""
-    inside = {above_lists(path) for path in vectors if path not in schema.names}
+    inside = {above_lists(path) for path in {*vectors}.difference(schema.names)}
     asked = tuple(f"{name}{end}" for name in found.columns for end in (".", "["))
     found.cut = tuple(path for path in sorted(inside) if is_path(path) and not path.startswith(asked))
     listed = _list_with_more(schema, vectors[0])

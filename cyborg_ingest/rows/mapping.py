@@ -185,13 +185,15 @@ def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str
     if given is None or not set(given) & set(",*?[") or _is_there(schema, given):
         return ()
     found: list[str] = []
+    there, seen = dict.fromkeys(schema.names), set()
     for name in map(str.strip, given.split(",")):
-        matching = [one for one in schema.names if fnmatch.fnmatchcase(one, name)] if name not in schema.names else []
+        matching = [] if name in there else [one for one in there if fnmatch.fnmatchcase(one, name)]
         found += matching or [_existing(uri, schema, name, VECTOR.option)]
-    for place, name in enumerate(found):
+    for name in found:
         kind = field_of(schema, name).type
-        if name in found[:place]:
+        if name in seen:
             raise MappingError(f"{uri}: --vector-column {given} names {name!r} twice. Name each column once.")
+        seen.add(name)
         if not is_number(kind):
             raise MappingError(
                 f"{uri}: --vector-column {given} takes in {name!r}, which is {kind}, no number. Name it more closely."
@@ -250,9 +252,10 @@ def _rest(uri: str, schema: pa.Schema, choice: ColumnChoice, chosen: list[str], 
         return leftover.by_default(schema, chosen, unwanted, dimension)
     if given == (NO_COLUMNS,) and NO_COLUMNS not in schema.names:
         given = ()
+    taken = frozenset(chosen)
     for name in given:
         _existing(uri, schema, name, "--metadata-columns")
-        if name in chosen:
+        if name in taken:
             raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
         _refuse_unfit(uri, field_of(schema, name).type, name, "do not name it with --metadata-columns")
     into = {head(name) for name in (*chosen, *given)}
