@@ -15,7 +15,7 @@ from cyborg_ingest.formats.named import map_layout
 from cyborg_ingest.plan.encoded import encoding_of
 from cyborg_ingest.plan.late import LATE, type_of
 from cyborg_ingest.plan.reading import Source
-from cyborg_ingest.rows.knowntables import known
+from cyborg_ingest.rows.knowntables import known, named_vectors
 from cyborg_ingest.rows.leftover import ALL_COLUMNS
 from cyborg_ingest.rows.mapping import field_of
 from cyborg_ingest.rows.shaping import constant_array
@@ -68,7 +68,7 @@ def _resolved(
     """Which column is what; and the layout with the types that these columns have once they are read."""
     own = OWN - set(layout.schema.names)
     choice = replace(choice, id_parts=tuple(name for name in choice.id_parts if name not in own))
-    layout = _as_known_table(layout, choice)
+    layout = _as_known_table(layout, choice, encodings)
     choice = _with_roles(choice, layout)
     layout, columns = map_layout(encodings.at(layout, choice), choice)
     reader = READERS[layout.format]
@@ -76,11 +76,12 @@ def _resolved(
     return reader.typed(layout, columns, sidecars) if isinstance(reader, Typing) else (layout, columns)
 
 
-def _as_known_table(layout: Layout, choice: ColumnChoice) -> Layout:
+def _as_known_table(layout: Layout, choice: ColumnChoice, encodings: Encodings) -> Layout:
     """The layout with what is known of such a table, unless its rows have a shape, or its vectors are named."""
     if layout.roles or layout.arrays is not None or choice.vector is not None:
         return layout
-    title, roles = known(layout.uri, layout.schema)
+    is_named = next(named_vectors(layout.schema), None) is not None
+    title, roles = known(layout.uri, encodings.at(layout, choice).schema if is_named else layout.schema)
     if not title:
         return layout
     words = ", ".join(one for one in (title, layout.shape) if one)

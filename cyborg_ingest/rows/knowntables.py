@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow.types as pt
 
 from cyborg_ingest.errors import MappingError
-from cyborg_ingest.rows.encodings import is_encoded
 from cyborg_ingest.rows.kinds import storage_type
+from cyborg_ingest.rows.leftover import SPARSE
 from cyborg_ingest.rows.roles import VECTOR
 
 if TYPE_CHECKING:
@@ -36,13 +36,14 @@ _NAMED = ("vector", "vectors", "embedding", "embeddings")
 def known(uri: str, schema: pa.Schema) -> tuple[str, Roles]:
     """What a table with this schema is called, and what its columns are; nothing where it is none of these.
 
+    A column of text or bytes that holds vectors has the type of these, as `Encodings` gives it.
     Raises MappingError where several vectors have names, and no other column is the one that is meant.
     """
     names = frozenset(schema.names)
     for title, columns, roles in _TABLES:
         if columns <= names:
             return title, tuple((role, name) for role, name in roles if name in names)
-    paths = [] if any(map(_is_vector, schema)) else list(_named_vectors(schema))
+    paths = [] if any(map(_is_vector, schema)) else list(named_vectors(schema))
     if len(paths) > 1:
         options = " or ".join(f"{VECTOR.option} {shlex.quote(path)}" for path in paths)
         raise MappingError(f"{uri}: each row has several vectors by their names. Name the one to load: {options}.")
@@ -50,15 +51,16 @@ def known(uri: str, schema: pa.Schema) -> tuple[str, Roles]:
 
 
 def _is_vector(field: pa.Field) -> bool:
-    """Whether a column is found as vectors by itself."""
-    return field.name.lower() in VECTOR.names and (VECTOR.fits(field.type) or is_encoded(field.type))
+    """Whether a column is found as vectors by itself; of text and bytes, once it is known for vectors."""
+    return field.name.lower() in VECTOR.names and VECTOR.fits(field.type)
 
 
-def _named_vectors(schema: pa.Schema) -> Iterator[str]:
+def named_vectors(schema: pa.Schema) -> Iterator[str]:
+    """The vectors that have names in a column, each by its path."""
     for field in schema:
         kind = storage_type(field.type)
-        if field.name in _NAMED and pt.is_struct(kind):
+        if field.name.lower() in _NAMED and pt.is_struct(kind):
             children = [kind.field(place) for place in range(kind.num_fields)]
-            if {one.name for one in children} == {"indices", "values"}:  # one sparse vector
+            if {one.name for one in children} == SPARSE:  # one sparse vector
                 continue
             yield from (f"{field.name}.{one.name}" for one in children if VECTOR.fits(one.type))
