@@ -39,7 +39,7 @@ def test_text_is_metadata_where_one_file_holds_objects_in_whatever_order(tmp_pat
         found = rows_read(*(files[name] for name in order))
         stored = dict(zip(found.ids, found.metadata, strict=True))
         assert stored == {"object0": {"k": 1}, "object1": {"k": 1}, "empty0": None, "empty1": None}, order
-        assert [one.detail.startswith("the metadata is no JSON") for one in found.rejected] == [True] * 2
+        assert [one.reason.value for one in found.rejected] == ["metadata_invalid"] * 2
 
 
 def test_files_that_show_nothing_do_not_count(tmp_path: Path) -> None:
