@@ -9,6 +9,7 @@ import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from cyborg_ingest.formats.lines import TO_UTF8, check_encoding
+from cyborg_ingest.formats.records import BEGIN_BYTES
 from cyborg_ingest.settings.options import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _HEAD_BYTES = 65_536
 _CELL_BYTES = 60
 """What Python needs for a short text, at most."""
 _CHUNK_MEMORY = 64_000_000
-_BEGIN_BYTES = 20_000
 _LINE_END = b"\r\n"
 _BLOCK_BYTES = 1 << 20
 
@@ -73,7 +73,7 @@ class CellRows:
 
     def _row(self, line: str, number: int) -> Row:
         if self._lines.is_cut:
-            return Row([line[:_BEGIN_BYTES]], number, cut=True)
+            return Row([line[:BEGIN_BYTES]], number, cut=True)
         if self.most_cells is not None and line.count(self._delimiter) > self.most_cells and '"' not in line:
             return Row(line.split(self._delimiter, self.most_cells), number)
         cells = _plain_cells(line, self._delimiter)
@@ -179,7 +179,7 @@ class _Lines:
             quotes += last.count(b'"')
             if size - len(_LINE_END) > self._limit and not self.is_cut:
                 self.is_cut = True
-                pieces = [(pieces or [last])[0][:_BEGIN_BYTES]]
+                pieces = [(pieces or [last])[0][:BEGIN_BYTES]]
             if not self.is_cut:
                 pieces.append(last)
             last = b"" if last.endswith(self._end) else self._piece()

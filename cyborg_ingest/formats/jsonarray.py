@@ -15,7 +15,7 @@ from cyborg_ingest.formats.jsonrows import rows_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
 from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped, with_requests
 from cyborg_ingest.formats.jsontext import JsonText
-from cyborg_ingest.formats.lines import BOM, TO_UTF8, check_encoding
+from cyborg_ingest.formats.lines import TO_UTF8, check_encoding, first_sign
 from cyborg_ingest.formats.records import NOT_UTF8, Gathered, Records
 from cyborg_ingest.formats.requesttexts import with_texts
 from cyborg_ingest.model import Part, Within
@@ -39,7 +39,7 @@ class JsonReader:
 
     def claims(self, head: bytes) -> bool:
         """See `base.Reader`."""
-        return head.removeprefix(BOM).lstrip().startswith(b"[")
+        return first_sign(head) == b"["
 
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:
         """See `base.Reader`. The columns are the fields of the first 100 rows."""

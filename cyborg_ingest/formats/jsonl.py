@@ -11,8 +11,8 @@ from cyborg_ingest.formats.jsonbulk import Numbered, is_bulk, numbered, paired
 from cyborg_ingest.formats.jsoncolumns import chunk_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
 from cyborg_ingest.formats.jsonshapes import BULK, check_vectors, shape_of, shaped, unwrapped, with_requests
-from cyborg_ingest.formats.lines import TO_UTF8, check_encoding, stripped
-from cyborg_ingest.formats.records import NOT_UTF8, Gathered, Records, TooLarge, kept
+from cyborg_ingest.formats.lines import ENDLESS, TO_UTF8, check_encoding, first_sign, lines_between
+from cyborg_ingest.formats.records import NOT_UTF8, Gathered, Records
 from cyborg_ingest.formats.requesttexts import with_texts
 from cyborg_ingest.model import Part
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.formats.jsonsample import Sample
     from cyborg_ingest.model import Chunk, ColumnMap
 
-_BLOCK_BYTES = 1 << 20
-_BEGIN_BYTES = 20_000
-"""What is kept of a row that is too large."""
-_ENDLESS = 1 << 62
 _HINTS = {
     b"[": " It looks like a JSON array: say so with --format json.",
     b"{": " An object over several lines is no row: a JSON array of objects is read with --format json.",
@@ -44,7 +40,7 @@ class JsonlReader(ReadsOn):
 
     def claims(self, head: bytes) -> bool:
         """See `base.Reader`."""
-        return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+        return first_sign(head) == b"{"
 
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:
         """See `base.Reader`. The columns are the fields of the first 100 lines."""
@@ -54,7 +50,7 @@ class JsonlReader(ReadsOn):
             sample = _sample(uri, file, sidecars.max_row_bytes)
         if is_bulk(sample.objects) and BULK.is_left(sidecars.named):
             with sources.reading(uri), sources.streamed(uri) as file:
-                sample = sampled(_texts(paired(numbered(_lines(file, 0, _ENDLESS, sidecars.max_row_bytes), 0))))
+                sample = sampled(_texts(paired(numbered(lines_between(file, 0, ENDLESS, sidecars.max_row_bytes), 0))))
         known = shape_of(sample.objects, sidecars.named)
         is_packed = not is_seekable
         is_seekable = is_seekable and known is not BULK  # in the middle, nobody knows an action from a document
@@ -95,49 +91,13 @@ class JsonlReader(ReadsOn):
         return lines
 
 
-def _lines(file: BinaryIO, start: int, stop: int, limit: int) -> Iterator[tuple[bytes, int]]:
-    """The lines that begin in [start, stop), each with the place behind it; of one that is too large its begin."""
-    position = _place_of_line(file, start)
-    rest, passed, is_first, size = b"", 0, start == 0, _BLOCK_BYTES
-    while position < stop:
-        block = file.read(size)
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop() if block else b""
-        for line in lines:
-            if position >= stop or (not block and not line and not passed):
-                return
-            position += len(line) + passed + bool(block)
-            text = stripped(line, is_first=is_first)
-            yield (TooLarge.of(text, limit) if passed else kept(text, limit)), position
-            is_first, passed = False, 0
-        if not block:
-            return
-        if len(rest) > limit or passed:  # what is read past is not kept, but for how it begins
-            begin = rest[:_BEGIN_BYTES]
-            passed, rest = passed + len(rest) - len(begin), begin
-        size = max(_BLOCK_BYTES, len(rest))  # or a long line would be copied once for each block
-
-
-def _place_of_line(file: BinaryIO, start: int) -> int:
-    """Where the first line begins that begins at `start` or behind it; the file stands there then."""
-    if not start:
-        return 0
-    file.seek(start - 1)
-    position = start - 1
-    while piece := file.readline(_BLOCK_BYTES):
-        position += len(piece)
-        if piece.endswith(b"\n"):
-            break
-    return position
-
-
 def _texts(lines: Iterator[Numbered]) -> Iterator[tuple[bytes, int]]:
     return ((text, end) for text, end, _, _ in lines)
 
 
 def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, limit: int) -> Iterator[Records]:
     found, number = Gathered(rows), lines_before
-    lines = numbered(_lines(file, part.start, part.stop or _ENDLESS, limit), lines_before)
+    lines = numbered(lines_between(file, part.start, part.stop or ENDLESS, limit), lines_before)
     for text, _, line, last in paired(lines) if part.shape == BULK.name else lines:
         if found.is_full_before(text):
             yield Records(found.texts, found.lines, number)
@@ -163,7 +123,7 @@ def _before(file: BinaryIO, part: Part, limit: int) -> tuple[int, int]:
 def _count_before(file: BinaryIO, start: int, limit: int) -> tuple[int, int]:
     rows = lines = 0
     file.seek(0)
-    for text, _ in _lines(file, 0, start, limit):
+    for text, _ in lines_between(file, 0, start, limit):
         lines += 1
         rows += bool(text.strip())
     return rows, lines
@@ -171,7 +131,7 @@ def _count_before(file: BinaryIO, start: int, limit: int) -> tuple[int, int]:
 
 def _sample(uri: str, file: BinaryIO, limit: int) -> Sample:
     """Raises FormatError where no line is an object."""
-    sample = sampled(_lines(file, 0, _ENDLESS, limit))
+    sample = sampled(lines_between(file, 0, ENDLESS, limit))
     if not sample.rows:
         raise FormatError(f"{uri}: the file is empty." if not sample.read else f"{uri}: it has blank lines only.")
     if not sample.objects:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.lines import BOM
-from cyborg_ingest.formats.records import TooLarge, kept
+from cyborg_ingest.formats.records import BEGIN_BYTES, TooLarge, kept
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
 _BLOCK_BYTES = 1 << 20
-_BEGIN_BYTES = 20_000
-"""What is kept of a row that is too large."""
 _ESCAPE_BYTES = 2
 _SHOWN = 40
 
@@ -173,7 +171,7 @@ class JsonText:
 
     def _more(self) -> bool:
         if len(self._data) - self._kept > self._limit or self._large:
-            self._large = self._large or self._data[self._kept :][:_BEGIN_BYTES]
+            self._large = self._large or self._data[self._kept :][:BEGIN_BYTES]
             self._kept = self._at
         rest = self._data[self._kept :]
         block = self._file.read(max(_BLOCK_BYTES, len(rest)))  # or a long element would be copied for each block

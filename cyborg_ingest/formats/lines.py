@@ -1,4 +1,4 @@
-"""Lines of a text file by their number, in bounded memory."""
+"""Lines of a text file, by their number or by the bytes that they begin in; in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.records import BEGIN_BYTES, TooLarge, kept
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
 BOM = b"\xef\xbb\xbf"
+ENDLESS = 1 << 62
+"""Behind the last byte of any file."""
 _BLOCK = 1 << 20
 _READ_BYTES = 16_000_000
 """So much of lines is in memory at once, and one line more."""
@@ -31,6 +35,11 @@ def check_encoding(what: str, head: bytes) -> None:
         raise FormatError(
             f"{what}: it is UTF-16 or UTF-32, and text is read as UTF-8. Write it so: iconv -f UTF-16 -t UTF-8."
         )
+
+
+def first_sign(head: bytes) -> bytes:
+    """What a text begins with, a byte order mark and white space left out."""
+    return head.removeprefix(BOM).lstrip()[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,42 @@ def stripped(line: bytes, *, is_first: bool) -> bytes:
     """A line without its end, the first one without a byte order mark."""
     line = line.removesuffix(b"\n").removesuffix(b"\r")
     return line.removeprefix(BOM) if is_first else line
+
+
+def lines_between(file: BinaryIO, start: int, stop: int, limit: int) -> Iterator[tuple[bytes, int]]:
+    """The lines that begin in [start, stop), each with the place behind it; of one that is too large its begin."""
+    position = _place_of_line(file, start)
+    rest, passed, is_first, size = b"", 0, start == 0, _BLOCK
+    while position < stop:
+        block = file.read(size)
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop() if block else b""
+        for line in lines:
+            if position >= stop or (not block and not line and not passed):
+                return
+            position += len(line) + passed + bool(block)
+            text = stripped(line, is_first=is_first)
+            yield (TooLarge.of(text, limit) if passed else kept(text, limit)), position
+            is_first, passed = False, 0
+        if not block:
+            return
+        if len(rest) > limit or passed:  # what is read past is not kept, but for how it begins
+            begin = rest[:BEGIN_BYTES]
+            passed, rest = passed + len(rest) - len(begin), begin
+        size = max(_BLOCK, len(rest))  # or a long line would be copied once for each block
+
+
+def _place_of_line(file: BinaryIO, start: int) -> int:
+    """Where the first line begins that begins at `start` or behind it; the file stands there then."""
+    if not start:
+        return 0
+    file.seek(start - 1)
+    position = start - 1
+    while piece := file.readline(_BLOCK):
+        position += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return position
 
 
 def index_lines(path: Path) -> LineIndex:

@@ -21,6 +21,8 @@ ID, NAME = "id", "_key"
 """Where a row gets the name that it has in an object of rows."""
 _MOST_GROWTH = 1 + JSON_OBJECT_BYTES
 NOT_UTF8 = "it is not UTF-8"
+BEGIN_BYTES = 20_000
+"""What is kept of a row while it turns out to be too large."""
 KEPT_TEXT = 10_000
 """What is kept of a row that is too large."""
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceNotFoundError
 from cyborg_ingest.formats.fields import checked_text
-from cyborg_ingest.formats.lines import check_encoding
-from cyborg_ingest.formats.records import TooLarge, kept, parse_object
+from cyborg_ingest.formats.lines import ENDLESS, check_encoding, lines_between
+from cyborg_ingest.formats.records import parse_object
 from cyborg_ingest.formats.spool import Spool
 from cyborg_ingest.model import Fault, Reason, shown_id
 from cyborg_ingest.rows.arrays import text_array
@@ -59,7 +59,7 @@ def _requests(path: Path, limit: int) -> Iterator[tuple[int, tuple[str, str | No
     uri = str(path)
     with sources.reading(uri), sources.streamed(uri) as file:
         check_encoding(f"{OPTION} {path}", file.peek(4))
-        for number, line in enumerate(_lines(file, limit), 1):
+        for number, (line, _) in enumerate(lines_between(file, 0, ENDLESS, limit), 1):
             if not line.strip():
                 continue
             row = parse_object(line)
@@ -68,17 +68,6 @@ def _requests(path: Path, limit: int) -> Iterator[tuple[int, tuple[str, str | No
                 why = row if isinstance(row, str) else "it has no custom_id that is text"
                 raise FormatError(f"{OPTION} {path}, line {number}: {why}. It takes the file of a batch's requests.")
             yield number, (identity, _text(value_at(row, "body.input")))
-
-
-def _lines(file: Any, limit: int) -> Iterator[bytes]:
-    """The lines; of one that is too large how it begins, which is no request."""
-    while line := file.readline(limit + 1):
-        if len(line) > limit and not line.endswith(b"\n"):
-            while (more := file.readline(limit)) and not more.endswith(b"\n"):
-                pass
-            yield TooLarge.of(line, limit)
-        else:
-            yield kept(line, limit)
 
 
 def _text(value: Any) -> str | None:
