@@ -141,10 +141,16 @@ def _inspect(plan: Plan, index: _Index, emit: Emit, *, full: bool) -> Inspection
         wire_bytes=wire_bytes,
         samples=tuple(inspector.samples),
         index=_index_facts(index),
-        remarks=(*plan.notes, *_unmet(plan, inspector.rows), *_remarks(plan, dtypes, norms, index.info)),
+        remarks=(*_notes(plan), *_unmet(plan, inspector.rows), *_remarks(plan, dtypes, norms, index.info)),
         not_read=plan.not_read,
         findings=inspector.findings(duplicates) + found,
     )
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    """What was found out while the plan was made, of all and of each file: an error in it, rows that are elsewhere."""
+    yield from plan.notes
+    yield from (note for source in plan.sources for note in source.layout.notes)
 
 
 def _pieces(plan: Plan, *, full: bool) -> list[Plan]:

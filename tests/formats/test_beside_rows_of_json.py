@@ -127,3 +127,12 @@ def test_a_load_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "x.json: it has an error beside its rows: 'partial'; more rows may follow in another answer: next is" in words
     )
     assert "beside its rows, and not loaded: error, next." in words
+
+
+def test_inspect_says_it_before_a_load_does(tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps({"data": ROWS, "error": {"message": "partial"}, "next_page": 2}))
+    code, told = run("inspect", str(path))
+    words = " ".join(told.split())
+    assert code == 0
+    assert f"{path}: it has an error beside its rows: 'partial'; more rows may follow in another answer: " in words
