@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError
+from cyborg_ingest.errors import EmptySourceError, FormatError
 from cyborg_ingest.formats.base import Layout
 from cyborg_ingest.formats.jsonbeside import beside, check_holds_some
 from cyborg_ingest.formats.jsoncolumns import chunk_of
@@ -46,7 +46,7 @@ class JsonReader:
         within, shape, notes = _within(uri, sidecars)
         sample = sampled(rows_of(uri, within, sidecars.max_row_bytes))
         if not sample.rows:
-            raise FormatError(f"{uri}: its array is empty.")
+            raise EmptySourceError(f"{uri}: its array is empty.")
         if not sample.objects:
             place, problem = sample.problem
             hint = f"Rows are the objects of an array.{_BARE if sample.text.lstrip().startswith(b'[') else ''}"

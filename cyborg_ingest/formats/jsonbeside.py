@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.errors import FormatError
+from cyborg_ingest.errors import EmptySourceError, FormatError
 from cyborg_ingest.formats.jsonforms import is_array_of_rows, is_known_row
 from cyborg_ingest.rows.roles import METADATA, VECTOR
 
@@ -52,7 +52,10 @@ def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
 
 
 def check_holds_some(uri: str, root: Node) -> None:
-    """Raise FormatError for an object with no vector in it, where it says why: an error, or what is null or empty."""
+    """Raise FormatError for an object with no vector in it, where it says why: an error, or what is null or empty.
+
+    EmptySourceError where it has no rows, as the last page of many has none.
+    """
     nodes = [*root.all()]
     if root.sign != b"{" or any(
         one.holds_vectors or is_known_row(one) or (_is_vector(one) and one.value) for one in nodes
@@ -63,6 +66,10 @@ def check_holds_some(uri: str, root: Node) -> None:
     error = next((one for one in nodes if one.path and _is_error(one) and not _is_empty(one)), None)
     if error is not None:
         raise FormatError(f"{uri}: it holds an error and no vectors: {words_on(error)}. Get the data again.")
+    empty = [one for one in nodes if _is_open(one)]
+    if empty and not any(one.sign == b"[" and one.count for one in nodes):
+        names = ", ".join(map(_named, empty[:_SHOWN]))
+        raise EmptySourceError(f"{uri}: it holds no rows: {names} {'is' if len(empty) == 1 else 'are'} empty.")
     missing = next((one for one in nodes if _is_vector(one) and (one.sign == b"n" or _is_open(one))), None)
     if missing is not None:
         what = "null" if missing.sign == b"n" else "empty"
@@ -70,9 +77,6 @@ def check_holds_some(uri: str, root: Node) -> None:
             f"{uri}: {_named(missing)} is {what}, and no other vectors are in it. Get the data again with its vectors: "
             'some programs leave them out unless they are asked for (Chroma: include=["embeddings"]).'
         )
-    empty = [one for one in nodes if _is_open(one)]
-    if empty and not any(one.sign == b"[" and one.count for one in nodes):
-        raise FormatError(f"{uri}: it holds no rows: {', '.join(map(_named, empty[:_SHOWN]))} is empty.")
 
 
 def _is_open(node: Node) -> bool:

@@ -179,7 +179,8 @@ def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[st
         try:
             layout = tables.layout(one.uri, reader, sidecars)
         except FormatError as error:
-            if reader.name not in _MAY_BE_BLANK or not _is_blank(one.uri):
+            is_empty = isinstance(error, EmptySourceError)
+            if not is_empty and (reader.name not in _MAY_BE_BLANK or not _is_blank(one.uri)):
                 raise
             empty[one.uri] = error
             continue

@@ -23,6 +23,7 @@ AGAIN = (
     "and no other vectors are in it. Get the data again with its vectors: some programs leave them out unless they are "
     'asked for (Chroma: include=["embeddings"]).'
 )
+MAY_BE = "If that may be, say so with --allow-empty."
 CHROMA = {"ids": ["a", "b"], "embeddings": [VECTOR, VECTOR], "documents": ["x", "y"], "uris": None, "data": None}
 
 
@@ -36,12 +37,16 @@ def written(path: Path, document: Any) -> Path:
     [
         ({"data": [], "error": {"message": "boom"}}, "it holds an error and no vectors: 'boom'. Get the data again."),
         ({"error": {"message": "m", "code": 429}}, "it holds an error and no vectors: 'm (429)'. Get the data again."),
-        ({"object": "list", "data": [], "error": None}, "it holds no rows: data is empty."),
-        ({"took": 1, "hits": {"total": {"value": 0}, "hits": []}}, "it holds no rows: hits.hits is empty."),
-        ({"result": {"points": [], "next_page_offset": None}}, "it holds no rows: result.points is empty."),
+        ({"object": "list", "data": [], "error": None}, f"it holds no rows: data is empty. {MAY_BE}"),
+        ({"took": 1, "hits": {"total": {"value": 0}, "hits": []}}, f"it holds no rows: hits.hits is empty. {MAY_BE}"),
+        ({"result": {"points": [], "next_page_offset": None}}, f"it holds no rows: result.points is empty. {MAY_BE}"),
         ({**CHROMA, "embeddings": None}, f"embeddings is null, {AGAIN}"),
         ({**CHROMA, "embeddings": None, "metadatas": [{"k": 1}, None]}, f"embeddings is null, {AGAIN}"),
-        ({"ids": [], "embeddings": [], "documents": []}, f"embeddings is empty, {AGAIN}"),
+        ({**CHROMA, "embeddings": []}, f"embeddings is empty, {AGAIN}"),
+        (
+            {"ids": [], "embeddings": [], "documents": None},
+            f"it holds no rows: ids, embeddings are empty. {MAY_BE}",
+        ),
         ([VECTOR, VECTOR], "Vectors alone, without names, are loaded as .npy: save them with numpy.save."),
     ],
 )
@@ -64,6 +69,15 @@ def test_what_is_there_instead_of_rows_is_said(document: Any, words: str, tmp_pa
 def test_rows_with_vectors_are_loaded_whatever_is_beside_them(document: Any, tmp_path: Path) -> None:
     found = rows_read(written(tmp_path / "rows.json", document))
     assert (found.ids, found.vectors) == (["a"], [[1.0, 2.0]])
+
+
+def test_a_last_page_without_rows_ends_no_load_of_the_pages(tmp_path: Path) -> None:
+    """Elasticsearch's scroll and Qdrant's end with such a page."""
+    written(tmp_path / "page0.json", {"result": {"points": [{"id": 7, "vector": VECTOR}], "next_page_offset": 8}})
+    last = written(tmp_path / "page1.json", {"result": {"points": [], "next_page_offset": None}})
+    assert rows_read(tmp_path).ids == ["7"]
+    with pytest.raises(FormatError, match=r"page1\.json: its array is empty\. If that may be"):
+        rows_read(last, records="result.points")
 
 
 def test_one_request_that_failed_is_a_row_that_failed(tmp_path: Path) -> None:
