@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.records import TooLarge, parse_object
 from cyborg_ingest.model import Within
 from cyborg_ingest.rows.looks import SHORTEST
@@ -19,15 +21,16 @@ from cyborg_ingest.rows.values import load_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.formats.jsontext import JsonText
-
 LOOK_BYTES = 16_000_000
 """So far a document is looked at where rows are found in it; to its end where there are none, or columns."""
 _SAMPLED = 10
 _KEPT = 1000
 """So many bytes of a value are kept for messages."""
 _DEEPEST = 8
-_MOST_MEMBERS = 10_000
+_MOST_MEMBERS = 1_000
+"""So many members of an object are looked at; of those behind them only such as may hold rows."""
+_MOST_VALUES = 200_000
+"""So many values are kept of a document."""
 _ROWS_BY_NAME = 3
 """So many members of an object that are all rows, and so are those that follow."""
 _SHOWN = 5
@@ -35,12 +38,13 @@ _SHOWN_VALUE = 40
 _RECORDS = "--records"
 _ROWS = ({"custom_id", "response"}, {"recordId", "modelOutput"}, {"_id", "_source"})
 """Fields of an object that is one row, whatever is in it: see `jsonshapes`."""
+_OBJECTS, _NUMBERS = re.compile(rb"\[[ \t\r\n]*\{"), re.compile(rb"\[[ \t\r\n]*-?[0-9]")
 ITSELF = "."
 """In `--records`: the document."""
 _ID = re.compile(r"(?i:_?ids?|uuid|key|_key|pk|.*_(id|uuid|key))|.*[a-z]Id")
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """A value of the document, as far as it was looked at.
 
@@ -48,7 +52,9 @@ class Node:
     first of them begin with, `texts` what these are where they are text. `value` is a number, a truth
     value, a text or how it begins; of an array its first element where that is not long. `holds_vectors`: the value is
     a list of numbers, or has one in it; of an array of objects, its rows have. `has_embedding`: one of these lists is a
-    vector by its name or its length.
+    vector by its name or its length. `holds_arrays`: an array of objects is in an object. `is_cut`: not all members of
+    an object are among the `members`, and it `lacks_arrays` where some of those are. `has_columns`: one of its arrays
+    holds lists of vectors.
     """
 
     path: tuple[str, ...]
@@ -56,14 +62,17 @@ class Node:
     place: int
     members: list[Node] = field(default_factory=list)
     count: int = 0
-    kinds: set[bytes] = field(default_factory=set)
-    texts: list[Any] = field(default_factory=list)
+    kinds: frozenset[bytes] = frozenset()
+    texts: tuple[str, ...] = ()
     value: Any = None
     is_numbers: bool = False
     holds_vectors: bool = False
     has_embedding: bool = False
+    holds_arrays: bool = False
     is_keyed: bool = False
     is_cut: bool = False
+    has_columns: bool = False
+    lacks_arrays: bool = False
 
     @property
     def name(self) -> str:
@@ -106,9 +115,11 @@ class EnoughError(Exception):
 class Survey:
     """A look at a document."""
 
-    def __init__(self, text: JsonText, records: str | None) -> None:
+    def __init__(self, text: JsonText, records: str | None, *, to_end: bool = False) -> None:
         self._text = text
         self._records = records
+        self._to_end = to_end
+        self._values = 0
         self.root = Node((), b"", 0)
         self._open: list[Node] = []
         """The objects that the next value is in, the outer ones first."""
@@ -151,6 +162,8 @@ class Survey:
             found = text.value()[0]
             if node.count < _SAMPLED:
                 self._sample(node, sign, found)
+            elif sign not in {b"{", b"[", b'"'}:
+                node.count += text.pass_numbers()
             node.count += 1
             self._end_if_enough(node, has_rows=b"{" in node.kinds and node.has_embedding)
             is_open = text.passes(b",")
@@ -160,7 +173,11 @@ class Survey:
 
     def _end_if_enough(self, node: Node, *, has_rows: bool) -> None:
         """Stop in an array or object that is what was looked for, and no column of metadata."""
-        if self._text.place <= LOOK_BYTES or not (has_rows if self._records is None else node.name == self._records):
+        if (
+            self._to_end
+            or self._text.place <= LOOK_BYTES
+            or not (has_rows if self._records is None else node.name == self._records)
+        ):
             return
         if self._columns[0] is not node:
             self._columns = node, self._longest_beside(node)
@@ -180,11 +197,11 @@ class Survey:
 
     def _sample(self, node: Node, sign: bytes, found: bytes) -> None:
         value = _loaded(found)
-        node.kinds.add(b'"' if _type_of(value) else sign)
+        node.kinds |= {b'"' if _type_of(value) else sign}
         if not node.count and len(found) <= _KEPT:
             node.value = value
         if isinstance(value, str):
-            node.texts.append(value)
+            node.texts = (*node.texts, value)
         node.is_numbers = node.is_numbers or _is_number(value)
         node.holds_vectors = node.holds_vectors or holds_vectors(value)
         node.has_embedding = node.has_embedding or isinstance(value, float) or has_embedding(value)
@@ -198,9 +215,13 @@ class Survey:
         while is_open:
             name, _ = text.key()
             node.count += 1
-            if node.is_keyed or node.is_cut:
+            if node.is_keyed:
                 text.value()
-                self._end_if_enough(node, has_rows=node.is_keyed and node.has_embedding)
+                self._end_if_enough(node, has_rows=node.has_embedding)
+            elif len(seen) >= _MOST_MEMBERS and text.sign() not in {b"[", b"{"}:
+                text.value()
+                node.is_cut = True
+                node.count += text.pass_members()
             else:
                 self._member(node, name, seen, depth)
             is_open = text.passes(b",")
@@ -212,14 +233,66 @@ class Survey:
     def _member(self, node: Node, name: str, seen: set[str], depth: int) -> None:
         if name in seen:
             raise FormatError(f"{self._text.uri}: {node.name} has two members named {name!r}. Write it with one.")
-        seen.add(name)
         child = Node((*node.path, name), b"", 0)
+        if self._leads_to_records(child):
+            self._values = 0  # of what is in them as much is kept, whatever was before
+            self._look_at(node, child, depth)
+        elif self._is_spent:
+            node.is_cut = True
+            self._text.value()
+        else:
+            (self._look_at if len(seen) < _MOST_MEMBERS else self._look_again)(node, child, depth)
+        if node.members and node.members[-1] is child:
+            seen.add(name)
+        if len(seen) == _ROWS_BY_NAME:
+            node.is_keyed = all(map(is_row, node.members))
+        elif len(seen) == _MOST_MEMBERS and not node.is_cut:
+            node.is_keyed = is_by_name(node)
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether no more values are kept, and what is not on the way to what `--records` names is passed."""
+        return self._records is not None and self._values >= _MOST_VALUES
+
+    def _leads_to_records(self, node: Node) -> bool:
+        return self._records is not None and f"{self._records}.".startswith(f"{node.name}.")
+
+    def _look_at(self, node: Node, child: Node, depth: int) -> None:
+        self._values += 1
+        if self._values > _MOST_VALUES and self._records is None:
+            raise self._text.refused(
+                f"more than {_MOST_VALUES:,} values are in it, and where its rows are is not told yet. Say it with "
+                f"{_RECORDS}."
+            )
         node.members.append(child)
         self.value(child, depth + 1)
-        is_vector = _is_vector(name) and (child.is_numbers or child.holds_vectors)
+        is_vector = _is_vector(child.path[-1]) and (child.is_numbers or child.holds_vectors)
         node.has_embedding = node.has_embedding or child.has_embedding or is_vector
-        node.is_keyed = len(seen) == _ROWS_BY_NAME and all(map(is_row, node.members))
-        node.is_cut = len(seen) >= _MOST_MEMBERS
+        node.holds_arrays = node.holds_arrays or child.holds_arrays or is_array_of_rows(child)
+        node.has_columns = node.has_columns or (b"[" in child.kinds and child.holds_vectors)
+
+    def _look_again(self, node: Node, child: Node, depth: int) -> None:
+        """Pass a member behind many others, and look at it where rows may be in it, or it is one of the columns."""
+        text, place, before = self._text, self._text.place, self._values
+        found = text.value()[0]
+        is_array = found[:1] == b"["
+        node.is_cut = True
+        if isinstance(found, TooLarge) and (is_array or found[:1] == b"{"):
+            node.lacks_arrays = node.lacks_arrays or is_array
+            if self._records is None:
+                raise text.refused(
+                    f"{child.name} stands behind {_MOST_MEMBERS:,} others and is large, and whether rows are in it is "
+                    f"not told. Say with {_RECORDS} where they are."
+                )
+        elif (is_array and node.has_columns) or _OBJECTS.search(found) or _NUMBERS.search(found, 1):
+            self._text = JsonText(io.BytesIO(found), text.uri, len(found), place)
+            self._look_at(node, child, depth)
+            self._text = text
+            if len(node.members) > _MOST_MEMBERS + _SHOWN and _kind(child) == "one":  # enough to ask which is meant
+                node.members.pop()
+                self._values = before
+        else:
+            node.lacks_arrays = node.lacks_arrays or is_array
 
 
 def _loaded(text: bytes) -> Any:
@@ -270,7 +343,7 @@ def _is_vector(name: str) -> bool:
 
 def is_row(node: Node) -> bool:
     """Whether an object is itself a row: it has a vector of its own, and what it holds are no rows."""
-    return node.sign == b"{" and node.holds_vectors and not any(is_array_of_rows(one) for one in node.all())
+    return node.sign == b"{" and node.holds_vectors and not node.holds_arrays
 
 
 def is_known_row(node: Node) -> bool:
@@ -300,7 +373,7 @@ def _are_vectors_alone(node: Node, array: Node) -> bool:
 def is_columns_by_index(node: Node) -> bool:
     """Whether an object's members are columns as pandas writes them: objects with the same names, each of one kind."""
     names = [[one.path[-1] for one in member.members] for member in node.members]
-    least = min(map(len, names), default=0)
+    least = min([_MOST_MEMBERS, *map(len, names)])
     is_alike = len(names) > 1 and least > 0 and all(one[:least] == names[0][:least] for one in names)
     is_even = all(len({_type(one.sign) for one in member.members} - {b"n"}) <= 1 for member in node.members)
     has_vectors = any(one.is_numbers for member in node.members for one in member.members)
@@ -316,9 +389,9 @@ def is_by_name(node: Node) -> bool:
     """Whether an object's members are rows: all are objects, some with vectors, and the others have their fields."""
     if node.is_keyed:
         return True
-    rows = [{inner.path[-1] for inner in one.members} for one in node.members if is_row(one)]
-    names = [{inner.path[-1] for inner in one.members} for one in node.members]
     is_all = all(one.sign == b"{" for one in node.members)
+    rows = {frozenset(inner.path[-1] for inner in one.members) for one in node.members if is_row(one)}
+    names = {frozenset(inner.path[-1] for inner in one.members) for one in node.members} - rows
     return bool(rows) and is_all and all(any(one & fields == one for fields in rows) for one in names)
 
 
@@ -441,6 +514,10 @@ def _kind(node: Node) -> str:
 
 def _columns(uri: str, node: Node, columns: list[Node]) -> Within:
     """The columns of an object. Raises FormatError where they are not of one length."""
+    if node.lacks_arrays or (node.is_cut and not is_columns(node)):
+        raise FormatError(
+            f"{uri}: {node.name} has {node.count:,} members, which as columns are too many. Write it as rows."
+        )
     first, *others = columns
     other = next((one for one in others if one.count != first.count), None)
     if other is not None:

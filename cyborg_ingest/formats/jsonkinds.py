@@ -9,6 +9,7 @@ from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.jsonforms import LOOK_BYTES
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.lines import BOM
+from cyborg_ingest.formats.records import in_memory
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 """So far an object of several lines is looked at for its end: of a larger one, two lines tell."""
+_PARSED_BYTES = 8_000_000
+"""A line that takes more once it is parsed is looked at for its end."""
 
 
 def is_one_document(file: BinaryIO, uri: str) -> bool:
@@ -27,10 +30,10 @@ def is_one_document(file: BinaryIO, uri: str) -> bool:
     if len(first) >= LOOK_BYTES and not first.endswith(b"\n"):
         return True
     lines = [first, _line(file)]
-    if _is_object(first.removeprefix(BOM)):
+    if _is_object(first.removeprefix(BOM), uri):
         return not lines[1]
     text = b"".join(lines) + file.read(_READ_BYTES)
-    return _ends_with_first(text, uri) or not _is_object(lines[1])
+    return _ends_with_first(text, uri) or not _is_object(lines[1], uri)
 
 
 def _line(file: BinaryIO) -> bytes:
@@ -41,7 +44,9 @@ def _line(file: BinaryIO) -> bytes:
     return b""
 
 
-def _is_object(line: bytes) -> bool:
+def _is_object(line: bytes, uri: str) -> bool:
+    if in_memory(line) > _PARSED_BYTES:  # of little values it would be many times its size
+        return line.lstrip().startswith(b"{") and _ends_with_first(line, uri)
     try:
         return isinstance(load_json(line), dict)
     except ValueError:

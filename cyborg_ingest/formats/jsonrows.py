@@ -110,7 +110,7 @@ def _finish(text: JsonText, within: Within) -> None:
 
 def _looked_at(text: JsonText, node: Node) -> Node:
     row = text.row
-    Survey(text, "").value(node, len(node.path))
+    Survey(text, None, to_end=True).value(node, len(node.path))
     text.row = row
     return node
 

@@ -26,6 +26,10 @@ _NESTED = re.compile(
     _FLAT + rb'(?:(?:"[^"\\]*(?:\\.[^"\\]*){0,100}"|\{' + _FLAT + rb"\}|\[" + _FLAT + rb"\])" + _FLAT + rb"){0,1000}",
     re.DOTALL,
 )
+_PLAIN = re.compile(_FLAT)
+_PLAIN_MEMBERS = re.compile(
+    rb'(?:[ \t\r\n]*,[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:[ \t\r\n]*[^ \t\r\n,:"{}\[\]]+(?=[ \t\r\n]*[,}])){0,1000}'
+)
 _IN_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,1000}', re.DOTALL)
 
 
@@ -78,6 +82,21 @@ class JsonText:
         self._at += found
         return found
 
+    def pass_numbers(self) -> int:
+        """Move behind what follows in the window of an array of plain numbers, but for the last; how many commas."""
+        end = _end(_PLAIN, self._data, self._at)
+        end = max(self._data.rfind(b",", self._at, end), self._at)
+        passed = self._data.count(b",", self._at, end)
+        self._kept = self._at = end
+        return passed
+
+    def pass_members(self) -> int:
+        """Move behind the members that follow in the window of an object, as long as they are plain; how many."""
+        end = _end(_PLAIN_MEMBERS, self._data, self._at)
+        names = self._data.count(b'"', self._at, end) // 2
+        self._kept = self._at = end
+        return names
+
     def key(self) -> tuple[str, bytes]:
         """Move behind a member's name and its colon; give the name, and its text. Raises SourceError."""
         if self.sign() != b'"':
@@ -118,6 +137,10 @@ class JsonText:
         found, self._large = self._large, b""
         text = kept(self._data[self._kept : self._at], self._limit)
         return TooLarge.of(found, self._limit) if found else text, self._before + self._at
+
+    def refused(self, what: str) -> FormatError | SourceError:
+        """The error of a text that is not read, though it may be whole."""
+        return self._error(f"{self.uri}: {what}")
 
     def broken(self, what: str) -> FormatError | SourceError:
         """The error of a text that ends here, or goes on as no array does."""
