@@ -76,8 +76,10 @@ class BareReader(ReadsOn):
         with open_sidecars(sidecars) as opened, open_ids_beside(sidecars) as own_ids:
             for sidecar in opened if matrix.rows is not None else ():
                 check_rows(sidecar, uri, matrix.rows or 0)
-            check_first(own_ids, _ids_in(opened), matrix.rows or 0)
-            notes = tuple(_on_keys(uri, sidecars, opened, matrix.rows or 0))
+            rows = matrix.rows  # what goes with them row by row tells it, too: or the load ends with an error
+            rows = next((one.rows for one in opened if one.key is None), None) if rows is None else rows
+            check_first(own_ids, _ids_in(opened), rows or 0)
+            notes = () if rows is None else tuple(_on_keys(uri, sidecars, opened, rows))
             fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
         is_numbered = "id" not in fields
         if is_numbered:
@@ -87,7 +89,7 @@ class BareReader(ReadsOn):
             parts: tuple[Part, ...] = (Part(uri, self.name, 0, 0, 0, None, 0, size),)
         else:
             parts = row_parts(uri, self.name, matrix.rows, matrix.row_bytes, is_seekable=is_seekable)
-        estimate = size // matrix.row_bytes if matrix.rows is None else matrix.rows
+        estimate = size // matrix.row_bytes if rows is None else rows
         return Layout(
             uri,
             self.name,
