@@ -43,7 +43,7 @@ class JsonReader:
 
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:
         """See `base.Reader`. The columns are the fields of the first 100 rows."""
-        within, shape, notes = _within(uri, sidecars)
+        within, shape, notes, count = _within(uri, sidecars)
         sample = sampled(rows_of(uri, within, sidecars.max_row_bytes))
         if not sample.rows:
             raise EmptySourceError(f"{uri}: its array is empty.")
@@ -56,7 +56,7 @@ class JsonReader:
         rows = unwrapped(sample.objects, known)
         check_vectors(uri, rows, known, sidecars.named)
         part = Part(uri, self.name, 0, 0, 0, None, 0, size, within=within, shape=known.name if known else "")
-        estimate = sample.estimate(size, is_packed=not sources.is_seekable(uri))
+        estimate = sample.estimate(size, is_packed=not sources.is_seekable(uri)) if count is None else count
         layout = Layout(
             uri, self.name, schema_of(rows), (part,), None, estimate, size,
             is_seekable=False, has_schema=False, is_open=not sample.is_whole, **shaped(uri, known, shape),
@@ -82,14 +82,17 @@ class JsonReader:
             row += len(group.texts)
 
 
-def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str, tuple[str, ...]]:
-    """Where the rows are, and in words; and the note on what is beside them. Raises FormatError, SourceError."""
+def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str, tuple[str, ...], int | None]:
+    """Where the rows are, and in words; the note on what is beside them; how many there are, where they were counted.
+
+    Raises FormatError, SourceError.
+    """
     with sources.reading(uri), sources.streamed(uri) as file:
         check_encoding(uri, file.peek(4))
         text = JsonText(file, uri, sidecars.max_row_bytes, error=FormatError)
         text.container = "document"
         text.begin()
-        within, words, root = form_of(text, sidecars.records)
+        within, words, root, count = form_of(text, sidecars.records)
         if sidecars.records is None and not sidecars.named:
             check_holds_some(uri, root)
         if within.kind in {"columns", "split"} and sources.is_read_once(uri) and text.place > LOOK_BYTES:
@@ -97,7 +100,8 @@ def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str, tuple[str, ...]]
                 f"{uri}: its columns stand one behind the other, and no pipe shows several places at once. Save it in "
                 "a file, and load that."
             )
-    return replace(within, is_sure=within.is_sure or sidecars.records is not None), words, beside(uri, root, within)
+    sure = replace(within, is_sure=within.is_sure or sidecars.records is not None)
+    return sure, words, beside(uri, root, within), count
 
 
 def _groups(rows_found: Iterator[tuple[bytes, int]], rows: int) -> Iterator[Records]:

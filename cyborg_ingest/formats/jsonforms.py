@@ -343,7 +343,7 @@ def _is_vector(name: str) -> bool:
 
 def is_row(node: Node) -> bool:
     """Whether an object is itself a row: it has a vector of its own, and what it holds are no rows."""
-    return node.sign == b"{" and node.holds_vectors and not node.holds_arrays
+    return node.sign == b"{" and node.holds_vectors and not node.holds_arrays and not node.is_keyed
 
 
 def is_known_row(node: Node) -> bool:
@@ -402,15 +402,30 @@ def is_split(node: Node) -> bool:
     return bool(data and columns and b"[" in data.kinds and columns.kinds == {b'"'})
 
 
-def form_of(text: JsonText, records: str | None) -> tuple[Within, str, Node]:
-    """Where the rows of the document are that begins here, and in words; and the document as far as it was looked at.
+def form_of(text: JsonText, records: str | None) -> tuple[Within, str, Node, int | None]:
+    """Where the rows of the document are that begins here, and in words; the document as far as it was looked at.
+
+    And how many rows there are, where they were counted.
 
     Raises FormatError where that cannot be told, or the user is wrong; SourceError where it breaks off.
     """
     if records is None and text.sign() == b"[":
-        return Within("array", (), ((ITSELF, text.place),)), "", Node((), b"[", text.place)
+        return Within("array", (), ((ITSELF, text.place),)), "", Node((), b"[", text.place), None
     survey = Survey(text, records).run()
-    return *_chosen(text.uri, survey, records), survey.root
+    within, words = _chosen(text.uri, survey, records)
+    return within, words, survey.root, _count(survey.root, within) if survey.is_whole else None
+
+
+def _count(root: Node, within: Within) -> int:
+    """How many rows there are."""
+    node = root
+    for name in within.path:
+        node = next(one for one in node.members if one.path[-1] == name)
+    if within.kind == "split":
+        return next(one.count for one in node.members if one.path[-1] == "data")
+    if within.kind == "columns":
+        return (node.arrays if is_columns(node) else node.members)[0].count
+    return 1 if within.kind == "one" else node.count
 
 
 def _chosen(uri: str, survey: Survey, records: str | None) -> tuple[Within, str]:
