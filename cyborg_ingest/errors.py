@@ -30,7 +30,7 @@
     │   ├── CapReachedError       2    the free tier's limit of items per index
     │   ├── StorageError          3    a full disk, an unreachable bucket
     │   │   └── IndexBusyError    75   another process has the index open
-    │   ├── LostRowsError         3    rows that an earlier run loaded are gone or changed: --restart alone goes on
+    │   ├── LostRowsError         3    rows that an earlier run loaded are gone or changed: only --restart helps
     │   ├── MiscountError         5    it says that it took another number of rows than it was sent
     │   └── RetryableError        3    may succeed later: see `retry_after` and `outcome_unknown`
     │       ├── ThrottledError    3    429
@@ -39,7 +39,7 @@
     │           └── OversizedAnswerError 3  more came back than such an answer can have
     ├── BadRowError               4    a bad row, or more of them than --max-errors allows
     ├── DifferenceError           5    what the index holds, counts or says is not what was sent
-    └── StoppedError        130, 143   stopped by a signal; the same command goes on
+    └── StoppedError        130, 143   stopped by a signal; the same command resumes
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ if TYPE_CHECKING:
 
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's classes of what moves a cursor, breaks a line, turns the text around, or is no character at all."""
+"""Unicode's classes of what moves a cursor, breaks a line, turns the text around, or is not a character at all."""
 
 
 def printable(text: str) -> str:
     r"""A line as a person may see it: what a name or another program put in is shown, and not obeyed.
 
-    Bytes of a file's name that are no UTF-8 become `\xff`, and control characters escapes like `\n`.
+    Bytes of a file's name that are not UTF-8 become `\xff`, and control characters escapes like `\n`.
     """
     if text.isprintable():
         return text
@@ -69,7 +69,7 @@ def printable(text: str) -> str:
 
 def _escaped(one: str) -> str:
     number = ord(one)
-    is_byte = 0xDC80 <= number <= 0xDCFF  # noqa: PLR2004 - how Python keeps a byte that is no UTF-8
+    is_byte = 0xDC80 <= number <= 0xDCFF  # noqa: PLR2004 - how Python keeps a byte that is not UTF-8
     return f"\\x{number - 0xDC00:02x}" if is_byte else one.encode("unicode_escape").decode("ascii")
 
 
@@ -153,7 +153,7 @@ class MappingError(UsageError):
 
 
 class KeyFileError(UsageError):
-    """A key is missing, cannot be read, or is no key."""
+    """A key is missing, cannot be read, or is not a key."""
 
 
 class UntrustedError(UsageError):
@@ -198,7 +198,7 @@ class RefusedError(TargetError):
 
 
 class LostRowsError(TargetError):
-    """Rows that an earlier run of the load was told of are not in the index any more: it can only be begun anew."""
+    """Rows that an earlier run of the load was told of are no longer in the index: it can only be started again."""
 
 
 class TooLargeError(TargetError):

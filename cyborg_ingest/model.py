@@ -46,7 +46,7 @@ _IN_GENERAL = {
     Reason.ID_MISSING: "there is no id",
     Reason.ID_INVALID: "the id cannot be used",
     Reason.VECTOR_MISSING: "there is no vector",
-    Reason.VECTOR_INVALID: "the vector is no list of numbers",
+    Reason.VECTOR_INVALID: "the vector is not a list of numbers",
     Reason.VECTOR_DIMENSION: "the vector has another dimension",
     Reason.VECTOR_NOT_FINITE: "the vector holds null, NaN or an infinite number",
     Reason.VECTOR_OVERFLOW: "the vector holds a number beyond float32",

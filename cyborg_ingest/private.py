@@ -201,7 +201,7 @@ def _closed_on_error(handle: int) -> Iterator[None]:
 
 def _check_kind(path: Path, status: os.stat_result, advice: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise UntrustedError(f"{path} is no regular file. Remove it, or {advice}.")
+        raise UntrustedError(f"{path} is not a regular file. Remove it, or {advice}.")
 
 
 def _check_owner(path: Path, status: os.stat_result, owners: set[int], advice: str) -> None:

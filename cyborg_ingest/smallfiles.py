@@ -24,7 +24,7 @@ def read_small(path: Path, largest: int) -> bytes:
     try:
         mode = os.fstat(handle).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise OSError(errno.EINVAL, "it is no file and no pipe")
+            raise OSError(errno.EINVAL, "it is neither a file nor a pipe")
         data = bytearray()
         while block := _read(handle, is_pipe=stat.S_ISFIFO(mode)):
             data += block

@@ -399,7 +399,7 @@ TARGETS = {
     **_upserts({
         "Name another index, or another --vector-column": ("wide.npy", "good.npy"),
         "--metric says {}": ("good.npy --metric euclidean", "good.npy"),
-        "{}.{} {}, or go on after bad rows with --max-errors N; then run the same command again.": (
+        "{}.{} {}, or continue after bad rows with --max-errors N; then run the same command again.": (
             "bad.npy", "bad.npy --max-errors 1", 1),
         "It is bad row number {}, and --max-errors is {}": (
             "doublybad.npy --max-errors 1", "doublybad.npy --max-errors 3", 1),

@@ -136,7 +136,7 @@ def _names(file: Any) -> Iterator[str]:
 
 
 def _described(file: Any, name: str) -> dict[str, Any]:
-    """A data set by its header; nothing of what is none, as a group."""
+    """A data set by its header; nothing for what is not one, such as a group."""
     h5py = _h5py()
     if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
         return {"why": "is a link to another file. Load that one"}

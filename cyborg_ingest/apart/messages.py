@@ -32,7 +32,7 @@ def write(handle: int, header: dict[str, Any], buffers: Sequence[Buffer] = ()) -
 
 
 def read(fill: Callable[[memoryview], None]) -> tuple[dict[str, Any], list[Bytes]]:
-    """Read a message; `fill` reads as many bytes as there is room for. Raises ValueError where it is none."""
+    """Read a message; `fill` reads as many bytes as there is room for. Raises ValueError where it is not one."""
     length = bytearray(_LENGTH_BYTES)
     fill(memoryview(length))
     size = int.from_bytes(length, "big")

@@ -212,7 +212,7 @@ class Process:
         try:
             return messages.read(self._fill)
         except (ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
-            raise LostError(f"answered what is none: {error}") from None
+            raise LostError(f"gave an answer that cannot be read: {error}") from None
 
     def _fill(self, room: memoryview) -> None:
         while len(room):

@@ -40,7 +40,7 @@ _GO_ON = "--max-errors N loads the others"
 _WORDS = {
     Reason.UNPARSABLE: ("Text that cannot be parsed", f"--format, if it is another one; {_GO_ON}"),
     Reason.ID_MISSING: ("No id (null or empty)", f"--id-column takes another column; {_GO_ON}"),
-    Reason.ID_INVALID: ("An id that is no text", f"--id-column takes another column; {_GO_ON}"),
+    Reason.ID_INVALID: ("An id that is not text", f"--id-column takes another column; {_GO_ON}"),
     Reason.VECTOR_MISSING: ("No vector (null)", f"--vector-column takes another column; {_GO_ON}"),
     Reason.VECTOR_INVALID: ("A vector of other things than numbers", f"--vector-column; {_GO_ON}"),
     Reason.VECTOR_DIMENSION: ("A vector of another dimension", f"--vector-column takes another column; {_GO_ON}"),
@@ -53,7 +53,7 @@ _WORDS = {
         "Rows that failed in the program that wrote the file",
         f"have it do them again, and load what it writes as well; {_GO_ON}",
     ),
-    Reason.CONTENTS_INVALID: ("Contents that are no text", f"--contents-column takes another column; {_GO_ON}"),
+    Reason.CONTENTS_INVALID: ("Contents that are not text", f"--contents-column takes another column; {_GO_ON}"),
 }
 _SEVERAL_IDS = (
     "--id-column takes the ids from another column, --id-template makes them of several, --id-prefix tells files "

@@ -150,7 +150,7 @@ class Sizes:
         self._low: int | None = None
 
     def add(self, contents: list[str | bytes | None] | None) -> None:
-        """Look at the contents of some rows; empty ones are none, as the engines store them."""
+        """Look at the contents of some rows; empty ones count as none, as the engines store them."""
         sizes = [len(one.encode() if isinstance(one, str) else one) for one in contents or () if one]
         if sizes:
             self._rows += len(sizes)

@@ -106,7 +106,7 @@ class Verifier:
         """Compare a random sample, or every row ("full"). The result as the report has it.
 
         Rows that the checks refuse are not looked for. A row whose id occurs again later is superseded, and
-        no difference.
+        not a difference.
         """
         found = _Found()
         rows = self._sample(found) if mode == "sample" else self._rows(found)
@@ -257,7 +257,7 @@ def _hint(found: _Found, precision: Precision) -> str:
 
 
 def _mention(only_in_index: int) -> str:
-    """Rows of other sources are no difference, and yet worth a word."""
+    """Rows of other sources are not a difference, and yet worth a word."""
     return f" The index holds {only_in_index:,} more rows than these sources have ids." if only_in_index else ""
 
 

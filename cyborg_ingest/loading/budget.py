@@ -1,4 +1,4 @@
-"""How many bad rows a load goes on after: `--max-errors`, and who counts them."""
+"""How many bad rows a load continues after: `--max-errors`, and who counts them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Budget:
             return
         limit = self._settings.max_errors
         more = f" It is bad row number {rejected:,}, and --max-errors is {limit}." if allowed else ""
-        mend = "Have it done again, or remove the row" if last.reason is Reason.FAILED else "Mend or remove the row"
+        advice = "Have it done again, or remove the row" if last.reason is Reason.FAILED else "Fix or remove the row"
         raise BadRowError(
-            f"{last}.{more} {mend}, or go on after bad rows with --max-errors N; then run the same command again."
+            f"{last}.{more} {advice}, or continue after bad rows with --max-errors N; then run the same command again."
         )
 
     def _allowed_of(self, most: float) -> float:
@@ -50,7 +50,7 @@ class Budget:
         if rejected > self._settings.allowed_errors(asked):
             raise BadRowError(
                 f"{rejected:,} of {asked:,} rows are bad, and --max-errors is {self._settings.max_errors}. All others "
-                "are in the index. Mend the bad ones, or allow for more of them, and run the same command again."
+                "are in the index. Fix the bad ones, or allow more of them, and run the same command again."
             )
 
     def foresee(self, rows: int) -> Iterator[Noted]:

@@ -104,7 +104,7 @@ class Doubts:
         stop: Stop,
         tolerance: float,
     ) -> bool:
-        """See that the index holds the newest rows, and goes on to; False where the stop ended the wait.
+        """See that the index holds the newest rows, and keeps them; False where the stop ended the wait.
 
         Raises ConnectionLostError where an older row keeps coming back.
         """

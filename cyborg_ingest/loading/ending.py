@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.targets.base import Index
 
 _CAUSES = (
-    "Was the index deleted, made anew or written to by somebody else while the load ran? If so, the same command "
+    "Was the index deleted, recreated or written to by somebody else while the load ran? If so, the same command "
     "loads everything again."
 )
 

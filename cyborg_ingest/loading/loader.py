@@ -62,7 +62,7 @@ def load(sources: Sequence[Any] | Any, *, index: str, **options: Any) -> RunRepo
     `sources` is one or a list of: paths and uris as the command takes them, pyarrow Tables, Datasets and
     RecordBatchReaders, objects with `__arrow_c_stream__` (of polars, duckdb, pandas). `options` are the fields of
     `LoadSettings`: target, create, metric, batch_rows and so on. A load of objects has no journal, unless
-    `max_errors` needs one for the rows that are rejected: what is not in a file cannot be gone on with. Raises
+    `max_errors` needs one for the rows that are rejected: what is not in a file cannot be resumed. Raises
     IngestError, whose `report` says what was acknowledged until then. So does that of a KeyboardInterrupt, which
     waits for what is in flight, at most `drain_timeout` seconds, and of any other exception.
     """
@@ -76,7 +76,7 @@ def load(sources: Sequence[Any] | Any, *, index: str, **options: Any) -> RunRepo
 def run(settings: LoadSettings, emit: Emit = ignore, *, command: Sequence[str] = ()) -> RunReport:
     """Carry out a load. Raises IngestError with its `report`; both end with an `Ended` event.
 
-    `command` is the command line that goes on with it, where there is one: then SIGINT and SIGTERM are taken.
+    `command` is the command line that resumes it, where there is one: then SIGINT and SIGTERM are taken.
     """
     return _Load(settings, emit, command).carry_out()
 
@@ -118,8 +118,10 @@ class _Load:
         of_it = [known[error.uri]] if error.uri in known else known.values()  # a sidecar has no rows of its own
         taken = sum(one.acknowledged + one.skipped for one in of_it)
         if taken and not places.is_read_once(error.uri):
-            taken_text = f"{taken:,} rows of what it was are in the index: it is loaded anew from its start then, and"
-            error.args = (f"{error} {taken_text} rows whose ids it does not have any more stay.", error.uri)
+            taken_text = (
+                f"{taken:,} rows of its earlier version are in the index: it is then loaded again from its start, and"
+            )
+            error.args = (f"{error} {taken_text} rows whose ids it no longer has stay.", error.uri)
 
     def _steps(self) -> ExitCode:
         settings, tell = self.settings, self.run.tell
@@ -143,7 +145,7 @@ class _Load:
             if self.known.opened is None or settings.dry_run:
                 return self._rehearse(client, plan, cutting, dimension, read)
             with self.known.opened.index:
-                # of a load that goes on, the first chunk may be the bad rows' alone
+                # of a resumed load, the first chunk may be the bad rows' alone
                 self._before(client, self.known.opened, plan, plan.dimension or (None if resumed else only), changes)
                 self._send(client, self.known.opened, read, self._dimension(dimension), cutting)
                 self._after(client, self.known.opened, plan)

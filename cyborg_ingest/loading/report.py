@@ -10,7 +10,7 @@ import numpy as np
 
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.rows.values import JsonList, dump_objects
-from cyborg_ingest.settings.commands import going_on
+from cyborg_ingest.settings.commands import resuming
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.journal import ENDED
 
@@ -50,7 +50,7 @@ RETRY = {
     ExitCode.INTERRUPTED: "same-command",
     ExitCode.TERMINATED: "same-command",
 }
-"""What a scheduler does about an exit code: nothing, run the same command again, or ask somebody to mend something."""
+"""What a scheduler does about an exit code: nothing, run the same command again, or ask somebody to fix something."""
 
 
 def own_bytes(batch: Batch) -> int:
@@ -189,7 +189,7 @@ def report_of(
         not_loaded=_not_loaded(known.planned),
         notes=notes,
         verify=known.verified,
-        resume_command=going_on(known.command, anew=known.is_lost) if resumable and known.command else None,
+        resume_command=resuming(known.command, anew=known.is_lost) if resumable and known.command else None,
         not_read=known.not_read,
         run_id=journal.run_folder.name if journal else None,
         run_folder=str(journal.run_folder) if journal else None,

@@ -1,4 +1,4 @@
-"""Going on where an earlier run of the job was stopped; nothing that its journal says is taken on trust."""
+"""Resuming where an earlier run of the job was stopped; nothing that its journal says is taken on trust."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def done_of(journal: Journal | None) -> Callable[[Part], Done]:
 
 
 def cut_as_before(journal: Journal | None, plan: Plan) -> Plan:
-    """The plan; a file that is the same as in the run that is gone on from comes in the Parts that it had there.
+    """The plan; a file that is the same as in the run that is resumed comes in the Parts that it had there.
 
     The journal learns where the Parts of all files are.
     """
@@ -66,15 +66,17 @@ def _as_before(journal: Journal, source: Source) -> Source:
 def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
     """Forget what was done behind the first gap; what the user should know of it.
 
-    A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is no gap: until
-    it lands, no newer row of its ids is sent. A source that is new or changed is one, and so is a line that the journal
-    has lost.
+    A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is not a gap:
+    until it lands, no newer row of its ids is sent. A source that is new or changed is one, and so is a line that the
+    journal has lost.
     """
     notes = _changes(journal, plan)
     other = set(_other_streams(journal, plan))
     notes += [f"{key[0]} brings other rows than in the last run: all of them are loaded." for key in other]
     if journal.state.has_lost_lines:
-        notes.append(f"Lines of {journal.folder / 'journal.jsonl'} cannot be read: what they said is loaded again.")
+        notes.append(
+            f"Lines of {journal.folder / 'journal.jsonl'} cannot be read: the rows that they name are loaded again."
+        )
 
     def done(part: Part) -> Done:
         return nothing(part) if key_of(part) in other else done_of(journal)(part)
@@ -85,7 +87,7 @@ def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
     again = before - _settled_rows(journal)
     if notes and again:
         notes.append(
-            f"{again:,} rows that were loaded before, in what changed or behind it, are loaded again: the later row of "
+            f"{again:,} rows that were loaded before, in what changed or after it, are loaded again: the later row of "
             "an id wins."
         )
     return notes
@@ -166,15 +168,15 @@ def _end_of(done: RangeSet, passed: Sequence[tuple[int, int, int]], asked: int) 
 def check_probes(journal: Journal, index: Index, precision: Precision | None, skipped_rows: int, emit: Emit) -> None:
     """Ask the index for some of the rows that are to be skipped. Raises LostRowsError if they are gone."""
     probes = journal.state.probes.sample()
-    emit(Noted(f"Going on with the job in {journal.folder}: {skipped_rows:,} rows are loaded already and skipped."))
+    emit(Noted(f"Resuming the job in {journal.folder}: {skipped_rows:,} rows are already loaded and are skipped."))
     if not probes:
         return
     tolerance = precision.tolerance if precision is not None else 0.0
     missing, changed = contradicted(probes, index.get([probe.id for probe in probes]), tolerance)
-    for what, ids in (("missing from", missing), ("not the same any more in", changed)):
+    for what, ids in (("missing from", missing), ("no longer the same in", changed)):
         if ids:
             raise LostRowsError(
                 f"{len(ids)} of {len(probes)} rows that an earlier run loaded are {what} the index "
-                f"(id {ids[0]!r} is one). Was it deleted, made anew or written to since? "
+                f"(id {ids[0]!r} is one). Was it deleted, recreated or written to since? "
                 "--restart loads everything again."
             )

@@ -8,7 +8,7 @@ those of its ids are in doubt of which a request was given up. So at any moment:
   of its ids is done;
 - a row that is newer than a doubt of its id is held for that id, or was in flight.
 
-A run that goes on forgets what is done behind the first gap, reads what is held once more for the rows that it is held
+A resumed run forgets what is done behind the first gap, reads what is held once more for the rows that it is held
 for, and sends all else in order; then the later row of an id wins, whatever was killed, lost or applied late.
 """
 

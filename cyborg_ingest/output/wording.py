@@ -229,19 +229,19 @@ def summary(report: RunReport) -> list[str]:
     if report.verify:
         lines += labelled("verified", report.verify["text"])
     if report.rejected_file and report.exit_code in _ENDED:
-        lines += labelled("rejected", *_what_to_mend(report))
+        lines += labelled("rejected", *_what_to_fix(report))
     elif report.rejected_file:
         lines += labelled("rejected", f"the rows so far are in {report.rejected_file}; the next run keeps them too")
     if report.resume_command:
-        lines += labelled("go on", report.resume_command)
+        lines += labelled("resume", report.resume_command)
     return lines
 
 
-def _what_to_mend(report: RunReport) -> Iterator[str]:
-    """What to do with rejected rows; those that failed elsewhere have nothing in them that could be mended."""
+def _what_to_fix(report: RunReport) -> Iterator[str]:
+    """What to do with rejected rows; those that failed elsewhere have nothing in them that could be fixed."""
     failed = report.rejects.get(Reason.FAILED.value, 0)
     if failed < report.rows["rejected"]:
-        yield f"the rows are in {report.rejected_file}: mend them there, then upsert that file"
+        yield f"the rows are in {report.rejected_file}: fix them there, then upsert that file"
     else:
         yield f"the ids are in {report.rejected_file}"
     if failed:

@@ -35,8 +35,8 @@ def with_options(command: str, *options: str) -> str:
     return shlex.join([*words[:end], *options, *words[end:]])
 
 
-def going_on(command: str, *, anew: bool = False) -> str:
-    """The command line that goes on with a load: --restart would begin it anew, each time. `anew`: it has to be."""
+def resuming(command: str, *, anew: bool = False) -> str:
+    """The command line that resumes a load: --restart would start it over, each time. `anew`: it has to be."""
     restart = declarations(LoadSettings)["restart"]
     if anew:
         return command if restart.flag in shlex.split(command) else with_options(command, restart.flag)

@@ -43,7 +43,7 @@ def refuse_empty(environ: Mapping[str, str]) -> None:
 
 
 def misspelled(environ: Mapping[str, str]) -> list[str]:
-    """What to say of variables that look like ours and are none."""
+    """What to say of variables that look like ours and are not."""
     ours, found = known(), []
     for name in sorted(environ):
         if name.upper().startswith(ENVIRONMENT_PREFIX) and name not in ours and not name.startswith(_OF_THE_PROJECT):

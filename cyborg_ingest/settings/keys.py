@@ -73,7 +73,7 @@ def _parsed(data: bytes, source: str) -> bytes:
     text = _plain(data)
     key = data if len(data) == KEY_BYTES else _from_hex(text) or _from_base64(text)
     if key is None:
-        raise KeyFileError(f"{source} is no key: it takes 32 raw bytes, 64 hex digits, or base64 of 32 bytes.")
+        raise KeyFileError(f"{source} is not a key: it takes 32 raw bytes, 64 hex digits, or base64 of 32 bytes.")
     return _usable(key, source)
 
 
@@ -116,7 +116,7 @@ def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
         try:
             text = _plain(_read(file, "--api-key-file")).decode()
         except UnicodeDecodeError:
-            raise KeyFileError(f"{source} is no text.") from None
+            raise KeyFileError(f"{source} is not text.") from None
         if not text.strip():
             raise KeyFileError(f"{source} is empty.")
     text = (text or "").strip()

@@ -79,7 +79,7 @@ class TargetSettings(Settings):
     allow_plain_http: bool = option(
         False,
         "--allow-plain-http",
-        "Say nothing about a service beyond this machine that is spoken to without encryption.",
+        "Do not warn about a service beyond this machine that is reached without encryption.",
         panel=_TARGET,
     )
     timeout: float = option(
@@ -126,7 +126,7 @@ class SourceSettings(Settings):
         None,
         "--header/--no-header",
         "Whether the first line of a CSV names its columns; without one they are column0, column1 and so on. By "
-        "itself it does, and a line of numbers is refused.",
+        "default it does, and a line of numbers is refused.",
         panel=_COLUMNS,
     )
     column_types: tuple[str, ...] = option(
@@ -154,7 +154,7 @@ class SourceSettings(Settings):
     records: str | None = option(
         None,
         "--records",
-        "Where in a JSON document the rows are, as in result.points; '.' is the document itself. By itself they are "
+        "Where in a JSON document the rows are, as in result.points; '.' is the document itself. By default they are "
         "found.",
         panel=_COLUMNS,
         metavar="PATH",
@@ -185,7 +185,7 @@ class SourceSettings(Settings):
     metadata_columns: tuple[str, ...] = option(
         (),
         "--metadata-columns",
-        "Columns that become fields of the metadata, comma-separated; none: no column. By itself all that have no "
+        "Columns that become fields of the metadata, comma-separated; none: no column. By default all that have no "
         "other role do, but no other vectors; '*' takes these, too.",
         panel=_COLUMNS,
         metavar="A,B,C",
@@ -392,7 +392,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     sources: tuple[str, ...]
     index: str
     allow_empty: bool = option(
-        False, "--allow-empty", "Sources without a single row are no error: nothing is loaded.", panel=_SAFETY
+        False, "--allow-empty", "Sources without a single row are not an error: nothing is loaded.", panel=_SAFETY
     )
     create: bool = option(False, "--create", "Create the index if it is missing, sized from the data.", panel=_CREATE)
     dry_run: bool = option(False, "--dry-run", "Read and check everything, send nothing.", panel=_SENDING)
@@ -424,7 +424,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     max_errors: str = option(
         "0",
         "--max-errors",
-        "Bad rows to go on after: a number, or a share of the rows as N%. They end in rejected.jsonl.",
+        "Bad rows to continue after: a number, or a share of the rows as N%. They end in rejected.jsonl.",
         panel=_SAFETY,
         metavar="N|N%",
         parse=_number_or_share,
@@ -453,7 +453,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
     checkpoint: bool = option(
         True,
         "--checkpoint/--no-checkpoint",
-        "Keep a journal, so that the same command goes on where it was stopped.",
+        "Keep a journal, so that the same command resumes where it was stopped.",
         panel=_SAFETY,
     )
     state_dir: Path | None = option(

@@ -62,7 +62,7 @@ class _Form(NamedTuple):
 
 
 _LOST = "?"
-"""What stands for a character that is no byte, as do U+FFFD and the sign that other programs put in its place."""
+"""What stands for a character that is not a byte, as do U+FFFD and the sign that other programs put in its place."""
 
 _LEAST = 5
 
@@ -88,7 +88,7 @@ def _code(spelled: str) -> int:
 
 
 def _byte(spelled: str) -> str:
-    """The character of one byte; Python keeps one that is no UTF-8 at U+DC80 to U+DCFF."""
+    """The character of one byte; Python keeps one that is not UTF-8 at U+DC80 to U+DCFF."""
     code = _code(spelled)
     return chr(code % 256) if code < _BYTES or code in _NO_UTF8 else _LOST
 
@@ -259,7 +259,7 @@ def _spellings(data: bytes, run: int) -> Iterator[tuple[_Form, _Parts]]:
 
 
 def _damaged(data: bytes) -> set[str]:
-    """What is left of bytes that somebody has taken for text, with a sign or nothing for what is none."""
+    """What is left of bytes that somebody has taken for text, with a sign or nothing for what is not text."""
     if data.isascii():
         return set()
     texts = (data.decode(code, how) for code in ("ascii", "utf-8", "cp1252") for how in ("replace", "ignore"))

@@ -1,7 +1,7 @@
 """Settings as the words of a command that does the same from any directory, in any environment.
 
 What a message prints to be run again is made of what counts, not of what was typed: an option that came from a variable
-stands in it too, and paths begin at the root. A key never does, since it is no option: its file or variable stays.
+stands in it too, and paths begin at the root. A key never does, since it is not an option: its file or variable stays.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ _WORDS = {
 
 
 class BeginningEndedError(Exception):
-    """A source that can be read once only goes on behind what can be looked at before."""
+    """A source that can be read only once has more than what can be looked at in advance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class _Members:
         self._rest = self._start = b""
 
     def read(self, size: int) -> bytes:
-        """Up to so many bytes; none at the end. Raises what the decompressor does, ValueError for what is no member."""
+        """Up to so many bytes; none at the end. Raises what the decompressor does, ValueError for other data."""
         while True:
             if self._member is None or self._member.eof:
                 rest = b"" if self._member is None else self._member.unused_data
@@ -126,7 +126,7 @@ class _Members:
         except (OSError, lzma_error()):
             if is_first:
                 raise
-            raise ValueError("behind its end follows what is not of this kind") from None
+            raise ValueError("what follows its end is not of this kind") from None
         self._rest = begin
         self._start = begin[:_HEAD_BYTES]
 
@@ -165,7 +165,7 @@ class _Decompressed(io.RawIOBase):
             raise
         except _TooMuchError:
             raise SourceError(
-                f"{self._uri}: to decompress it takes more than the {_XZ_MEMORY:,} bytes of memory that are possible. "
+                f"{self._uri}: to decompress it takes more than the {_XZ_MEMORY:,} bytes of memory that are allowed. "
                 "Compress it again, with a smaller window (xz -9 has one of 64 MB)."
             ) from None
         except _broken() as error:
@@ -190,7 +190,7 @@ def _broken() -> tuple[type[Exception], ...]:
 
 
 def lzma_error() -> type[Exception]:
-    """What is no error of any other kind."""
+    """Whatever is not an error of another kind."""
     import lzma  # noqa: PLC0415 - an error class alone
 
     return lzma.LZMAError

@@ -19,7 +19,7 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def sources_in(source: str, within: tuple[Path, ...] = ()) -> Iterator[str]:
-    """The sources in `@list`, and in lists that it names; what is blank or begins with # is none.
+    """The sources in `@list`, and in lists that it names; what is blank or begins with # is skipped.
 
     Blanks at the ends of a line do not count. A name need not be UTF-8. Raises SourceNotFoundError.
     """

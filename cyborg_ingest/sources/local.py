@@ -39,7 +39,7 @@ class LocalStore:
             return _listing(source, path) or _nothing(source, "there is no file in it")
         if not stat.S_ISREG(status.st_mode):
             raise FormatError(
-                f"{source} is no regular file. A pipe is read as standard input: name it -, with < {source}."
+                f"{source} is not a regular file. A pipe is read as standard input: name it -, with < {source}."
             )
         return self._file(source, path, status)
 
@@ -56,9 +56,7 @@ class LocalStore:
 
     def _unknown(self, source: str, path: str) -> Listing:
         if os.path.lexists(path.rstrip("/")):
-            _nothing(
-                source, "it is a file, and no folder" if Path(path).exists() else "it is a link that leads nowhere"
-            )
+            _nothing(source, "it is a file, not a folder" if Path(path).exists() else "it is a link that leads nowhere")
         if not is_pattern(path):
             _nothing(source, "no such file")
         parts = Path(path).parts
@@ -164,7 +162,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    """A list that a folder keeps; nothing where it is no regular file. Raises FormatError, SourceNotFoundError."""
+    """A list that a folder keeps; nothing where it is not a regular file. Raises FormatError, SourceNotFoundError."""
     try:
         if not path.is_file():
             return b""

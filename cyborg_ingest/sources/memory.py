@@ -52,7 +52,7 @@ class MemoryStore:
 
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`: an object has no bytes."""
-        raise SourceError(f"{uri} is no file: it has no bytes.")
+        raise SourceError(f"{uri} is not a file: it has no bytes.")
 
     def size(self, uri: str) -> int:
         """See `base.Store`."""

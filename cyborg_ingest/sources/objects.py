@@ -292,7 +292,7 @@ def _is_on(value: str | None) -> bool:
 
 
 def _content(system: Any, path: str) -> bytes:
-    """A list that a folder keeps; nothing where it is no object. Raises FormatError."""
+    """A list that a folder keeps; nothing where it is not an object. Raises FormatError."""
     info = system.get_file_info(path)
     if not info.is_file:
         return b""
@@ -331,11 +331,11 @@ def _words(error: BaseException) -> str:
 
 
 class ObjectGoneError(SourceError):
-    """There is no such object any more."""
+    """The object no longer exists."""
 
 
 class _Object(io.RawIOBase):
-    """An object that is read in ranges: one that breaks is opened again, and goes on where it was.
+    """An object that is read in ranges: one that breaks is opened again, and continues where it was.
 
     `on_read` hears of every range. The requests for them do not say which version they are for (Arrow has no
     If-Match): whoever uses their bytes asks for the object's version behind them. `connected` is what an earlier

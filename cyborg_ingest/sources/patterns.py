@@ -66,7 +66,7 @@ class Pattern:
         return Match.WHOLE if len(self.parts) in places else Match.ON_THE_WAY
 
     def _closed(self, places: set[int]) -> set[int]:
-        """With the places behind each `**`, which may be no folder at all."""
+        """With the places behind each `**`, which may not be a folder at all."""
         for place in sorted(places):
             while place < len(self._steps) and self._steps[place] is None:
                 place += 1  # noqa: PLW2901 - the next one

@@ -157,7 +157,7 @@ class StandardInput:
 def _changed(what: str, size: int) -> SourceChangedError:
     return SourceChangedError(
         f"Standard input is not what the earlier run was fed with: it {what}, and rows of the first {size:,} were "
-        "loaded then. Feed it with the same bytes, and the same command goes on; --restart loads all that comes.",
+        "loaded then. Feed it with the same bytes, and the same command resumes; --restart loads all that comes.",
         "-",
     )
 

@@ -27,7 +27,7 @@ EVERYTHING = Pattern(("**",))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a place has below a folder: `parts` lead there. `why`: it can be no file to read, whatever is asked for."""
+    """What a place has below a folder: `parts` lead there. `why` it cannot be read as a file, whatever is asked for."""
 
     parts: Parts
     uri: str

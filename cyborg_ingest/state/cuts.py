@@ -1,7 +1,7 @@
 """Where the Parts of a file are, as a journal keeps it.
 
 What is done is known by Part. A release that cuts a file otherwise would find none of what an earlier one has done, so
-a load goes on with the Parts that it began with, as long as the file is the same.
+a load continues with the Parts that it began with, as long as the file is the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def spans_of(cut: Cut) -> list[list[int | None]]:
 def as_spans(value: Any) -> tuple[Span, ...]:
     """What `spans_of` gave. Raises TypeError or ValueError where it is nothing of the kind."""
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no cut")
+        raise TypeError(f"{value!r} is not a cut")
     return tuple(map(_span, value))
 
 
@@ -43,12 +43,12 @@ def _span(value: Any) -> Span:
     start, stop, rows, first_row, size = value
     for one in (start, stop, size, *(one for one in (rows, first_row) if one is not None)):
         if type(one) is not int or one < 0:
-            raise TypeError(f"{one!r} is no count")
+            raise TypeError(f"{one!r} is not a count")
     return Span(start, stop, rows, first_row, size)
 
 
 def parts_as(cut: Cut, parts: Sequence[Part]) -> tuple[Part, ...] | None:
-    """Parts of the same file, cut like this; None where the cut is none of this file.
+    """Parts of the same file, cut like this; None where the cut is not of this file.
 
     A format that counts in another unit than it did ends elsewhere.
     """

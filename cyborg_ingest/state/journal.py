@@ -289,7 +289,7 @@ class Journal:
         if self.state.rejects() and not (self._run.is_there() and self.rejected.is_there()):
             raise StateError(
                 f"{self.rejected.path} is gone, and with it the rows that were rejected. Those that were sent are "
-                "safe; run the same command again to have the others rejected anew."
+                "safe; run the same command again to have the others rejected again."
             )
 
     def end(self, code: ExitCode, report: Json) -> None:
@@ -305,7 +305,7 @@ class Journal:
         if not (self._path.exists() and self._run.is_there()):
             raise StateError(
                 f"The state directory {self.run_folder} was removed while the load ran, so what the target "
-                "acknowledges cannot be noted any more. Rows that were sent are safe; run the same command again."
+                "acknowledges can no longer be noted. Rows that were sent are safe; run the same command again."
             )
 
     def _number(self, part: Part) -> list[Json]:

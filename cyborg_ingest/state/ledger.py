@@ -162,7 +162,7 @@ def line_of(record: Json) -> bytes:
     """A record as a line, its newline included."""
     try:
         body = orjson.dumps(record)
-    except TypeError:  # the name of a file that is no UTF-8
+    except TypeError:  # the name of a file that is not UTF-8
         body = json.dumps(record, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
@@ -210,12 +210,12 @@ def _check_version(record: Json) -> None:
     if "begin" in record and _whole(record["begin"]) > VERSION:
         raise UsageError(
             f"The journal was written by a later release (its version is {record['begin']}, this release knows "
-            f"{VERSION}). Go on with that release, or load everything again with --restart."
+            f"{VERSION}). Continue with that release, or load everything again with --restart."
         )
 
 
 def apply(state: State, numbers: dict[int, PartState], record: Json) -> None:
-    """Add a record to the state. Raises ValueError, TypeError or KeyError, and adds nothing, where it is none."""
+    """Add a record to the state. Raises ValueError, TypeError or KeyError, and adds nothing, where it is not one."""
     for name, add in _KINDS.items():
         if name in record:
             add(state, numbers, record)
@@ -314,7 +314,7 @@ _KINDS = {
 
 def _whole(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise TypeError(f"{value!r} is no count")
+        raise TypeError(f"{value!r} is not a count")
     return value
 
 
@@ -327,5 +327,5 @@ def _span(value: Any) -> tuple[int, int, int]:
 
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise TypeError(f"{value!r} is no list of texts")
+        raise TypeError(f"{value!r} is not a list of texts")
     return value

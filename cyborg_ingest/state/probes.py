@@ -133,7 +133,7 @@ class Probes:
 
 
 class Sample:
-    """The rows that a run has brought in, and those of earlier runs that it goes on from: at most `PROBES` of them.
+    """The rows that a run has brought in, and those of earlier runs that it resumes: at most `PROBES` of them.
 
     Each of `rows`, and of those that are added, is kept with the same chance.
     """

@@ -1,6 +1,6 @@
 """`rejected.jsonl`: the rows that a load did not send, in the form that `upsert` reads.
 
-Each run of a load has its own. A run that goes on begins with the rows of the one before it, whose file stays as it
+Each run of a load has its own. A run that resumes it begins with the rows of the one before it, whose file stays as it
 is: somebody may be mending it.
 """
 
@@ -90,7 +90,7 @@ def _place(line: bytes) -> tuple[str, int] | None:
 
 
 def _line(rejection: Rejection, *, full: bool) -> bytes:
-    """A row has the fields that `upsert` knows, whatever its own were called; a line that is none is in the mark."""
+    """A row has the fields that `upsert` knows, whatever its own were called; what is not a row is in the mark."""
     if not full:
         rejection = rejection.without_content()
     mark = {

@@ -60,12 +60,12 @@ def _service(target: str) -> str:
         parts = urlsplit(target)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise UsageError(f"Target {masked(target)!r} is no address: {masked(str(error))}. {_FORMS}") from None
+        raise UsageError(f"Target {masked(target)!r} is not an address: {masked(str(error))}. {_FORMS}") from None
     if parts.username or parts.password:
         raise UsageError("The target holds a user or password. Keys come from CYBORG_INGEST_API_KEY or --api-key-file.")
     if not host:
         raise UsageError(f"Target {masked(target)!r} names no host. {_FORMS}")
-    fault = "port 0 is none" if port == 0 else hosts.fault_of(host)
+    fault = "0 is not a port" if port == 0 else hosts.fault_of(host)
     if fault:
         raise UsageError(f"Target {masked(target)!r} cannot be reached: {fault}.")
     if parts.path.strip("/") or parts.query or parts.fragment:

@@ -53,7 +53,7 @@ def checked(
 ) -> tuple[npt.NDArray[np.float32], list[Json | None] | None]:
     """The vectors as contiguous little-endian float32 of shape (len(ids), dimension), the metadata as plain JSON.
 
-    Raises ArgumentTypeError where a type is none of those of the contract, ArgumentError where lengths or shapes do
+    Raises ArgumentTypeError where a type is not one of those of the contract, ArgumentError where lengths or shapes do
     not fit, a number is beyond float32, or text or a number is one that JSON does not have. What a load has checked
     and encoded (`JsonList`) is not looked at again.
     """
@@ -97,7 +97,7 @@ def _check_text(name: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ArgumentError(f"{name} holds a lone surrogate, which is no valid Unicode") from None
+        raise ArgumentError(f"{name} holds a lone surrogate, which is not valid Unicode") from None
 
 
 def _plain(metadata: list[Json | None] | None) -> list[Json | None] | None:

@@ -77,7 +77,7 @@ class Index(Protocol):
         float32. Datetimes in metadata become epoch milliseconds (naive = UTC), bytes contents base64 text. A
         row that is there already is replaced whole: metadata and contents that are not given are gone.
 
-        Raises ArgumentError (a ValueError) where lengths or shapes do not fit or a value is none that JSON has,
+        Raises ArgumentError (a ValueError) where lengths or shapes do not fit or a value is not one that JSON has,
         ArgumentTypeError (a TypeError too) where a type is another, and TargetError (a ValueError) with
         the target's own words where it refuses.
         """

@@ -17,7 +17,7 @@ def fault_of(host: str) -> str | None:  # noqa: PLR0911 - a table
         try:
             ipaddress.ip_address(host.partition("%")[0])
         except ValueError:
-            return "it is no IPv6 address"
+            return "it is not an IPv6 address"
         return None
     found = _IMPOSSIBLE.search(host)
     if found is not None:

@@ -100,7 +100,7 @@ def refusal(settings: CreateSettings, index: str, command: str | None) -> tuple[
     name = keys.suggested_name(index)
     how = with_options(command, "--key-out", name) if command else f"pass key_out={name!r}"
     why = (
-        f"To create index {index!r} takes a key, and without a terminal none is made in a place that nobody is told: "
+        f"Index {index!r} needs a key, and without a terminal no key is kept in a place that nobody is told of: "
         "without its key an index cannot be read."
     )
     return why, f"Say where to keep it, on a disk that stays: {how}"

@@ -151,7 +151,7 @@ def how_to_create(settings: TargetSettings, command: str | None) -> str:
     """The next step where an index is missing. A user's token can make none."""
     is_token = (keys.api_key(os.environ, settings.api_key_file) or "").startswith(_TOKEN)
     if is_token and not is_embedded(settings.target or ""):
-        return "With a cdbk_ token it may also be there and not be yours; to create it takes the service's root key."
+        return "With a cdbk_ token it may also be there and not be yours; creating it takes the service's root key."
     return f"To create it: {with_options(command, '--create')}" if command else "To create it, pass create=True."
 
 

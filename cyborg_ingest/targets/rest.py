@@ -137,7 +137,7 @@ class RestClient(Closing):
         except (ValueError, RecursionError):
             line.close()
             raise ConnectionLostError(
-                f"{self.target} answered with what is no JSON. Is it a CyborgDB service?",
+                f"{self.target} gave an answer that is not JSON. Is it a CyborgDB service?",
                 cause="garbage",
                 outcome_unknown=True,
             ) from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MOST_DOUBLINGS = 64
-"""By then a pause is longer than anybody waits; a float doubled a thousand times is none any more."""
+"""By then a pause is longer than anybody waits; a float that is doubled a thousand times overflows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ class RetryingIndex(Closing):
         except NoIndexError as error:
             command = index_command("create", self.name, "--target", "disk:DIRECTORY")
             raise TargetError(
-                f"{error} And yet its name is taken: its creation was cut short, or goes on still. Run the same "
+                f"{error} And yet its name is taken: its creation was cut short, or is still under way. Run the same "
                 f"command again; if that does not help, {command}, on the service's machine and with its directory, "
                 "completes it."
             ) from None

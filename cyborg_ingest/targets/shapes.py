@@ -30,7 +30,7 @@ class Said:
         self._value: Json = value
 
     def refuse(self, what: str) -> NoReturn:
-        """Raise ConnectionLostError: it is none of the answers of a CyborgDB service."""
+        """Raise ConnectionLostError: it is not an answer of a CyborgDB service."""
         raise ConnectionLostError(
             f"{self._where} answered with JSON that {what}. Is it a CyborgDB service?",
             cause="garbage",
@@ -41,7 +41,7 @@ class Said:
         value = self._value.get(name)
         if value is None and optional:
             return None
-        if type(value) is not kind:  # a bool is no number here
+        if type(value) is not kind:  # a bool is not a number here
             self.refuse(f"has no {name!r}" if value is None else f"has {_kind(value)} as {name!r}, not {called}")
         return value
 
@@ -57,7 +57,7 @@ class Said:
         """A whole number from 0 on."""
         found = int(self._part(name, int, "a whole number"))
         if not 0 <= found <= _LARGEST_COUNT:
-            self.refuse(f"has a number as {name!r} that counts nothing")
+            self.refuse(f"has a number as {name!r} that is not a count")
         return found
 
     def number(self, name: str) -> float:

@@ -71,7 +71,7 @@ def error_of_transport(target: str, error: BaseException) -> TargetError:  # noq
             outcome_unknown=True,
         )
     if has(*_NO_ADDRESS):
-        return TargetError(f"{target} is no address that can be asked ({_innermost(causes)}).")
+        return TargetError(f"{target} is not an address that can be asked ({_innermost(causes)}).")
     if has(*_BROKEN_ENCODING):
         return ConnectionLostError(
             f"{target} answered in an encoding that cannot be read.", cause="garbage", outcome_unknown=True

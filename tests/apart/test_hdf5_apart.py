@@ -302,7 +302,7 @@ FLOOD = r"""exec('import contextlib\n'
 
 def test_an_answer_that_is_none_is_an_error_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(fake(tmp_path / "fake", FLOOD, **READS))
-    with pytest.raises(SourceError, match=r"rows\.h5: .*answered what is none: a header of"):
+    with pytest.raises(SourceError, match=r"rows\.h5: .*gave an answer that cannot be read: a header of"):
         sum(read(saved(tmp_path / "rows.h5")))
 
 

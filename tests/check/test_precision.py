@@ -208,7 +208,7 @@ def test_a_load_that_goes_on_compares_vectors_whatever_the_index_rounds(
     wrong[0, np.abs(wrong[0]).argmax()] *= 1.3
     with engine.connect() as client, client.index(index, KEY) as one:
         one.upsert_binary(["r59"], wrong)
-    with pytest.raises(TargetError, match=r"1 of \d+ rows .* not the same any more in the index \(id 'r59'"):
+    with pytest.raises(TargetError, match=r"1 of \d+ rows .* no longer the same in the index \(id 'r59'"):
         cyborg_ingest.load(path, **options)
     with engine.connect() as client, client.index(index, KEY) as one:
         one.upsert_binary(["r59"], given[59:])

@@ -57,7 +57,7 @@ def test_an_option_is_put_before_names_that_look_like_options(monkeypatch: pytes
     code, told = typed(monkeypatch, "upsert", "--index", "x", "--", "--rows.npy")
     assert code == 2, told
     code, told = typed(monkeypatch, *after(told, "To create it: "))
-    assert (code, "takes a key" in told) == (2, True), told
+    assert (code, "needs a key" in told) == (2, True), told
     code, told = typed(monkeypatch, *after(told, "on a disk that stays: "))
     assert (code, "100 of 100 rows acknowledged" in told) == (0, True), told
 
@@ -73,7 +73,7 @@ def test_a_load_that_was_begun_anew_and_stopped_goes_on_by_the_command_that_is_p
         monkeypatch.setenv("CYBORG_INGEST_RESTART", "1")
     code, told = typed(monkeypatch, "upsert", "rows.npy", "--index", "x", "--batch-rows", 10, *again)
     assert code == 4, told
-    words = shlex.split(told.partition("go on     ")[2].splitlines()[0])
+    words = shlex.split(told.partition("resume    ")[2].splitlines()[0])
     place = words.index("cyborg-ingest")
     assert words[:place] == ([] if how == "an option" else ["env", "-u", "CYBORG_INGEST_RESTART"])
     words[place : place + 1] = [sys.executable, "-m", "cyborg_ingest"]

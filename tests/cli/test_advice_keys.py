@@ -83,7 +83,7 @@ def test_a_file_for_a_key_that_is_no_key_is_left_alone_and_another_one_is_taken(
     code, told = run(*CREATE, "--key-out", "out.key")
     assert code == 2, told
     says(told, "--key-out {}")
-    assert f"--key-out {place / 'out.key'} is no key" in told
+    assert f"--key-out {place / 'out.key'} is not a key" in told
     assert Path("out.key").read_text() == "no key"
     assert run(*CREATE, "--key-out", "new.key")[0] == 0
 

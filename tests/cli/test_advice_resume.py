@@ -52,7 +52,7 @@ def test_rows_that_the_index_has_lost_are_loaded_again_by_restart(monkeypatch: p
         code, told = run(*UPSERT)
         assert code == 3, told
         says(
-            told, "{} of {} rows that an earlier run loaded are {} the index (id {} is one). Was it deleted, made anew"
+            told, "{} of {} rows that an earlier run loaded are {} the index (id {} is one). Was it deleted, recreated"
         )
     report = run(*UPSERT, "--json")[1]
     told = json.loads(report[report.index("{\n") : report.rindex("}") + 1])
@@ -70,11 +70,11 @@ def test_a_journal_of_a_later_release_is_left_to_that_release_or_begun_anew(monk
         assert run(*UPSERT)[0] == 4
     code, told = run(*UPSERT)
     assert code == 2, told
-    says(told, "Go on with that release, or load everything again with --restart.")
+    says(told, "Continue with that release, or load everything again with --restart.")
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "VERSION", ledger.VERSION + 1)
         code, told = run(*UPSERT)
-        assert (code, "Going on with the job" in told) == (4, True), told
+        assert (code, "Resuming the job" in told) == (4, True), told
     code, told = run(*UPSERT, "--restart", "--max-errors", 1)
     assert (code, "0 skipped" in told) == (1, True), told
 
@@ -98,7 +98,7 @@ def test_a_state_directory_that_is_full_is_another_one_or_has_room_again(monkeyp
         code, told = run(*UPSERT, "--state-dir", "other")
         assert (code, "100 of 100 rows acknowledged" in told) == (0, True), told
     code, told = run(*UPSERT)
-    assert (code, "Going on with the job" in told, ", 0 unsent" in told) == (0, True, True), told
+    assert (code, "Resuming the job" in told, ", 0 unsent" in told) == (0, True, True), told
 
 
 def test_a_state_directory_without_locks_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:

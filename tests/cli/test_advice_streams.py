@@ -146,7 +146,7 @@ def test_a_pipe_that_is_another_goes_on_with_the_same_bytes_or_is_loaded_anew(
     with pytest.raises(SourceChangedError) as caught:
         piped(other, batch_rows=100)
     says(
-        str(caught.value), "Feed it with the same bytes, and the same command goes on; --restart loads all that comes."
+        str(caught.value), "Feed it with the same bytes, and the same command resumes; --restart loads all that comes."
     )
     report, _ = piped(first, batch_rows=100)
     assert (report.exit_code, report.rows["skipped"] > 1000) == (0, True)

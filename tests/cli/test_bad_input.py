@@ -229,7 +229,7 @@ OPTIONS: dict[str, tuple[list[str], int, list[str]]] = {
     ),
     "no such column": (["--index", "i", "--target", "{engine}", "--id-column", "nope"], 2, ["nope", "id", "vector"]),
     "a metric that is not that of the index": (["--index", "{index}", "--target", "{engine}", "--metric", "cosine"], 2, ["cosine", "euclidean"]),
-    "a key that is no key": (["--index", "{index}", "--target", "{engine}", "--index-key-file", "{file}"], 2, ["--index-key-file"]),
+    "a key that is not a key": (["--index", "{index}", "--target", "{engine}", "--index-key-file", "{file}"], 2, ["--index-key-file"]),
     "no such key file": (["--index", "{index}", "--target", "{engine}", "--index-key-file", "none.key"], 2, ["none.key"]),
 }  # fmt: skip
 

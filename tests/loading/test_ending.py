@@ -191,7 +191,7 @@ def test_an_index_that_is_deleted_and_made_anew_in_mid_load_is_found(
     assert 0 < count(service, index) < ROWS
     assert report.index_count["after"] == count(service, index)
     assert "missing from the index" in text
-    assert "Was the index deleted, made anew" in text
+    assert "Was the index deleted, recreated" in text
 
 
 def test_it_is_found_where_the_count_is_higher_than_before(service: Service, tmp_path: Path) -> None:

@@ -56,13 +56,13 @@ def test_among_others_both_ways_are_told(folder: Path) -> None:
     (folder / "batch_output.jsonl").write_text(lines.rstrip("\n") + "\n{\n")
     code, told = run("upsert", "batch_output.jsonl", *INTO, "--create", "--key-out", "key", "--max-errors", 5)
     assert code == 1
-    assert rejected(told).endswith(f"rejected.jsonl: mend them there, then upsert that file {AGAIN}")
+    assert rejected(told).endswith(f"rejected.jsonl: fix them there, then upsert that file {AGAIN}")
 
 
 def test_one_that_stops_a_load_is_to_be_done_again() -> None:
     code, told = run("upsert", "batch_output.jsonl", *INTO, "--create", "--key-out", "key")
     assert code == 4
-    assert "Have it done again, or remove the row, or go on after bad rows with --max-errors N;" in " ".join(
+    assert "Have it done again, or remove the row, or continue after bad rows with --max-errors N;" in " ".join(
         told.split()
     )
 

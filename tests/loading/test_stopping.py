@@ -100,7 +100,7 @@ def test_a_signal_drains_records_and_names_the_command_that_goes_on(
         "skipped": acknowledged,
         "unsent": 0,
     }
-    assert re.search(rf"{acknowledged:,} rows are loaded already and skipped", done.stderr)
+    assert re.search(rf"{acknowledged:,} rows are already loaded and are skipped", done.stderr)
     assert engine.count(index) == ROWS
 
 

@@ -187,12 +187,12 @@ def test_a_key_that_an_earlier_run_has_kept_goes_to_the_file_that_is_named(home:
     ("name", "words"),
     [
         ("nowhere/a.key", "directory that is there"),
-        (".", "no regular file"),
-        ("/dev/null", "no regular file"),
-        ("text.key", "is no key"),
+        (".", "not a regular file"),
+        ("/dev/null", "not a regular file"),
+        ("text.key", "is not a key"),
         ("link.key", "is a link"),
         ("open.key", "Other users can read"),
-        ("empty.key", "is no key"),
+        ("empty.key", "is not a key"),
     ],
 )
 def test_a_file_that_cannot_hold_the_key_is_named_before_anything_is_made(home: Path, name: str, words: str) -> None:

@@ -71,7 +71,11 @@ def test_files_without_end_are_not_read(tmp_path: Path, monkeypatch: pytest.Monk
     zero, large = Path("/dev/zero"), tmp_path / "large"
     with large.open("wb") as out:
         out.truncate(1 << 40)
-    for path, words in ((zero, "no file and no pipe"), (large, "more than"), (tmp_path, "no file and no pipe")):
+    for path, words in (
+        (zero, "neither a file nor a pipe"),
+        (large, "more than"),
+        (tmp_path, "neither a file nor a pipe"),
+    ):
         for read in (keys.index_key, keys.api_key):
             with pytest.raises(KeyFileError, match=words):
                 read({}, path)

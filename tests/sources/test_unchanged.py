@@ -71,7 +71,7 @@ def test_a_file_of_any_format_that_is_replaced_in_mid_load_ends_it_before_a_row_
     found = place.stored(names_in(name))
     assert len(found) > 0
     assert {generation for _, generation in found.values()} == {1.0}
-    assert f"{len(found):,} rows of what it was are in the index" in str(error.value)
+    assert f"{len(found):,} rows of its earlier version are in the index" in str(error.value)
     report = cyborg_ingest.load(path, **place.options())
     assert report.rows == {"read": ROWS, "acknowledged": ROWS, "rejected": 0, "skipped": 0, "unsent": 0}
     place.check_generation(names_in(name), 2)

@@ -122,7 +122,7 @@ def test_an_object_that_is_replaced_after_its_last_row_was_read_ends_the_load(pl
     place.meddle(lambda: objects.put("rows.jsonl", 2, 100), batch=15)
     with pytest.raises(SourceChangedError, match=re.escape(first)) as error:
         cyborg_ingest.load([first, second], **place.options())
-    assert "100 rows of what it was are in the index" in str(error.value)
+    assert "100 rows of its earlier version are in the index" in str(error.value)
 
 
 def test_the_same_bytes_put_once_more_are_no_change(place: Place, objects: Bucket) -> None:

@@ -35,7 +35,7 @@ def test_lines_that_a_journal_has_lost_are_loaded_again_and_the_user_hears_of_it
     path.write_bytes(b"".join(lines))
     report, notes = job.goes_on()
     assert stored(engine, job.index, content) == last_of(content)
-    assert f"Lines of {path} cannot be read: what they said is loaded again." in notes
+    assert f"Lines of {path} cannot be read: the rows that they name are loaded again." in notes
     assert any("the later row of an id wins" in note for note in notes)
     assert report.rows["read"] == 31
 

@@ -152,7 +152,7 @@ def test_a_pipe_in_place_of_a_journal_is_not_waited_for(tmp_path: Path) -> None:
     job = job_folder(tmp_path / "state", DESCRIPTION)
     job.mkdir(parents=True)
     os.mkfifo(job / "journal.jsonl")
-    with pytest.raises(UntrustedError, match="no regular file"):
+    with pytest.raises(UntrustedError, match="not a regular file"):
         use(tmp_path / "state")
 
 

@@ -164,5 +164,5 @@ def test_a_resumed_load_stops_where_a_row_is_not_the_same_any_more(
     numbers, metadata, contents = CHANGES[change]
     with engine.connect() as client, client.index(index, KEY) as one:
         one.upsert_binary(["a"], np.array([numbers], np.float32), [metadata], [contents])
-    with pytest.raises(TargetError, match=r"1 of 1 rows .* not the same any more in the index \(id 'a' is one\)"):
+    with pytest.raises(TargetError, match=r"1 of 1 rows .* no longer the same in the index \(id 'a' is one\)"):
         cyborg_ingest.load(path, max_errors="1", **options)

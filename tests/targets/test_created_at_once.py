@@ -75,7 +75,8 @@ def test_an_index_whose_creation_was_cut_short_is_said_to_be_half_there(service:
     )
     assert done.returncode == 3
     says(
-        done.stderr, "{} And yet its name is taken: its creation was cut short, or goes on still. Run the same command"
+        done.stderr,
+        "{} And yet its name is taken: its creation was cut short, or is still under way. Run the same command",
     )
     assert "cyborg-ingest index create half --target disk:DIRECTORY" in done.stderr
     advised = [sys.executable, "-m", "cyborg_ingest", "index", "create", "half", "--target", f"disk:{service.data}"]
