@@ -1,0 +1,40 @@
+"""Every option, declared once: flag, environment variable, default, bounds and help in one place.
+
+The command line is generated from these classes, and the Python API takes them as they are, so both check
+alike. What is secret is never an option's value, only a file's name. There is a module for each concern: `target`,
+`sources`, `output`, and for the commands that have options of their own, `load` and `check`.
+"""
+
+from cyborg_ingest.settings.options.check import VERIFY, InspectSettings, VerifySettings
+from cyborg_ingest.settings.options.load import REJECT_CONTENTS, LoadSettings
+from cyborg_ingest.settings.options.output import PROGRESS, OutputSettings, ProgressSettings
+from cyborg_ingest.settings.options.sources import ENCODINGS, FORMATS, MAX_ROW_BYTES, SourceSettings
+from cyborg_ingest.settings.options.target import (
+    METRICS,
+    MOST_SECONDS,
+    PRECISIONS,
+    CreateIndexSettings,
+    CreateSettings,
+    TargetSettings,
+)
+
+__all__ = [
+    "ENCODINGS",
+    "FORMATS",
+    "MAX_ROW_BYTES",
+    "METRICS",
+    "MOST_SECONDS",
+    "PRECISIONS",
+    "PROGRESS",
+    "REJECT_CONTENTS",
+    "VERIFY",
+    "CreateIndexSettings",
+    "CreateSettings",
+    "InspectSettings",
+    "LoadSettings",
+    "OutputSettings",
+    "ProgressSettings",
+    "SourceSettings",
+    "TargetSettings",
+    "VerifySettings",
+]

@@ -1,0 +1,139 @@
+"""The options of a load: those of its target and its sources, and its own."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from cyborg_ingest.errors import UsageError
+from cyborg_ingest.settings.declaring import option
+from cyborg_ingest.settings.options import panels
+from cyborg_ingest.settings.options.check import VERIFY
+from cyborg_ingest.settings.options.sources import SourceSettings
+from cyborg_ingest.settings.options.target import MOST_SECONDS, CreateSettings, TargetSettings
+
+REJECT_CONTENTS = ("full", "ids")
+
+_ERRORS = re.compile(r"\d{1,18}|\d{1,3}(\.\d{1,15})?%", re.ASCII)
+
+
+def _number_or_share(value: Any) -> Any:
+    """`--max-errors`: a number, also as one, or a share, as text."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and not _ERRORS.fullmatch(text):
+        raise UsageError(f"--max-errors is {text!r}; it takes a number like 10, or a share like 0.5%.")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
+    """One load, whole: `upsert` on the command line, `load` in Python."""
+
+    sources: tuple[str, ...]
+    index: str
+    allow_empty: bool = option(
+        False, "--allow-empty", "Sources without a single row are not an error: nothing is loaded.", panel=panels.SAFETY
+    )
+    create: bool = option(
+        False, "--create", "Create the index if it is missing, sized from the data.", panel=panels.CREATE
+    )
+    dry_run: bool = option(False, "--dry-run", "Read and check everything, send nothing.", panel=panels.SENDING)
+    batch_rows: int | None = option(
+        None,
+        "--batch-rows",
+        "Rows a request at most (default: measured for each engine).",
+        panel=panels.SENDING,
+        minimum=1,
+        metavar="N",
+    )
+    batch_bytes: int | None = option(
+        None,
+        "--batch-bytes",
+        "Bytes a request at most: of the encoded body over REST (10,000,000 at most), of the rows embedded.",
+        panel=panels.SENDING,
+        minimum=1,
+        metavar="N",
+    )
+    workers: int | None = option(
+        None,
+        "--workers",
+        "Requests in flight at once (default: measured for each engine).",
+        panel=panels.SENDING,
+        minimum=1,
+        maximum=64,
+        metavar="N",
+    )
+    max_errors: str = option(
+        "0",
+        "--max-errors",
+        "Bad rows to continue after: a number, or a share of the rows as N%. They end in rejected.jsonl.",
+        panel=panels.SAFETY,
+        metavar="N|N%",
+        parse=_number_or_share,
+    )
+    reject_content: str = option(
+        "full",
+        "--reject-content",
+        "What rejected.jsonl, messages and the report hold of a rejected row: all of it, or its id and why, alone.",
+        panel=panels.SAFETY,
+        choices=REJECT_CONTENTS,
+    )
+    verify: str = option(
+        "none",
+        "--verify",
+        "Afterwards, compare the index with the sources: its count with all ids, a sample of 1,000 rows, or all rows. "
+        "A count, and at most 64 rows, are looked at in any case.",
+        panel=panels.SAFETY,
+        choices=VERIFY,
+    )
+    restart: bool = option(
+        False,
+        "--restart",
+        "Forget what earlier runs of this job have loaded, and load everything.",
+        panel=panels.SAFETY,
+    )
+    checkpoint: bool = option(
+        True,
+        "--checkpoint/--no-checkpoint",
+        "Keep a journal, so that the same command resumes where it was stopped.",
+        panel=panels.SAFETY,
+    )
+    state_dir: Path | None = option(
+        None,
+        "--state-dir",
+        "Where journals are kept, and of each run its report, its log and its rejected rows (in jobs/JOB/runs/RUN).",
+        panel=panels.SAFETY,
+    )
+    drain_timeout: float = option(
+        20.0,
+        "--drain-timeout",
+        "After Ctrl-C or SIGTERM, seconds to wait for requests that are on their way.",
+        panel=panels.SAFETY,
+        minimum=0,
+        maximum=MOST_SECONDS,
+    )
+    sole_writer: bool = option(
+        False,
+        "--sole-writer",
+        "On s3://, which has no lock: this process alone writes to the index.",
+        panel=panels.SAFETY,
+    )
+
+    def allowed_errors(self, rows: int) -> int:
+        """How many bad rows are allowed among so many."""
+        if self.allows_a_share:
+            return int(rows * Decimal(self.max_errors[:-1]) / 100)
+        return int(self.max_errors)
+
+    @property
+    def allows_a_share(self) -> bool:
+        """Whether bad rows are allowed by a share of all rows."""
+        return self.max_errors.endswith("%")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.checkpoint and not self.dry_run and self.max_errors.strip("0.%"):
+            raise UsageError(
+                "--max-errors keeps rejected rows in the job's folder, and --no-checkpoint keeps none. Drop one."
+            )
