@@ -43,6 +43,8 @@ class Pattern:
     parts: tuple[str, ...]
     of_folders: bool = False
     _steps: tuple[re.Pattern[str] | None, ...] = field(init=False, compare=False)
+    # Names are matched by the standard library's `fnmatch`. Its `glob.translate` (3.13) matches whole paths only: it
+    # tells no folder on the way from one to leave out, none that stands for all in it, and hides other names.
 
     def __post_init__(self) -> None:
         steps = tuple(None if part == _ANY_DEPTH else re.compile(fnmatch.translate(part)) for part in self.parts)
