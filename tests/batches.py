@@ -14,7 +14,7 @@ from cyborg_ingest.model import Batch, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from cyborg_ingest.loading.engines.base import Event, Settled
+    from cyborg_ingest.loading.engines.base import BatchEvent, Settled
     from cyborg_ingest.stop import Stop
 
 PART = Part("f", "npy", 0, 0, 100, 100, 0, 100)
@@ -57,7 +57,7 @@ class Sender:
         with contextlib.closing(self.engine.run(batches, self._send)) as events:
             yield from handled(events, self._handled)
 
-    def _handled(self, event: Event) -> Iterator[Settled]:
+    def _handled(self, event: BatchEvent) -> Iterator[Settled]:
         if isinstance(event, Leaving):
             self._on_start(event.batch)
         elif not isinstance(event, Refused):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.facts import Emit
-    from cyborg_ingest.loading.engines.base import Engine, Event
+    from cyborg_ingest.loading.engines.base import BatchEvent, Engine
     from cyborg_ingest.loading.engines.threads import Runner
     from cyborg_ingest.model import Batch
     from cyborg_ingest.rows.compare import Row
@@ -111,7 +111,7 @@ class Transfer:
             [place for place, (name, row) in enumerate(rows) if any(s <= row < e and name in ids for s, e, ids in near)]
         )
 
-    def _handled(self, event: Event) -> Iterator[Settled]:
+    def _handled(self, event: BatchEvent) -> Iterator[Settled]:
         if isinstance(event, Leaving):
             self._leaving(event.batch)
         elif isinstance(event, Refused):

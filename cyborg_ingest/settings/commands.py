@@ -56,4 +56,4 @@ def _options(settings: Settings, kind: type[Settings], more: dict[str, Any]) -> 
     for name, declared in declarations(kind).items():
         value = more.get(name, getattr(settings, name, None))
         if value not in (None, defaults[name]):
-            yield from spelled.option(declared, value)
+            yield from spelled.words_of(declared, value)

@@ -47,7 +47,7 @@ def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
 
     Raises KeyFileError, which never shows the key, and UsageError where both are given.
     """
-    text = given(environ, INDEX_KEY_VARIABLE)
+    text = variable(environ, INDEX_KEY_VARIABLE)
     if text and file:
         raise UsageError(f"Both {INDEX_KEY_VARIABLE} and --index-key-file are given. Drop one.")
     if file:
@@ -61,7 +61,7 @@ def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
 
 
 @without_locals
-def given(environ: Mapping[str, str], name: str) -> str | None:
+def variable(environ: Mapping[str, str], name: str) -> str | None:
     """A variable's value; None where it is not set. Raises UsageError where it is empty: that is not absent."""
     text = environ.get(name)
     if text is not None and not text.strip():
@@ -108,7 +108,7 @@ def _from_base64(text: bytes) -> bytes | None:
 @without_locals
 def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
     """The service's API key, from the environment or a file; None if neither is given. Raises KeyFileError."""
-    text = given(environ, API_KEY_VARIABLE)
+    text = variable(environ, API_KEY_VARIABLE)
     if text and file:
         raise UsageError(f"Both {API_KEY_VARIABLE} and --api-key-file are given. Drop one.")
     source = f"--api-key-file {file}" if file else API_KEY_VARIABLE
@@ -136,7 +136,7 @@ def _read(file: Path, option: str) -> bytes:
 
 def kept_key_path(target: str, index: str) -> Path:
     """Where the key of an index that was created without one is kept."""
-    configured = given(os.environ, CONFIG_DIR_VARIABLE)
+    configured = variable(os.environ, CONFIG_DIR_VARIABLE)
     directory = Path(configured) if configured else at_home(platformdirs.user_config_path, CONFIG_DIR_VARIABLE)
     return directory / _KEYS / _file_name(target) / f"{_file_name(index)}.key"
 
@@ -162,7 +162,7 @@ def _file_name(text: str) -> str:
 
 def is_place_named() -> bool:
     """Whether the user says where keys are kept, be it by the directory. Raises UsageError."""
-    return given(os.environ, CONFIG_DIR_VARIABLE) is not None
+    return variable(os.environ, CONFIG_DIR_VARIABLE) is not None
 
 
 def suggested_name(index: str) -> str:

@@ -25,7 +25,7 @@ def words(*groups: Settings) -> list[str]:
     found: dict[str, list[str]] = {}
     for group in groups:
         declared = declarations(type(group))
-        found |= {declared[name].flag: list(option(declared[name], value)) for name, value in given(group).items()}
+        found |= {declared[name].flag: list(words_of(declared[name], value)) for name, value in given(group).items()}
     return [word for one in found.values() for word in one]
 
 
@@ -37,7 +37,7 @@ def source(text: str) -> str:
     return mark + _absolute(text.removeprefix("@"))
 
 
-def option(declared: Declaration, value: Any) -> Iterator[str]:
+def words_of(declared: Declaration, value: Any) -> Iterator[str]:
     """An option and its value, or values, as words."""
     flag, _, off = declared.flag.partition("/")
     if isinstance(value, bool):

@@ -30,7 +30,7 @@ _ELSEWHERE = "name another directory with --state-dir"
 
 def state_directory(given: Path | None) -> Path:
     """Where jobs are kept."""
-    configured = keys.given(os.environ, STATE_DIR_VARIABLE)
+    configured = keys.variable(os.environ, STATE_DIR_VARIABLE)
     return given or (Path(configured) if configured else keys.at_home(platformdirs.user_state_path, STATE_DIR_VARIABLE))
 
 

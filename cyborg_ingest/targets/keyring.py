@@ -64,7 +64,7 @@ def origin(settings: TargetSettings, target: str, index: str) -> str:
     """Where the key came from that an index does not take, or where none was found: the next step of such an error."""
     if settings.index_key_file is not None:
         return f"The key that was tried is that of --index-key-file {settings.index_key_file}."
-    if keys.given(os.environ, keys.INDEX_KEY_VARIABLE) is not None:
+    if keys.variable(os.environ, keys.INDEX_KEY_VARIABLE) is not None:
         return f"The key that was tried is that of {keys.INDEX_KEY_VARIABLE}."
     looked_at = possible_key_files(settings, target, index)
     kept = next((file for file in looked_at if file.find() is not None), None)

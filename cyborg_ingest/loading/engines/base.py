@@ -38,7 +38,7 @@ class Refused:
     error: BaseException
 
 
-Event = Leaving | Settled | Refused
+BatchEvent = Leaving | Settled | Refused
 
 
 class Engine(Protocol):
@@ -52,7 +52,7 @@ class Engine(Protocol):
     def duplicates(self) -> int:
         """Rows whose id stood in the same batch already, or was in flight."""
 
-    def run(self, batches: Iterator[Batch], send: Callable[[Batch], None]) -> Generator[Event, None, None]:
+    def run(self, batches: Iterator[Batch], send: Callable[[Batch], None]) -> Generator[BatchEvent, None, None]:
         """Pull batches, and `send` them; tell when each leaves, and that it is settled or refused.
 
         An error of the batches is raised once what is in flight was awaited and told; so is one that is thrown into it.
@@ -63,7 +63,7 @@ _Made = TypeVar("_Made")
 
 
 def handled(
-    events: Generator[Event, None, None], handle: Callable[[Event], Iterator[_Made]]
+    events: Generator[BatchEvent, None, None], handle: Callable[[BatchEvent], Iterator[_Made]]
 ) -> Generator[_Made, None, None]:
     """What is made of each event. Where that fails, the engine hears of it: what is in flight is still awaited."""
     event = next(events, None)
@@ -76,7 +76,7 @@ def handled(
         event = next(events, None) if failure is None else _after(events, failure)
 
 
-def _after(events: Generator[Event, None, None], failure: BaseException) -> Event | None:
+def _after(events: Generator[BatchEvent, None, None], failure: BaseException) -> BatchEvent | None:
     """The next event of an engine that hears of a failure; raises it where there is none, unless it is stopped."""
     try:
         return events.throw(failure)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cyborg_ingest.facts import ignore
-from cyborg_ingest.loading.engines.base import Event, Leaving, Refused, Settled
+from cyborg_ingest.loading.engines.base import BatchEvent, Leaving, Refused, Settled
 from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.stop import Stop
 
@@ -80,7 +80,7 @@ class Threads:
         """Batches that are on their way."""
         return len(self._flying)
 
-    def run(self, batches: Iterator[Batch], send: Callable[[Batch], None]) -> Generator[Event, None, None]:
+    def run(self, batches: Iterator[Batch], send: Callable[[Batch], None]) -> Generator[BatchEvent, None, None]:
         """See `base.Engine`.
 
         After a stop too what is in flight is awaited, but no longer than its deadline: `in_flight` says then what was
@@ -105,7 +105,7 @@ class Threads:
 
     def _pull(
         self, runner: Runner, batches: Iterator[Batch], send: Callable[[Batch], float]
-    ) -> Generator[Event, None, None]:
+    ) -> Generator[BatchEvent, None, None]:
         for batch in batches:
             conflicts = self._conflicts(batch)
             if conflicts:
@@ -170,7 +170,7 @@ class Threads:
         del self._held[future]
         return self._flying.pop(future)
 
-    def _told(self, runner: Runner) -> Iterator[Event]:
+    def _told(self, runner: Runner) -> Iterator[BatchEvent]:
         """Tell what was refused, once nothing is in flight that it could overtake."""
         if not self._refused or self._stop.is_asked():
             return
