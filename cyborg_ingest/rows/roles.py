@@ -80,6 +80,7 @@ ID = Role(
         ("id", "_id", "ids", "uuid"),
         ("docid", "doc_id", "document_id", "chunk_id", "node_id", "point_id", "passage_id", "record_id", "recordId",
          "custom_id", "pk", "key", "_key"),
+        ("id_",),
     ),
     fits_id,
     "strings, integers or UUIDs",
