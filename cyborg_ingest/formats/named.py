@@ -17,7 +17,7 @@ from cyborg_ingest.formats.sidecars import row_numbers
 from cyborg_ingest.model import LARGEST_DIMENSION, Chunk
 from cyborg_ingest.rows import mapping, roles
 from cyborg_ingest.rows.arrays import number_array, text_array, vector_array
-from cyborg_ingest.rows.kinds import is_list
+from cyborg_ingest.rows.kinds import is_list, is_text
 from cyborg_ingest.rows.looks import is_packed
 from cyborg_ingest.rows.tiers import THE_ONLY_VECTOR
 
@@ -130,7 +130,7 @@ def layout_of(
     if is_numbered and free is not None:
         fields.append(pa.field(free, pa.string(), metadata={ORIGIN: f"{id_prefix(uri, sidecars)}row number"}))
     unreadable = {one.name: one.why for one in arrays if one.type is None}
-    if not any(one.is_matrix for one in columns.values()):
+    if not any(one.is_matrix or _may_hold_text(one, sidecars) for one in columns.values()):
         others = {one.name: f"has the shape {one.shape}" for one in columns.values()}
         some = list(_quoted({**unreadable, **others}))[:_LISTED]
         listed = "; ".join(f"{quoted} {why}" for quoted, why in some) or "there is none at all"
@@ -138,6 +138,12 @@ def layout_of(
     preferred = vector if any(one.name == vector and one.is_matrix for one in arrays) else _likely_vector(arrays)
     found = Arrays({one.name: (one.shape[0], one.row_bytes) for one in columns.values()}, preferred, unreadable)
     return Layout(uri, name, pa.schema(fields), (), None, 0, size, is_seekable, is_numbered, found)
+
+
+def _may_hold_text(array: Array, sidecars: Sidecars) -> bool:
+    """Whether an array may hold vectors as text: it is named as vectors are, or an option names it."""
+    is_meant = array.name.lower() in roles.VECTOR.names or array.name in sidecars.named
+    return is_meant and array.type is not None and is_text(array.type) and array.row_bytes > 0
 
 
 def _quoted(unreadable: Mapping[str, str]) -> Iterator[tuple[str, str]]:

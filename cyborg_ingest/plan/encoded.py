@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.formats import READERS
+from cyborg_ingest.formats.base import row_parts
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.rows.encodings import (
     ENCODING,
@@ -38,8 +39,8 @@ from cyborg_ingest.rows.typed import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.formats.base import Layout, Sidecars
-    from cyborg_ingest.model import Chunk
+    from cyborg_ingest.formats.base import Arrays, Layout, Sidecars
+    from cyborg_ingest.model import Chunk, Part
     from cyborg_ingest.rows.mapping import ColumnChoice
 
 _SAMPLED = 100
@@ -61,14 +62,29 @@ class Encodings:
 
     def at(self, layout: Layout, choice: ColumnChoice) -> Layout:
         """The layout; a column of which the encoding cannot be told says why."""
-        if layout.arrays is not None:  # of named arrays, vectors are those in two dimensions
-            return layout
+        if layout.arrays is not None:
+            return self._of_arrays(layout, layout.arrays, choice)
         schema = layout.schema
         for name in list(_candidates(schema, choice)):
             field = field_of(schema, name)
             found = _marked(field, self._guess(layout, name, field, choice.encoding))
             schema = schema if found is field else _replaced(schema, name, found)
         return replace(layout, schema=schema)
+
+    def _of_arrays(self, layout: Layout, arrays: Arrays, choice: ColumnChoice) -> Layout:
+        """Of named arrays vectors are those in two dimensions, unless encoded ones are chosen or named as vectors."""
+        schema, found = layout.schema, []
+        is_matrix = any(VECTOR.fits(field.type) for field in schema)
+        for name in list(_candidates(schema, choice)):
+            is_likely = not is_matrix or name == arrays.vector or name.lower() in VECTOR.tiers[0]
+            is_meant = is_likely or choice.vector is not None
+            if is_meant and name in arrays.columns:
+                field = _marked(schema.field(name), self._guess(layout, name, schema.field(name), choice.encoding))
+                schema = _replaced(schema, name, field)
+                found += [name] if ENCODING in (field.metadata or {}) else []
+        if found and choice.vector is None:
+            arrays = replace(arrays, vector=found[0] if len(found) == 1 else None)
+        return replace(layout, schema=schema, arrays=arrays)
 
     def _guess(self, layout: Layout, name: str, field: pa.Field, asked: str) -> Guess:
         before = self._known.setdefault((layout.format, name, str(field.type)), [])
@@ -144,12 +160,19 @@ def _sampled(layout: Layout, alone: ColumnMap, sidecars: Sidecars) -> Iterator[C
     """The first rows of one column, as they are."""
     seen = 0
     reader, most = READERS[layout.format], _SAMPLED if places_of.is_read_once(layout.uri) else _MOST_ROWS
-    for part in layout.parts:
+    for part in layout.parts or _parts_of(layout, alone):
         for chunk in reader.read(part, alone, sidecars, rows=_SAMPLED):
             yield Shaping().apply(chunk)
             seen += len(chunk.batch)
             if seen >= most:
                 return
+
+
+def _parts_of(layout: Layout, alone: ColumnMap) -> tuple[Part, ...]:
+    """Those of one array, whose rows are its own; the layout has none before it is decided which are loaded."""
+    columns = {} if layout.arrays is None else layout.arrays.columns
+    rows, size = next((columns[name] for name in alone.read if name in columns), (0, 0))
+    return row_parts(layout.uri, layout.format, rows, size, is_seekable=layout.is_seekable)
 
 
 def _is_one_list(chunk: Chunk) -> bool:
