@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import FormatError
@@ -39,7 +40,7 @@ class ColumnFiles:
                 raise
         self._refuse_hidden(folder)
         self.taken.update(files)
-        return NpyColumnsReader(files=tuple(files)).layout(folder or ".", sidecars)
+        return NpyColumnsReader(files=tuple(files)).layout(folder or str(Path.cwd()), sidecars)
 
     @cached_property
     def _beside(self) -> dict[str, list[str]]:

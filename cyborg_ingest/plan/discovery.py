@@ -6,6 +6,7 @@ import io
 import posixpath
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places_of
@@ -17,7 +18,7 @@ from cyborg_ingest.rows.values import load_json
 from cyborg_ingest.sources import LeftOut, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from cyborg_ingest.formats.base import Layout, Reader
     from cyborg_ingest.model import Json
@@ -50,10 +51,16 @@ class Discovery:
     notes: tuple[str, ...]
 
 
-def discover(sources: Sequence[str], format_name: str | None, is_row: Callable[[str, Json], bool]) -> Discovery:
+def discover(
+    sources: Sequence[str],
+    format_name: str | None,
+    is_row: Callable[[str, Json], bool],
+    beside: Collection[Path] = (),
+) -> Discovery:
     """Find the files. Raises UsageError, or one of its kinds, where one that was named cannot be read.
 
-    `is_row` tells whether an object, in the file of this name, has what a row needs.
+    `is_row` tells whether an object, in the file of this name, has what a row needs. Files `beside` the sources, which
+    options name, are none of them where they were only found in a folder.
     """
     if not sources:
         raise UsageError("No source. Name at least one file.")
@@ -71,6 +78,8 @@ def discover(sources: Sequence[str], format_name: str | None, is_row: Callable[[
         raise SourceNotFoundError(_nothing_known(sources, left_out))
     found, again = _each_once(found)
     left_out += again
+    given = {str(one.absolute()) for one in beside}
+    found = [one for one in found if not (one.is_discovered and str(Path(one.uri).absolute()) in given)] or found
     if format_name is None:
         found, about = _without_documents(found, is_row)
         left_out += about

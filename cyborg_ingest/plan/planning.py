@@ -65,7 +65,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
     sidecars = _sidecars(settings, _named(choice))
-    found = _discovered(sources, settings, choice)
+    found = _discovered(sources, settings, choice, sidecars)
     folders = folder_columns(one for one, _ in found.files)
     seen = _look_all(found, sidecars)
     with places_of.unchanged(seen):
@@ -103,12 +103,15 @@ def _left_out(found: Discovery, sidecars: Sidecars, empty: Iterable[str]) -> lis
 def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Layout]:
     """What the headers say, whatever is which column. Raises UsageError, or one of its kinds."""
     choice = _choice(settings, parse_template(settings.id_template) if settings.id_template else None, None)
-    found, sidecars = _discovered(sources, settings, choice), _sidecars(settings, _named(choice))
+    sidecars = _sidecars(settings, _named(choice))
+    found = _discovered(sources, settings, choice, sidecars)
     with places_of.unchanged(_look_all(found, sidecars)):
         return _layouts(found, sidecars)[0]
 
 
-def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: ColumnChoice) -> Discovery:
+def _discovered(
+    sources: tuple[str, ...], settings: SourceSettings, choice: ColumnChoice, sidecars: Sidecars
+) -> Discovery:
     def is_row(uri: str, found: Json) -> bool:
         try:
             mapping.map_columns(uri, schema_of([found]), replace(choice, id_parts=(), tested=()))
@@ -118,7 +121,7 @@ def _discovered(sources: tuple[str, ...], settings: SourceSettings, choice: Colu
 
     if settings.format and sources and all(map(places_of.is_object, sources)):
         raise UsageError("--format is for files, and no source is one. Leave it out.")
-    return discover(sources, settings.format, is_row)
+    return discover(sources, settings.format, is_row, sidecars.files)
 
 
 def _sidecars(settings: SourceSettings, named: tuple[str, ...]) -> Sidecars:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,6 @@ from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cyborg_ingest.plan.reading import Plan
 
 COUNT = 7
@@ -140,6 +139,23 @@ def test_conditions_and_folders_of_hive_are_for_such_tables_too(tmp_path: Path) 
     saved(tmp_path / "lang=de", vector=VECTORS, id=np.array(NAMES), n=np.arange(COUNT))
     found = loaded(tmp_path, where="n >= 5 AND lang = 'de'")
     assert found == {NAMES[row]: (VECTORS[row].tobytes(), {"n": row, "lang": "de"}, None) for row in (5, 6)}
+
+
+@pytest.mark.parametrize("lies", ["in its folder", "elsewhere"])
+def test_files_that_options_name_go_with_the_vectors_and_are_no_sources(tmp_path: Path, lies: str) -> None:
+    folder = saved(tmp_path / "set", embeddings=VECTORS)
+    beside = folder if lies == "in its folder" else saved(tmp_path / "elsewhere")
+    saved(beside, numbers=np.arange(COUNT))
+    (beside / "texts.csv").write_text("contents\n" + "".join(f"{text}\n" for text in TEXTS), "utf-8")
+    options = {"ids": beside / "numbers.npy", "contents": beside / "texts.csv"}
+    assert loaded(folder, **options) == {str(row): (VECTORS[row].tobytes(), None, TEXTS[row]) for row in range(COUNT)}
+    plan = planned(folder, **options)
+    assert (plan.not_read, plan.notes) == ((), ())
+
+
+def test_the_folder_that_a_command_is_run_in_has_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(saved(tmp_path / "here", vector=VECTORS, n=np.arange(COUNT)))
+    assert list(loaded(Path(), id_prefix="{file}-")) == [f"here-{row}" for row in range(COUNT)]
 
 
 # What is told
