@@ -59,8 +59,11 @@ class NpyColumnsReader(ReadsOn):
         _check_lengths(uri, arrays)
         size = sum(map(sources.size, self.files))
         layout = layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True)
-        name = WITHOUT_IDS if layout.is_numbered else WITH_IDS
-        return replace(layout, format=name, files=self.files, shape=_SHAPE, notes=shape_noted(uri, _SHAPE))
+        name, rows = WITHOUT_IDS if layout.is_numbered else WITH_IDS, arrays[0].shape[0]
+        return replace(
+            layout, format=name, rows=rows, rows_estimate=rows, files=self.files, shape=_SHAPE,
+            notes=shape_noted(uri, _SHAPE),
+        )  # fmt: skip
 
     def read_on(
         self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0

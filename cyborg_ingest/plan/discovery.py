@@ -240,7 +240,7 @@ def _refuse_twin_folders(files: Iterable[Found]) -> None:
 
 
 def refuse_vectors_beside_rows(found: Discovery, layouts: Iterable[Layout]) -> None:
-    """Refuse vectors alone in the folder of files that have rows of their own, as many: most likely the same rows.
+    """Refuse vectors in `.npy` and its kin in the folder of other files that have rows, as many: likely the same rows.
 
     As many are those of a file or of all together, and any where a number is not known. What is named is loaded.
     Raises FormatError.
@@ -248,12 +248,18 @@ def refuse_vectors_beside_rows(found: Discovery, layouts: Iterable[Layout]) -> N
     discovered = {one.uri for one, _ in found.files if one.is_discovered}
     folders: dict[str, tuple[list[Layout], list[Layout]]] = {}
     for layout in layouts:
-        if layout.uri in discovered:
-            bare, others = folders.setdefault(posixpath.dirname(layout.uri), ([], []))
-            (bare if READERS[layout.format].is_bare else others).append(layout)
+        uri = layout.files[0] if layout.files else layout.uri
+        if uri in discovered:
+            bare, others = folders.setdefault(posixpath.dirname(uri), ([], []))
+            (bare if layout.files or READERS[layout.format].is_bare else others).append(layout)
     for bare, others in folders.values():
         if bare and others and _may_be_as_many(bare, others):
             first, other = bare[0].uri, others[0].uri
+            if bare[0].files:
+                raise FormatError(
+                    f"{first}: its .npy files are a table, and {posixpath.basename(other)} may hold the same rows. "
+                    "Choose with --format or a pattern; to load both, name all files."
+                )
             raise FormatError(
                 f"{first} holds vectors alone, and {posixpath.basename(other)} rows of its own: they may be the same "
                 "rows. If the vectors lack what is in it, load them with --ids and --metadata, which name it; else "

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from advised import says
 from commands import ran
 from conftest import BUCKET, KEY, Engine, upload
 from generations import BATCH, ROWS, Place, ids, vectors
@@ -261,6 +264,26 @@ def test_a_column_whose_name_hides_it_is_refused_and_not_left_out(tmp_path: Path
     assert f"{folder}/_id.npy: it lies among files that are columns" in refused(folder)
     found = loaded(*(folder / f"{name}.npy" for name in ("vector", "n", "_id")))
     assert {one: row[:1] for one, row in found.items()} == {one: row[:1] for one, row in bare(NAMES).items()}
+
+
+def test_a_table_beside_a_file_with_as_many_rows_is_refused_until_one_is_chosen(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "set", vector=VECTORS, id=np.array(NAMES))
+    rows = [{"id": f"other {row}", "vector": [1.0, 2.0, float(row)]} for row in range(COUNT)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    target = "--index", "i", "--target", f"disk:{tmp_path}/data", "--create", "--dry-run"
+    told = ran("upsert", folder, *target)
+    assert told.returncode == 2
+    says(
+        told.stderr,
+        "{}: its .npy files are a table, and {} may hold the same rows. Choose with --format or a pattern; to load "
+        "both, name all files.",
+    )
+    assert loaded(folder, format="npy") == bare(NAMES)
+    assert list(loaded(folder, format="jsonl")) == [row["id"] for row in rows]
+    assert len(loaded(*sorted(folder.iterdir()))) == 2 * COUNT
+    (folder / "rows.jsonl").unlink()
+    pq.write_table(pa.table({"id": ["one"], "vector": [[1.0, 2.0, 3.0]]}), folder / "other.parquet")
+    assert len(loaded(folder)) == COUNT + 1
 
 
 def test_two_files_of_ids_and_two_of_vectors_are_asked_about(tmp_path: Path) -> None:
