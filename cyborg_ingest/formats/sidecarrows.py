@@ -21,6 +21,7 @@ from cyborg_ingest.rows import columns, kinds, roles
 from cyborg_ingest.rows.arrays import text_array
 from cyborg_ingest.rows.batches import own_metadata
 from cyborg_ingest.rows.faults import Converted, first_reasons
+from cyborg_ingest.rows.leftover import is_unnamed_index
 from cyborg_ingest.rows.tiers import named_columns
 from cyborg_ingest.rows.typed import Notes
 from cyborg_ingest.rows.values import NotFiniteError, dump_object, load_json
@@ -43,8 +44,6 @@ _REASONS = {
     "id": Reason.ID_INVALID, "metadata": Reason.METADATA_INVALID, "contents": Reason.CONTENTS_INVALID,
 }  # fmt: skip
 _STEP = 4096
-_INDEX = "__index_level_"
-"""How pandas names the numbers of its rows, which are nothing of theirs."""
 Value = str | bytes | None
 """An id, contents, or metadata as JSON text."""
 
@@ -75,7 +74,7 @@ def columns_for(role: str, path: Path, schema: pa.Schema, key: str | None = None
         raise FormatError(
             f"{OPTIONS[role]}-key {key}: {path} has no such column, but {', '.join(map(repr, schema.names[:20]))}."
         )
-    names = [name for name in schema.names if name != key and not name.startswith(_INDEX)]
+    names = [name for name in schema.names if name != key and not is_unnamed_index(name)]
     found = [name for name in named_columns(schema, ROLES[role]) if name in names]
     if role == "metadata":
         objects = [name for name in found if is_object(schema.field(name).type)]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS
-from cyborg_ingest.rows.mapping import MIXED, field_of
+from cyborg_ingest.rows.mapping import MIXED, field_of, has_field
 from cyborg_ingest.rows.paths import is_path
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.suggestions import one_of_several
@@ -40,7 +40,7 @@ def believed(
     if choice.tested:
         named += [choice.id, _single(choice.vector), *(name for name in choice.id_parts if name not in OWN)]
     names = [name for name in dict.fromkeys(named) if name and name not in {ALL_COLUMNS, NO_COLUMNS}]
-    likely = [name for name in names if any(one.is_open or _has(one, name) for one in layouts)]
+    likely = [name for name in names if any(one.is_open or has_field(one.schema, name) for one in layouts)]
     kinds = {name: pa.list_(pa.float64()) if name == choice.vector else pa.null() for name in likely}
     return (one if one.has_schema else _with_late(one, kinds, folders[one.uri]) for one in layouts)
 
@@ -53,17 +53,9 @@ def _single(vector: str | None) -> str | None:
 def _with_late(layout: Layout, kinds: Mapping[str, pa.DataType], folders: Collection[str]) -> Layout:
     schema = layout.schema
     for name, kind in kinds.items():
-        if name not in folders and not _has(layout, name):
+        if name not in folders and not has_field(layout.schema, name):
             schema = schema.append(pa.field(name, kind, metadata={ORIGIN: f"{name} (none so far)", LATE: b""}))
     return replace(layout, schema=schema)
-
-
-def _has(layout: Layout, name: str) -> bool:
-    try:
-        field_of(layout.schema, name)
-    except KeyError:
-        return False
-    return True
 
 
 def type_of(layout: Layout, name: str) -> pa.DataType:

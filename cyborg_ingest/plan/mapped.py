@@ -17,7 +17,8 @@ from cyborg_ingest.plan.late import LATE, type_of
 from cyborg_ingest.plan.reading import Source
 from cyborg_ingest.rows.knowntables import known, named_vectors
 from cyborg_ingest.rows.leftover import ALL_COLUMNS
-from cyborg_ingest.rows.mapping import field_of
+from cyborg_ingest.rows.mapping import has_field
+from cyborg_ingest.rows.roles import FOLDER
 from cyborg_ingest.rows.shaping import constant_array
 from cyborg_ingest.rows.templates import OWN
 
@@ -58,7 +59,7 @@ def _with_folders(layout: Layout, folders: Mapping[str, Any]) -> Layout:
     for name, value in folders.items():
         if name not in schema.names:
             kind = constant_array(value, 0).type
-            schema = schema.append(pa.field(name, kind, metadata={ORIGIN: f"folder {name}"}))
+            schema = schema.append(pa.field(name, kind, metadata={ORIGIN: f"{FOLDER}{name}"}))
     return replace(layout, schema=schema)
 
 
@@ -90,18 +91,10 @@ def _as_known_table(layout: Layout, choice: ColumnChoice, encodings: Encodings) 
 
 def _with_roles(choice: ColumnChoice, layout: Layout) -> ColumnChoice:
     """The user's choice and, where there is none, the columns that the shape of the rows has."""
-    there = {name: value for name, value in layout.roles if value == (ALL_COLUMNS,) or _is_there(layout, value)}
+    there = {name: value for name, value in layout.roles if value == (ALL_COLUMNS,) or has_field(layout.schema, value)}
     is_left = {name: getattr(choice, name) in (None, ()) for name in there}
     is_left["metadata_columns"] = not choice.metadata_columns and choice.metadata is None
     return replace(choice, **{name: value for name, value in there.items() if is_left[name]})
-
-
-def _is_there(layout: Layout, name: str) -> bool:
-    try:
-        field_of(layout.schema, name)
-    except KeyError:
-        return False
-    return True
 
 
 def _refuse_paths(layout: Layout, columns: ColumnMap, reader: Reader) -> None:

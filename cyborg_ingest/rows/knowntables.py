@@ -9,7 +9,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.rows.kinds import storage_type
-from cyborg_ingest.rows.leftover import SPARSE
+from cyborg_ingest.rows.leftover import is_sparse
 from cyborg_ingest.rows.roles import VECTOR
 
 if TYPE_CHECKING:
@@ -59,8 +59,6 @@ def named_vectors(schema: pa.Schema) -> Iterator[str]:
     """The vectors that have names in a column, each by its path."""
     for field in schema:
         kind = storage_type(field.type)
-        if field.name.lower() in _NAMED and pt.is_struct(kind):
+        if field.name.lower() in _NAMED and pt.is_struct(kind) and not is_sparse(field):
             children = [kind.field(place) for place in range(kind.num_fields)]
-            if {one.name for one in children} == SPARSE:  # one sparse vector
-                continue
             yield from (f"{field.name}.{one.name}" for one in children if VECTOR.fits(one.type))

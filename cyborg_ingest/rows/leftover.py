@@ -11,7 +11,7 @@ import pyarrow as pa
 from cyborg_ingest.rows.kinds import is_matrix, storage_type, unfit_inside
 from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
 from cyborg_ingest.rows.paths import above_lists, head, is_path, steps
-from cyborg_ingest.rows.roles import ORIGIN, VECTOR
+from cyborg_ingest.rows.roles import VECTOR, is_folder, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -132,8 +132,7 @@ def _list_with_more(schema: pa.Schema, path: str) -> str:
 
 def is_unseen(one: pa.Field) -> bool:
     """Whether no row is known to have a field: it may still come, as any other may."""
-    origin = (one.metadata or {}).get(ORIGIN, b"")
-    return bool(origin and not origin.startswith(b"folder ") and pa.types.is_null(one.type))
+    return _is_made_here(one) and pa.types.is_null(one.type)
 
 
 def _why_not(one: pa.Field, dimension: int | None) -> str:
@@ -145,12 +144,12 @@ def _why_not(one: pa.Field, dimension: int | None) -> str:
 
 def _is_made_here(one: pa.Field) -> bool:
     """Whether it is of no file, as row numbers, and has no use where the ids are others."""
-    origin = (one.metadata or {}).get(ORIGIN, b"")
-    return bool(origin) and not origin.startswith(b"folder ")
+    return bool(origin_of(one)) and not is_folder(one)
 
 
-def _is_unnamed_index(one: pa.Field) -> bool:
-    return _UNNAMED_INDEX.fullmatch(one.name) is not None
+def is_unnamed_index(name: str) -> bool:
+    """Whether pandas has named a column so, as an index that has no name: numbers of rows, and nothing of theirs."""
+    return _UNNAMED_INDEX.fullmatch(name) is not None
 
 
 def _is_matrix(one: pa.Field) -> bool:
@@ -163,11 +162,11 @@ def _are_named_vectors(one: pa.Field) -> bool:
     return (
         bool(children)
         and one.name.lower() in VECTOR.names
-        and all(VECTOR.fits(kind.type) or _is_sparse(kind) for kind in children or ())
+        and all(VECTOR.fits(kind.type) or is_sparse(kind) for kind in children or ())
     )
 
 
-def _is_sparse(one: pa.Field) -> bool:
+def is_sparse(one: pa.Field) -> bool:
     """Whether it has the two lists that Pinecone, Qdrant and others have for a sparse vector."""
     children = _children(one) or []
     return {child.name for child in children} == SPARSE and all(VECTOR.fits(child.type) for child in children)
@@ -180,8 +179,9 @@ def _children(one: pa.Field) -> list[pa.Field] | None:
 
 
 _NEVER: tuple[tuple[Callable[[pa.Field], bool], str], ...] = (
-    (is_packed, "packed bits"), (_is_unnamed_index, "an index of pandas without a name"), (_is_made_here, "not needed"),
-    (_are_named_vectors, "other vectors"), (_is_sparse, "sparse vectors"), (_is_matrix, "a matrix in each row"),
+    (is_packed, "packed bits"), (lambda one: is_unnamed_index(one.name), "an index of pandas without a name"),
+    (_is_made_here, "not needed"),
+    (_are_named_vectors, "other vectors"), (is_sparse, "sparse vectors"), (_is_matrix, "a matrix in each row"),
 )  # fmt: skip
 """What nobody wants as a field, and why."""
 

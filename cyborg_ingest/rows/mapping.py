@@ -182,7 +182,7 @@ def dimension_of(schema: pa.Schema, columns: ColumnMap) -> int | None:
 
 def _vector_columns(uri: str, schema: pa.Schema, given: str | None) -> tuple[str, ...]:
     """The columns of numbers that names and patterns stand for; none where `given` is the name of one column."""
-    if given is None or not set(given) & set(",*?[") or _is_there(schema, given):
+    if given is None or not set(given) & set(",*?[") or has_field(schema, given):
         return ()
     found: list[str] = []
     there, seen = dict.fromkeys(schema.names), set()
@@ -227,12 +227,13 @@ def _column(
 
 
 def _existing(uri: str, schema: pa.Schema, name: str, option: str, taken: Iterable[str] = ()) -> str:
-    if _is_there(schema, name):
+    if has_field(schema, name):
         return name
     raise MappingError(not_there(uri, schema, name, option, taken))
 
 
-def _is_there(schema: pa.Schema, name: str) -> bool:
+def has_field(schema: pa.Schema, name: str) -> bool:
+    """Whether there is such a column, or such a path."""
     try:
         field_of(schema, name)
     except KeyError:

@@ -18,6 +18,20 @@ EXAMPLE = b"example"
 """In a field's metadata: where a column comes from that is not in the file; how one of text begins."""
 
 
+FOLDER = "folder "
+"""How the origin of a column begins that is the name of a folder of Hive's: one value for all rows of a file."""
+
+
+def is_folder(field: pa.Field) -> bool:
+    """Whether a column comes from a folder's name."""
+    return origin_of(field).startswith(FOLDER)
+
+
+def origin_of(field: pa.Field) -> str:
+    """Where a column comes from that is not in the file; nothing for those that are."""
+    return ((field.metadata or {}).get(ORIGIN) or b"").decode(errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """What a column can be: by which option it is named, by which names it is found, and of which types it is.

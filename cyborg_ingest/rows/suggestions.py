@@ -14,7 +14,7 @@ from cyborg_ingest.rows.encodings import HINT
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
 from cyborg_ingest.rows.looks import is_packed, looks_like_vectors
 from cyborg_ingest.rows.paths import head, is_path
-from cyborg_ingest.rows.roles import EXAMPLE, ID, ORIGIN, ROLES, VECTOR, fits_id
+from cyborg_ingest.rows.roles import EXAMPLE, ID, ORIGIN, ROLES, VECTOR, fits_id, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ def not_there(uri: str, schema: pa.Schema, name: str, option: str, taken: Iterab
     """The words on a name that an option has and the file has not; `taken` are columns that are something else."""
     role = next((one for one in ROLES if one.option == option), None)
     fitting = [path for path, field in _paths(schema) if role is None or _is_near(path, field, role)]
-    folders = [one.name for one in schema if (one.metadata or {}).get(ORIGIN, b"").startswith(b"folder ")]
+    folders = [one.name for one in schema if is_folder(one)]
     known = [one for one in (*fitting, *(folders if role is None else ())) if one not in taken]
     ends = {path.rpartition(".")[2]: path for path in reversed(known)}
     close = difflib.get_close_matches(name, known, n=1) or [ends[name] for _ in range(1) if name in ends]

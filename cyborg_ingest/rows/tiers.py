@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.rows.looks import is_packed, is_plain_text, looks_like_vectors, may_be_vectors
-from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, ORIGIN, VECTOR
+from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, VECTOR, is_folder
 from cyborg_ingest.rows.suggestions import pandas_index, speaks_of_ids
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _can_be(field: pa.Field, role: Role) -> bool:
     """Whether a column can have a role, as far as its type and its first values show."""
     if not role.fits(field.type):
         return False
-    if role in {METADATA, CONTENTS} and (field.metadata or {}).get(ORIGIN, b"").startswith(b"folder "):
+    if role in {METADATA, CONTENTS} and is_folder(field):
         return False  # one value for all rows
     if role is METADATA:
         return not is_plain_text(field)
