@@ -11,11 +11,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.jsonshapes import has_marks
 from cyborg_ingest.formats.jsontext import JsonText
+from cyborg_ingest.formats.jsonvectors import (
+    DEEPEST,
+    SAMPLED,
+    has_embedding,
+    holds_vectors,
+    is_number,
+    is_vector_name,
+    type_of,
+)
 from cyborg_ingest.formats.records import TooLarge, parse_object
 from cyborg_ingest.model import Within
 from cyborg_ingest.rows.looks import SHORTEST
-from cyborg_ingest.rows.roles import CONTENTS, METADATA, VECTOR
+from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
@@ -23,10 +33,8 @@ if TYPE_CHECKING:
 
 LOOK_BYTES = 16_000_000
 """So far a document is looked at where rows are found in it; to its end where there are none, or columns."""
-_SAMPLED = 10
 _KEPT = 1000
 """So many bytes of a value are kept for messages."""
-_DEEPEST = 8
 _MOST_MEMBERS = 1_000
 """So many members of an object are looked at; of those behind them only such as may hold rows."""
 _MOST_VALUES = 200_000
@@ -36,12 +44,11 @@ _ROWS_BY_NAME = 3
 _SHOWN = 5
 _SHOWN_VALUE = 40
 _RECORDS = "--records"
-_ROWS = ({"custom_id", "response"}, {"recordId", "modelOutput"}, {"_id", "_source"})
-"""Fields of an object that is one row, whatever is in it: see `jsonshapes`."""
 _OBJECTS, _NUMBERS = re.compile(rb"\[[ \t\r\n]*\{"), re.compile(rb"\[[ \t\r\n]*-?[0-9]")
 ITSELF = "."
 """In `--records`: the document."""
-_ID = re.compile(r"(?i:_?ids?|uuid|key|_key|pk|.*_(id|uuid|key))|.*[a-z]Id")
+_OWN_ID = re.compile(r"(?i:.*_(id|uuid|key))|.*[a-z]Id")
+"""How ids are named beside the usual names."""
 
 
 @dataclass(slots=True)
@@ -147,7 +154,7 @@ class Survey:
         node.sign, node.place = self._text.sign(), self._text.place
         if node.sign == b"[":
             self._array(node)
-        elif node.sign == b"{" and depth < _DEEPEST:
+        elif node.sign == b"{" and depth < DEEPEST:
             self._object(node, depth)
         else:
             found = self._text.value()[0]
@@ -160,7 +167,7 @@ class Survey:
         while is_open:
             sign = text.sign()
             found = text.value()[0]
-            if node.count < _SAMPLED:
+            if node.count < SAMPLED:
                 self._sample(node, sign, found)
             elif sign not in {b"{", b"[", b'"'}:
                 node.count += text.pass_numbers()
@@ -197,12 +204,12 @@ class Survey:
 
     def _sample(self, node: Node, sign: bytes, found: bytes) -> None:
         value = _loaded(found)
-        node.kinds |= {b'"' if _type_of(value) else sign}
+        node.kinds |= {b'"' if type_of(value) else sign}
         if not node.count and len(found) <= _KEPT:
             node.value = value
         if isinstance(value, str):
             node.texts = (*node.texts, value)
-        node.is_numbers = node.is_numbers or _is_number(value)
+        node.is_numbers = node.is_numbers or is_number(value)
         node.holds_vectors = node.holds_vectors or holds_vectors(value)
         node.has_embedding = node.has_embedding or isinstance(value, float) or has_embedding(value)
 
@@ -266,7 +273,7 @@ class Survey:
             )
         node.members.append(child)
         self.value(child, depth + 1)
-        is_vector = _is_vector(child.path[-1]) and (child.is_numbers or child.holds_vectors)
+        is_vector = is_vector_name(child.path[-1]) and (child.is_numbers or child.holds_vectors)
         node.has_embedding = node.has_embedding or child.has_embedding or is_vector
         node.holds_arrays = node.holds_arrays or child.holds_arrays or is_array_of_rows(child)
         node.has_columns = node.has_columns or (b"[" in child.kinds and child.holds_vectors)
@@ -304,43 +311,6 @@ def _loaded(text: bytes) -> Any:
         return None
 
 
-def _type_of(value: Any) -> str:
-    """The type that MongoDB names beside a value, as in {"$numberDouble": "0.5"}, which is no row; else ""."""
-    name = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""
-    return name if name.startswith("$") else ""
-
-
-def _is_number(value: Any) -> bool:
-    is_plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_plain or _type_of(value).startswith("$number")
-
-
-def holds_vectors(value: Any, depth: int = _DEEPEST) -> bool:
-    """Whether a value is a list of numbers, or has one in it, in the first items of its lists."""
-    if isinstance(value, dict) and depth:
-        return any(holds_vectors(one, depth - 1) for one in value.values())
-    if isinstance(value, list) and value:
-        return _is_number(value[0]) or (depth > 0 and any(holds_vectors(one, depth - 1) for one in value[:_SAMPLED]))
-    return False
-
-
-def has_embedding(value: Any, depth: int = _DEEPEST) -> bool:
-    """Whether one of these lists is a vector by its name, or is as long as vectors are and has fractions."""
-    if isinstance(value, dict) and depth:
-        return any(
-            (_is_vector(name) and holds_vectors(one)) or has_embedding(one, depth - 1) for name, one in value.items()
-        )
-    if isinstance(value, list) and value and not _is_number(value[0]):
-        return depth > 0 and any(has_embedding(one, depth - 1) for one in value[:_SAMPLED])
-    return (
-        isinstance(value, list) and len(value) >= SHORTEST and any(isinstance(one, float) for one in value[:_SAMPLED])
-    )
-
-
-def _is_vector(name: str) -> bool:
-    return name.lower() in VECTOR.names
-
-
 def is_row(node: Node) -> bool:
     """Whether an object is itself a row: it has a vector of its own, and what it holds are no rows."""
     return node.sign == b"{" and node.holds_vectors and not node.holds_arrays and not node.is_keyed
@@ -348,8 +318,7 @@ def is_row(node: Node) -> bool:
 
 def is_known_row(node: Node) -> bool:
     """Whether an object has the fields of a row that another program writes, whatever is in it."""
-    names = {one.path[-1] for one in node.members}
-    return any(known <= names for known in _ROWS)
+    return has_marks({one.path[-1] for one in node.members})
 
 
 def is_array_of_rows(node: Node) -> bool:
@@ -367,7 +336,7 @@ def _are_vectors_alone(node: Node, array: Node) -> bool:
     """Whether what stands beside several vectors has nothing of a row in it, as in Ollama's answer."""
     others = {one.path[-1].lower() for one in node.members if one.path != array.path}
     is_own = _has_id(node) or others & {*METADATA.names, *CONTENTS.names}
-    return array.count > 1 and _is_vector(array.path[-1]) and not is_own
+    return array.count > 1 and is_vector_name(array.path[-1]) and not is_own
 
 
 def is_columns_by_index(node: Node) -> bool:
@@ -458,8 +427,8 @@ def _has_embeddings(node: Node) -> bool:
     """Whether an object has rows by their name, or columns of pandas, that hold vectors: no sizes, no ranges."""
     inner = [(member, one) for member in node.members for one in member.members if one.is_numbers]
     if _kind(node) == "columns":
-        return any(_is_vector(column.path[-1]) or one.has_embedding for column, one in inner)
-    return _kind(node) == "keyed" and any(_is_vector(one.path[-1]) or one.has_embedding for _, one in inner)
+        return any(is_vector_name(column.path[-1]) or one.has_embedding for column, one in inner)
+    return _kind(node) == "keyed" and any(is_vector_name(one.path[-1]) or one.has_embedding for _, one in inner)
 
 
 def places_of_rows(node: Node) -> list[Node]:
@@ -495,7 +464,7 @@ def _is_typed(node: Node) -> bool:
 
 def looks_like_id(name: str) -> bool:
     """Whether a name is one that ids have."""
-    return _ID.fullmatch(name) is not None
+    return name.lower() in ID.names or _OWN_ID.fullmatch(name) is not None
 
 
 def _form(uri: str, node: Node, *, is_sure: bool) -> tuple[Within, str]:

@@ -18,7 +18,7 @@ import pybase64
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.base import ORIGIN, shape_noted
-from cyborg_ingest.formats.jsonforms import holds_vectors
+from cyborg_ingest.formats.jsonvectors import holds_vectors
 from cyborg_ingest.formats.requesttexts import COLUMN, check_requests
 from cyborg_ingest.rows.paths import head, value_at
 from cyborg_ingest.rows.roles import VECTOR
@@ -27,6 +27,7 @@ from cyborg_ingest.rows.values import epoch_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from cyborg_ingest.formats.base import Layout, Sidecars
     from cyborg_ingest.model import Json
@@ -49,7 +50,7 @@ class JsonShape:
 
     `fits` looks at a row as it is written; `unwrap` makes of it the row that is loaded. `roles` are columns of that
     one, by the names of `ColumnChoice`, where the user has named none. Not taken where an option names a field of the
-    `envelope`.
+    `envelope`. An object with the fields of its `marks` is one such row, whatever is in it and around it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class JsonShape:
     unwrap: Callable[[Json], Json | Failed]
     roles: tuple[tuple[str, Any], ...] = ()
     envelope: tuple[str, ...] = ()
+    marks: frozenset[str] = frozenset()
 
     def is_left(self, named: Iterable[str]) -> bool:
         """Whether options that name these columns let it be."""
@@ -70,6 +72,11 @@ def shape_of(rows: Sequence[Json], named: Sequence[str]) -> JsonShape | None:
         if 2 * fitting > len(rows) and shape.is_left(named):
             return shape
     return None
+
+
+def has_marks(names: AbstractSet[str]) -> bool:
+    """Whether an object with these fields is one row of a shape."""
+    return any(shape.marks and shape.marks <= names for shape in SHAPES.values())
 
 
 def unwrapped(rows: Iterable[Json], shape: JsonShape | None) -> list[Json]:
@@ -266,7 +273,9 @@ def _around(title: str, needed: Iterable[str], own: tuple[str, ...]) -> JsonShap
     return JsonShape(f"{title} (left out where empty: {', '.join(own)})", fits, unwrap, envelope=own)
 
 
-HITS = JsonShape("Elasticsearch documents", _is_hit, _hit, (("id", "_id"),), ("_source", "_index"))
+HITS = JsonShape(
+    "Elasticsearch documents", _is_hit, _hit, (("id", "_id"),), ("_source", "_index"), frozenset({"_id", "_source"})
+)
 BULK = JsonShape("Elasticsearch _bulk lines", _is_done, _done, HITS.roles, ("index", "create", "update", "delete"))
 BATCH = JsonShape(
     "OpenAI batch output",
@@ -274,6 +283,7 @@ BATCH = JsonShape(
     _batch_output,
     (("id", "custom_id"), ("vector", "embedding")),
     ("response", "error"),
+    frozenset({"custom_id", "response"}),
 )
 _NAMED = (
     BATCH,
@@ -281,7 +291,7 @@ _NAMED = (
     JsonShape(
         "Bedrock batch output", _is_bedrock, _bedrock,
         (("id", "recordId"), ("vector", "embedding"), ("contents", "inputText")),
-        ("modelOutput", "modelInput", "error"),
+        ("modelOutput", "modelInput", "error"), frozenset({"recordId", "modelOutput"}),
     ),
     HITS,
     JsonShape("MongoDB extended JSON", _is_extended, _extended, (("id", "_id"),)),

@@ -18,6 +18,7 @@ from rows_read import rows_read
 from cyborg_ingest.errors import FormatError, MappingError, SourceChangedError, SourceNotFoundError, UsageError
 from cyborg_ingest.model import Reason
 from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.rows import roles
 from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
@@ -362,3 +363,11 @@ def test_the_shape_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "shape     OpenAI batch output\n" in said
     assert "out.jsonl: it is read as OpenAI batch output." in said
     assert "out.jsonl  jsonl (OpenAI batch output), " in run("inspect", "out.jsonl")[1]
+
+
+@pytest.mark.parametrize("name", [*roles.ID.names, "article_id", "userId"])
+def test_an_object_with_any_usual_name_of_an_id_is_a_row_though_others_are_in_it(name: str, tmp_path: Path) -> None:
+    row = {name: "a", "embedding": [1.0, 2.0], "chunks": [{"embedding": [3.0, 4.0]}]}
+    (tmp_path / "x.json").write_text(json.dumps(row))
+    with pytest.raises(FormatError, match=r"Say in which with --records \. or --records chunks\."):
+        make_plan((str(tmp_path / "x.json"),), SourceSettings())
