@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Chunk, ColumnMap, Part
 
 SUFFIX = ".npy"
+_SHOWN = 5
 _SHAPE = "a table, one .npy a column"
 WITH_IDS, WITHOUT_IDS = "npy-columns", "npy-columns-without-ids"
 _NUMBERED = "id"
@@ -103,11 +104,16 @@ def _check_lengths(uri: str, arrays: list[Array]) -> None:
     for one in arrays:
         lengths.setdefault(one.shape[0], []).append(f"{one.name}{SUFFIX}")
     if len(lengths) > 1:
-        listed = "; ".join(f"{rows:,} in {', '.join(names)}" for rows, names in sorted(lengths.items()))
+        listed = _some("; ", [f"{rows:,} in {_some(', ', names)}" for rows, names in sorted(lengths.items())])
         raise FormatError(
             f"{uri}: not all of its .npy files hold vectors, so each is a column of one table, and they have different "
             f"numbers of rows: {listed}. Name the files that belong together."
         )
+
+
+def _some(between: str, texts: list[str]) -> str:
+    """The first of some texts, and whether there are more."""
+    return between.join([*texts[:_SHOWN], *(["and more"] if len(texts) > _SHOWN else [])])
 
 
 @contextlib.contextmanager

@@ -213,6 +213,13 @@ def test_shards_of_vectors_with_the_ids_of_all_are_refused(tmp_path: Path) -> No
     assert "3 in part0.npy; 4 in part1.npy; 7 in ids.npy" in told
 
 
+def test_of_very_many_shards_some_are_named(tmp_path: Path) -> None:
+    shards = {f"part{number:02}": VECTORS[: 1 + number % 6] for number in range(60)}
+    told = refused(saved(tmp_path, **shards, ids=np.array(NAMES)))
+    assert "1 in part00.npy, part06.npy, part12.npy, part18.npy, part24.npy, and more; 2 in part01.npy" in told
+    assert "; 5 in part04.npy, part10.npy, part16.npy, part22.npy, part28.npy, and more; and more. Name" in told
+
+
 def test_objects_are_refused_by_the_name_of_their_file_and_never_unpickled(tmp_path: Path) -> None:
     folder = saved(tmp_path, vector=VECTORS, id=np.array(NAMES))
     np.save(folder / "text.npy", np.array(TEXTS, object), allow_pickle=True)
