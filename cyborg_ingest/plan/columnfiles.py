@@ -38,7 +38,7 @@ class ColumnFiles:
             files = self._beside.get(folder, [])
             if len(files) < 2 or uri not in files:  # noqa: PLR2004 - it and another
                 raise
-        self._refuse_hidden(folder)
+        self._refuse_left_out(folder)
         self.taken.update(files)
         return NpyColumnsReader(files=tuple(files)).layout(folder or str(Path.cwd()), sidecars)
 
@@ -51,13 +51,19 @@ class ColumnFiles:
                 found[posixpath.dirname(one.uri)].append(one.uri)
         return found
 
-    def _refuse_hidden(self, folder: str) -> None:
-        """Refuse to leave out a column for its name, as `_id.npy`: it may be that of the ids."""
+    def _refuse_left_out(self, folder: str) -> None:
+        """Refuse to leave out a column for its name, as `_id.npy`, or for its bytes: it may be that of the ids."""
         for one in self._found.left_out:
             name = posixpath.basename(one.uri)
-            is_beside = one.why is Why.HIDDEN and posixpath.dirname(one.uri) == folder
-            if is_beside and name.startswith("_") and name.endswith(SUFFIX):
+            if posixpath.dirname(one.uri) != folder or not name.endswith(SUFFIX):
+                continue
+            if one.why is Why.HIDDEN and name.startswith("_"):
                 raise FormatError(
                     f"{one.uri}: it lies among files that are columns, and is left out, since its name begins with _. "
                     "Rename it; or name the files that are columns."
+                )
+            if one.why is Why.SAME_FILE:
+                raise FormatError(
+                    f"{one.uri}: it lies among files that are columns, and is left out, since it is a link to what "
+                    "another of them is. Copy the folder with what the links lead to, as cp -rL does."
                 )

@@ -293,6 +293,17 @@ def test_a_table_beside_a_file_with_as_many_rows_is_refused_until_one_is_chosen(
     assert len(loaded(folder)) == COUNT + 1
 
 
+def test_a_column_that_is_a_link_to_another_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    """As the cache of Hugging Face's hub has files of the same bytes."""
+    saved(tmp_path / "blobs", numbers=np.arange(COUNT), vectors=VECTORS)
+    folder = saved(tmp_path / "set")
+    for name, blob in {"pk": "numbers", "n": "numbers", "dense": "vectors"}.items():
+        (folder / f"{name}.npy").symlink_to(tmp_path / "blobs" / f"{blob}.npy")
+    assert f"{folder}/pk.npy: it lies among files that are columns" in refused(folder)
+    shutil.copytree(folder, tmp_path / "copy")
+    assert list(loaded(tmp_path / "copy")) == [str(row) for row in range(COUNT)]
+
+
 def test_two_files_of_ids_and_two_of_vectors_are_asked_about(tmp_path: Path) -> None:
     folder = saved(tmp_path, pk=np.arange(COUNT), key=np.arange(COUNT), a=VECTORS, b=VECTORS)
     assert "--vector-column a or --vector-column b" in refused(folder, kind=MappingError)
