@@ -12,6 +12,7 @@
     │   ├── FormatError           2    not a file of that format, or one that cannot be loaded
     │   │   └── EmptySourceError  2    no row in it
     │   ├── MappingError          2    which column is what cannot be decided, or does not fit
+    │   ├── ConfigurationError    2    the configuration file: not TOML, an unknown key, a value that does not fit
     │   ├── KeyFileError          2    a key is missing, unreadable or malformed
     │   ├── UntrustedError        2    a folder or file of ours that somebody else made, or can write to
     │   └── MissingExtraError     2    an optional package is not installed
@@ -150,6 +151,10 @@ class MappingError(UsageError):
         super().__init__(message)
         self.uri = uri
         self.code = code
+
+
+class ConfigurationError(UsageError):
+    """The configuration file is not TOML, names what is not there, or holds a value that its option does not take."""
 
 
 class KeyFileError(UsageError):

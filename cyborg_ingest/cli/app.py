@@ -10,7 +10,8 @@ import typer
 import typer.core
 
 from cyborg_ingest import __version__
-from cyborg_ingest.errors import ExitCode, IngestError
+from cyborg_ingest.cli import configured
+from cyborg_ingest.errors import ConfigurationError, ExitCode, IngestError
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings import environment
 
@@ -33,6 +34,27 @@ class Command(typer.core.TyperCommand):
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse; what neither the command line nor the environment says, the configuration file may."""
+        ctx.meta[configured.ARGUMENTS] = tuple(args)
+        if ctx.default_map is None:
+            ctx.default_map = self._defaults(ctx, list(args))
+        return super().parse_args(ctx, args)
+
+    def _defaults(self, ctx: Any, args: list[str]) -> dict[str, Any] | None:
+        by_name = {one.name: one for one in self.params}
+        if "config" not in by_name:
+            return None
+        typed, _, _ = self.make_parser(ctx).parse_args(args)
+        if typed.get("help"):
+            return None
+
+        def value(name: str) -> Any:
+            return by_name[name].consume_value(ctx, typed)[0]
+
+        found = ctx.meta[configured.CONFIGURED] = configured.find(value("config"), value("profile"))
+        return configured.defaults(found.layered(), os.environ)
 
 
 _UsageFault = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
@@ -57,6 +79,9 @@ class Group(typer.core.TyperGroup):
         except typer.Abort:
             say("stopped", err=True)
             code = ExitCode.INTERRUPTED
+        except ConfigurationError as error:  # found while the command line was read
+            say(f"error     {error}", err=True)
+            code = error.exit_code
         sys.exit(code)
 
 

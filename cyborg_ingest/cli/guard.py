@@ -23,15 +23,23 @@ def guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any],
     from cyborg_ingest.signals import listening  # noqa: PLC0415
     from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
 
-    try:
+    def called() -> ExitCode | None:
         environment.refuse_empty(os.environ)
         for text in () if has_display else environment.misspelled(os.environ):
             say(f"note      {text}", err=True)
         with listening(Stop(drain_seconds=0)):
-            return ExitCode(function(**arguments) or 0)
+            return function(**arguments)
+
+    return told(called, is_verbose=bool(arguments.get("verbose")))
+
+
+def told(call: Callable[[], ExitCode | None], *, is_verbose: bool) -> ExitCode:
+    """Call it, and say what it ended with, if that is an error. Returns its exit code."""
+    try:
+        return ExitCode(call() or 0)
     except IngestError as error:
         say(f"error     {error}", err=True)
-        if arguments.get("verbose"):
+        if is_verbose:
             say_traceback()
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hin
 
 import typer
 
+from cyborg_ingest.cli.configured import CONFIG, NAMED_PROFILE
 from cyborg_ingest.cli.guard import guarded
 from cyborg_ingest.cli.printed import at_terminal
 from cyborg_ingest.settings import environment
@@ -22,6 +23,7 @@ from cyborg_ingest.settings.options import CreateSettings, OutputSettings, Targe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from cyborg_ingest.settings.declaring import Declaration
 
@@ -44,6 +46,13 @@ SOURCES = Annotated[
 ]
 
 
+_CONFIGURATION = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+    for name, kind in (("config", CONFIG), ("profile", NAMED_PROFILE))
+]
+"""Read by `app.Command` before the others: no command gets them."""
+
+
 def takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options that these settings classes declare; it gets them as keywords."""
 
@@ -54,9 +63,10 @@ def takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
         options = {parameter.name: parameter for group in groups for parameter in _parameters(group)}
+        options |= {one.name: one for one in _CONFIGURATION}
 
         @functools.wraps(function)
-        def command(**arguments: Any) -> None:
+        def command(config: Path | None = None, profile: str | None = None, **arguments: Any) -> None:  # noqa: ARG001
             code = guarded(function, arguments, has_display=OutputSettings in groups)
             if code:
                 raise typer.Exit(code)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import typer  # noqa: TC002 - the parser looks at the signature
+
+from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.app import Command, app
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import command_line, print_json
@@ -13,20 +16,35 @@ from cyborg_ingest.settings import environment, spelled
 from cyborg_ingest.settings.options import LoadSettings, OutputSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cyborg_ingest.facts import Event
     from cyborg_ingest.loading.report import RunReport
 
 
 @app.command(cls=Command)
 @takes(LoadSettings, OutputSettings)
-def upsert(*, sources: SOURCES, index: INDEX, **arguments: Any) -> ExitCode:
+def upsert(ctx: typer.Context, *, sources: SOURCES, index: INDEX, **arguments: Any) -> ExitCode:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
+    command = ["upsert", *map(spelled.source, sources), "--index", index]
+    notes = ctx.meta[configured.CONFIGURED].said()
+    return load(tuple(sources), index, arguments, notes, lambda *groups: command_line(*command, of=groups))
+
+
+def load(
+    sources: tuple[str, ...],
+    index: str,
+    arguments: dict[str, Any],
+    notes: list[str],
+    again: Callable[..., list[str]],
+) -> ExitCode:
+    """Load, and show it. `again` gives the words of the command that does the same, from the settings."""
     from cyborg_ingest.facts import Ended, Noted  # noqa: PLC0415
     from cyborg_ingest.loading.loader import run  # noqa: PLC0415
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
     output = settings_of(OutputSettings, arguments)
-    settings = settings_of(LoadSettings, {**arguments, "sources": tuple(sources), "index": index})
+    settings = settings_of(LoadSettings, {**arguments, "sources": sources, "index": index})
     reports: list[RunReport] = []
 
     def emit(event: Event) -> None:
@@ -35,10 +53,9 @@ def upsert(*, sources: SOURCES, index: INDEX, **arguments: Any) -> ExitCode:
 
     try:
         with make_display(output.progress, verbose=output.verbose) as display:
-            for text in environment.misspelled(os.environ):
+            for text in (*environment.misspelled(os.environ), *notes):
                 display(Noted(text))
-            again = command_line("upsert", *map(spelled.source, sources), "--index", index, of=(settings, output))
-            report = run(settings, emit, command=again)
+            report = run(settings, emit, command=again(settings, output))
     finally:  # whatever ended it, a bug included
         if output.json:
             for one in reports:

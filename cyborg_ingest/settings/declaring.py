@@ -64,6 +64,18 @@ def given(settings: "Settings") -> dict[str, Any]:
     return {name: value for name, value in values.items() if defaults[name] is MISSING or value != defaults[name]}
 
 
+def checked(settings: type[Any], name: str, value: Any) -> Any:
+    """A value as one field of a settings class would hold it. Raises UsageError, ArgumentTypeError."""
+    return _checked(declarations(settings).get(name), name, _kinds(settings)[name], value)
+
+
+def _checked(declared: Declaration | None, name: str, kinds: tuple[Any, ...], value: Any) -> Any:
+    found = _of_kind(name, kinds, declared.parse(value) if declared and declared.parse else value)
+    if declared:
+        _check(declared, found)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Settings:
     """The base: checks types, choices and bounds, whoever fills it. Raises UsageError, ArgumentTypeError."""
@@ -71,11 +83,7 @@ class Settings:
     def __post_init__(self) -> None:
         declared = declarations(type(self))
         for name, kinds in _kinds(type(self)).items():
-            parse = declared[name].parse if name in declared else None
-            value = getattr(self, name)
-            object.__setattr__(self, name, _of_kind(name, kinds, parse(value) if parse else value))
-        for name, one in declared.items():
-            _check(one, getattr(self, name))
+            object.__setattr__(self, name, _checked(declared.get(name), name, kinds, getattr(self, name)))
 
 
 def _kinds(settings: type[Any]) -> dict[str, tuple[Any, ...]]:

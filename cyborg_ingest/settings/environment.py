@@ -9,28 +9,30 @@ from cyborg_ingest.errors import UsageError, printable
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.declaring import ENVIRONMENT_PREFIX, declarations
 from cyborg_ingest.settings.hidden import without_locals
-from cyborg_ingest.settings.options import (
-    CreateIndexSettings,
-    InspectSettings,
-    LoadSettings,
-    OutputSettings,
-    VerifySettings,
-)
+from cyborg_ingest.settings.options import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INDEX_VARIABLE = f"{ENVIRONMENT_PREFIX}INDEX"
 
-_COMMANDS = (CreateIndexSettings, InspectSettings, LoadSettings, OutputSettings, VerifySettings)
-_OTHERS = {INDEX_VARIABLE, keys.INDEX_KEY_VARIABLE, keys.API_KEY_VARIABLE, keys.CONFIG_DIR_VARIABLE}
+CONFIG_VARIABLE, PROFILE_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG", f"{ENVIRONMENT_PREFIX}PROFILE"
+
+_OTHERS = {
+    INDEX_VARIABLE,
+    CONFIG_VARIABLE,
+    PROFILE_VARIABLE,
+    keys.INDEX_KEY_VARIABLE,
+    keys.API_KEY_VARIABLE,
+    keys.CONFIG_DIR_VARIABLE,
+}
 _OF_THE_PROJECT = ("CYBORG_INGEST_TEST_", "CYBORG_INGEST_BENCH_")
 """Of its tests and benchmarks."""
 
 
 def known() -> set[str]:
     """All variables that some command looks at."""
-    declared = (one for command in _COMMANDS for one in declarations(command).values())
+    declared = (one for command in COMMANDS for one in declarations(command).values())
     return _OTHERS | {one.env for one in declared if one.env}
 
 

@@ -105,6 +105,11 @@ def _from_base64(text: bytes) -> bytes | None:
     return None
 
 
+def is_literal(text: str) -> bool:
+    """Whether a text is the hex digits of a key."""
+    return _from_hex(text.strip().encode(errors="replace")) is not None
+
+
 @without_locals
 def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
     """The service's API key, from the environment or a file; None if neither is given. Raises KeyFileError."""

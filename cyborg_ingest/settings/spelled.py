@@ -29,12 +29,20 @@ def words(*groups: Settings) -> list[str]:
     return [word for one in found.values() for word in one]
 
 
-def source(text: str) -> str:
-    """A source as it is named from any directory; a pattern stays one."""
+def source(text: str, folder: Path | None = None) -> str:
+    """A source as it is named from any directory; a pattern stays one. Its path begins at `folder`, or where we are."""
     if text == "-" or "://" in text:
         return text
     mark = "@" if text.startswith("@") else ""
-    return mark + _absolute(text.removeprefix("@"))
+    return mark + _absolute(text.removeprefix("@"), folder)
+
+
+def target(text: str, folder: Path | None = None) -> str:
+    """A target as it is named from any directory."""
+    if not text.lower().startswith(_DISK):
+        return text
+    place = text[len(_DISK) :]
+    return _DISK + _absolute(place.removeprefix("//") if place.startswith("//") else place, folder)
 
 
 def words_of(declared: Declaration, value: Any) -> Iterator[str]:
@@ -54,12 +62,9 @@ def words_of(declared: Declaration, value: Any) -> Iterator[str]:
 def _text(declared: Declaration, value: Any) -> str:
     if isinstance(value, Path):
         return _absolute(str(value))
-    text = str(value)
-    if declared.flag == "--target" and text.lower().startswith(_DISK):
-        place = text[len(_DISK) :]
-        return _DISK + _absolute(place.removeprefix("//") if place.startswith("//") else place)
-    return text
+    return target(str(value)) if declared.flag == "--target" else str(value)
 
 
-def _absolute(path: str) -> str:
-    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 - a Path raises another error for ~nobody
+def _absolute(path: str, folder: Path | None = None) -> str:
+    home = Path(os.path.expanduser(path))  # noqa: PTH111 - a Path raises another error for ~nobody
+    return str((folder / home if folder else home).absolute())

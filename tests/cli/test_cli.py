@@ -196,7 +196,9 @@ def commands() -> dict[str, Any]:
 
 
 def test_the_commands_are_these() -> None:
-    names = {"upsert", "verify", "inspect", *(f"index {one}" for one in ("create", "info", "list", "train", "delete"))}
+    names = {"upsert", "run", "verify", "inspect"}
+    names |= {f"index {one}" for one in ("create", "info", "list", "train", "delete")}
+    names |= {f"config {one}" for one in ("show", "validate", "schema")}
     assert set(commands()) == names
 
 

@@ -18,7 +18,11 @@ from cyborg_ingest.settings.options.target import (
     TargetSettings,
 )
 
+COMMANDS = (CreateIndexSettings, InspectSettings, LoadSettings, OutputSettings, VerifySettings)
+"""What declares the options of all commands."""
+
 __all__ = [
+    "COMMANDS",
     "ENCODINGS",
     "FORMATS",
     "MAX_ROW_BYTES",

@@ -1,0 +1,108 @@
+"""`cyborg-ingest config`: what the configuration file says, and what counts of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cyborg_ingest.cli import configured
+from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.options import takes
+from cyborg_ingest.cli.printed import print_json
+from cyborg_ingest.errors import ConfigurationError
+from cyborg_ingest.output.streams import say, shown
+from cyborg_ingest.settings.configkeys import SOURCES, known_keys
+from cyborg_ingest.settings.configschema import schema
+from cyborg_ingest.settings.environment import INDEX_VARIABLE, one_a_line
+from cyborg_ingest.settings.options import LoadSettings, ProgressSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.settings.configfile import Layered
+
+config_app = typer.Typer(name="config", help="Show, check and describe the configuration file.", no_args_is_help=True)
+app.add_typer(config_app)
+
+_ONE_JOB = Annotated[str | None, typer.Argument(metavar="JOB", help="A job of the file (default: no job).")]
+_INDEX = Annotated[
+    str | None, typer.Option("--index", metavar="NAME", envvar=INDEX_VARIABLE, help="Name of the index.")
+]
+_JSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+@config_app.command("show", cls=Command)
+@takes(LoadSettings, ProgressSettings)
+def show(
+    ctx: typer.Context,
+    job: _ONE_JOB = None,
+    *,
+    index: _INDEX = None,  # noqa: ARG001 - it is looked at with the others, in the context
+    json_output: _JSON = False,
+    **_: Any,
+) -> None:
+    """Print every option of a load: its value, and where that comes from."""
+    found: configured.Configured = ctx.meta[configured.CONFIGURED]
+    layered = found.layered(job)
+    values = {name: (value, source) for name, value, source in _values(configured.parsed(ctx, layered), layered)}
+    if json_output:
+        print_json({name: {"value": value, "from": source} for name, (value, source) in values.items()})
+        return
+    say(f"file  {shown(str(found.file.path)) if found.file else 'none'}", err=True)
+    width = max(map(len, values))
+    for name, (value, source) in values.items():
+        say(f"{name:<{width}}  {_text(value)}  ({source})")
+
+
+def _values(ctx: Any, layered: Layered) -> Iterator[tuple[str, Any, str]]:
+    """Option, value and origin of each; of what nobody gave, the default."""
+    if SOURCES in layered:
+        yield SOURCES, list(layered[SOURCES].value), layered[SOURCES].where
+    for name, key in known_keys("").items():
+        source = ctx.get_parameter_source(key.field)
+        if source is None:  # of another command
+            continue
+        value = ctx.params[key.field]
+        origin = {
+            "COMMANDLINE": "--" + name,
+            "ENVIRONMENT": key.declared.env if key.declared else INDEX_VARIABLE,
+            "DEFAULT_MAP": layered[key.field].where if key.field in layered else "",
+        }.get(source.name, "default")
+        if key.declared and key.declared.repeats and not value:
+            value, origin = _of_variable(key.declared.env or "")
+        yield name, str(value) if hasattr(value, "__fspath__") else value, origin or "the file"
+
+
+def _of_variable(name: str) -> tuple[list[str], str]:
+    """An option whose variable has a value a line, which the parser does not read."""
+    values = list(one_a_line(os.environ.get(name, "")))
+    return values, name if values else "default"
+
+
+def _text(value: Any) -> str:
+    if value is None or value in ("", []):
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
+    return str(value).lower() if isinstance(value, bool) else shown(str(value))
+
+
+@config_app.command("validate", cls=Command)
+@takes()
+def validate(ctx: typer.Context) -> None:
+    """Look at every profile and every job of the file; exit code 2 where one is wrong."""
+    found: configured.Configured = ctx.meta[configured.CONFIGURED]
+    if found.file is None:
+        raise ConfigurationError("There is no configuration file here. Name it with --config.")
+    found.file.check(os.environ)
+    counts = [(len(found.file.jobs), "job"), (len(found.file.profiles), "profile")]
+    counted = ", ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts)
+    say(f"{shown(str(found.file.path))}: valid, {counted}")
+
+
+@config_app.command("schema", cls=Command)
+def print_schema() -> None:
+    """Print the JSON Schema of the file: editors check it, and complete names, while it is written."""
+    print_json(schema())

@@ -1,0 +1,102 @@
+"""Options from the configuration file: what the command line and the environment leave open, a section may say.
+
+The parser's own order holds: a flag, then its variable, then what stands here (`default_map`), then the default.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from cyborg_ingest.errors import ConfigurationError
+from cyborg_ingest.settings import configfile
+from cyborg_ingest.settings.configkeys import multiple
+from cyborg_ingest.settings.environment import CONFIG_VARIABLE, PROFILE_VARIABLE, one_a_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cyborg_ingest.settings.configfile import Configuration, Layered
+
+CONFIGURED, ARGUMENTS = f"{__name__}.configured", f"{__name__}.arguments"
+"""Where a command's context keeps the configuration, and the words, that it was parsed with."""
+
+CONFIG = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        envvar=CONFIG_VARIABLE,
+        rich_help_panel="Configuration",
+        help=f"Configuration file (default: {configfile.FILE_NAME} in the working directory, or else the user's).",
+    ),
+]
+NAMED_PROFILE = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        envvar=PROFILE_VARIABLE,
+        rich_help_panel="Configuration",
+        help="Use the options of [profile.NAME] in the configuration file.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A configuration file, if there is one, and the profile that is asked for."""
+
+    file: Configuration | None
+    profile: str | None
+
+    def said(self, job: str | None = None) -> list[str]:
+        """What to say of options that nobody typed: where they come from."""
+        if self.file is None:
+            return []
+        sections = [f"[job.{job}]"] if job else []
+        sections += [f"[profile.{self.profile}]"] if self.profile else []
+        return [f"Options come from {' and '.join([*sections, str(self.file.path)])}: `cyborg-ingest config show`."]
+
+    def layered(self, job: str | None = None) -> Layered:
+        """The file's options, by field name, each with where it stands. Raises ConfigurationError."""
+        if self.file is not None:
+            return self.file.layered(os.environ, profile=self.profile, job=job)
+        if job is None and self.profile is None:
+            return {}
+        wanted = f"profile {self.profile!r}" if job is None else f"job {job!r}"
+        users = configfile.users_file()
+        places = f"{configfile.FILE_NAME} here" + (f", nor {users}" if users else "")
+        raise ConfigurationError(f"There is no configuration file with {wanted}: neither {places}. Name it: --config.")
+
+
+def find(config: str | Path | None, profile: str | None) -> Configured:
+    """The configuration of this command line. Raises ConfigurationError."""
+    path = configfile.find(None if config is None else Path(config).expanduser(), Path.cwd())
+    return Configured(None if path is None else configfile.read(path), profile)
+
+
+def defaults(layered: Layered, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The options as the parser takes defaults: texts for what it takes as one; none that a variable goes before."""
+    found: dict[str, Any] = {}
+    for field, one in layered.items():
+        key = multiple(field)
+        if key is not None and key.repeats:
+            if not one_a_line(environ.get(key.env or "", "")):  # the parser does not look at this variable
+                found[field] = list(one.value)
+        else:
+            found[field] = ",".join(one.value) if key is not None else one.value
+    return found
+
+
+def parsed(ctx: typer.Context, layered: Layered) -> typer.Context:
+    """The same command line, over other options of the file."""
+    again = [*ctx.meta[ARGUMENTS]]
+    return cast(
+        "typer.Context",
+        ctx.command.make_context(ctx.info_name, again, parent=ctx.parent, default_map=defaults(layered, os.environ)),
+    )
