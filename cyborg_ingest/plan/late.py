@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cyborg_ingest.formats.base import ORIGIN
-from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS
+from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS, is_unseen
 from cyborg_ingest.rows.mapping import MIXED, field_of, has_field
 from cyborg_ingest.rows.paths import is_path
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
@@ -53,7 +53,10 @@ def _single(vector: str | None) -> str | None:
 def _with_late(layout: Layout, kinds: Mapping[str, pa.DataType], folders: Collection[str]) -> Layout:
     schema = layout.schema
     for name, kind in kinds.items():
-        if name not in folders and not has_field(layout.schema, name):
+        place = schema.get_field_index(name)
+        if place >= 0 and is_unseen(schema.field(place)):  # a name that JSONL has anyway
+            schema = schema.set(place, schema.field(place).with_metadata({ORIGIN: f"{name} (none so far)", LATE: b""}))
+        elif name not in folders and not has_field(layout.schema, name):
             schema = schema.append(pa.field(name, kind, metadata={ORIGIN: f"{name} (none so far)", LATE: b""}))
     return replace(layout, schema=schema)
 

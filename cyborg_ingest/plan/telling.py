@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.facts import Planned, PlannedSource
 from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.plan.encoded import encoding_words
+from cyborg_ingest.plan.late import LATE
+from cyborg_ingest.rows.leftover import is_unseen
 from cyborg_ingest.rows.mapping import dimension_of, field_of
 
 if TYPE_CHECKING:
@@ -67,8 +69,10 @@ def _roles(source: Source) -> dict[str, tuple[str, ...]]:
     reasons = dict(columns.reasons)
 
     def origins(*names: str | None) -> tuple[str, ...]:
-        fields = ((name, field_of(schema, name).metadata or {}) for name in names if name)
-        found = ((name, (marks.get(ORIGIN) or name.encode()).decode()) for name, marks in fields)
+        fields = [(name, field_of(schema, name)) for name in names if name]
+        there = [one for one in fields if not is_unseen(one[1]) or LATE in (one[1].metadata or {})]
+        told = there or (fields if source.layout.is_open else [])  # what may still come is told where nothing else is
+        found = ((name, ((one.metadata or {}).get(ORIGIN) or name.encode()).decode()) for name, one in told)
         return tuple(f"{shown} ({reasons[name]})" if name in reasons else shown for name, shown in found)
 
     encoded = tuple(f"{columns.vector}: {words}" for words in [encoding_words(schema, columns)] if words)

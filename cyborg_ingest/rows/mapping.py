@@ -260,7 +260,7 @@ def _rest(uri: str, schema: pa.Schema, choice: ColumnChoice, chosen: list[str], 
             raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
         _refuse_unfit(uri, field_of(schema, name).type, name, "do not name it with --metadata-columns")
     into = {head(name) for name in (*chosen, *given)}
-    why = {name: "not asked for" for name in schema.names if name not in into}
+    why = {one.name: "not asked for" for one in schema if one.name not in into and not is_unseen(one)}
     return Leftover(list(given), reasons=why)
 
 
