@@ -269,7 +269,7 @@ class Survey:
         if self._values > _MOST_VALUES and self._records is None:
             raise self._text.refused(
                 f"more than {_MOST_VALUES:,} values are in it, and where its rows are is not told yet. Say it with "
-                f"{_RECORDS}."
+                "--records."
             )
         node.members.append(child)
         self.value(child, depth + 1)
@@ -289,7 +289,7 @@ class Survey:
             if self._records is None:
                 raise text.refused(
                     f"{child.name} stands behind {_MOST_MEMBERS:,} others and is large, and whether rows are in it is "
-                    f"not told. Say with {_RECORDS} where they are."
+                    f"not told. Say with --records where they are."
                 )
         elif (is_array and node.has_columns) or _OBJECTS.search(found) or _NUMBERS.search(found, 1):
             self._text = JsonText(io.BytesIO(found), text.uri, len(found), place)
