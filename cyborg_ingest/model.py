@@ -65,9 +65,10 @@ class Within:
     """Where in a JSON document its rows are.
 
     `kind`: "array", the elements of one; "keyed", the members of an object, by their name; "one", an object that is the
-    only row; "columns", arrays (or objects) of which each is a column; "split", arrays, and beside them the names of
-    what is in each. `path` leads there, name by name, and `places` are the bytes where it begins: of one value, or of
-    each column by its name. `is_sure`: there are no others, or the user has decided.
+    only row; "pages", what a path through lists leads to, each time; "columns", arrays (or objects) of which each is a
+    column; "split", arrays, and beside them the names of what is in each. `path` leads there, name by name, and
+    `places` are the bytes where it begins: of one value, or of each column by its name. `is_sure`: there are no others,
+    or the user has decided.
     """
 
     kind: str

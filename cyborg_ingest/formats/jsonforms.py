@@ -45,8 +45,8 @@ _SHOWN = 5
 _SHOWN_VALUE = 40
 _RECORDS = "--records"
 _OBJECTS, _NUMBERS = re.compile(rb"\[[ \t\r\n]*\{"), re.compile(rb"\[[ \t\r\n]*-?[0-9]")
-ITSELF = "."
-"""In `--records`: the document."""
+ITSELF, EACH = ".", "[]"
+"""In `--records`: the document; and each item of a list."""
 _OWN_ID = re.compile(r"(?i:.*_(id|uuid|key))|.*[a-z]Id")
 """How ids are named beside the usual names."""
 
@@ -380,6 +380,8 @@ def form_of(text: JsonText, records: str | None) -> tuple[Within, str, Node, int
     """
     if records is None and text.sign() == b"[":
         return Within("array", (), ((ITSELF, text.place),)), "", Node((), b"[", text.place), None
+    if records is not None and EACH in records:
+        return Within("pages", (), ((records, text.place),)), f"rows in {records}", Node((), b"", text.place), None
     survey = Survey(text, records).run()
     within, words = _chosen(text.uri, survey, records)
     return within, words, survey.root, _count(survey.root, within) if survey.is_whole else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.formats.jsonforms import Node, Survey, is_columns, looks_like_id, places_of_rows
+from cyborg_ingest.formats.jsonforms import EACH, Node, Survey, is_columns, looks_like_id, places_of_rows
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.records import Named, NoRow, TooLarge
 from cyborg_ingest.rows.values import load_json
@@ -40,6 +40,8 @@ def rows_in(text: JsonText, within: Within) -> Iterator[tuple[bytes, int]]:
     """The same, of a document that stands where its rows begin."""
     if within.kind == "one":
         yield text.element()
+    elif within.kind == "pages":
+        yield from _in_pages(text, within.places[0][0], _steps(within.places[0][0]))
     else:
         yield from elements(text) if within.kind == "array" else _members(text)
     _finish(text, within)
@@ -84,6 +86,61 @@ def _members(text: JsonText) -> Iterator[tuple[bytes, int]]:
         is_open = text.passes(b",")
         if not is_open and not text.passes(b"}"):
             raise text.broken(f"row {text.row - 1:,} is followed by neither a comma nor the closing brace")
+
+
+def _steps(records: str) -> tuple[str, ...]:
+    """What a path leads through: names, and `EACH` for all items of a list."""
+    pieces = [piece.partition(EACH) for piece in records.split(".")]
+    return tuple(step for name, each, more in pieces for step in (name, *[EACH] * (each + more).count(EACH)) if step)
+
+
+def _in_pages(text: JsonText, records: str, steps: tuple[str, ...]) -> Iterator[tuple[bytes, int]]:
+    """The rows at the end of a path in the value that comes next: a list of them, or an object that is one."""
+    sign = text.sign()
+    if not steps and sign == b"[":
+        yield from elements(text)
+    elif not steps and sign == b"{":
+        yield text.element()
+    elif not steps or sign != (b"[" if steps[0] == EACH else b"{"):
+        rest = ".".join(steps) or "rows"
+        raise text.refused(
+            f"--records names {records!r}, and behind row {text.row:,} what should hold {rest} begins with "
+            f"{sign.decode(errors='replace')!r}. Take such pages out, or load the others by themselves."
+        )
+    elif steps[0] == EACH:
+        yield from _in_each(text, records, steps[1:])
+    else:
+        yield from _in_member(text, records, steps)
+
+
+def _in_each(text: JsonText, records: str, steps: tuple[str, ...]) -> Iterator[tuple[bytes, int]]:
+    text.passes(b"[")
+    is_open = not text.passes(b"]")
+    while is_open:
+        yield from _in_pages(text, records, steps)
+        is_open = text.passes(b",")
+        if not is_open and not text.passes(b"]"):
+            raise text.broken(f"a page behind row {text.row:,} is followed by neither a comma nor the closing bracket")
+
+
+def _in_member(text: JsonText, records: str, steps: tuple[str, ...]) -> Iterator[tuple[bytes, int]]:
+    text.passes(b"{")
+    is_open, found = not text.passes(b"}"), 0
+    while is_open:
+        name, _ = text.key()
+        if name == steps[0]:
+            found += 1
+            yield from _in_pages(text, records, steps[1:])
+        else:
+            text.value()
+        is_open = text.passes(b",")
+        if not is_open and not text.passes(b"}"):
+            raise text.broken(f"member {name!r} is followed by neither a comma nor the closing brace")
+    if found != 1:
+        raise text.refused(
+            f"--records names {records!r}, and an object behind row {text.row:,} has {found} members named "
+            f"{steps[0]!r}. Take such pages out, or load the others by themselves."
+        )
 
 
 def _finish(text: JsonText, within: Within) -> None:
