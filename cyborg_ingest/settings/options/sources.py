@@ -66,8 +66,8 @@ class SourceSettings(Settings):
     records: str | None = option(
         None,
         "--records",
-        "Where in a JSON document the rows are, as in result.points; '.' is the document itself. By default they are "
-        "found.",
+        "Where in a JSON document the rows are, as in result.points or, in each item of a list, pages[].points; '.' is "
+        "the document itself. By default they are found.",
         panel=panels.COLUMNS,
         metavar="PATH",
     )
