@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.jsonshapes import has_marks
-from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.jsonvectors import (
     DEEPEST,
     SAMPLED,
@@ -30,6 +28,8 @@ from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cyborg_ingest.formats.jsontext import JsonText
 
 LOOK_BYTES = 16_000_000
 """So far a document is looked at where rows are found in it; to its end where there are none, or columns."""
@@ -292,7 +292,7 @@ class Survey:
                     f"not told. Say with --records where they are."
                 )
         elif (is_array and node.has_columns) or _OBJECTS.search(found) or _NUMBERS.search(found, 1):
-            self._text = JsonText(io.BytesIO(found), text.uri, len(found), place)
+            self._text = text.of_value(found, place)
             self._look_at(node, child, depth)
             self._text = text
             if len(node.members) > _MOST_MEMBERS + _SHOWN and _kind(child) == "one":  # enough to ask which is meant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,10 @@ class JsonText:
         self._before = start  # bytes of the file before the window
         self._kept = 0  # where in the window that begins which is still needed
         self._at = 0
+
+    def of_value(self, value: bytes, place: int) -> JsonText:
+        """A window on a value of the text that was passed, and began at this byte."""
+        return JsonText(io.BytesIO(value), self.uri, self._limit, place, error=self._error)
 
     @property
     def place(self) -> int:
