@@ -46,7 +46,8 @@ def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
     others = [one for one in found if one.path[-1] not in _USUAL]
     if others:
         names = ", ".join(map(_named, others[:_SHOWN]))
-        rest = f" and {len(others) - _SHOWN:,} more" if len(others) > _SHOWN else ""
+        count = len(others) + sum(one.count - len(one.members) for one in _around(root, within) if one.is_cut)
+        rest = f" and {count - len(others[:_SHOWN]):,} more" if count > len(others[:_SHOWN]) else ""
         said.append(f"beside its rows, and not loaded: {names}{rest}")
     return (f"{uri}: {'; '.join(said)}.",) if said else ()
 
@@ -89,14 +90,26 @@ def _is_vector(node: Node) -> bool:
 
 def _others(root: Node, within: Within) -> Iterator[Node]:
     """The members on the way to the rows that do not lead there."""
-    node, loaded = root, {place for _, place in within.places}
-    for name in within.path:
-        if node.sign != b"{":
-            return
-        yield from (one for one in node.members if one.path[-1] != name)
-        node = next(one for one in node.members if one.path[-1] == name)
-    if within.kind in {"columns", "split"}:
-        yield from (one for one in node.members if loaded.isdisjoint(inner.place for inner in one.all()))
+    loaded = {place for _, place in within.places}
+    for node in _around(root, within):
+        is_last = len(node.path) == len(within.path)
+        yield from (
+            one
+            for one in node.members
+            if (
+                loaded.isdisjoint(inner.place for inner in one.all())
+                if is_last
+                else one.path != within.path[: len(one.path)]
+            )
+        )
+
+
+def _around(root: Node, within: Within) -> list[Node]:
+    """The objects on the way to the rows, the outer ones first; with that of columns, which are members of it."""
+    found = [root]
+    for depth in range(1, len(within.path) + 1):
+        found += [one for one in found[-1].members if one.path == within.path[:depth]]
+    return found if within.kind in {"columns", "split"} else found[: len(within.path)]
 
 
 def _is_empty(node: Node) -> bool:

@@ -13,6 +13,8 @@ from rows_read import rows_read
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats import jsonforms
+from cyborg_ingest.plan.planning import make_plan
+from cyborg_ingest.settings.options import SourceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,15 @@ def test_rows_behind_many_other_members_are_found(many: dict[str, Any], indent: 
         path.write_text(json.dumps(document, indent=indent))
         found = rows_read(path)
         assert (found.ids, found.vectors) == (IDS, [row["vector"] for row in ROWS])
+
+
+@pytest.mark.usefixtures("few_members")
+def test_what_is_beside_the_rows_is_counted_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({**MANY, "inner": {**SMALL, "rows": ROWS}}))
+    assert make_plan((str(path),), SourceSettings()).sources[0].layout.notes[-1] == (
+        f"{path}: beside its rows, and not loaded: k1, k2, k3, k4, k5 and 94 more."
+    )
 
 
 @pytest.mark.usefixtures("few_members")
