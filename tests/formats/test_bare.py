@@ -152,3 +152,14 @@ def test_sidecars_go_with_every_kind(tmp_path: Path) -> None:
         (tmp_path / f"rows.{kind}.gz").write_bytes(gzip.compress(encoded(kind, numbers(kind)[:-1])))
         with pytest.raises((FormatError, SourceError), match=r"ids\.txt|rows"):
             rows_of(tmp_path / f"rows.{kind}.gz", ids=tmp_path / "ids.txt")
+
+
+def test_the_rows_of_a_file_whose_end_alone_tells_their_number_are_counted_from_its_first(tmp_path: Path) -> None:
+    values = np.arange(1, 13, dtype="<f4").reshape(4, 3)
+    values[2, 1] = np.nan
+    path = tmp_path / "v.fvecs.gz"
+    path.write_bytes(gzip.compress(encoded("fvecs", values)))
+    plan = make_plan((str(path),), SourceSettings())
+    batches = list(cut(plan.chunks(2), 3, Cutting(10, 1_000_000, encoded=False)))
+    assert [identity for batch in batches for identity in batch.ids] == ["0", "1", "3"]
+    assert [(one.row, one.id) for batch in batches for one in batch.rejections] == [(2, "2")]

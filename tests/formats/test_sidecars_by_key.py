@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from typing import TYPE_CHECKING, Any
@@ -202,3 +203,15 @@ def test_json_beside_vectors_is_one_array(vectors: Path, text: str, words: str) 
 def test_the_keys_are_part_of_the_job() -> None:
     plain = describe_job("disk:x", "i", ("a.npy",), SourceSettings())
     assert describe_job("disk:x", "i", ("a.npy",), SourceSettings(metadata_key="id")) == {**plain, "metadata_key": "id"}
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_contents_by_key_may_be_bytes(suffix: str, vectors: Path) -> None:
+    texts: list[Any] = [{"base64": base64.b64encode(bytes([row, 255])).decode()} for row in range(ROWS - 1)]
+    rows = [{"id": identity, "contents": text} for identity, text in zip(IDS, [*texts, "text"], strict=True)]
+    random.Random(5).shuffle(rows)
+    path = vectors.parent / f"texts.{suffix}"
+    path.write_text(json.dumps(rows) if suffix == "json" else "".join(json.dumps(row) + "\n" for row in rows))
+    found = Read(vectors, ids=vectors.parent / "ids.txt", contents=path, contents_key="id")
+    assert found.contents == [*(bytes([row, 255]) for row in range(ROWS - 1)), "text"]
+    assert not found.rejections

@@ -229,3 +229,14 @@ def test_jobs_differ_by_what_they_are_and_by_nothing_else(tmp_path: Path) -> Non
     assert one == job_folder(tmp_path, dict(reversed(DESCRIPTION.items())))
     assert one != job_folder(tmp_path, {**DESCRIPTION, "index": "other"})
     assert one.name.startswith("docs-")
+
+
+def test_where_the_parts_of_a_file_are_stands_in_the_journal_once(tmp_path: Path) -> None:
+    for known in (0, 3):
+        with Journal(tmp_path, DESCRIPTION) as journal:
+            journal.planned([[part(number) for number in range(known + 3)]])
+            for number in range(known, known + 3):
+                journal.sending(batch(0, 10, number))
+        lines = (tmp_path / "journal.jsonl").read_text().splitlines()
+        records = [json.loads(line.partition(" ")[2]) for line in lines]
+        assert ["cut" in one for one in records if "part" in one] == [True] + [False] * (known + 2)
