@@ -10,10 +10,11 @@ from cyborg_ingest.errors import EmptySourceError, FormatError
 from cyborg_ingest.formats.base import Layout
 from cyborg_ingest.formats.jsonbeside import beside, check_holds_some
 from cyborg_ingest.formats.jsoncolumns import chunk_of
-from cyborg_ingest.formats.jsonforms import LOOK_BYTES, form_of
+from cyborg_ingest.formats.jsonforms import form_of
 from cyborg_ingest.formats.jsonrows import rows_of
 from cyborg_ingest.formats.jsonsample import sampled, schema_of
 from cyborg_ingest.formats.jsonshapes import check_vectors, shape_of, shaped, unwrapped, with_requests
+from cyborg_ingest.formats.jsonsurvey import LOOK_BYTES
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.lines import TO_UTF8, check_encoding, first_sign
 from cyborg_ingest.formats.records import NOT_UTF8, Gathered, Records

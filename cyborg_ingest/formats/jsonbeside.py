@@ -9,13 +9,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import EmptySourceError, FormatError
-from cyborg_ingest.formats.jsonforms import is_array_of_rows, is_known_row
+from cyborg_ingest.formats.jsonnodes import is_array_of_rows, is_known_row
 from cyborg_ingest.rows.roles import METADATA, VECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.formats.jsonforms import Node
+    from cyborg_ingest.formats.jsonnodes import Node
     from cyborg_ingest.model import Within
 
 _SHOWN = 5

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import FormatError, SourceError
-from cyborg_ingest.formats.jsonforms import LOOK_BYTES
+from cyborg_ingest.formats.jsonsurvey import LOOK_BYTES
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.records import in_memory

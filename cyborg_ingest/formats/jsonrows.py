@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.formats.jsonforms import EACH, Node, Survey, is_columns, looks_like_id, places_of_rows
+from cyborg_ingest.formats.jsonforms import EACH, places_of_rows
+from cyborg_ingest.formats.jsonnodes import Node, is_columns, looks_like_id
+from cyborg_ingest.formats.jsonsurvey import Survey
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.formats.records import Named, NoRow, TooLarge
 from cyborg_ingest.rows.values import load_json

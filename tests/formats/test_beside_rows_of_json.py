@@ -9,7 +9,7 @@ import pytest
 from advised import run
 from rows_read import rows_read
 
-from cyborg_ingest.formats import jsonforms
+from cyborg_ingest.formats import jsonsurvey
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 
@@ -108,7 +108,7 @@ def test_rows_that_an_option_leaves_out_are_named(tmp_path: Path) -> None:
 
 
 def test_of_what_is_behind_the_look_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonforms, "LOOK_BYTES", 20)
+    monkeypatch.setattr(jsonsurvey, "LOOK_BYTES", 20)
     assert notes_on(tmp_path / "x.json", {"title": "t", "data": ROWS, "error": "e"}) == (
         "beside its rows, and not loaded: title."
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cyborg_ingest.formats import jsonforms
+from cyborg_ingest.formats import jsonsurvey
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 
@@ -49,7 +49,7 @@ def test_rows_that_were_counted_on_the_way_are_told(kind: str, name: str, tmp_pa
 def test_of_what_was_not_looked_at_whole_about_as_many_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonforms, "LOOK_BYTES", 1000)
+    monkeypatch.setattr(jsonsurvey, "LOOK_BYTES", 1000)
     layout = plan_of(tmp_path / "x.json", {"rows": ROWS}).sources[0].layout
     assert layout.rows is None
     assert 0.8 * COUNT < layout.rows_estimate < 1.2 * COUNT

@@ -17,7 +17,7 @@ from rows_read import Rows, rows_read
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, SourceError, UsageError
-from cyborg_ingest.formats import jsonarray, jsonforms, jsontext, reader_for
+from cyborg_ingest.formats import jsonarray, jsonsurvey, jsontext, reader_for
 from cyborg_ingest.plan.planning import describe_job, make_plan
 from cyborg_ingest.settings.options import SourceSettings
 from cyborg_ingest.sources.stdin import StandardInput
@@ -223,7 +223,7 @@ def test_a_name_that_is_there_twice_is_an_error(text: str, tmp_path: Path) -> No
 def test_rows_far_behind_the_first_ones_are_not_lost_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonforms, "LOOK_BYTES", 200)
+    monkeypatch.setattr(jsonsurvey, "LOOK_BYTES", 200)
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"a": ROWS, "n": 1, "b": {"c": ROWS}}))
     with pytest.raises(SourceError) as caught:
@@ -297,7 +297,7 @@ def test_a_document_without_rows_says_which_columns_it_has(tmp_path: Path) -> No
 def test_a_large_document_is_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its windows and chunks: never the whole text."""
     monkeypatch.setattr(jsontext, "_BLOCK_BYTES", 1000)
-    monkeypatch.setattr(jsonforms, "LOOK_BYTES", 10_000)
+    monkeypatch.setattr(jsonsurvey, "LOOK_BYTES", 10_000)
     most = 0
     before = jsontext.JsonText._more
 

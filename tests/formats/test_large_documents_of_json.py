@@ -12,7 +12,7 @@ import pytest
 from rows_read import rows_read
 
 from cyborg_ingest.errors import FormatError, SourceError
-from cyborg_ingest.formats import jsonforms
+from cyborg_ingest.formats import jsonsurvey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ CHROMA = {"ids": IDS, "embeddings": VECTORS, "metadatas": SPANS, "documents": [f
 @pytest.fixture(autouse=True)
 def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 200 rows 20 or so are seen."""
-    monkeypatch.setattr(jsonforms, "LOOK_BYTES", 1000)
+    monkeypatch.setattr(jsonsurvey, "LOOK_BYTES", 1000)
 
 
 @pytest.mark.parametrize("names", [*itertools.permutations(["ids", "embeddings", "metadatas"])], ids="-".join)

@@ -12,7 +12,7 @@ from advised import says
 from rows_read import rows_read
 
 from cyborg_ingest.errors import FormatError
-from cyborg_ingest.formats import jsonforms
+from cyborg_ingest.formats import jsonnodes, jsonsurvey
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 
@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {f"s{place}": {"a": [], "b": {"c": ["x"]}, "t": 'a "[1" 
 @pytest.fixture
 def few_members(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of a thousand."""
-    monkeypatch.setattr(jsonforms, "_MOST_MEMBERS", 20)
+    monkeypatch.setattr(jsonnodes, "MOST_MEMBERS", 20)
 
 
 @pytest.mark.usefixtures("few_members")
@@ -103,7 +103,7 @@ def test_what_is_large_behind_many_members_is_asked_for(tmp_path: Path) -> None:
 def test_a_document_of_too_many_values_is_loaded_once_its_rows_are_named(
     rows: Any, many: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonforms, "_MOST_VALUES", 30)
+    monkeypatch.setattr(jsonsurvey, "_MOST_VALUES", 30)
     path = tmp_path / "x.json"
     path.write_text(json.dumps({**many, "x": {"rows": rows}, "z": many}))
     with pytest.raises(FormatError) as caught:
@@ -119,7 +119,7 @@ def test_a_document_of_too_many_values_is_loaded_once_its_rows_are_named(
 def test_the_memory_of_a_look_is_bounded_whatever_is_in_the_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonforms, "_MOST_VALUES", 500)
+    monkeypatch.setattr(jsonsurvey, "_MOST_VALUES", 500)
     path = tmp_path / "x.json"
     path.write_text(json.dumps({**{f"m{place}": SMALL for place in range(400)}, "rows": ROWS}))
     rows_read(path, records="rows")  # what is imported
