@@ -70,6 +70,9 @@ class Group(typer.core.TyperGroup):
             code = super().main(*arguments, **{**more, "standalone_mode": False})
         except _UsageFault as error:
             context = getattr(error, "ctx", None)
+            if type(error).__name__ == "NoArgsIsHelpError":  # a group of commands, and none of them
+                say(*error.format_message().splitlines(), err=True)
+                sys.exit(error.exit_code)
             for text in environment.misspelled(os.environ):
                 say(f"note      {text}", err=True)
             if context is not None:

@@ -58,9 +58,10 @@ class Configured:
         """What to say of options that nobody typed: where they come from."""
         if self.file is None:
             return []
-        sections = [f"[job.{job}]"] if job else []
-        sections += [f"[profile.{self.profile}]"] if self.profile else []
-        return [f"Options come from {' and '.join([*sections, str(self.file.path)])}: `cyborg-ingest config show`."]
+        named = {"job": job, "profile": self.profile}
+        sections = ", ".join(f"[{kind}.{name}]" for kind, name in named.items() if name)
+        command = " ".join(["config show", *([job] if job else [])])
+        return [f"Options come from {self.file.path}{f' ({sections})' if sections else ''}; `{command}` lists them."]
 
     def layered(self, job: str | None = None) -> Layered:
         """The file's options, by field name, each with where it stands. Raises ConfigurationError."""

@@ -123,8 +123,11 @@ def test_every_command_takes_the_file(here: Path) -> None:
     done = ran("upsert", "rows.jsonl", "--index", "i", "--dry-run")
     assert done.returncode == 0
     assert str(here / FILE) in told(done)
-    says(told(done), "Options come from {}: `cyborg-ingest config show`.")
+    says(told(done), "Options come from {}{}; `{}` lists them.")
+    assert "`config show` lists them." in told(done)
     assert ran("config", "show").returncode == 0
+    done = ran("run", "rows", "--restart")
+    assert f"Options come from {here / FILE} ([job.rows]); `config show rows` lists them." in told(done)
 
 
 def test_the_file_is_looked_for_here_then_at_home_unless_it_is_named(here: Path, tmp_path: Path) -> None:
@@ -308,3 +311,12 @@ def test_help_needs_no_file_that_is_right(here: Path) -> None:
     written(here, "this is not TOML")
     assert ran("upsert", "--help").returncode == 0
     assert ran("upsert", "rows.jsonl", "--index", "i", "--target", "disk:db").returncode == 2
+
+
+def test_a_group_of_commands_alone_prints_its_help_as_it_is() -> None:
+    for group in ("config", "index"):
+        done = ran(group)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"Usage: cyborg-ingest {group} [OPTIONS] COMMAND [ARGS]...\n\n  ")
+        assert "\\n" not in done.stderr
+        assert "Error" not in done.stderr

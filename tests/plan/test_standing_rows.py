@@ -34,7 +34,9 @@ def test_nothing_stands_behind_a_missing_row_that_is_asked_for(
 ) -> None:
     for name in ("a", "b"):
         np.save(tmp_path / f"{name}.npy", np.ones((5, 2), np.float32))
-    plan = make_plan((str(tmp_path / "a.npy"), str(tmp_path / "b.npy")), SourceSettings(limit=limit, id_prefix="{file}-"))
+    plan = make_plan(
+        (str(tmp_path / "a.npy"), str(tmp_path / "b.npy")), SourceSettings(limit=limit, id_prefix="{file}-")
+    )
 
     def done(part: Part) -> Done:
         settled = RangeSet()
