@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 
-from cyborg_ingest.cli import upsert, run, verify, inspect, index, config  # noqa: F401  # isort: skip - as --help lists them
+from cyborg_ingest.cli import upsert, run, verify, inspect, index, keygen, config  # noqa: F401  # isort: skip - as --help lists them
 from cyborg_ingest.cli.app import app
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output import streams

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +19,7 @@ import platformdirs
 from cyborg_ingest.errors import KeyFileError, UsageError
 from cyborg_ingest.private import Folder
 from cyborg_ingest.settings.hidden import without_locals
+from cyborg_ingest.settings.keycommands import printed_by
 from cyborg_ingest.smallfiles import read_small
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ KEY_BYTES = 32
 INDEX_KEY_VARIABLE = "CYBORG_INGEST_INDEX_KEY"
 API_KEY_VARIABLE = "CYBORG_INGEST_API_KEY"
 CONFIG_DIR_VARIABLE = "CYBORG_INGEST_CONFIG_DIR"
+
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""The folder of a service's credentials, as systemd names it."""
+CONTAINER_SECRETS = Path("/run/secrets")
 
 LICENCE_VARIABLE = "CYBORGDB_API_KEY"
 """The embedded engine's licence, as CyborgDB names it; never the service's key."""
@@ -42,16 +48,21 @@ _LARGEST = 65_536
 
 
 @without_locals
-def index_key(environ: Mapping[str, str], file: Path | None) -> bytes | None:
-    """The index's key of 32 bytes, from the environment (64 hex digits) or a file; None if neither is given.
+def index_key(environ: Mapping[str, str], file: Path | None, command: str | None = None) -> bytes | None:
+    """The index's key of 32 bytes, from the environment (64 hex digits), a file or a command; None if none is given.
 
-    Raises KeyFileError, which never shows the key, and UsageError where both are given.
+    Where neither is, it may lie where systemd or a container has put it: see `delivered`. Raises KeyFileError, which
+    never shows the key, and UsageError where several are given.
     """
     text = variable(environ, INDEX_KEY_VARIABLE)
-    if text and file:
-        raise UsageError(f"Both {INDEX_KEY_VARIABLE} and --index-key-file are given. Drop one.")
+    _refuse_several({INDEX_KEY_VARIABLE: text, "--index-key-file": file, "--index-key-command": command})
+    if command:
+        return _parsed(printed_by(command, "--index-key-command"), "What --index-key-command prints")
+    option = "--index-key-file"
+    if not text and not file:
+        file, option = delivered(environ, INDEX_KEY_VARIABLE), "The key in"
     if file:
-        return _parsed(_read(file, "--index-key-file"), f"--index-key-file {file}")
+        return _parsed(_read(file, option), f"{option} {file}")
     if not text:
         return None
     key = _from_hex(text.strip().encode())
@@ -67,6 +78,33 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
     if text is not None and not text.strip():
         raise UsageError(f"{name} is set, and empty. Give it a value, or unset it.")
     return text
+
+
+def _refuse_several(given: Mapping[str, object]) -> None:
+    """Raise UsageError where a key is given in several ways: which of them counts, nothing says."""
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise UsageError(f"Both {names[0]} and {names[1]} are given. Drop one.")
+
+
+def delivered(environ: Mapping[str, str], name: str) -> Path | None:
+    """The file in which systemd (`LoadCredential=`) or a container (`/run/secrets`) delivers a key; None without one.
+
+    It is named as the variable is, in whichever letters, with `-` or `_`.
+    """
+    folders = [Path(one) for one in (environ.get(CREDENTIALS_VARIABLE),) if one] + [CONTAINER_SECRETS]
+    for folder in folders:
+        for spelled in (name, name.lower(), name.lower().replace("_", "-")):
+            if (folder / spelled).is_file():
+                return folder / spelled
+    return None
+
+
+def readable_by_others(file: Path | None) -> bool:
+    """Whether every user of the machine can read a file of keys."""
+    with contextlib.suppress(OSError):
+        return file is not None and stat.S_ISREG(mode := file.stat().st_mode) and bool(mode & stat.S_IROTH)
+    return False
 
 
 def _parsed(data: bytes, source: str) -> bytes:
@@ -111,15 +149,18 @@ def is_literal(text: str) -> bool:
 
 
 @without_locals
-def api_key(environ: Mapping[str, str], file: Path | None) -> str | None:
-    """The service's API key, from the environment or a file; None if neither is given. Raises KeyFileError."""
+def api_key(environ: Mapping[str, str], file: Path | None, command: str | None = None) -> str | None:
+    """The service's API key, from the environment, a file or a command; None if none is given. Raises KeyFileError."""
     text = variable(environ, API_KEY_VARIABLE)
-    if text and file:
-        raise UsageError(f"Both {API_KEY_VARIABLE} and --api-key-file are given. Drop one.")
-    source = f"--api-key-file {file}" if file else API_KEY_VARIABLE
-    if file:
+    _refuse_several({API_KEY_VARIABLE: text, "--api-key-file": file, "--api-key-command": command})
+    option = "--api-key-file"
+    if not text and not file and not command:
+        file, option = delivered(environ, API_KEY_VARIABLE), "The key in"
+    source = f"{option} {file}" if file else "What --api-key-command prints" if command else API_KEY_VARIABLE
+    if file or command:
         try:
-            text = _plain(_read(file, "--api-key-file")).decode()
+            data = _read(file, option) if file else printed_by(command or "", "--api-key-command")
+            text = _plain(data).decode()
         except UnicodeDecodeError:
             raise KeyFileError(f"{source} is not text.") from None
         if not text.strip():
@@ -209,6 +250,17 @@ def keep_new_key(path: Path, *, is_named: bool = False, key: bytes | None = None
             + (" Name a file in a directory that is there, with --key-out." if is_named else "")
         ) from None
     return find_kept_key(path, is_named=is_named) or key
+
+
+def make_key_file(path: Path) -> None:
+    """Keep a new key in a new file, readable by its owner alone. Raises KeyFileError, UntrustedError."""
+    try:
+        with Folder.root(path.parent, "name a file in another directory", make=False) as folder:
+            folder.keep(path.name, secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")
+    except FileExistsError:
+        raise KeyFileError(f"{path} is there already, and a key is never overwritten: name a new file.") from None
+    except OSError as error:
+        raise KeyFileError(f"A new key cannot be kept in {path}: {error.strerror}.") from None
 
 
 def _folder(path: Path, *, make: bool, is_named: bool) -> Folder:

@@ -51,7 +51,7 @@ def key_out(settings: TargetSettings) -> Path | None:
 
 def find_key(settings: TargetSettings, target: str, index: str) -> Hidden[bytes] | None:
     """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
-    found = hidden(keys.index_key(os.environ, settings.index_key_file))
+    found = hidden(keys.index_key(os.environ, settings.index_key_file, settings.index_key_command))
     if found is not None and key_out(settings) is not None:
         raise UsageError("--key-out is for a key that is made, and the index's key is given already: drop one.")
     for file in possible_key_files(settings, target, index):
@@ -66,6 +66,11 @@ def origin(settings: TargetSettings, target: str, index: str) -> str:
         return f"The key that was tried is that of --index-key-file {settings.index_key_file}."
     if keys.variable(os.environ, keys.INDEX_KEY_VARIABLE) is not None:
         return f"The key that was tried is that of {keys.INDEX_KEY_VARIABLE}."
+    if settings.index_key_command is not None:
+        return "The key that was tried is that of --index-key-command."
+    delivered = keys.delivered(os.environ, keys.INDEX_KEY_VARIABLE)
+    if delivered is not None:
+        return f"The key that was tried is that in {delivered}."
     looked_at = possible_key_files(settings, target, index)
     kept = next((file for file in looked_at if file.find() is not None), None)
     if kept is not None:
@@ -122,4 +127,6 @@ def key_file(settings: TargetSettings) -> Path | None:
 def as_options(settings: TargetSettings) -> list[str]:
     """How another command is told of the key that this one was told of by a file."""
     file = key_file(settings)
+    if settings.index_key_command is not None:
+        return ["--index-key-command", settings.index_key_command]
     return [] if file is None else ["--index-key-file", str(file)]

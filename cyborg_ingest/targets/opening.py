@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,16 +77,20 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, stop: Stop | None
         )
     embedded = is_embedded(settings.target)
     connection = Connection(
-        api_key=None if embedded else hidden(keys.api_key(os.environ, settings.api_key_file)),
+        api_key=None if embedded else hidden(keys.api_key(os.environ, settings.api_key_file, settings.api_key_command)),
         licence=hidden(os.environ.get(keys.LICENCE_VARIABLE)) if embedded else None,
         ca_cert=settings.ca_cert,
         insecure=settings.insecure,
         timeout=settings.timeout,
     )
     _know(connection)
-    if embedded and settings.api_key_file:
-        raise UsageError(f"--api-key-file is for a service; {settings.target} needs no API key.")
+    if embedded and (settings.api_key_file or settings.api_key_command):
+        option = "--api-key-file" if settings.api_key_file else "--api-key-command"
+        raise UsageError(f"{option} is for a service; {settings.target} needs no API key.")
     client = connect(settings.target, connection)
+    for option, file in (("--api-key-file", settings.api_key_file), ("--index-key-file", settings.index_key_file)):
+        if keys.readable_by_others(file):
+            emit(Noted(f"Every user of this machine can read the key of {option}: chmod 600 {shlex.quote(str(file))}"))
     is_plain = client.target.startswith("http://") and not is_loopback(client.target)
     if is_plain and not settings.allow_plain_http:
         emit(Noted(f"{client.target} is not encrypted: {_READABLE}"))
@@ -149,7 +154,7 @@ def create_index(
 
 def how_to_create(settings: TargetSettings, command: str | None) -> str:
     """The next step where an index is missing. A user's token can make none."""
-    is_token = (keys.api_key(os.environ, settings.api_key_file) or "").startswith(_TOKEN)
+    is_token = (keys.api_key(os.environ, settings.api_key_file, settings.api_key_command) or "").startswith(_TOKEN)
     if is_token and not is_embedded(settings.target or ""):
         return "With a cdbk_ token it may also be there and not be yours; creating it takes the service's root key."
     return f"To create it: {with_options(command, '--create')}" if command else "To create it, pass create=True."

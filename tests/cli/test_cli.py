@@ -196,7 +196,7 @@ def commands() -> dict[str, Any]:
 
 
 def test_the_commands_are_these() -> None:
-    names = {"upsert", "run", "verify", "inspect"}
+    names = {"upsert", "run", "verify", "inspect", "keygen"}
     names |= {f"index {one}" for one in ("create", "info", "list", "train", "delete")}
     names |= {f"config {one}" for one in ("show", "validate", "schema")}
     assert set(commands()) == names

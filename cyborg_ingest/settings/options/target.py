@@ -39,6 +39,20 @@ class TargetSettings(Settings):
         "the hex). An index behind a KMS needs none.",
         panel=panels.TARGET,
     )
+    api_key_command: str | None = option(
+        None,
+        "--api-key-command",
+        "Command that prints the service's API key, as in 'pass show cyborgdb'. It is run once, without a shell.",
+        panel=panels.TARGET,
+        metavar="COMMAND",
+    )
+    index_key_command: str | None = option(
+        None,
+        "--index-key-command",
+        "Command that prints the index's key, in any form that a file may have.",
+        panel=panels.TARGET,
+        metavar="COMMAND",
+    )
     ca_cert: Path | None = option(
         None, "--ca-cert", "Trust the certificate authorities in this PEM file.", panel=panels.TARGET
     )

@@ -1,0 +1,185 @@
+"""Keys that a command prints, that systemd or a container delivers, and new ones in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from advised import says
+from commands import ran
+from conftest import KEY
+
+from cyborg_ingest.settings import keycommands, keys
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+ROW = json.dumps({"id": "a", "vector": [1.0, 2.0]}) + "\n"
+OTHER = bytes(range(1, 33))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
+    monkeypatch.delenv("CYBORG_INGEST_INDEX_KEY", raising=False)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr(keys, "CONTAINER_SECRETS", tmp_path / "run" / "secrets")
+    monkeypatch.setattr(keycommands, "_printed", {})
+    (tmp_path / "rows.jsonl").write_text(ROW)
+    (tmp_path / "key").write_text(KEY.hex())
+    (tmp_path / "key").chmod(0o600)
+    return tmp_path
+
+
+def load(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return ran("upsert", "rows.jsonl", "--index", "i", "--create", *options, **environment)
+
+
+def held(name: str = "i") -> bool:
+    """Whether the index is there with KEY as its key."""
+    return ran("index", "info", name, CYBORG_INGEST_INDEX_KEY=KEY.hex()).returncode == 0
+
+
+def python(code: str) -> str:
+    return shlex.join([sys.executable, "-c", code])
+
+
+@pytest.mark.parametrize("form", ["hex", "base64", "raw"])
+def test_a_command_prints_the_key_in_any_form_that_a_file_may_have(form: str) -> None:
+    printed = {
+        "hex": f"print({KEY.hex()!r})",
+        "base64": f"import base64; print(base64.b64encode(bytes.fromhex({KEY.hex()!r})).decode())",
+        "raw": f"import sys; sys.stdout.buffer.write(bytes.fromhex({KEY.hex()!r}))",
+    }[form]
+    done = load("--index-key-command", python(printed))
+    assert done.returncode == 0, done.stderr
+    assert held()
+
+
+def test_it_is_run_once_for_a_load_and_its_check(here: Path) -> None:
+    code = "open('runs', 'a').write('x'); print(open('key').read())"
+    assert load("--index-key-command", python(code), "--verify", "full").returncode == 0
+    assert (here / "runs").read_text() == "x"
+
+
+def test_no_shell_reads_the_command(here: Path) -> None:
+    done = load("--index-key-command", "cat key; touch made")
+    assert done.returncode == 2
+    assert not (here / "made").exists()
+
+
+def refused(command: str, option: str = "--index-key-command") -> str:
+    """What is said of a command, of whose output nothing is shown."""
+    if option == "--api-key-command":
+        done = ran("index", "list", "--target", "http://127.0.0.1:9", option, command)
+    else:
+        done = load(option, command)
+    assert done.returncode == 2
+    assert KEY.hex()[:16] not in done.stdout + done.stderr
+    return " ".join(done.stderr.split())
+
+
+def test_a_command_that_prints_no_key_is_told_without_what_it_printed(here: Path) -> None:
+    code = "import sys; print('no', file=sys.stderr); print('locked', file=sys.stderr); sys.exit(3)"
+    told = refused(python(code))
+    assert "ended with 3: locked." in told
+    says(told, "{}: {} ended with {}{}.")
+    told = refused("not-a-program-of-ours --x")
+    assert "--index-key-command: not-a-program-of-ours: No such file or directory." in told
+    says(told, "{}: {}: {}.")
+    says(refused("'open"), "{}: a shell would not take it: {}.")
+    says(refused(" "), "{} is empty.")
+    says(refused(python("print('x' * 100_000)")), "{}: {} printed more than {} bytes.")
+    for printed in ("short", KEY.hex()[:-2], "0" * 64):
+        says(refused(python(f"print({printed!r})")), "What --index-key-command prints")
+    says(refused(python("print('\\x00')"), "--api-key-command"), "What --api-key-command prints")
+    assert not (here / "data").exists()
+    assert load("--index-key-command", "cat key").returncode == 0
+    (here / "other").write_text(OTHER.hex())
+    says(refused("cat other"), "The key that was tried is that of --index-key-command.")
+    assert load("--index-key-command", "cat key").returncode == 0
+
+
+def test_a_command_that_does_not_end_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keycommands, "LONGEST_SILENCE", 0.2)
+    says(refused(python("import time; time.sleep(30)")), "{}: {} did not end within {} s.")
+
+
+@pytest.mark.parametrize("name", ["index", "api"])
+def test_a_key_in_two_ways_is_refused(name: str) -> None:
+    options = {"file": ["--index-key-file", "key"], "command": ["--index-key-command", "cat key"]}
+    if name == "index":
+        done = load(*options["file"], *options["command"])
+        assert "Both --index-key-file and --index-key-command are given. Drop one." in done.stderr
+        assert load(*options["command"], CYBORG_INGEST_INDEX_KEY=KEY.hex()).returncode == 2
+        assert load(*options["file"]).returncode == 0
+    else:
+        to = ("index", "list", "--target", "http://127.0.0.1:9")
+        done = ran(*to, "--api-key-command", "cat key", CYBORG_INGEST_API_KEY="x")
+        assert "Both CYBORG_INGEST_API_KEY and --api-key-command are given. Drop one." in done.stderr
+        assert done.returncode == 2
+
+
+def test_an_api_key_is_for_a_service_however_it_comes() -> None:
+    done = ran("index", "list", "--api-key-command", "cat key")
+    assert done.returncode == 2
+    says(done.stderr, "{} is for a service; {} needs no API key.")
+    assert "--api-key-command is for a service" in done.stderr
+    assert ran("index", "list").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["CYBORG_INGEST_INDEX_KEY", "cyborg_ingest_index_key", "cyborg-ingest-index-key"])
+@pytest.mark.parametrize("by", ["systemd", "container"])
+def test_a_key_that_is_delivered_is_found_by_its_name(by: str, name: str, here: Path) -> None:
+    folder = here / "credentials" if by == "systemd" else here / "run" / "secrets"
+    folder.mkdir(parents=True)
+    (folder / name).write_text(KEY.hex() + "\n")
+    environment = {"CREDENTIALS_DIRECTORY": str(folder)} if by == "systemd" else {}
+    assert load(**environment).returncode == 0
+    assert held()
+    done = load(CYBORG_INGEST_INDEX_KEY=OTHER.hex(), **environment)  # what is given goes before it
+    assert done.returncode == 2
+    (folder / name).write_text(OTHER.hex())
+    done = load(**environment)
+    assert done.returncode == 2
+    assert f"The key that was tried is that in {folder / name}." in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+def test_a_file_of_a_key_that_every_user_can_read_is_said(here: Path) -> None:
+    (here / "key").chmod(0o644)
+    done = load("--index-key-file", "key")
+    assert done.returncode == 0
+    says(" ".join(done.stderr.split()), "Every user of this machine can read the key of {}: chmod 600 {}")
+    assert "chmod 600 key" in done.stderr
+    (here / "key").chmod(0o600)
+    assert "Every user" not in load("--index-key-file", "key").stderr
+
+
+def test_a_new_key_is_made_in_a_new_file(here: Path) -> None:
+    done = ran("keygen", "new.key")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"{here / 'new.key'}: a new key.")
+    made = (here / "new.key").read_text()
+    assert len(bytes.fromhex(made.strip())) == 32
+    assert stat.S_IMODE((here / "new.key").stat().st_mode) == 0o600
+    assert load("--index-key-file", "new.key").returncode == 0
+    again = ran("keygen", "new.key")
+    assert again.returncode == 2
+    assert "is there already, and a key is never overwritten: name a new file." in again.stderr
+    assert (here / "new.key").read_text() == made
+    assert made[:16] not in done.stdout + again.stderr
+
+
+@pytest.mark.parametrize("name", ["nowhere/new.key", "."])
+def test_a_key_that_cannot_be_kept_is_an_error(name: str) -> None:
+    done = ran("keygen", name)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
