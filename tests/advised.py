@@ -345,23 +345,13 @@ SETTINGS = {
         "index create y --kms-name k --index-key-file key", "index create y --index-key-file key"),
     "This is not the key of the index. Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file.": Advice(
         "index info x --index-key-file key", "index info x"),
-    "--api-key-file is for a service; {} needs no API key": Advice(
-        "index list --api-key-file key", "index list"),
-    "Both {} and --index-key-file are given. Drop one": Advice(
+    "Both {} and {} are given. Drop one": Advice(
         "index info x --index-key-file key ENV=INDEX_KEY", "index info x ENV="),
-    "Both {} and --api-key-file are given. Drop one": Advice(
-        "index list --target http://127.0.0.1:9 --retries 0 --api-key-file key ENV=API_KEY",
-        "index list --target http://127.0.0.1:9 --retries 0 --api-key-file key", 3, "Nothing answers at"),
     "{} {}: {}.": Advice(
         "index create y --index-key-file nowhere", "index create y --index-key-file key"),
     "The key that was tried is that of --index-key-file {}.": Advice(
         "index info x --index-key-file key", "index info x"),
     "The key that was tried is that of {}.": Advice("index info x ENV=INDEX_KEY", "index info x ENV="),
-    "--index-key-file {}": Advice(
-        "index create y --index-key-file nokey", "index create y --index-key-file key"),
-    "--api-key-file {}": Advice(
-        "index list --target http://127.0.0.1:9 --retries 0 --api-key-file blank",
-        "index list --target http://127.0.0.1:9 --retries 0 --api-key-file key", 3, "Nothing answers at"),
     "--ca-cert {}": Advice(
         "index list --target https://127.0.0.1:9 --retries 0 --ca-cert nokey",
         "index list --target https://127.0.0.1:9 --retries 0", 3, "Nothing answers at"),

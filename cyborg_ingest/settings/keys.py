@@ -82,9 +82,9 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
 
 def _refuse_several(given: Mapping[str, object]) -> None:
     """Raise UsageError where a key is given in several ways: which of them counts, nothing says."""
-    names = [name for name, value in given.items() if value]
-    if len(names) > 1:
-        raise UsageError(f"Both {names[0]} and {names[1]} are given. Drop one.")
+    options = [name for name, value in given.items() if value]
+    if len(options) > 1:
+        raise UsageError(f"Both {options[0]} and {options[1]} are given. Drop one.")
 
 
 def delivered(environ: Mapping[str, str], name: str) -> Path | None:

@@ -230,7 +230,9 @@ def test_every_declared_option_is_on_the_command_line_and_no_other_takes_a_key()
     for flags in known.values():
         assert not {flag for flag in flags if "key" in flag} - {
             "--api-key-file",
+            "--api-key-command",
             "--index-key-file",
+            "--index-key-command",
             "--key-out",
             "--metadata-key",  # a column by which rows are joined
             "--contents-key",

@@ -126,12 +126,28 @@ def test_a_key_in_two_ways_is_refused(name: str) -> None:
         assert "Both CYBORG_INGEST_API_KEY and --api-key-command are given. Drop one." in done.stderr
         assert done.returncode == 2
 
+    to = ("index", "list", "--target", "http://127.0.0.1:9", "--retries", "0", "--api-key-file", "key")
+    done = ran(*to, CYBORG_INGEST_API_KEY="x")
+    assert "Both CYBORG_INGEST_API_KEY and --api-key-file are given. Drop one." in done.stderr
+    assert "Nothing answers at" in ran(*to).stderr
 
-def test_an_api_key_is_for_a_service_however_it_comes() -> None:
-    done = ran("index", "list", "--api-key-command", "cat key")
+
+@pytest.mark.parametrize("option", ["--index-key-file", "--api-key-file"])
+def test_a_file_without_a_key_is_named_with_its_option(option: str, here: Path) -> None:
+    (here / "blank").write_text(" \n")
+    to = ("index", "list", "--target", "http://127.0.0.1:9") if option == "--api-key-file" else ("index", "create", "y")
+    done = ran(*to, option, "blank", "--retries", "0")
+    assert done.returncode == 2
+    assert f"{option} blank is " in done.stderr
+    assert f"{option} blank" not in ran(*to, option, "key", "--retries", "0").stderr
+
+
+@pytest.mark.parametrize("option", ["--api-key-file", "--api-key-command"])
+def test_an_api_key_is_for_a_service_however_it_comes(option: str) -> None:
+    done = ran("index", "list", option, "key" if option == "--api-key-file" else "cat key")
     assert done.returncode == 2
     says(done.stderr, "{} is for a service; {} needs no API key.")
-    assert "--api-key-command is for a service" in done.stderr
+    assert f"{option} is for a service" in done.stderr
     assert ran("index", "list").returncode == 0
 
 
