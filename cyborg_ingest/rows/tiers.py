@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import MappingError
-from cyborg_ingest.rows.looks import is_packed, is_plain_text, looks_like_vectors, may_be_vectors
+from cyborg_ingest.rows.looks import is_plain_text, looks_like_vectors, may_be_vectors
 from cyborg_ingest.rows.roles import CONTENTS, ID, METADATA, VECTOR, is_folder
 from cyborg_ingest.rows.suggestions import pandas_index, speaks_of_ids
 
@@ -75,9 +75,7 @@ def _can_be(field: pa.Field, role: Role) -> bool:
         return False
     if role in {METADATA, CONTENTS} and is_folder(field):
         return False  # one value for all rows
-    if role is METADATA:
-        return not is_plain_text(field)
-    return role is not VECTOR or not is_packed(field)
+    return role is not METADATA or not is_plain_text(field)
 
 
 def _refuse_rivals(uri: str, schema: pa.Schema, taken: Collection[str], name: str) -> None:

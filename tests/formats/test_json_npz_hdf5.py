@@ -241,6 +241,15 @@ def test_a_damaged_array_is_an_error_that_names_the_row(tmp_path: Path, text: st
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("size", [9_999, 10_000, 10_001, 30_000])
+def test_of_a_long_line_that_is_no_row_the_beginning_is_kept(size: int, tmp_path: Path) -> None:
+    path, line = tmp_path / "rows.jsonl", "x" * size
+    path.write_text('{"id": "a", "vector": [1]}\n' + line + "\n")
+    plan = make_plan((str(path),), SourceSettings())
+    found = [one for batch in cut(plan.chunks(5), 1, CUTTING) for one in batch.rejections]
+    assert [one.record for one in found] == [{"_line": line[:10_000]}]
+
+
 def test_an_object_over_several_lines_is_no_jsonl_and_the_error_says_what_would_be_read(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="line 1, column 2: .* --format json"):
         batches(saved(tmp_path, json.dumps({"rows": [1]}, indent=1), "rows.jsonl"))

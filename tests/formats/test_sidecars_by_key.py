@@ -215,3 +215,12 @@ def test_contents_by_key_may_be_bytes(suffix: str, vectors: Path) -> None:
     found = Read(vectors, ids=vectors.parent / "ids.txt", contents=path, contents_key="id")
     assert found.contents == [*(bytes([row, 255]) for row in range(ROWS - 1)), "text"]
     assert not found.rejections
+
+
+def test_rows_larger_than_what_is_read_at_once_are_read_one_by_one(
+    vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidecarstore, "_READ_BYTES", 10)
+    path = written(vectors.parent / "texts.csv", pd.DataFrame({"contents": TABLE["title"]}))
+    found = Read(vectors, ids=vectors.parent / "ids.txt", contents=path)
+    assert found.contents == TABLE["title"]

@@ -252,6 +252,17 @@ def test_bytes_of_another_length_are_rejected_and_null_is_missing(tmp_path: Path
     assert (found.rejections[0].record or {})["vector"] == base64.b64encode(b"abc").decode()
 
 
+def test_base64_of_another_length_is_rejected_in_the_same_words(tmp_path: Path) -> None:
+    texts = [base64.b64encode(row.tobytes()).decode() for row in VECTORS]
+    texts[110:112] = [base64.b64encode(b"abc").decode(), ""]
+    found = Read(lines(tmp_path / "rows.jsonl", texts), vector_encoding="base64")
+    assert [(one.row, one.reason.value, one.detail.partition(":")[0]) for one in found.rejections] == [
+        (110, "vector_invalid", "the vector is 3 bytes, no multiple of the 4 that a number has"),
+        (111, "vector_invalid", "the vector is empty text"),
+    ]
+    assert found.vectors.tobytes() == np.delete(VECTORS, range(110, 112), axis=0).tobytes()
+
+
 NO_NUMBERS: dict[str, tuple[Any, str]] = {
     "packed bits": ([np.random.default_rng(row).bytes(128) for row in range(ROWS)], "Packed bits"),
     "hashes": ([np.random.default_rng(row).bytes(32).hex() for row in range(ROWS)], "which is no number"),
