@@ -89,7 +89,7 @@ def test_of_a_stream_that_differs_before_a_settled_row_no_row_is_read(
 ) -> None:
     marks = marks_of(piped)
     piped(lines(changed=3))
-    found = []
+    found: list[list[str]] = []
     with pytest.raises(SourceChangedError, match=r"differs within its first"):
         found += read(Done(RangeSet([(0, settled)]), None, marks=marks))
     assert found == []

@@ -112,24 +112,23 @@ def test_a_command_that_does_not_end_is_not_waited_for_without_end(monkeypatch: 
     says(refused(python("import time; time.sleep(30)")), "{}: {} did not end within {} s.")
 
 
-@pytest.mark.parametrize("name", ["index", "api"])
-def test_a_key_in_two_ways_is_refused(name: str) -> None:
-    options = {"file": ["--index-key-file", "key"], "command": ["--index-key-command", "cat key"]}
-    if name == "index":
-        done = load(*options["file"], *options["command"])
-        assert "Both --index-key-file and --index-key-command are given. Drop one." in done.stderr
-        assert load(*options["command"], CYBORG_INGEST_INDEX_KEY=KEY.hex()).returncode == 2
-        assert load(*options["file"]).returncode == 0
-    else:
-        to = ("index", "list", "--target", "http://127.0.0.1:9")
-        done = ran(*to, "--api-key-command", "cat key", CYBORG_INGEST_API_KEY="x")
-        assert "Both CYBORG_INGEST_API_KEY and --api-key-command are given. Drop one." in done.stderr
-        assert done.returncode == 2
+def test_an_index_key_in_two_ways_is_refused() -> None:
+    file, command = ("--index-key-file", "key"), ("--index-key-command", "cat key")
+    done = load(*file, *command)
+    assert done.returncode == 2
+    assert "Both --index-key-file and --index-key-command are given. Drop one." in done.stderr
+    assert load(*command, CYBORG_INGEST_INDEX_KEY=KEY.hex()).returncode == 2
+    assert load(*file).returncode == 0
 
-    to = ("index", "list", "--target", "http://127.0.0.1:9", "--retries", "0", "--api-key-file", "key")
-    done = ran(*to, CYBORG_INGEST_API_KEY="x")
-    assert "Both CYBORG_INGEST_API_KEY and --api-key-file are given. Drop one." in done.stderr
-    assert "Nothing answers at" in ran(*to).stderr
+
+@pytest.mark.parametrize("option", ["--api-key-file", "--api-key-command"])
+def test_an_api_key_in_two_ways_is_refused(option: str) -> None:
+    value = "key" if option == "--api-key-file" else "cat key"
+    words = ("index", "list", "--target", "http://127.0.0.1:9", "--retries", "0", option, value)
+    done = ran(*words, CYBORG_INGEST_API_KEY="x")
+    assert done.returncode == 2
+    assert f"Both CYBORG_INGEST_API_KEY and {option} are given. Drop one." in done.stderr
+    assert "Nothing answers at" in ran(*words).stderr
 
 
 @pytest.mark.parametrize("option", ["--index-key-file", "--api-key-file"])
