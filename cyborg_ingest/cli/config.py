@@ -11,7 +11,7 @@ from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.app import Command, app
 from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.printed import print_json
-from cyborg_ingest.errors import ConfigurationError
+from cyborg_ingest.errors import ConfigurationError, masked
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.configkeys import SOURCES, known_keys
 from cyborg_ingest.settings.configschema import schema
@@ -46,7 +46,8 @@ def show(
     """Print every option of a load: its value, and where that comes from."""
     found: configured.Configured = ctx.meta[configured.CONFIGURED]
     layered = found.layered(job)
-    values = {name: (value, source) for name, value, source in _values(configured.parsed(ctx, layered), layered)}
+    every = _values(configured.parsed(ctx, layered), layered)
+    values = {name: (_masked(value), source) for name, value, source in every}
     if json_output:
         print_json({name: {"value": value, "from": source} for name, (value, source) in values.items()})
         return
@@ -73,6 +74,13 @@ def _values(ctx: Any, layered: Layered) -> Iterator[tuple[str, Any, str]]:
         if key.declared and key.declared.repeats and not value:
             value, origin = _of_variable(key.declared.env or "")
         yield name, str(value) if hasattr(value, "__fspath__") else value, origin or "the file"
+
+
+def _masked(value: Any) -> Any:
+    """A value without what is secret in an address."""
+    if isinstance(value, list):
+        return [_masked(one) for one in value]
+    return masked(value) if isinstance(value, str) and "://" in value else value
 
 
 def _of_variable(name: str) -> tuple[list[str], str]:

@@ -195,6 +195,15 @@ def test_variables_are_filled_in(here: Path) -> None:
     assert shown(PLACE="/data", WHO="me")["id-prefix"] == ("me-$", "the file")
 
 
+def test_what_is_secret_in_an_address_is_not_shown(here: Path) -> None:
+    target, sources = "https://me:pa55word@db.example", ["s3://AKIA:S3CR3T@bucket/x", "https://a.example/y?sig=S1GN"]
+    written(here, f'target = "{target}"\n[job.j]\nsources = {sources}\nindex = "i"\n')
+    for words in (("config", "show", "j"), ("config", "show", "j", "--json"), ("run", "j")):
+        done = ran(*words)
+        assert not {word for word in ("pa55word", "S3CR3T", "S1GN") if word in done.stdout + done.stderr}
+    assert shown("j")["target"] == ("https://***@db.example", "the file")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
