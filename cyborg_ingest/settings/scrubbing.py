@@ -14,8 +14,27 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cyborg_ingest.settings.spellings import (
+    BASE64,
+    DIGITS,
+    ENTITIES,
+    ENTITIES_ESCAPED,
+    HEX_NUMBERS,
+    LOST,
+    NUMBERS,
+    OF_ESCAPES,
+    PERCENT,
+    PERCENT_TWICE,
+    PLAIN,
+    PLAIN_UTF8,
+    Form,
+    byte_of,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+
+    from cyborg_ingest.settings.spellings import Token
 
 MASK = "***"
 
@@ -33,120 +52,7 @@ _LONGEST_FORM = 10_000
 
 _STARS = re.compile(r"(?:\*{3}[\s,:\-]*){2,}")
 
-_Token = tuple[str, int, int]
-"""One byte, as the character of its number, and where in the text it is spelled."""
-
-
-class _Form(NamedTuple):
-    """A way to spell bytes. What `pattern` has as its group is a value; what it matches beside that is passed over."""
-
-    pattern: re.Pattern[str]
-    value: Callable[[str], str]
-
-    def values(self, text: str) -> str:
-        """All values of a text, as if nothing stood between them."""
-        return "".join(map(self.value, filter(None, self.pattern.findall(text))))
-
-    def runs(self, text: str) -> Iterator[list[_Token]]:
-        """The values with nothing between them but what is passed over."""
-        run: list[_Token] = []
-        end = 0
-        for found in self.pattern.finditer(text):
-            if found.start() != end and run:
-                yield run
-                run = []
-            end = found.end()
-            if found[1]:
-                run += [(value, found.start(), end) for value in self.value(found[1])]
-        yield run
-
-
-_LOST = "?"
-"""What stands for a character that is not a byte, as do U+FFFD and the sign that other programs put in its place."""
-
 _LEAST = 5
-
-_NAMED = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "e": 27, "0": 0}
-_PAIRS = {"%2b": "+", "%2f": "/", "\\/": "/", "-": "+", "_": "/"}
-_BYTES = 256
-_NO_UTF8 = range(0xDC80, 0xDD00)
-_ESCAPE = r"[xX][0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,2}\}|[0-7]{3}|."
-
-
-def _number(digits: str) -> str:
-    return chr(int(digits) % 256)
-
-
-def _code(spelled: str) -> int:
-    """The number of a character that may be spelled as an escape."""
-    if spelled[0] != "\\" or len(spelled) == 1:
-        return ord(spelled)
-    escape = spelled.lstrip("\\") or "\\"
-    if len(escape) == 1:
-        return _NAMED.get(escape, ord(escape))
-    return int(escape, 8) if escape.isdigit() else int(escape[1:].strip("{}"), 16)
-
-
-def _byte(spelled: str) -> str:
-    """The character of one byte; Python keeps one that is not UTF-8 at U+DC80 to U+DCFF."""
-    code = _code(spelled)
-    return chr(code % 256) if code < _BYTES or code in _NO_UTF8 else _LOST
-
-
-def _bytes(spelled: str) -> str:
-    """The bytes of a character in UTF-8, each as one character."""
-    code = _code(spelled)
-    return chr(code).encode("utf-8", "surrogateescape" if code in _NO_UTF8 else "replace").decode("latin-1")
-
-
-def _mixed(spelled: str) -> str:
-    """An escape of a byte, or a character in UTF-8: what stands there where most was text."""
-    return _byte(spelled) if spelled[0] == "\\" and _code(spelled) < _BYTES else _bytes(spelled)
-
-
-def _percent(spelled: str) -> str:
-    found = chr(int(spelled[-2:], 16)) if len(spelled) > 1 else _bytes(spelled)
-    return " " if found == "+" else found  # which a form has in the place of a blank
-
-
-def _entity(spelled: str) -> str:
-    if spelled[0] != "&" or len(spelled) == 1:
-        return _byte(spelled)
-    digits = spelled[2:-1]
-    return _byte(chr(int(digits[1:], 16) if digits[0] in "xX" else int(digits)))
-
-
-_BETWEEN = r"[\s:,;.\-_{}|'\"\[\]()]+|\\+[nrt'\"]|%(?:0[9ad]|20|2[2789c]|3[ab]|5[bd])"
-_DIGITS = _Form(re.compile(rf"0x(?=[0-9a-f])|\\+x|\\*u00|%|{_BETWEEN}|([0-9a-f])", re.IGNORECASE), str.lower)
-_HEX_NUMBERS = _Form(
-    re.compile(rf"{_BETWEEN}|0x(?=[0-9a-f])|([0-9a-f]{{1,2}})(?![0-9a-z])", re.IGNORECASE),
-    lambda one: chr(int(one, 16)),
-)
-_NUMBERS = _Form(
-    re.compile(
-        r"[\s,;:\[\](){}|]+|\\+[nrt]|%(?:0[ad]|20|2[89c]|5[bd])|(-?\d{1,3})(?![0-9a-z])", re.IGNORECASE | re.ASCII
-    ),
-    _number,
-)
-_BASE64 = _Form(
-    re.compile(r"\\+[nr]|[\r\n]+|(%2[bf]|\\/|[a-z0-9+/_-])", re.IGNORECASE),
-    lambda sign: _PAIRS.get(sign.lower(), sign),
-)
-_PLAIN = _Form(re.compile(r"(.)", re.DOTALL), _byte)
-_PLAIN_UTF8 = _Form(re.compile(r"([^\0-\x7f]|.)", re.DOTALL), _bytes)
-_ESCAPED = _Form(re.compile(rf"(\\(?:{_ESCAPE})|.)", re.DOTALL), _byte)
-_ESCAPED_UTF8 = _Form(re.compile(rf"(\\(?:{_ESCAPE})|[^\0-\x7f]|.)", re.DOTALL), _bytes)
-_ESCAPED_TWICE = _Form(re.compile(rf"(\\{{4}}|\\{{1,3}}(?:{_ESCAPE})|.)", re.DOTALL), _byte)
-_ESCAPED_OFTEN = _Form(re.compile(rf"(\\+(?:{_ESCAPE})|.)", re.DOTALL), _byte)
-_ESCAPED_MIXED = _Form(re.compile(rf"(\\+(?:{_ESCAPE})|[^\0-\x7f]|.)", re.DOTALL), _mixed)
-_ESCAPED_BYTES = _Form(re.compile(r"(\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|.)", re.DOTALL), _byte)
-_OF_ESCAPES = (_ESCAPED, _ESCAPED_UTF8, _ESCAPED_TWICE, _ESCAPED_OFTEN, _ESCAPED_MIXED, _ESCAPED_BYTES)
-_ANY_CASE = re.DOTALL | re.IGNORECASE
-_PERCENT = _Form(re.compile(r"([%=][0-9a-f]{2}|.)", _ANY_CASE), _percent)
-_PERCENT_TWICE = _Form(re.compile(r"(%25[0-9a-f]{2}|.)", _ANY_CASE), _percent)
-_ENTITY = r"&#(?:x[0-9a-f]{1,6}|[0-9]{1,7});"
-_ENTITIES = _Form(re.compile(rf"({_ENTITY}|.)", _ANY_CASE), _entity)
-_ENTITIES_ESCAPED = _Form(re.compile(rf"({_ENTITY}|\\+(?:x[0-9a-f]{{2}}|u00[0-9a-f]{{2}}|[^&])|.)", _ANY_CASE), _entity)
 
 
 class Secrets:
@@ -155,7 +61,7 @@ class Secrets:
     def __init__(self, api_key: str | None = None, index_key: bytes | None = None) -> None:
         self._lock = threading.Lock()
         self._known: frozenset[bytes] = frozenset()
-        self._parts: tuple[tuple[_Form, _Parts], ...] = ()
+        self._parts: tuple[tuple[Form, _Parts], ...] = ()
         self.add(api_key)
         self.add(index_key)
 
@@ -218,14 +124,14 @@ class _Parts(NamedTuple):
         """The parts of a key that is spelled by these values; `least`: so many of a run were not lost on the way."""
         half = (size + 1) // 2
         runs = frozenset(values[start : start + size] for start in range(len(values) - size + 1))
-        runs = frozenset(one for one in runs if size - one.count(_LOST) >= least)
+        runs = frozenset(one for one in runs if size - one.count(LOST) >= least)
         return cls(size, runs, tuple(values[start : start + half] for start in range(0, len(values) - half + 1, half)))
 
     def may_be_in(self, values: str) -> bool:
         """Whether it is worth looking closer."""
         return any(anchor in values for anchor in self.anchors)
 
-    def found(self, run: list[_Token]) -> Iterator[tuple[int, int]]:
+    def found(self, run: list[Token]) -> Iterator[tuple[int, int]]:
         """Where in the text parts of the key stand."""
         values = "".join(value for value, _, _ in run)
         for start in range(len(values) - self.size + 1):
@@ -233,29 +139,29 @@ class _Parts(NamedTuple):
                 yield run[start][1], run[start + self.size - 1][2]
 
 
-def _spellings(data: bytes, run: int) -> Iterator[tuple[_Form, _Parts]]:
+def _spellings(data: bytes, run: int) -> Iterator[tuple[Form, _Parts]]:
     """A secret in each form, to be found where so many of its bytes stand in a row."""
     values = data.decode("latin-1")
-    for form in (_PLAIN, _PLAIN_UTF8, *_OF_ESCAPES):
+    for form in (PLAIN, PLAIN_UTF8, *OF_ESCAPES):
         yield form, _Parts.of(values, run)
     for damaged in _damaged(data):
-        for form in (_PLAIN, *_OF_ESCAPES):
+        for form in (PLAIN, *OF_ESCAPES):
             yield form, _Parts.of(damaged, min(run, len(damaged)), least=_LEAST)
-    for form in (_PERCENT, _PERCENT_TWICE):
+    for form in (PERCENT, PERCENT_TWICE):
         yield form, _Parts.of(values.replace("+", " "), run)
-    for form in (_ENTITIES, _ENTITIES_ESCAPED):
+    for form in (ENTITIES, ENTITIES_ESCAPED):
         yield form, _Parts.of(values, run)
     if len(data) < _RUN:  # as digits, such a short one would be found everywhere
         return
-    yield _DIGITS, _Parts.of(data.hex(), 2 * min(_RUN_OF_HEX, run))
+    yield DIGITS, _Parts.of(data.hex(), 2 * min(_RUN_OF_HEX, run))
     for order in ("big", "little"):
-        yield _PLAIN, _Parts.of(str(int.from_bytes(data, order)), run * 5 // 2)
-    yield _PLAIN, _Parts.of(base64.b32encode(data).decode().rstrip("="), run * 8 // 5)
-    yield _NUMBERS, _Parts.of(values, run)
-    yield _HEX_NUMBERS, _Parts.of(values, run)
+        yield PLAIN, _Parts.of(str(int.from_bytes(data, order)), run * 5 // 2)
+    yield PLAIN, _Parts.of(base64.b32encode(data).decode().rstrip("="), run * 8 // 5)
+    yield NUMBERS, _Parts.of(values, run)
+    yield HEX_NUMBERS, _Parts.of(values, run)
     for spelled, size in ((data, run), (data.hex().encode(), 2 * run), (data.hex().upper().encode(), 2 * run)):
         for shift in range(3):
-            yield _BASE64, _Parts.of(_in_base64(spelled, shift), size * 4 // 3 - 2)
+            yield BASE64, _Parts.of(_in_base64(spelled, shift), size * 4 // 3 - 2)
 
 
 def _damaged(data: bytes) -> set[str]:
@@ -263,20 +169,20 @@ def _damaged(data: bytes) -> set[str]:
     if data.isascii():
         return set()
     texts = (data.decode(code, how) for code in ("ascii", "utf-8", "cp1252") for how in ("replace", "ignore"))
-    return {"".join(map(_byte, text)) for text in texts if len(text) >= _LEAST}
+    return {"".join(map(byte_of, text)) for text in texts if len(text) >= _LEAST}
 
 
-def _each_form(text: str, parts: Iterable[tuple[_Form, _Parts]]) -> Iterator[tuple[_Form, str]]:
+def _each_form(text: str, parts: Iterable[tuple[Form, _Parts]]) -> Iterator[tuple[Form, str]]:
     """Each form once, with what the text would be in it; read with a regex alone, so that most texts cost little."""
     for form in dict.fromkeys(form for form, _ in parts):
-        if form is _PLAIN and text.isascii():
+        if form is PLAIN and text.isascii():
             yield form, text
         elif not (
-            (form in _OF_ESCAPES and "\\" not in text)
-            or (form is _PERCENT and "%" not in text and "=" not in text)
-            or (form is _PERCENT_TWICE and "%25" not in text)
-            or (form in {_ENTITIES, _ENTITIES_ESCAPED} and "&#" not in text)
-            or (form is _PLAIN_UTF8 and text.isascii())
+            (form in OF_ESCAPES and "\\" not in text)
+            or (form is PERCENT and "%" not in text and "=" not in text)
+            or (form is PERCENT_TWICE and "%25" not in text)
+            or (form in {ENTITIES, ENTITIES_ESCAPED} and "&#" not in text)
+            or (form is PLAIN_UTF8 and text.isascii())
         ):
             yield form, form.values(text)
 
