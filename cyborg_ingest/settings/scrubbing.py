@@ -1,7 +1,8 @@
 """Keys are taken out of foreign words: whatever a library, the engine or a service says, in whatever form it says it.
 
 A binding that refuses an argument prints all of them, a validator echoes what it was sent, an HTTP library the
-address. A text is read in each way that can spell bytes (hex digits, escapes, a list of numbers, base64), and where
+address. A text is read in each way that can spell bytes (hex digits, escapes, a list of numbers, base64), as it is
+and without what other programs wrap a text in (base64, percent signs, references of XML, one around another), and where
 eight bytes or more of a key stand in a row, of its hex digits ten, the run is replaced: what cut the text, or printed
 half of a key, hides nothing. So is what is left of a key that was taken for text in some encoding.
 """
@@ -17,18 +18,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cyborg_ingest.settings.spellings import (
     BASE64,
     DIGITS,
-    ENTITIES,
-    ENTITIES_ESCAPED,
     HEX_NUMBERS,
     LOST,
     NUMBERS,
     OF_ESCAPES,
-    PERCENT,
-    PERCENT_TWICE,
     PLAIN,
     PLAIN_UTF8,
+    QUOTED,
+    WRAPPINGS,
+    Characters,
     Form,
     byte_of,
+    folded,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ _STARS = re.compile(r"(?:\*{3}[\s,:\-]*){2,}")
 
 _LEAST = 5
 
+_Form = Form | Characters
+
 
 class Secrets:
     """Keys that no message may show, in every form that one could be told in."""
@@ -61,7 +64,7 @@ class Secrets:
     def __init__(self, api_key: str | None = None, index_key: bytes | None = None) -> None:
         self._lock = threading.Lock()
         self._known: frozenset[bytes] = frozenset()
-        self._parts: tuple[tuple[Form, _Parts], ...] = ()
+        self._parts: tuple[tuple[_Form, _Parts], ...] = ()
         self.add(api_key)
         self.add(index_key)
 
@@ -79,14 +82,25 @@ class Secrets:
         if not self._known or not text:
             return text
         text = text[:_LONGEST]
+        spans = self._spans(text, WRAPPINGS)
+        for start, end in reversed(list(_merged(spans))):
+            text = text[:start] + MASK + text[end:]
+        return _STARS.sub(MASK, text) if spans else text
+
+    def _spans(self, text: str, wrappings: tuple[_Form, ...]) -> list[tuple[int, int]]:
+        """Where parts of the keys stand, in the text and in what it becomes without one or more of the wrappings."""
         spans: list[tuple[int, int]] = []
         for form, values in _each_form(text, self._parts):
             for parts in (parts for other, parts in self._parts if other is form):
                 if parts.may_be_in(values):
                     spans += [span for run in form.runs(text) for span in parts.found(run)]
-        for start, end in reversed(list(_merged(spans))):
-            text = text[:start] + MASK + text[end:]
-        return _STARS.sub(MASK, text) if spans else text
+        for number, wrapping in enumerate(wrappings, 1):
+            inner = wrapping.values(text)
+            found = self._spans(inner, wrappings[number:]) if inner != text else []
+            if found:
+                tokens = [token for run in wrapping.runs(text) for token in run]
+                spans += [(tokens[start][1], tokens[end - 1][2]) for start, end in found]
+        return spans
 
     def scrubbed(self, value: Any) -> Any:
         """What JSON has, without them: in texts, in names of fields, and spelled by the numbers of lists."""
@@ -128,8 +142,8 @@ class _Parts(NamedTuple):
         return cls(size, runs, tuple(values[start : start + half] for start in range(0, len(values) - half + 1, half)))
 
     def may_be_in(self, values: str) -> bool:
-        """Whether it is worth looking closer."""
-        return any(anchor in values for anchor in self.anchors)
+        """Whether it is worth looking closer; the few anchors are looked for first, as most texts have none."""
+        return any(anchor in values for anchor in self.anchors) and any(run in values for run in self.runs)
 
     def found(self, run: list[Token]) -> Iterator[tuple[int, int]]:
         """Where in the text parts of the key stand."""
@@ -139,29 +153,45 @@ class _Parts(NamedTuple):
                 yield run[start][1], run[start + self.size - 1][2]
 
 
-def _spellings(data: bytes, run: int) -> Iterator[tuple[Form, _Parts]]:
+def _spellings(data: bytes, run: int) -> Iterator[tuple[_Form, _Parts]]:
     """A secret in each form, to be found where so many of its bytes stand in a row."""
-    values = data.decode("latin-1")
-    for form in (PLAIN, PLAIN_UTF8, *OF_ESCAPES):
-        yield form, _Parts.of(values, run)
+    yield from _as_characters(data, run)
+    if len(data) >= _RUN:  # as digits, a shorter one would be found everywhere
+        yield from _as_digits(data, run)
+
+
+def _as_characters(data: bytes, run: int) -> Iterator[tuple[_Form, _Parts]]:
+    values, forms = data.decode("latin-1"), (PLAIN, *OF_ESCAPES)
+    # what looks like a wrapping in the key itself is taken off along with the text's; an address has + for a blank
+    for one in {values, values.replace(" ", "+"), *(wrapping.values(values) for wrapping in WRAPPINGS[1:])}:
+        for form in (*forms, PLAIN_UTF8, QUOTED):
+            yield from _in_characters(form, one, run)
+    twice = values.encode().decode("latin-1")
+    for form in forms:
+        yield from _in_characters(form, twice, run if run < len(data) else len(twice))
     for damaged in _damaged(data):
-        for form in (PLAIN, *OF_ESCAPES):
-            yield form, _Parts.of(damaged, min(run, len(damaged)), least=_LEAST)
-    for form in (PERCENT, PERCENT_TWICE):
-        yield form, _Parts.of(values.replace("+", " "), run)
-    for form in (ENTITIES, ENTITIES_ESCAPED):
-        yield form, _Parts.of(values, run)
-    if len(data) < _RUN:  # as digits, such a short one would be found everywhere
-        return
+        for form in forms:
+            yield from _in_characters(form, damaged, run, least=_LEAST)
+
+
+def _as_digits(data: bytes, run: int) -> Iterator[tuple[_Form, _Parts]]:
     yield DIGITS, _Parts.of(data.hex(), 2 * min(_RUN_OF_HEX, run))
     for order in ("big", "little"):
         yield PLAIN, _Parts.of(str(int.from_bytes(data, order)), run * 5 // 2)
     yield PLAIN, _Parts.of(base64.b32encode(data).decode().rstrip("="), run * 8 // 5)
-    yield NUMBERS, _Parts.of(values, run)
-    yield HEX_NUMBERS, _Parts.of(values, run)
+    for form in (NUMBERS, HEX_NUMBERS):
+        yield form, _Parts.of(data.decode("latin-1"), run)
     for spelled, size in ((data, run), (data.hex().encode(), 2 * run), (data.hex().upper().encode(), 2 * run)):
         for shift in range(3):
             yield BASE64, _Parts.of(_in_base64(spelled, shift), size * 4 // 3 - 2)
+
+
+def _in_characters(form: Characters, values: str, run: int, least: int = 0) -> Iterator[tuple[_Form, _Parts]]:
+    """Parts of a key that these characters spell, unless too few of them are its own."""
+    values = folded(values) if form.is_folded else values
+    size = min(run, len(values))
+    if size >= min(run, least or _RUN):
+        yield form, _Parts.of(values, size, least=least)
 
 
 def _damaged(data: bytes) -> set[str]:
@@ -172,16 +202,12 @@ def _damaged(data: bytes) -> set[str]:
     return {"".join(map(byte_of, text)) for text in texts if len(text) >= _LEAST}
 
 
-def _each_form(text: str, parts: Iterable[tuple[Form, _Parts]]) -> Iterator[tuple[Form, str]]:
+def _each_form(text: str, parts: Iterable[tuple[_Form, _Parts]]) -> Iterator[tuple[_Form, str]]:
     """Each form once, with what the text would be in it; read with a regex alone, so that most texts cost little."""
     for form in dict.fromkeys(form for form, _ in parts):
-        if form is PLAIN and text.isascii():
-            yield form, text
-        elif not (
+        if not (
             (form in OF_ESCAPES and "\\" not in text)
-            or (form is PERCENT and "%" not in text and "=" not in text)
-            or (form is PERCENT_TWICE and "%25" not in text)
-            or (form in {ENTITIES, ENTITIES_ESCAPED} and "&#" not in text)
+            or (form is QUOTED and "=" not in text)
             or (form is PLAIN_UTF8 and text.isascii())
         ):
             yield form, form.values(text)

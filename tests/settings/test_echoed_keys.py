@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from key_forms import FORMS
 from proxy import Fault, Proxy, _answer
-from test_scrubbing import hidden
+from test_scrubbing import hidden, seeded
 from typer.testing import CliRunner
 
 import cyborg_ingest
@@ -37,7 +37,7 @@ def echoed(key: bytes) -> list[Any]:
 
 
 def test_no_value_of_json_tells_a_key() -> None:
-    key = secrets.token_bytes(32)
+    key = seeded("echoed 1")
     known = Secrets("an-api-key", key)
     for value in echoed(key):
         found = known.scrubbed({"title": "words stay", "year": 1862, "value": value})
@@ -52,7 +52,7 @@ def test_no_value_of_json_tells_a_key() -> None:
 
 
 def test_values_without_a_key_stay_what_they_are() -> None:
-    known = Secrets("an-api-key", secrets.token_bytes(32))
+    known = Secrets("an-api-key", seeded("echoed 2"))
     value: dict[str, Any] = {
         "a": [1, 2.5, None, True, "x" * 9, {"b": []}],
         "1": {},
@@ -67,7 +67,7 @@ def test_values_without_a_key_stay_what_they_are() -> None:
 def test_a_service_that_describes_an_index_by_its_key_is_not_repeated(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    key, name = secrets.token_bytes(32), secrets.token_hex(4)
+    key, name = seeded(form), secrets.token_hex(4)
     spelled = FORMS[form](key)
     with cyborg_ingest.connect(service.url) as client:
         client.create(name, key, CreateOptions(4)).close()
@@ -114,7 +114,7 @@ def test_a_service_that_describes_an_index_by_its_key_is_not_repeated(
 def test_an_engine_that_describes_an_index_by_its_key_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = secrets.token_bytes(32)
+    key = seeded("echoed 3")
     real = embedded.EmbeddedIndex._engine
 
     class Echoing:
