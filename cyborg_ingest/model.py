@@ -158,9 +158,10 @@ class ColumnMap:
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """The columns that have a role of their own, each once."""
-        used = (self.id, self.vector, *self.vector_columns, self.metadata, *self.metadata_columns, self.contents)
-        return tuple(dict.fromkeys(name for name in used if name))
+        """The columns that have a role of their own, each once; one of metadata may have no name at all."""
+        before = (self.id, self.vector, *self.vector_columns, self.metadata)
+        contents = (self.contents,) if self.contents else ()
+        return tuple(dict.fromkeys((*filter(None, before), *self.metadata_columns, *contents)))
 
     @property
     def extra(self) -> tuple[str, ...]:

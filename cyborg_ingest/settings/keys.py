@@ -102,7 +102,7 @@ def delivered(environ: Mapping[str, str], name: str) -> Path | None:
 
 def readable_by_others(file: Path | None) -> bool:
     """Whether every user of the machine can read a file of keys."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # of what cannot be opened its reader says so
         return file is not None and stat.S_ISREG(mode := file.stat().st_mode) and bool(mode & stat.S_IROTH)
     return False
 
