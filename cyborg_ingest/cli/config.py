@@ -9,6 +9,7 @@ import typer
 
 from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.configured import Origin
 from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ConfigurationError, masked
@@ -62,18 +63,19 @@ def _values(ctx: Any, layered: Layered) -> Iterator[tuple[str, Any, str]]:
     if SOURCES in layered:
         yield SOURCES, list(layered[SOURCES].value), layered[SOURCES].where
     for name, key in known_keys("").items():
-        source = ctx.get_parameter_source(key.field)
-        if source is None:  # of another command
+        origin = configured.origin(ctx, key.field)
+        if origin is None:
             continue
-        value = ctx.params[key.field]
-        origin = {
-            "COMMANDLINE": "--" + name,
-            "ENVIRONMENT": key.declared.env if key.declared else INDEX_VARIABLE,
-            "DEFAULT_MAP": layered[key.field].where if key.field in layered else "",
-        }.get(source.name, "default")
-        if key.declared and key.declared.repeats and not value:
-            value, origin = _of_variable(key.declared.env or "")
-        yield name, str(value) if hasattr(value, "__fspath__") else value, origin or "the file"
+        value, variable = ctx.params[key.field], key.declared.env if key.declared else INDEX_VARIABLE
+        if key.declared and key.declared.repeats and not value and variable:  # the parser does not read this variable
+            value = list(one_a_line(os.environ.get(variable, "")))
+            origin = Origin.VARIABLE if value else origin
+        where = {
+            Origin.FLAG: "--" + name,
+            Origin.VARIABLE: variable,
+            Origin.FILE: layered[key.field].where if key.field in layered else "",
+        }
+        yield name, str(value) if isinstance(value, os.PathLike) else value, where.get(origin) or "default"
 
 
 def _masked(value: Any) -> Any:
@@ -81,12 +83,6 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(one) for one in value]
     return masked(value) if isinstance(value, str) and "://" in value else value
-
-
-def _of_variable(name: str) -> tuple[list[str], str]:
-    """An option whose variable has a value a line, which the parser does not read."""
-    values = list(one_a_line(os.environ.get(name, "")))
-    return values, name if values else "default"
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ The parser's own order holds: a flag, then its variable, then what stands here (
 
 from __future__ import annotations
 
+import enum
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,15 @@ NAMED_PROFILE = Annotated[
 ]
 
 
+class Origin(enum.Enum):
+    """Where the value of an option is from, as the parser tells it."""
+
+    FLAG = "COMMANDLINE"
+    VARIABLE = "ENVIRONMENT"
+    FILE = "DEFAULT_MAP"
+    DEFAULT = "DEFAULT"
+
+
 @dataclass(frozen=True)
 class Configured:
     """A configuration file, if there is one, and the profile that is asked for."""
@@ -77,7 +87,7 @@ class Configured:
 
 def find(config: str | Path | None, profile: str | None) -> Configured:
     """The configuration of this command line. Raises ConfigurationError."""
-    path = configfile.find(None if config is None else Path(config).expanduser(), Path.cwd())
+    path = configfile.find(None if config is None else Path(config).expanduser())
     return Configured(None if path is None else configfile.read(path), profile)
 
 
@@ -101,3 +111,9 @@ def parsed(ctx: typer.Context, layered: Layered) -> typer.Context:
         "typer.Context",
         ctx.command.make_context(ctx.info_name, again, parent=ctx.parent, default_map=defaults(layered, os.environ)),
     )
+
+
+def origin(ctx: typer.Context, field: str) -> Origin | None:
+    """Where a parsed option's value is from; None of an option that the command does not have."""
+    source = ctx.get_parameter_source(field)
+    return None if source is None else next((one for one in Origin if one.value == source.name), Origin.DEFAULT)

@@ -18,7 +18,7 @@ from cyborg_ingest.cli.configured import CONFIG, NAMED_PROFILE
 from cyborg_ingest.cli.guard import guarded
 from cyborg_ingest.cli.printed import at_terminal
 from cyborg_ingest.settings import environment
-from cyborg_ingest.settings.declaring import Settings, declarations
+from cyborg_ingest.settings.declaring import Settings, declarations, parted
 from cyborg_ingest.settings.options import CreateSettings, OutputSettings, TargetSettings
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def settings_of(kind: type[_S], arguments: dict[str, Any]) -> _S:
         if isinstance(value, list):
             values[name] = tuple(value) or environment.one_a_line(os.environ.get(declared[name].env or "", ""))
         if hints[name] == tuple[str, ...] and isinstance(value, str):
-            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+            values[name] = parted(value)
     if issubclass(kind, TargetSettings) and at_terminal():
         values["target"] = DEFAULT_TARGET if values["target"] is None else values["target"]
         values |= {"at_terminal": True} if issubclass(kind, CreateSettings) else {}

@@ -11,6 +11,7 @@ first of which counts, each with where it stands; flags and variables go before 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -20,11 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
-
 from cyborg_ingest.errors import ConfigurationError, UsageError, printable
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.configkeys import INDEX, INHERIT, JOB, PROFILE, SOURCES, Key, known_keys, refuse_key_literal
+from cyborg_ingest.smallfiles import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,7 +88,7 @@ class Configuration:
         sections = self.table.get(kind, {})
         if name not in sections:
             wanted = f"[{kind}.{below[-1]}] inherits {name!r}" if below else f"there is no [{kind}.{name}]"
-            raise self.error(f"{wanted}{_nearest(name, sections)}. It has {_listed(kind, sections)}.")
+            raise self.error(f"{wanted}.{_nearest(name, sections)} It has {_listed(kind, sections)}.")
         if name in below:
             raise self.error(f"[{kind}.{name}] inherits itself, by {' -> '.join([*below, name])}.")
         parents = sections[name].get(INHERIT, [])
@@ -101,16 +101,18 @@ class Configuration:
 
     def _checked(self, section: str, values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Given]:
         """A section's values by field name: its keys known, its variables filled in, its types and bounds kept."""
-        where, found, known = f"[{section}]" if section else "", dict[str, Given](), known_keys(section)
+        found, known = dict[str, Given](), known_keys(section)
         for name, value in values.items():
-            place = f"{where} {printable(name)}".strip()
+            place = f"[{section}] {printable(name)}" if section else printable(name)
             refuse_key_literal(self.error, place, name, value)
             key = known.get(name.replace("_", "-"))
             if key is None:
-                raise self.error(f"{place}: there is no such option{_nearest(name, known)}.")
+                near = _nearest(name, [*known, *([] if section else [JOB, PROFILE])])
+                raise self.error(f"{place}: there is no such option.{near}")
             if key.field in found:
                 raise self.error(f"{place} is there twice, with - and with _ in its name.")
-            found[key.field] = Given(self._value(place, key, _filled(self.error, place, value, environ)), where)
+            checked = self._value(place, key, _filled(self.error, place, value, environ))
+            found[key.field] = Given(checked, f"[{section}]" if section else "the file")
         return found
 
     def _value(self, place: str, key: Key, value: Any) -> Any:
@@ -138,33 +140,29 @@ class Configuration:
 Layered = dict[str, Given]
 
 
-def find(named: Path | None, working: Path) -> Path | None:
+def find(named: Path | None) -> Path | None:
     """The configuration file: the one that is named, else the working directory's, else the user's.
 
     Raises ConfigurationError where the one that is named is not there, or the one in the working directory is not the
     user's own: whoever may write to a folder must not say where the rows of others go.
     """
     if named is not None:
-        if not named.is_file():
+        if not is_there(named):
             raise ConfigurationError(f"{named}: there is no such file. --config names the configuration file.")
         return named.absolute()
-    own = working / FILE_NAME
-    if own.is_file():
-        _refuse_strangers(own)
-        return own
+    own = Path(FILE_NAME)
+    if is_there(own):
+        _refuse_strangers(own.absolute())
+        return own.absolute()
     users = users_file()
-    return users if users is not None and users.is_file() else None
+    return users if users is not None and is_there(users) else None
 
 
 def users_file() -> Path | None:
     """Where the user's own configuration file would be; None where the user has no home."""
-    configured = os.environ.get(keys.CONFIG_DIR_VARIABLE)
-    if configured:
-        return Path(configured) / FILE_NAME
-    try:
-        return keys.at_home(platformdirs.user_config_path, keys.CONFIG_DIR_VARIABLE) / FILE_NAME
-    except UsageError:
-        return None
+    with contextlib.suppress(UsageError):
+        return keys.config_directory() / FILE_NAME
+    return None
 
 
 def _refuse_strangers(path: Path) -> None:
@@ -232,7 +230,7 @@ def _filled(error: Any, place: str, value: Any, environ: Mapping[str, str]) -> A
 
 def _nearest(name: str, known: Any) -> str:
     near = difflib.get_close_matches(name.replace("_", "-"), list(known), n=1)
-    return f"; is it {near[0]!r}" if near else ""
+    return f" Is it {near[0]!r}?" if near else ""
 
 
 def _listed(kind: str, sections: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings import keys, spelled
-from cyborg_ingest.settings.declaring import checked, declarations
+from cyborg_ingest.settings.declaring import checked, declarations, parted
 from cyborg_ingest.settings.options import COMMANDS
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 JOB, PROFILE, INHERIT, SOURCES, INDEX = "job", "profile", "inherit", "sources", "index"
 
-_KEYS_THEMSELVES = {"index-key": "index-key-file", "api-key": "api-key-file"}
-"""What may not stand in the file -> what may."""
+_KEYS_THEMSELVES = {"index-key": keys.INDEX_KEY_VARIABLE, "api-key": keys.API_KEY_VARIABLE}
+"""What may not stand in the file -> the variable that may hold it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Key:
     def checked(self, value: Any) -> Any:
         """The value as its option takes it. Raises UsageError, TypeError."""
         if self.is_list and isinstance(value, str):
-            value = (value,) if self.declared is None or self.declared.repeats else _parted(value)
+            value = (value,) if self.declared is None or self.declared.repeats else parted(value)
         if self.settings is not None:
             return checked(self.settings, self.field, value)
         if self.is_list and isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
@@ -63,8 +63,8 @@ def known_keys(section: str) -> dict[str, Key]:
     for settings in COMMANDS:
         hints = get_type_hints(settings)
         for field, declared in declarations(settings).items():
-            name = declared.flag.partition("/")[0].removeprefix("--")
-            found[name] = Key(name, field, settings, declared, is_list=hints[field] == tuple[str, ...])
+            is_list = hints[field] == tuple[str, ...]
+            found[declared.name] = Key(declared.name, field, settings, declared, is_list=is_list)
     found[INDEX] = Key(INDEX, INDEX)
     if section.startswith(f"{JOB}."):
         found[SOURCES] = Key(SOURCES, SOURCES, is_list=True)
@@ -80,14 +80,10 @@ def multiple(field: str) -> Declaration | None:
 
 def refuse_key_literal(error: Callable[[str], Exception], place: str, name: str, value: Any) -> None:
     """Raise an error where a key itself stands in the file, whichever option it was given to."""
-    instead = _KEYS_THEMSELVES.get(name.replace("_", "-"))
-    if instead:
-        variable = f"CYBORG_INGEST_{name.replace('-', '_').upper()}"
-        raise error(f"{place}: a key does not stand in this file. Name its file with {instead}, or set {variable}.")
+    option = name.replace("_", "-")
+    variable = _KEYS_THEMSELVES.get(option)
+    if variable:
+        raise error(f"{place}: a key does not stand in this file. Name its file with {option}-file, or set {variable}.")
     texts = value if isinstance(value, list | tuple) else (value,)
     if any(keys.is_literal(str(one)) for one in texts if isinstance(one, str | Path)):
         raise error(f"{place}: its value is a key of 32 bytes. Keep it in a file, and name that with index-key-file.")
-
-
-def _parted(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

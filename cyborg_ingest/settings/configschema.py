@@ -68,6 +68,4 @@ def _property(key: Key) -> dict[str, Any]:
     value |= {name: bound for name, bound in bounds.items() if bound is not None}
     if key.declared.parse is not None:  # what else it takes is said in its description
         value = {"type": ["string", "integer"]}
-    return (
-        {**found, "anyOf": [value, _VARIABLE]} if value["type"] == "string" and "enum" in value else {**found, **value}
-    )
+    return {**found, "anyOf": [value, _VARIABLE]} if "enum" in value else {**found, **value}

@@ -32,6 +32,11 @@ class Declaration:
     parse: Callable[[Any], Any] | None = None
     """Looks at a value before its type is checked, and may make another of it. Raises UsageError."""
 
+    @property
+    def name(self) -> str:
+        """The flag's name: that of `--header/--no-header` is `header`."""
+        return _name(self.flag)
+
 
 def option(
     default: _T,
@@ -47,9 +52,18 @@ def option(
     parse: Callable[[Any], Any] | None = None,
 ) -> _T:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
-    env = ENVIRONMENT_PREFIX + flag.partition("/")[0].removeprefix("--").replace("-", "_").upper()
+    env = ENVIRONMENT_PREFIX + _name(flag).replace("-", "_").upper()
     declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse)
     return field(default=default, metadata={"option": declaration})
+
+
+def _name(flag: str) -> str:
+    return flag.partition("/")[0].removeprefix("--")
+
+
+def parted(text: str) -> tuple[str, ...]:
+    """The values of an option that takes several apart by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def declarations(settings: type[Any]) -> dict[str, Declaration]:

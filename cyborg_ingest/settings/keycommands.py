@@ -7,10 +7,9 @@ import subprocess
 
 from cyborg_ingest.errors import KeyFileError, UsageError, printable
 from cyborg_ingest.settings.hidden import Hidden, without_locals
-from cyborg_ingest.smallfiles import LONGEST_SILENCE
+from cyborg_ingest.smallfiles import LONGEST_SILENCE, read_opened
 
 _LARGEST = 65_536
-_SHOWN = 200
 
 _printed: dict[str, Hidden[bytes]] = {}
 """What commands have printed in this process: a person is asked for a password once."""
@@ -36,19 +35,23 @@ def _words(command: str, option: str) -> list[str]:
 
 @without_locals
 def _run(words: list[str], option: str) -> bytes:
+    """What it says beside, on standard error, the user reads as it is said: it may ask for a password."""
     program = printable(words[0])
     try:
-        done = subprocess.run(  # noqa: S603 - what the user asks for, and no shell
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=LONGEST_SILENCE, check=False
+        process = subprocess.Popen(  # noqa: S603 - what the user asks for, and no shell
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
-    except subprocess.TimeoutExpired:
-        raise KeyFileError(f"{option}: {program} did not end within {LONGEST_SILENCE:.0f} s.") from None
     except (OSError, ValueError) as error:
-        words_of_it = getattr(error, "strerror", None) or "it cannot be run"
-        raise KeyFileError(f"{option}: {program}: {words_of_it}.") from None
-    if done.returncode:
-        said = printable(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])[:_SHOWN]
-        raise KeyFileError(f"{option}: {program} ended with {done.returncode}{f': {said}' if said else ''}.")
-    if len(done.stdout) > _LARGEST:
-        raise KeyFileError(f"{option}: {program} printed more than {_LARGEST:,} bytes.")
-    return done.stdout
+        raise KeyFileError(f"{option}: {program}: {getattr(error, 'strerror', None) or error}.") from None
+    with process:
+        try:
+            printed = read_opened(process.stdout.fileno(), _LARGEST) if process.stdout else b""
+            code = process.wait(LONGEST_SILENCE)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            why = getattr(error, "strerror", None) or "it does not end"
+            raise KeyFileError(f"{option}: what {program} prints cannot be read: {why}.") from None
+        finally:
+            process.kill()  # nothing, where it has ended
+    if code:
+        raise KeyFileError(f"{option}: {program} ended with {code}.")
+    return printed

@@ -20,7 +20,7 @@ from cyborg_ingest.errors import KeyFileError, UsageError
 from cyborg_ingest.private import Folder
 from cyborg_ingest.settings.hidden import without_locals
 from cyborg_ingest.settings.keycommands import printed_by
-from cyborg_ingest.smallfiles import read_small
+from cyborg_ingest.smallfiles import is_there, read_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ def index_key(environ: Mapping[str, str], file: Path | None, command: str | None
     """
     text = variable(environ, INDEX_KEY_VARIABLE)
     _refuse_several({INDEX_KEY_VARIABLE: text, "--index-key-file": file, "--index-key-command": command})
-    if command:
+    if command is not None:
         return _parsed(printed_by(command, "--index-key-command"), "What --index-key-command prints")
     option = "--index-key-file"
     if not text and not file:
@@ -82,7 +82,7 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
 
 def _refuse_several(given: Mapping[str, object]) -> None:
     """Raise UsageError where a key is given in several ways: which of them counts, nothing says."""
-    options = [name for name, value in given.items() if value]
+    options = [name for name, value in given.items() if value is not None]
     if len(options) > 1:
         raise UsageError(f"Both {options[0]} and {options[1]} are given. Drop one.")
 
@@ -95,7 +95,7 @@ def delivered(environ: Mapping[str, str], name: str) -> Path | None:
     folders = [Path(one) for one in (environ.get(CREDENTIALS_VARIABLE),) if one] + [CONTAINER_SECRETS]
     for folder in folders:
         for spelled in (name, name.lower(), name.lower().replace("_", "-")):
-            if (folder / spelled).is_file():
+            if is_there(folder / spelled):
                 return folder / spelled
     return None
 
@@ -154,12 +154,12 @@ def api_key(environ: Mapping[str, str], file: Path | None, command: str | None =
     text = variable(environ, API_KEY_VARIABLE)
     _refuse_several({API_KEY_VARIABLE: text, "--api-key-file": file, "--api-key-command": command})
     option = "--api-key-file"
-    if not text and not file and not command:
+    if text is None and file is None and command is None:
         file, option = delivered(environ, API_KEY_VARIABLE), "The key in"
-    source = f"{option} {file}" if file else "What --api-key-command prints" if command else API_KEY_VARIABLE
-    if file or command:
+    source = f"{option} {file}" if file else API_KEY_VARIABLE if text else "What --api-key-command prints"
+    if file or command is not None:
         try:
-            data = _read(file, option) if file else printed_by(command or "", "--api-key-command")
+            data = _read(file, option) if file else printed_by(str(command), "--api-key-command")
             text = _plain(data).decode()
         except UnicodeDecodeError:
             raise KeyFileError(f"{source} is not text.") from None
@@ -182,9 +182,13 @@ def _read(file: Path, option: str) -> bytes:
 
 def kept_key_path(target: str, index: str) -> Path:
     """Where the key of an index that was created without one is kept."""
+    return config_directory() / _KEYS / _file_name(target) / f"{_file_name(index)}.key"
+
+
+def config_directory() -> Path:
+    """Where the user's keys and configuration are. Raises UsageError where there is no such place."""
     configured = variable(os.environ, CONFIG_DIR_VARIABLE)
-    directory = Path(configured) if configured else at_home(platformdirs.user_config_path, CONFIG_DIR_VARIABLE)
-    return directory / _KEYS / _file_name(target) / f"{_file_name(index)}.key"
+    return Path(configured) if configured else at_home(platformdirs.user_config_path, CONFIG_DIR_VARIABLE)
 
 
 def at_home(place: Callable[[str], Path], variable: str) -> Path:

@@ -84,7 +84,7 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, stop: Stop | None
         timeout=settings.timeout,
     )
     _know(connection)
-    if embedded and (settings.api_key_file or settings.api_key_command):
+    if embedded and (settings.api_key_file or settings.api_key_command is not None):
         option = "--api-key-file" if settings.api_key_file else "--api-key-command"
         raise UsageError(f"{option} is for a service; {settings.target} needs no API key.")
     client = connect(settings.target, connection)

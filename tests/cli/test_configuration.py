@@ -170,7 +170,7 @@ def test_a_file_of_another_user_is_refused_where_it_was_only_found(here: Path) -
 def test_a_key_that_stands_in_the_file_is_told_where_it_belongs(here: Path) -> None:
     written(here, f"index-key = '{'ab' * 32}'")
     done = ran("config", "validate")
-    says(told(done), "{}: a key does not stand in this file. Name its file with {}, or set {}.")
+    says(told(done), "{}: a key does not stand in this file. Name its file with {}-file, or set {}.")
     assert "Name its file with index-key-file, or set CYBORG_INGEST_INDEX_KEY." in told(done)
     written(here, JOB.replace('index-key-file = "key"', ""))
     assert ran("run", "rows", CYBORG_INGEST_INDEX_KEY="ab" * 32).returncode == 0
@@ -207,9 +207,10 @@ def test_what_is_secret_in_an_address_is_not_shown(here: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("retry = 3", "retry: there is no such option; is it 'retries'"),
-        ("[job.j]\nindx = 'i'", "[job.j] indx: there is no such option; is it 'index'"),
+        ("retry = 3", "retry: there is no such option. Is it 'retries'?"),
+        ("[job.j]\nindx = 'i'", "[job.j] indx: there is no such option. Is it 'index'?"),
         ("sources = ['x']", "sources: there is no such option"),
+        ("[jobs.x]\nindex = 'i'", "jobs: there is no such option. Is it 'job'?"),
         ("retries = -1", "retries: --retries is -1; it must be at least 0."),
         ("retries = 'many'", "retries: retries is str, not int"),
         ("verify = 'all'", "verify: --verify is 'all'; it takes none, count, sample, full."),
@@ -225,7 +226,7 @@ def test_what_is_secret_in_an_address_is_not_shown(here: Path) -> None:
         (f"set = ['k={'ab' * 32}']\nid-prefix = '{'ab' * 32}'", "its value is a key of 32 bytes"),
         ("job = 3", "job is no option: a job is a section, [job.NAME]"),
         ("[profile.a]\ninherit = 'b'\n[profile.b]\ninherit = 'a'", "inherits itself, by a -> b -> a"),
-        ("[profile.a]\ninherit = 'c'\n[profile.cc]\n", "[profile.a] inherits 'c'; is it 'cc'"),
+        ("[profile.a]\ninherit = 'c'\n[profile.cc]\n", "[profile.a] inherits 'c'. Is it 'cc'?"),
         ("[job.j]\nindex = 'i'", "[job.j] has no sources"),
         ("[job.j]\nsources = 'x'", "[job.j] has no index"),
         ("[job.j]\nsources = []\nindex = 'i'", "sources: it takes a list of texts."),
@@ -259,7 +260,7 @@ def test_a_job_that_is_not_there_ends_a_run_before_another_has_begun(here: Path)
     written(here, JOB)
     done = ran("run", "rows", "row")
     assert done.returncode == 2
-    assert "there is no [job.row]; is it 'rows'. It has [job.rows]." in told(done)
+    assert "there is no [job.row]. Is it 'rows'? It has [job.rows]." in told(done)
     assert not (here / "db").exists()
 
 
@@ -271,6 +272,20 @@ def test_jobs_run_one_after_another_and_the_first_failure_is_the_exit_code(here:
     assert done.returncode == 4
     assert [line.split()[1] for line in done.stderr.splitlines() if line.startswith("job ")] == ["rows", "bad", "last"]
     assert sorted(ran("index", "list").stdout.split()) == ["b", "i", "l"]
+
+
+def test_the_command_that_resumes_a_run_is_the_same_from_anywhere(here: Path) -> None:
+    written(here, JOB.replace("create = true", "create = true\nretries = 3\nbatch-rows = 1"))
+    (here / "rows.jsonl").write_text('{"id": "x", "vector": [0, 1]}\n{"id": "y", "vector": [0, 0]}\n')
+    typed = ("--index", "other", "--retries", "8", "--state-dir", "mine")  # 8 is the default, and not the file's
+    words = shlex.split(
+        json.loads(ran("run", "rows", "--json", *typed, CYBORG_INGEST_SET="a=1\nb=x y").stdout)["resume_command"]
+    )
+    assert words[:7] == ["cyborg-ingest", "run", "rows", "--config", str(here / FILE), "--index", "other"]
+    given = shlex.join(words[7:])
+    for part in ("--retries 8", f"--state-dir {here / 'mine'}", "--set a=1 --set 'b=x y'"):
+        assert part in given
+    assert "--batch-rows" not in given  # it stands in the file
 
 
 def test_the_command_that_goes_on_is_the_run_itself(here: Path) -> None:
@@ -314,6 +329,16 @@ def test_the_schema_knows_every_option_and_judges_as_the_tool_does() -> None:
         {"job": 1},
     ):
         assert not judge.is_valid(bad), bad
+
+
+@pytest.mark.usefixtures("here")
+def test_a_place_that_cannot_be_looked_into_holds_no_file() -> None:
+    """Nor does one that a service may not look into, as another user's home: the system's error is of one kind."""
+    nowhere = "/" + "x" * 300
+    assert shown(CYBORG_INGEST_CONFIG_DIR=nowhere)["retries"] == (8, "default")
+    done = ran("config", "show", "--config", nowhere)
+    assert done.returncode == 2
+    assert "there is no such file" in told(done)
 
 
 def test_help_needs_no_file_that_is_right(here: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shlex
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,16 +88,16 @@ def refused(command: str, option: str = "--index-key-command") -> str:
 
 
 def test_a_command_that_prints_no_key_is_told_without_what_it_printed(here: Path) -> None:
-    code = "import sys; print('no', file=sys.stderr); print('locked', file=sys.stderr); sys.exit(3)"
-    told = refused(python(code))
-    assert "ended with 3: locked." in told
-    says(told, "{}: {} ended with {}{}.")
+    says(refused(python(f"import sys; print({KEY.hex()!r}); sys.exit(3)")), "{}: {} ended with {}.")
     told = refused("not-a-program-of-ours --x")
     assert "--index-key-command: not-a-program-of-ours: No such file or directory." in told
     says(told, "{}: {}: {}.")
     says(refused("'open"), "{}: a shell would not take it: {}.")
-    says(refused(" "), "{} is empty.")
-    says(refused(python("print('x' * 100_000)")), "{}: {} printed more than {} bytes.")
+    for empty in ("", " "):
+        says(refused(empty), "{} is empty.")
+    told = refused("yes")  # without an end
+    assert "it has more than 65,536 bytes" in told
+    says(told, "{}: what {} prints cannot be read: {}.")
     for printed in ("short", KEY.hex()[:-2], "0" * 64):
         says(refused(python(f"print({printed!r})")), "What --index-key-command prints")
     says(refused(python("print('\\x00')"), "--api-key-command"), "What --api-key-command prints")
@@ -109,7 +110,12 @@ def test_a_command_that_prints_no_key_is_told_without_what_it_printed(here: Path
 
 def test_a_command_that_does_not_end_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keycommands, "LONGEST_SILENCE", 0.2)
-    says(refused(python("import time; time.sleep(30)")), "{}: {} did not end within {} s.")
+    monkeypatch.setattr("cyborg_ingest.smallfiles.LONGEST_SILENCE", 0.2)
+    assert "nothing came through the pipe for" in refused(python("import time; time.sleep(30)"))
+    started = time.monotonic()
+    assert "it does not end" in refused(python("import os, time; os.close(1); time.sleep(30)"))
+    assert "nothing came through" in refused("sh -c 'sleep 30 & sleep 30'")  # who holds the pipe is not waited for
+    assert time.monotonic() - started < 25
 
 
 def test_an_index_key_in_two_ways_is_refused() -> None:
