@@ -22,7 +22,6 @@ from cyborg_ingest.check.inspection import (
 from cyborg_ingest.check.progress import began
 from cyborg_ingest.errors import IngestError, KeyFileError, MappingError, StoppedError, Unmapped, UsageError
 from cyborg_ingest.facts import Advanced, ignore
-from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.model import ColumnMap, total
 from cyborg_ingest.plan.cutting import REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.encoded import encoding_words
@@ -32,6 +31,7 @@ from cyborg_ingest.rows.batches import cut
 from cyborg_ingest.rows.encodings import stored_type
 from cyborg_ingest.rows.kinds import storage_type
 from cyborg_ingest.rows.mapping import field_of
+from cyborg_ingest.rows.roles import called
 from cyborg_ingest.targets.opening import open_client, open_index
 
 if TYPE_CHECKING:
@@ -252,14 +252,14 @@ def _group(several: Iterator[tuple[Layout, dict[str, list[str]] | None, ColumnMa
 def _roles(source: Source) -> dict[str, list[str]]:
     """The columns of each role; what is not in the file itself is named by where it comes from."""
     columns, schema = source.columns, source.layout.schema
-    names = {role: [getattr(columns, role)] for role in _ROLES}
+    names = {role: [one] if (one := getattr(columns, role)) else [] for role in _ROLES}
     names["metadata"] += columns.metadata_columns
     names["vector"] += columns.vector_columns
 
     def origin(name: str) -> str:
-        return str(((field_of(schema, name).metadata or {}).get(ORIGIN) or name.encode()).decode())
+        return called(field_of(schema, name), name)
 
-    found = {role: [origin(name) for name in some if name] for role, some in names.items()}
+    found = {role: [origin(name) for name in some] for role, some in names.items()}
     if words := encoding_words(schema, columns):
         found["vector"] = [f"{columns.vector}: {words}"]
     found["metadata"] += [f"{name} (constant)" for name, _ in columns.constants]

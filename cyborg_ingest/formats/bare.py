@@ -13,7 +13,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.base import ORIGIN, Layout, ReadsOn, checked_dimension, row_parts
 from cyborg_ingest.formats.bounds import bounded
-from cyborg_ingest.formats.sidecarids import as_keys, check_first, check_next, open_ids_beside
+from cyborg_ingest.formats.sidecarids import as_keys, check_first, check_next, open_ids_beside, settled
 from cyborg_ingest.formats.sidecars import check_rows, open_sidecars, row_numbers
 from cyborg_ingest.formats.sidecarstore import StoredSidecar
 from cyborg_ingest.model import Chunk, Part
@@ -76,8 +76,7 @@ class BareReader(ReadsOn):
         with open_sidecars(sidecars) as opened, open_ids_beside(sidecars) as own_ids:
             for sidecar in opened if matrix.rows is not None else ():
                 check_rows(sidecar, uri, matrix.rows or 0)
-            rows = matrix.rows  # what goes with them row by row tells it, too: or the load ends with an error
-            rows = next((one.rows for one in opened if one.key is None), None) if rows is None else rows
+            rows = _rows_of(matrix, opened)
             check_first(own_ids, _ids_in(opened), rows or 0)
             notes = () if rows is None else tuple(_on_keys(uri, sidecars, opened, rows))
             fields = {one.role: pa.field(one.role, one.type, metadata={ORIGIN: one.path.name}) for one in opened}
@@ -124,7 +123,16 @@ class BareReader(ReadsOn):
             open_sidecars(sidecars) as beside,
             open_ids_beside(sidecars) as own_ids,
         ):
-            yield _Opened(file, self.matrix(uri, file, size), is_seekable, beside, own_ids)
+            matrix = self.matrix(uri, file, size)
+            compared = settled(own_ids, _ids_in(beside), _rows_of(matrix, beside))
+            yield _Opened(file, matrix, is_seekable, beside, compared)
+
+
+def _rows_of(matrix: Matrix, beside: list[Sidecar]) -> int | None:
+    """How many rows there are; what goes with them row by row tells it, too: or the load ends with an error."""
+    if matrix.rows is not None:
+        return matrix.rows
+    return next((one.rows for one in beside if one.key is None), None)
 
 
 @dataclass(frozen=True, slots=True)

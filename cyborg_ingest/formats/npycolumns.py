@@ -14,6 +14,7 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats.bare import behind_rows, cut_short
 from cyborg_ingest.formats.base import ReadsOn, shape_noted
+from cyborg_ingest.formats.fields import checked_text
 from cyborg_ingest.formats.named import chunks, described, layout_of, to_arrow
 from cyborg_ingest.formats.npy import is_by_column, read_columns
 from cyborg_ingest.formats.npyfile import parse_header, read_at
@@ -87,7 +88,12 @@ def _described(uri: str, limit: int) -> Array:
         header = parse_header(uri, file)
     if any(length < 0 for length in header.shape):
         raise FormatError(f"{uri}: its shape is {header.shape}. The file is damaged; write it again.")
-    found = described(posixpath.basename(uri).removesuffix(SUFFIX), header.shape, header.dtype, limit)
+    name = posixpath.basename(uri).removesuffix(SUFFIX)
+    try:
+        checked_text(name)
+    except ValueError:
+        raise FormatError(f"{uri}: its name is a column's, and is not UTF-8. Rename it.") from None
+    found = described(name, header.shape, header.dtype, limit)
     if found.type is None:
         raise FormatError(f"{uri}: it {found.why}. To load the other columns alone, name their files.")
     expected = header.data + math.prod(header.shape) * header.dtype.itemsize

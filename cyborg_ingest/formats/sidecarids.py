@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,11 @@ class IdsBeside:
     column: str
     sidecar: Sidecar
     is_sure: bool
+
+    def settled(self, ids: pa.Array) -> IdsBeside:
+        """The same, sure by the first rows, too: where all of them have the ids of `--ids`, so have all others."""
+        own = as_keys(self.sidecar.read(0, len(ids))[0])
+        return replace(self, is_sure=self.is_sure or (any(own) and own == as_keys(ids)))
 
     def check(self, ids: pa.Array, start: int) -> None:
         """Refuse rows from `start` on that are not those of these ids. Raises FormatError."""
@@ -78,11 +83,25 @@ def check_first(beside: list[IdsBeside], ids: Sidecar | None, rows: int) -> None
     """Compare the first rows. Raises FormatError."""
     if ids is None:
         return
+    stop = _first_rows(beside, ids, rows)
+    for one in beside if stop else ():
+        one.check(ids.read(0, stop)[0], 0)
+
+
+def settled(beside: list[IdsBeside], ids: Sidecar | None, rows: int | None) -> list[IdsBeside]:
+    """Those that are compared to their end, as far as the first rows show whether they have to be alike."""
+    if ids is None or all(one.is_sure for one in beside):
+        return beside
+    stop = _first_rows(beside, ids, _LOOK if rows is None else rows)
+    return [one.settled(ids.read(0, stop)[0]) for one in beside] if stop else beside
+
+
+def _first_rows(beside: list[IdsBeside], ids: Sidecar, rows: int) -> int:
+    """How many of the first rows are compared."""
     stop = min(rows, _LOOK)
     for file in (ids, *(one.sidecar for one in beside)):
         stop = file.reach(0, stop) if stop else 0
-    for one in beside if stop else ():
-        one.check(ids.read(0, stop)[0], 0)
+    return stop
 
 
 def check_next(beside: list[IdsBeside], ids: pa.Array, start: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError
+from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.sidecarrows import OPTIONS, arrays_of, rows_beside
 from cyborg_ingest.formats.spool import Spool
 from cyborg_ingest.model import shown_id
@@ -117,7 +117,10 @@ class StoredSidecar:
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`."""
-        return arrays_of(self.role, self._store.numbered(start, stop))
+        found = self._store.numbered(start, stop)
+        if len(found) != stop - start:
+            raise SourceError(f"{self.path}: it breaks off at row {start + len(found)}.")
+        return arrays_of(self.role, found)
 
     def read_named(self, keys: Sequence[str | None]) -> tuple[pa.Array, list[Fault]]:
         """The values of the rows with these keys."""

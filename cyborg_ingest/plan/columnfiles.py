@@ -8,14 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.errors import FormatError
+from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.formats.base import Sidecars
 from cyborg_ingest.formats.npy import NpyReader
 from cyborg_ingest.formats.npycolumns import SUFFIX, NpyColumnsReader
 from cyborg_ingest.formats.npyfile import NoVectorsError
 from cyborg_ingest.sources import Why
 
 if TYPE_CHECKING:
-    from cyborg_ingest.formats.base import Layout, Reader, Sidecars
+    from collections.abc import Callable, Iterable
+
+    from cyborg_ingest.formats.base import Layout, Reader
     from cyborg_ingest.plan.discovery import Discovery
 
 
@@ -42,6 +45,12 @@ class ColumnFiles:
         self.taken.update(files)
         return NpyColumnsReader(files=tuple(files)).layout(folder or str(Path.cwd()), sidecars)
 
+    def refuse_lost(self, layouts: Iterable[Layout]) -> None:
+        """Refuse vectors whose only columns were left out: row numbers would be their ids. Raises FormatError."""
+        folders = {posixpath.dirname(one.uri) for one in layouts if one.format == NpyReader.name}
+        for folder in {posixpath.dirname(one.uri) for one in self._found.left_out} & folders:
+            self._refuse_left_out(folder, is_column=_holds_no_vectors)
+
     @cached_property
     def _beside(self) -> dict[str, list[str]]:
         """The files that may be columns, by their folder."""
@@ -51,11 +60,13 @@ class ColumnFiles:
                 found[posixpath.dirname(one.uri)].append(one.uri)
         return found
 
-    def _refuse_left_out(self, folder: str) -> None:
+    def _refuse_left_out(self, folder: str, is_column: Callable[[str], bool] = lambda _: True) -> None:
         """Refuse to leave out a column for its name, as `_id.npy`, or for its bytes: it may be that of the ids."""
         for one in self._found.left_out:
             name = posixpath.basename(one.uri)
             if posixpath.dirname(one.uri) != folder or not name.endswith(SUFFIX):
+                continue
+            if one.why not in {Why.HIDDEN, Why.SAME_FILE} or not is_column(one.uri):
                 continue
             if one.why is Why.HIDDEN and name.startswith("_"):
                 raise FormatError(
@@ -67,3 +78,14 @@ class ColumnFiles:
                     f"{one.uri}: it lies among files that are columns, and is left out, since it is a link to what "
                     "another of them is. Copy the folder with what the links lead to, as cp -rL does."
                 )
+
+
+def _holds_no_vectors(uri: str) -> bool:
+    """Whether a file is an array of other things; one that cannot be read is none."""
+    try:
+        NpyReader().layout(uri, Sidecars())
+    except NoVectorsError:
+        return True
+    except (FormatError, SourceError):
+        return False
+    return False

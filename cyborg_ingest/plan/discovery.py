@@ -6,7 +6,6 @@ import io
 import posixpath
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places_of
@@ -19,6 +18,7 @@ from cyborg_ingest.sources import LeftOut, Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
 
     from cyborg_ingest.formats.base import Layout, Reader
     from cyborg_ingest.model import Json
@@ -78,8 +78,8 @@ def discover(
         raise SourceNotFoundError(_nothing_known(sources, left_out))
     found, again = _each_once(found)
     left_out += again
-    given = {str(one.absolute()) for one in beside}
-    found = [one for one in found if not (one.is_discovered and str(Path(one.uri).absolute()) in given)] or found
+    given = {places_of.identity(one) for one in beside} - {None}
+    found = [one for one in found if not (one.is_discovered and one.identity in given)] or found
     if format_name is None:
         found, about = _without_documents(found, is_row)
         left_out += about

@@ -36,10 +36,10 @@ def believed(
     vectors are only believed in where rows are chosen: every row needs them, and the first ones have none. `folders`
     are the names that each file's folders give it.
     """
-    named = [choice.metadata, choice.contents, *choice.metadata_columns, *choice.tested]
+    named = [choice.metadata or None, choice.contents or None, *choice.metadata_columns, *choice.tested]
     if choice.tested:
         named += [choice.id, _single(choice.vector), *(name for name in choice.id_parts if name not in OWN)]
-    names = [name for name in dict.fromkeys(named) if name and name not in {ALL_COLUMNS, NO_COLUMNS}]
+    names = [name for name in dict.fromkeys(named) if name is not None and name not in {ALL_COLUMNS, NO_COLUMNS}]
     likely = [name for name in names if any(one.is_open or has_field(one.schema, name) for one in layouts)]
     kinds = {name: pa.list_(pa.float64()) if name == choice.vector else pa.null() for name in likely}
     return (one if one.has_schema else _with_late(one, kinds, folders[one.uri]) for one in layouts)

@@ -86,7 +86,7 @@ class _Looks:
         """Read the first rows; what cannot be read is found, and named, where all rows are."""
         for part, some in _parts(layout, fields):
             names = [one.name for one in some]
-            columns = ColumnMap(names[0], metadata_columns=tuple(names[1:]))
+            columns = ColumnMap("", metadata_columns=tuple(names))
             chunk = self._first(part, columns)
             for one in some:
                 self._tried[_key(one)].add(layout.uri)

@@ -191,6 +191,7 @@ def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[st
             empty[one.uri] = None
         else:
             layouts.append(layout)
+    tables.refuse_lost(layouts)
     columns = tables.taken
     return [one for one in layouts if one.uri not in columns], {k: v for k, v in empty.items() if k not in columns}
 

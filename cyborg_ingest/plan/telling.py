@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.facts import Planned, PlannedSource
-from cyborg_ingest.formats.base import ORIGIN
 from cyborg_ingest.plan.encoded import encoding_words
 from cyborg_ingest.plan.late import LATE
 from cyborg_ingest.rows.leftover import is_unseen
 from cyborg_ingest.rows.mapping import dimension_of, field_of
+from cyborg_ingest.rows.roles import called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,10 +69,10 @@ def _roles(source: Source) -> dict[str, tuple[str, ...]]:
     reasons = dict(columns.reasons)
 
     def origins(*names: str | None) -> tuple[str, ...]:
-        fields = [(name, field_of(schema, name)) for name in names if name]
+        fields = [(name, field_of(schema, name)) for name in names if name is not None]
         there = [one for one in fields if not is_unseen(one[1]) or LATE in (one[1].metadata or {})]
         told = there or (fields if source.layout.is_open else [])  # what may still come is told where nothing else is
-        found = ((name, ((one.metadata or {}).get(ORIGIN) or name.encode()).decode()) for name, one in told)
+        found = ((name, called(one, name)) for name, one in told)
         return tuple(f"{shown} ({reasons[name]})" if name in reasons else shown for name, shown in found)
 
     encoded = tuple(f"{columns.vector}: {words}" for words in [encoding_words(schema, columns)] if words)
@@ -80,9 +80,9 @@ def _roles(source: Source) -> dict[str, tuple[str, ...]]:
     more = ("...", f"{several[-1]} ({len(several)} columns)") if len(several) > _SHOWN_COLUMNS else ()
     constants = ", ".join(name for name, _ in columns.constants)
     return {
-        "id": origins(columns.id) if source.shaping.template is None else (source.shaping.template.text,),
-        "vector": encoded or origins(columns.vector, *several[:_SHOWN_COLUMNS]) + more,
-        "metadata": origins(columns.metadata, *columns.metadata_columns)
+        "id": origins(columns.id or None) if source.shaping.template is None else (source.shaping.template.text,),
+        "vector": encoded or origins(columns.vector or None, *several[:_SHOWN_COLUMNS]) + more,
+        "metadata": origins(columns.metadata or None, *columns.metadata_columns)
         + ((f"constants ({constants})",) if constants else ()),
-        "contents": origins(columns.contents),
+        "contents": origins(columns.contents or None),
     }

@@ -10,6 +10,7 @@ import pyarrow.types as pt
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.rows.kinds import storage_type
 from cyborg_ingest.rows.leftover import is_sparse
+from cyborg_ingest.rows.paths import steps
 from cyborg_ingest.rows.roles import VECTOR
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _TABLES: tuple[tuple[str, frozenset[str], Roles], ...] = (
 )
 """What it is called, the columns that it has, and what they are. LlamaIndex' own `id` numbers the rows of its table."""
 
+_COLUMN_AND_NAME = 2
 _NAMED = ("vector", "vectors", "embedding", "embeddings")
 """Columns in which several vectors are, each by its name, as Qdrant and Weaviate have them."""
 
@@ -45,7 +47,12 @@ def known(uri: str, schema: pa.Schema) -> tuple[str, Roles]:
             return title, tuple((role, name) for role, name in roles if name in names)
     paths = [] if any(map(_is_vector, schema)) else list(named_vectors(schema))
     if len(paths) > 1:
-        options = " or ".join(f"{VECTOR.option} {shlex.quote(path)}" for path in paths)
+        usable = [path for path in paths if paths.count(path) == 1 and len(steps(path)) == _COLUMN_AND_NAME]
+        if not usable:
+            raise MappingError(
+                f"{uri}: each row has several vectors by their names, and no path leads to one. Rename them."
+            )
+        options = " or ".join(f"{VECTOR.option} {shlex.quote(path)}" for path in usable)
         raise MappingError(f"{uri}: each row has several vectors by their names. Name the one to load: {options}.")
     return (f"named vectors ({paths[0]})", (("vector", paths[0]),)) if paths else ("", ())
 

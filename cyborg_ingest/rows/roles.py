@@ -32,6 +32,11 @@ def origin_of(field: pa.Field) -> str:
     return ((field.metadata or {}).get(ORIGIN) or b"").decode(errors="replace")
 
 
+def called(field: pa.Field, name: str) -> str:
+    """How people are told of a column, or of a path to a field: by where it comes from, or by its name."""
+    return origin_of(field) or name or "''"
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """What a column can be: by which option it is named, by which names it is found, and of which types it is.

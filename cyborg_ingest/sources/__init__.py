@@ -32,12 +32,13 @@ from cyborg_ingest.sources.lists import sources_in
 from cyborg_ingest.sources.local import LocalStore, local_path
 from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
 from cyborg_ingest.sources.names import STDIN, stem
+from cyborg_ingest.sources.scan import identity_of
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.sources.versions import TICK_SECONDS, Seen, what_became
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from cyborg_ingest.model import Mark
     from cyborg_ingest.sources.base import Store
@@ -290,6 +291,13 @@ def prove(uri: str, size: int, *, discard: bool = False) -> None:
     store = _store(uri)
     if isinstance(store, StandardInput):
         store.prove(uri, size, discard=discard)
+
+
+def identity(path: Path) -> Hashable:
+    """What two names of one local file share, as `Found.identity` has it; None where there is none."""
+    with contextlib.suppress(OSError):
+        return identity_of(path.expanduser().stat())
+    return None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError, 
 from cyborg_ingest.sources.base import Found, Listing, partition_of
 from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
 from cyborg_ingest.sources.patterns import Match, Pattern, is_pattern
-from cyborg_ingest.sources.scan import scan
+from cyborg_ingest.sources.scan import identity_of, scan
 from cyborg_ingest.sources.tree import EVERYTHING, Tree, select
 from cyborg_ingest.sources.versions import ABSENT, Version
 
@@ -50,8 +50,7 @@ class LocalStore:
         except OSError as error:
             raise SourceNotFoundError(f"{source}: {_words(error)}.") from None
         folder = Path(path).absolute().parent
-        identity = (status.st_dev, status.st_ino)
-        found = Found(_uri(path), False, partition_of(folder.parts), identity, Path(path).is_symlink())
+        found = Found(_uri(path), False, partition_of(folder.parts), identity_of(status), Path(path).is_symlink())
         return Listing((found,), above=(str(folder), *above(str(folder))), name=Path(path).name)
 
     def _unknown(self, source: str, path: str) -> Listing:

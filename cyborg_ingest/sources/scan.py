@@ -23,7 +23,8 @@ def scan(root: str, enters: Callable[[Parts], bool]) -> tuple[tuple[Entry, ...],
     return tuple(found.entries), tuple(found.links)
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
+def identity_of(status: os.stat_result) -> tuple[int, int]:
+    """What two names of one file share: device and inode."""
     return status.st_dev, status.st_ino
 
 
@@ -35,7 +36,7 @@ class _Scan:
         self.links: list[str] = []
         self._root = root
         self._enters = enters
-        self._seen = {_identity(folder.stat()) for folder in Path(root).resolve().parents}
+        self._seen = {identity_of(folder.stat()) for folder in Path(root).resolve().parents}
         self._folders: list[Parts] = [()]
         self._linked: list[Parts] = []
 
@@ -47,7 +48,7 @@ class _Scan:
                 self._linked.sort()
             parts = self._linked.pop(0) if is_link else self._folders.pop()
             path = self._path(parts)
-            identity = _identity(os.stat(path))  # noqa: PTH116 - as text, for speed
+            identity = identity_of(os.stat(path))  # noqa: PTH116 - as text, for speed
             if identity in self._seen:
                 self.entries.append(Entry(parts, path, why=Why.SAME_FOLDER))
                 continue
@@ -77,4 +78,4 @@ class _Scan:
             self.entries.append(Entry(parts, path, is_folder=True))
             return
         why = None if stat.S_ISREG(status.st_mode) else Why.NOT_REGULAR
-        self.entries.append(Entry(parts, path, False, why, _identity(status), one.is_symlink()))
+        self.entries.append(Entry(parts, path, False, why, identity_of(status), one.is_symlink()))

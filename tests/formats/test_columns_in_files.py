@@ -377,3 +377,43 @@ def test_a_table_is_verified_against_what_was_loaded_of_it(tmp_path: Path, disk:
     saved(folder, text=np.array(TEXTS[::-1]))
     assert ran("verify", folder, *target).returncode == 5
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("lost", ["hidden", "link"])
+def test_vectors_whose_only_column_is_left_out_are_refused(lost: str, tmp_path: Path) -> None:
+    """Row numbers would be their ids."""
+    folder = saved(tmp_path / "all" / "b", vector=VECTORS + 1)
+    if lost == "hidden":
+        saved(folder, _id=np.array(NAMES))
+    else:
+        saved(tmp_path / "all" / "a", vector=VECTORS, ids=np.array(NAMES))
+        (folder / "ids.npy").symlink_to("../a/ids.npy")
+    with pytest.raises(FormatError, match="it lies among files that are columns, and is left out"):
+        make_plan((str(tmp_path / "all"),), SourceSettings())
+
+
+def test_a_link_to_a_shard_of_vectors_is_left_out_as_before(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "set", part0=VECTORS, part1=VECTORS + 1)
+    (folder / "latest.npy").symlink_to("part1.npy")
+    plan = make_plan((str(folder),), SourceSettings(id_prefix="{file}-"))
+    assert [Path(one.layout.uri).name for one in plan.sources] == ["part0.npy", "part1.npy"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names of files are text")
+def test_a_column_whose_name_is_not_text_is_named(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "set", id=np.array(NAMES), vector=VECTORS)
+    shutil.copy(folder / "id.npy", os.fsdecode(os.fsencode(folder) + b"/caf\xe9.npy"))
+    with pytest.raises(FormatError, match=r"is not UTF-8\. Rename it\."):
+        make_plan((str(folder),), SourceSettings())
+
+
+@pytest.mark.parametrize("spelled", ["set/../set/meta.csv", "linked/meta.csv"])
+def test_a_file_that_an_option_names_is_no_source_however_it_is_spelled(spelled: str, tmp_path: Path) -> None:
+    folder = saved(tmp_path / "set", vector=VECTORS)
+    (tmp_path / "linked").symlink_to("set")
+    (folder / "ids.txt").write_text("".join(f"{name}\n" for name in NAMES))
+    (folder / "meta.csv").write_text("n\n" + "".join(f"{row}\n" for row in range(COUNT)))
+    plan = make_plan((str(folder),), SourceSettings(ids=folder / "ids.txt", metadata=tmp_path / spelled))
+    batches = list(cut(plan.chunks(5), 3, CUTTING))
+    assert [one for batch in batches for one in batch.ids] == NAMES
+    assert [one for batch in batches for one in batch.metadata or ()] == [{"n": row} for row in range(COUNT)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,3 +130,24 @@ def test_a_load_names_the_option_and_that_mends_it(vectors: Path, monkeypatch: p
     assert code == 2
     assert "Say --metadata-key id, and each row is found by its id" in " ".join(told.split())
     assert run(*upsert, *rest, "--metadata-key", "id")[0] == 0
+
+
+def test_a_column_that_is_the_ids_in_the_first_rows_has_to_be_them_in_all(vectors: Path) -> None:
+    """Files that were put together in another order, in pieces that end where a chunk does."""
+    order = [*range(1000), *range(1100, ROWS), *range(1000, 1100)]
+    path = written(vectors.with_name("m.csv"), table(order, "doc_id"))
+    with pytest.raises(SourceError, match=r"row 1,000 has the doc_id 'k1100', and --ids has 'k1000' there"):
+        read(vectors, metadata=path)
+    assert [one[0] for one in read(vectors, metadata=path, metadata_key="doc_id")] == IDS
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])
+def test_a_table_that_ends_before_vectors_of_unknown_number_do_is_named(suffix: str, tmp_path: Path) -> None:
+    rows, some = 30, 12
+    values = np.ones((rows, 2), "<f4")
+    data = b"".join(struct.pack("<i", 2) + row.tobytes() for row in values)
+    (tmp_path / "v.fvecs.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "ids.txt").write_text("".join(f"k{row}\n" for row in range(rows)))
+    path = written(tmp_path / f"m{suffix}", table([*range(some)]))
+    with pytest.raises((FormatError, SourceError), match=rf"m{suffix}.*(breaks off at|has {some} rows)"):
+        read(tmp_path / "v.fvecs.gz", metadata=path)

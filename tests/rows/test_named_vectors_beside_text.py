@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from rows_read import rows_read
 
+from cyborg_ingest.errors import MappingError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,3 +48,13 @@ def test_text_that_holds_vectors_goes_before_those_by_name(form: str, tmp_path: 
     text = base64.b64encode(np.array(ONE, "<f4").tobytes()).decode()
     found = rows_read(written(tmp_path, form, {"embedding": text, "vectors": {"text": OTHER}, "n": 1}))
     assert (found.vectors, found.metadata) == ([ONE] * 3, [{"n": 1}] * 3)
+
+
+def test_of_named_vectors_those_are_advised_that_a_path_leads_to(tmp_path: Path) -> None:
+    path = written(tmp_path, "parquet", {"vectors": {"a[0]": ONE, "b": OTHER}})
+    with pytest.raises(MappingError, match=r"Name the one to load: --vector-column vectors\.b\.$"):
+        rows_read(path)
+    assert rows_read(path, vector_column="vectors.b").vectors == [OTHER] * 3
+    path = written(tmp_path, "parquet", {"vectors": {"a[0]": ONE, "b.c": OTHER}})
+    with pytest.raises(MappingError, match=r"no path leads to one\. Rename them\.$"):
+        rows_read(path)
