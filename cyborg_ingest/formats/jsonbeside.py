@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import EmptySourceError, FormatError
-from cyborg_ingest.formats.jsonnodes import is_array_of_rows, is_known_row
+from cyborg_ingest.formats.jsonnodes import is_array_of_rows, is_known_row, looks_like_id
 from cyborg_ingest.rows.roles import METADATA, VECTOR
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ _USUAL = {"object", "model", "usage", "took", "time", "status", "included"}
 """What answers of many services have in them, and nobody misses."""
 _MORE = re.compile(r"(?i:next|_?next_?(page|offset|cursor|token|link|url|key)\w*|_?scroll_?id|has_?(more|next_?page))")
 """How members are named that tell where the next answer begins."""
+
+_NUMBERS = re.compile(r"[\w+/=-]{20}|[\s\[({]*[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?[\s,;|]+[-+]?[0-9.]")
+"""How texts begin that may be vectors: in base64 or hexadecimal digits, or as several numbers."""
 
 
 def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
@@ -55,12 +58,12 @@ def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
 def check_holds_some(uri: str, root: Node) -> None:
     """Raise FormatError for an object with no vector in it, where it says why: an error, or what is null or empty.
 
-    EmptySourceError where it has no rows, as the last page of many has none.
+    EmptySourceError where it is certain that it has no rows, as the last page of many has none.
     """
     nodes = [*root.all()]
-    if root.sign != b"{" or any(
-        one.holds_vectors or is_known_row(one) or (_is_vector(one) and one.value) for one in nodes
-    ):
+    if root.sign != b"{" or any(one.holds_vectors or is_known_row(one) or _is_in_part(one) for one in nodes):
+        return
+    if any(_is_vector(one) and any(inner.value for inner in one.all()) for one in nodes):
         return
     if any(is_array_of_rows(one) and one.path[-1].lower() not in METADATA.names for one in nodes):
         return  # whose vectors may be text, under any name
@@ -68,7 +71,7 @@ def check_holds_some(uri: str, root: Node) -> None:
     if error is not None:
         raise FormatError(f"{uri}: it holds an error and no vectors: {words_on(error)}. Get the data again.")
     empty = [one for one in nodes if _is_open(one)]
-    if empty and not any(one.sign == b"[" and one.count for one in nodes):
+    if empty and not any((one.sign == b"[" and one.count) or _may_be_vector(one) for one in nodes):
         names = ", ".join(map(_named, empty[:_SHOWN]))
         raise EmptySourceError(f"{uri}: it holds no rows: {names} {'is' if len(empty) == 1 else 'are'} empty.")
     missing = next((one for one in nodes if _is_vector(one) and (one.sign == b"n" or _is_open(one))), None)
@@ -78,6 +81,18 @@ def check_holds_some(uri: str, root: Node) -> None:
             f"{uri}: {_named(missing)} is {what}, and no other vectors are in it. Get the data again with its vectors: "
             'some programs leave them out unless they are asked for (Chroma: include=["embeddings"]).'
         )
+
+
+def _is_in_part(node: Node) -> bool:
+    """Whether it holds what was passed, which may be a vector: members behind many others, or what is very deep."""
+    return node.is_cut or (node.sign == b"{" and bool(node.value))
+
+
+def _may_be_vector(node: Node) -> bool:
+    """Whether a text may be a vector under a name that only an option tells: neither an id nor where to go on."""
+    name = node.path[-1] if node.path else ""
+    is_text = node.sign == b'"' and isinstance(node.value, str) and _NUMBERS.match(node.value) is not None
+    return is_text and not looks_like_id(name) and not _MORE.fullmatch(name)
 
 
 def _is_open(node: Node) -> bool:
