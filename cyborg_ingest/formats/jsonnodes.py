@@ -64,17 +64,21 @@ class Node:
 
     @property
     def arrays(self) -> list[Node]:
-        """Its members that are arrays, but not empty ones beside others, nor those that only tell the names of others.
+        """Its members that are arrays, but not empty ones beside others, nor those that only name others, each once.
 
         Lists of vectors in an object beside an array as long are among them (Cohere's embeddings by their types):
         under the object's name where it has one, else by their paths.
         """
         names = {one.path[-1] for one in self.members}
-        plain = [one for one in self.members if one.sign == b"[" and not (one.texts and {*one.texts} <= names)]
+        plain = [one for one in self.members if one.sign == b"[" and not one.names_all_in(names)]
         plain = [one for one in plain if one.count] or plain
         lengths = {one.count for one in plain}
         inner = [one.lists_of_vectors() for one in self.members if one.sign == b"{"]
         return [*plain, *(one for several in inner for one in several if {two.count for two in several} <= lengths)]
+
+    def names_all_in(self, names: set[str]) -> bool:
+        """Whether an array's elements are names, none of them twice, and no more than were looked at."""
+        return bool(self.count) and self.count == len(names.intersection(self.texts))
 
     def lists_of_vectors(self) -> list[Node]:
         """Its members where all are lists of vectors, by the names of columns."""
