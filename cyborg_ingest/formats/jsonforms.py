@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ _SHOWN_VALUE = 40
 _RECORDS = "--records"
 EACH = "[]"
 """In `--records`: each item of a list."""
+_BEHIND_EACH = re.compile(r"\[\](?!\.|\[\]|$)")
 
 
 def form_of(text: JsonText, records: str | None) -> tuple[Within, str, Node, int | None]:
@@ -46,10 +48,21 @@ def form_of(text: JsonText, records: str | None) -> tuple[Within, str, Node, int
     if records is None and text.sign() == b"[":
         return Within("array", (), ((ITSELF, text.place),)), "", Node((), b"[", text.place), None
     if records is not None and EACH in records:
+        _check_path(text.uri, records)
         return Within("pages", (), ((records, text.place),)), f"rows in {records}", Node((), b"", text.place), None
     survey = Survey(text, records).run()
     within, words = _chosen(text.uri, survey, records)
     return within, words, survey.root, _count(survey.root, within) if survey.is_whole else None
+
+
+def _check_path(uri: str, records: str) -> None:
+    """Raise FormatError where a name follows the items of a list and no dot is between them."""
+    right = _BEHIND_EACH.sub(f"{EACH}.", records)
+    if right != records:
+        raise FormatError(
+            f"{uri}: --records names {records!r}, and a dot is missing behind []. Say it with {_RECORDS} "
+            f"{shlex.quote(right)}."
+        )
 
 
 def _count(root: Node, within: Within) -> int:

@@ -92,8 +92,8 @@ def _members(text: JsonText) -> Iterator[tuple[bytes, int]]:
 
 def _steps(records: str) -> tuple[str, ...]:
     """What a path leads through: names, and `EACH` for all items of a list."""
-    pieces = [piece.partition(EACH) for piece in records.split(".")]
-    return tuple(step for name, each, more in pieces for step in (name, *[EACH] * (each + more).count(EACH)) if step)
+    pieces = records.replace(EACH, f".{EACH}").split(".")
+    return tuple(piece for piece in pieces if piece)
 
 
 def _in_pages(text: JsonText, records: str, steps: tuple[str, ...]) -> Iterator[tuple[bytes, int]]:

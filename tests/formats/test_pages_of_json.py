@@ -10,7 +10,7 @@ import pytest
 from advised import says
 from rows_read import rows_read
 
-from cyborg_ingest.errors import IngestError, SourceError
+from cyborg_ingest.errors import FormatError, IngestError, SourceError
 from cyborg_ingest.formats import jsontext
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
@@ -94,3 +94,17 @@ def test_a_name_that_is_there_twice_in_a_page_is_an_error(tmp_path: Path) -> Non
     path.write_text('[{"rows": [{"id": "a", "vector": [1, 2]}], "rows": [{"id": "b", "vector": [1, 2]}]}]')
     with pytest.raises(SourceError, match="has 2 members named 'rows'"):
         rows_read(path, records="[].rows")
+
+
+@pytest.mark.parametrize(
+    ("records", "right"),
+    [("pages[]rows", "pages[].rows"), ("a.pages[][]rows", "a.pages[][].rows"), ("[]result.points", "[].result.points")],
+)
+def test_a_name_right_behind_the_items_of_a_list_is_refused(records: str, right: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(DOCUMENTS[right]))
+    with pytest.raises(FormatError) as caught:
+        rows_read(path, records=records)
+    says(str(caught.value), "--records names {}, and a dot is missing behind []. Say it with {} {}.")
+    assert str(caught.value).endswith(f"Say it with --records '{right}'.")
+    assert rows_read(path, records=right).ids == [row["id"] for row in ROWS]
