@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import FormatError
@@ -26,7 +27,7 @@ from cyborg_ingest.formats.jsonvectors import is_vector_name
 from cyborg_ingest.model import Within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cyborg_ingest.formats.jsontext import JsonText
 
@@ -152,7 +153,7 @@ def _form(uri: str, node: Node, *, is_sure: bool) -> tuple[Within, str]:
 
 
 def _columns(uri: str, node: Node, columns: list[Node]) -> Within:
-    """The columns of an object. Raises FormatError where they are not of one length."""
+    """The columns of an object. Raises FormatError where they are not of one length, or two have the same name."""
     if node.lacks_arrays or (node.is_cut and not is_columns(node)):
         raise FormatError(
             f"{uri}: {node.name} has {node.count:,} members, which as columns are too many. Write it as rows."
@@ -164,7 +165,15 @@ def _columns(uri: str, node: Node, columns: list[Node]) -> Within:
             f"{uri}: {first.name!r} has {first.count:,} values and {other.name!r} has {other.count:,}: as columns they "
             "do not belong together. Write it again, or without one of them."
         )
+    check_names(uri, [one.path[-1] for one in columns])
     return Within("columns", node.path, tuple((one.path[-1], one.place) for one in columns))
+
+
+def check_names(uri: str, names: Sequence[str]) -> None:
+    """Raise FormatError where two columns have the same name: one would be lost."""
+    again = next((name for name, count in Counter(names).items() if count > 1), None)
+    if again is not None:
+        raise FormatError(f"{uri}: two of its columns are named {json.dumps(again)}. Write it with one.")
 
 
 def _short(value: Any) -> str:

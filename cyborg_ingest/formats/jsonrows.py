@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
-from cyborg_ingest.formats.jsonforms import EACH, places_of_rows
+from cyborg_ingest.formats.jsonforms import EACH, check_names, places_of_rows
 from cyborg_ingest.formats.jsonnodes import Node, is_columns, looks_like_id
 from cyborg_ingest.formats.jsonsurvey import Survey
 from cyborg_ingest.formats.jsontext import JsonText
@@ -228,13 +228,12 @@ def _of_split(uri: str, within: Within, limit: int) -> Iterator[tuple[bytes, int
     """Each array as an object, by the names that stand beside them."""
     places = dict(within.places)
     with _at(uri, places["columns"], limit) as text:
-        names = [json.dumps(str(load_json(one))).encode() for one, _ in elements(text)]
-    again = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if again is not None:
-        raise SourceError(f"{uri}: two of its columns are named {again.decode()}. Write it with one.")
+        found = [str(load_json(one)) for one, _ in elements(text)]
+    check_names(uri, found)
+    names = [json.dumps(name).encode() for name in found]
     with _at(uri, places["data"], limit) as text:
-        for found, end in elements(text):
-            yield found if isinstance(found, TooLarge) else _with_names(uri, found, names, limit), end
+        for row, end in elements(text):
+            yield row if isinstance(row, TooLarge) else _with_names(uri, row, names, limit), end
 
 
 def _with_names(uri: str, text: bytes, names: Sequence[bytes], limit: int) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from advised import run, says
 from rows_read import rows_read
 
-from cyborg_ingest.errors import MappingError
+from cyborg_ingest.errors import FormatError, MappingError
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 
@@ -58,6 +58,13 @@ def test_of_embeddings_of_several_types_one_is_named_and_the_texts_stay_beside_i
     assert (found.vectors, found.contents) == (FLOATS, ["x", "y"])
     found = rows_read(path, id_template="{file}-{row}", vector_column="embeddings.int8", metadata_columns=("none",))
     assert (found.vectors, found.contents) == ([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], ["x", "y"])
+
+
+def test_a_column_that_has_the_name_of_embeddings_by_their_type_is_an_error_and_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "cohere.json"
+    path.write_text(json.dumps({"embeddings.float": ["x", "y"], **cohere(int8=[[1, 2, 3], [4, 5, 6]])}))
+    with pytest.raises(FormatError, match=r'two of its columns are named "embeddings\.float"\. Write it with one\.$'):
+        rows_read(path, id_template="{row}", vector_column="embeddings.int8")
 
 
 def test_what_is_loaded_of_embeddings_by_their_type_is_not_said_to_be_left_out(tmp_path: Path) -> None:

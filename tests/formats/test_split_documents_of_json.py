@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rows_read import rows_read
 
-from cyborg_ingest.errors import SourceError
+from cyborg_ingest.errors import FormatError
 from cyborg_ingest.model import Reason
 
 if TYPE_CHECKING:
@@ -62,5 +62,5 @@ def test_any_number_of_columns_is_read(tmp_path: Path) -> None:
 def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
     frame = pd.DataFrame([["a", [1.0, 2.0], 1, 2]], columns=["id", "vector", "n", "n"])
     frame.to_json(tmp_path / "x.json", orient="split")
-    with pytest.raises(SourceError, match='two of its columns are named "n"'):
+    with pytest.raises(FormatError, match='two of its columns are named "n"'):
         rows_read(tmp_path / "x.json")
