@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAGIC_BYTES = 4
 _LENGTH_BYTES = 4
 _TAIL_BYTES = 65_536
-_ROW_GROUPS, _ALGORITHM = 4, 8
+_SCHEMA, _ROW_GROUPS, _ALGORITHM = 2, 4, 8
 _LONGEST_NUMBER = 70
 """Bits that a number of 64 takes at most."""
 
@@ -42,7 +42,26 @@ def hdf5_end(head: bytes) -> int | None:
 # Parquet: Thrift's compact protocol
 
 
-NOT_READ = (IndexError, KeyError, TypeError, ValueError, AttributeError, struct.error, RecursionError)
+_ELEMENT = {1: 5, 2: 5, 3: 5, 4: 8, 5: 5}
+"""The kinds of an element's fields: type, width, whether it repeats, name, how many are in it."""
+_REPEATED = 2
+_DEFINED = {0: 0, 1: 1, _REPEATED: 1}
+"""How much deeper a value is defined for an element that is there, that may be absent, that is there many times."""
+_FIXED = 7
+_WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}
+"""Bytes of a value, by the number of its type."""
+
+NOT_READ = (
+    IndexError,
+    StopIteration,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    struct.error,
+    RecursionError,
+)
 """What comes of a footer that is none."""
 
 
@@ -123,25 +142,52 @@ class _Compact:
         return (found >> 1) ^ -(found & 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A column that holds values itself, as the schema has it; the depths of what may be absent and of lists."""
+
+    name: str
+    kind: int
+    width: int | None
+    definition: int
+    repetition: int
+
+
 class ParquetFooter:
     """What a Parquet's footer says, of which one column is in memory at a time. Raises NOT_READ.
 
     `is_encrypted`: columns are, though the footer itself can be read by all. `end`: where what it names ends: pages,
     indexes, Bloom filters. `columns` are those that hold values themselves, `pieces` these in each row group.
+    `contradiction`: what it says of a column in a row group, where its schema says another thing; "" for nothing.
     """
 
     def __init__(self, footer: bytes) -> None:
         self.is_encrypted = False
         self.end = _MAGIC_BYTES
-        self.columns = self.pieces = 0
+        self.columns = self.pieces = self.groups = 0
+        self.contradiction = ""
+        self._leaves: list[_Leaf] = []
         self._thrift = _Compact(footer)
         for number, kind in self._thrift.fields():
             self.is_encrypted |= number == _ALGORITHM
-            if number == _ROW_GROUPS:
+            if number == _SCHEMA:
+                elements = iter([self._element() for _ in self._thrift.items()])
+                self._leaves = list(_leaves(elements, next(elements).get(5, 0), 0, 0))
+            elif number == _ROW_GROUPS:
                 for _ in self._thrift.items():
                     self._read_group()
+                    self.groups += 1
             else:
                 self._thrift.skip(kind)
+
+    def _element(self) -> dict[int, Any]:
+        """An element of the schema. One with a field of another kind is none: Arrow would go on without the field."""
+        found = {}
+        for number, kind in self._thrift.fields():
+            if _ELEMENT.get(number, kind) != kind:
+                raise ValueError("an element of the schema that is none")
+            found[number] = self._thrift.value(kind)
+        return found
 
     def _read_group(self) -> None:
         count = 0
@@ -150,12 +196,49 @@ class ParquetFooter:
                 self._thrift.skip(kind)
                 continue
             for _ in self._thrift.items():
-                count += 1
                 chunk = self._thrift.struct()
                 places = [chunk[at] + chunk.get(size, 0) for at, size in ((4, 5), (6, 7)) if at in chunk]
                 self.end = max([self.end, *places, *_of_column(chunk.get(3, {}))])
+                if not self.contradiction and count < len(self._leaves):
+                    self._compare(self._leaves[count], chunk.get(3, {}))
+                count += 1
+        if count != len(self._leaves) and not self.contradiction:
+            self.contradiction = f"row group {self.groups} has {count:,} columns, its schema {len(self._leaves):,}"
         self.pieces += count
         self.columns = max(self.columns, count)
+
+    def _compare(self, leaf: _Leaf, column: dict[int, Any]) -> None:
+        found = _contradiction(leaf, column)
+        if found:
+            self.contradiction = f"row group {self.groups} has {found} in column {leaf.name!r}"
+
+
+def _leaves(elements: Iterator[dict[int, Any]], count: int, definition: int, repetition: int) -> Iterator[_Leaf]:
+    """The columns among the next `count` elements of a schema and what is in them, at these depths."""
+    for _ in range(count):
+        one = next(elements)
+        deeper = definition + _DEFINED[one.get(3, 0)], repetition + (one.get(3) == _REPEATED)
+        if one.get(5):
+            yield from _leaves(elements, one[5], *deeper)
+        else:
+            yield _Leaf(one[4].decode(errors="replace"), one[1], one.get(2), *deeper)
+
+
+def _contradiction(leaf: _Leaf, column: dict[int, Any]) -> str:
+    """What a row group says of a column and its schema does not: its type, sizes of statistics; "" for nothing."""
+    if column.get(1) != leaf.kind:
+        return "another type"
+    width = leaf.width if leaf.kind == _FIXED else _WIDTHS.get(leaf.kind)
+    bounds = column.get(12, {})
+    if width is not None and any(bounds.get(number) and len(bounds[number]) != width for number in (1, 2, 5, 6)):
+        return "bounds of another size"
+    histograms = column.get(16, {})
+    if any(
+        len(histograms.get(number, ())) not in {0, deepest + 1}
+        for number, deepest in ((2, leaf.repetition), (3, leaf.definition))
+    ):
+        return "another number of levels"
+    return ""
 
 
 def _of_column(column: dict[int, Any]) -> Iterator[int]:

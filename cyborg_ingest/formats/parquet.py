@@ -33,6 +33,7 @@ BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
 """What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
 
 MAGIC = b"PAR1"
+_DAMAGED = "The file is damaged; write it again."
 _ENCRYPTED = "it is encrypted, and there is no option for its keys. Write it unencrypted."
 _UUID_BYTES = 16
 
@@ -78,8 +79,7 @@ class ParquetReader(ReadsOn):
             yield from bounded(found, sidecars.max_row_bytes)
         except BROKEN as error:
             raise SourceError(
-                f"{part.uri}: row group {part.number} cannot be read: {first_line(error)}. The file is damaged; "
-                "write it again."
+                f"{part.uri}: row group {part.number} cannot be read: {first_line(error)}. {_DAMAGED}"
             ) from None
 
     def relevant(self, layout: Layout, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
@@ -276,7 +276,8 @@ def opened(
 def check_whole(uri: str) -> None:
     """Refuse a file that holds more than its footer names, as where two were put together, and an encrypted one.
 
-    Arrow itself ends the process where it is asked about an encrypted column. A footer that takes too much once Arrow
+    Arrow itself ends the process where it is asked about an encrypted column, and about one of which a row group says
+    other things than the schema. A footer that takes too much once Arrow
     has decoded it is refused, too. Raises FormatError.
     """
     if not sources.is_seekable(uri):  # which is said where it is opened
@@ -291,14 +292,16 @@ def check_whole(uri: str) -> None:
         raise _too_wide(uri, f"has {size - begin:,} bytes", f"{_MOST_FOOTER:,}")
     try:
         found = ParquetFooter(footer)
-    except NOT_READ:  # by us; Arrow may read it
-        return
+    except NOT_READ:
+        raise FormatError(f"{uri}: its footer cannot be read. {_DAMAGED}") from None
     if found.columns > _MOST_COLUMNS:
         raise _too_wide(uri, f"names {found.columns:,} columns", f"{_MOST_COLUMNS:,}")
     if found.pieces > _MOST_PIECES:
         raise _too_wide(uri, f"names {found.pieces:,} pieces, a column in a row group each", f"{_MOST_PIECES:,}")
     if found.is_encrypted:
         raise FormatError(f"{uri}: {_ENCRYPTED}")
+    if found.contradiction:
+        raise FormatError(f"{uri}: its footer contradicts itself: {found.contradiction}. {_DAMAGED}")
     if found.end != begin:
         raise FormatError(
             f"{uri}: it holds {begin - found.end:,} bytes that its footer does not name. If several files were put "
