@@ -15,7 +15,6 @@ from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ConfigurationError, masked
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.configkeys import SOURCES, known_keys
-from cyborg_ingest.settings.configschema import schema
 from cyborg_ingest.settings.environment import INDEX_VARIABLE, one_a_line
 from cyborg_ingest.settings.options import LoadSettings, ProgressSettings
 
@@ -109,4 +108,6 @@ def validate(ctx: typer.Context) -> None:
 @config_app.command("schema", cls=Command)
 def print_schema() -> None:
     """Print the JSON Schema of the file: editors check it, and complete names, while it is written."""
+    from cyborg_ingest.settings.configschema import schema  # noqa: PLC0415 - `--help` does not need it
+
     print_json(schema())

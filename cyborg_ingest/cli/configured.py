@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from cyborg_ingest.errors import ConfigurationError
-from cyborg_ingest.settings import configfile
-from cyborg_ingest.settings.configkeys import multiple
+from cyborg_ingest.settings.configkeys import FILE_NAME, multiple
 from cyborg_ingest.settings.environment import CONFIG_VARIABLE, PROFILE_VARIABLE, one_a_line
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ CONFIG = Annotated[
         metavar="FILE",
         envvar=CONFIG_VARIABLE,
         rich_help_panel="Configuration",
-        help=f"Configuration file (default: {configfile.FILE_NAME} in the working directory, or else the user's).",
+        help=f"Configuration file (default: {FILE_NAME} in the working directory, or else the user's).",
     ),
 ]
 NAMED_PROFILE = Annotated[
@@ -75,18 +74,22 @@ class Configured:
 
     def layered(self, job: str | None = None) -> Layered:
         """The file's options, by field name, each with where it stands. Raises ConfigurationError."""
+        from cyborg_ingest.settings import configfile  # noqa: PLC0415 - `--help` does not need it
+
         if self.file is not None:
             return self.file.layered(os.environ, profile=self.profile, job=job)
         if job is None and self.profile is None:
             return {}
         wanted = f"profile {self.profile!r}" if job is None else f"job {job!r}"
         users = configfile.users_file()
-        places = f"{configfile.FILE_NAME} here" + (f", nor {users}" if users else "")
+        places = f"{FILE_NAME} here" + (f", nor {users}" if users else "")
         raise ConfigurationError(f"There is no configuration file with {wanted}: neither {places}. Name it: --config.")
 
 
 def find(config: str | Path | None, profile: str | None) -> Configured:
     """The configuration of this command line. Raises ConfigurationError."""
+    from cyborg_ingest.settings import configfile  # noqa: PLC0415 - as above
+
     path = configfile.find(None if config is None else Path(config).expanduser())
     return Configured(None if path is None else configfile.read(path), profile)
 

@@ -23,13 +23,22 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ConfigurationError, UsageError, printable
 from cyborg_ingest.settings import keys
-from cyborg_ingest.settings.configkeys import INDEX, INHERIT, JOB, PROFILE, SOURCES, Key, known_keys, refuse_key_literal
+from cyborg_ingest.settings.configkeys import (
+    FILE_NAME,
+    INDEX,
+    INHERIT,
+    JOB,
+    PROFILE,
+    SOURCES,
+    Key,
+    known_keys,
+    refuse_key_literal,
+)
 from cyborg_ingest.smallfiles import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FILE_NAME = "cyborg-ingest.toml"
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\{)")
 """`${NAME}`, `${NAME:-instead}`, and `$$` for one `$`. A `${` that is none of these is an error."""
 

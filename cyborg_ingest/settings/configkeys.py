@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.settings.declaring import Declaration, Settings
 
+FILE_NAME = "cyborg-ingest.toml"
 JOB, PROFILE, INHERIT, SOURCES, INDEX = "job", "profile", "inherit", "sources", "index"
 
 _KEYS_THEMSELVES = {"index-key": keys.INDEX_KEY_VARIABLE, "api-key": keys.API_KEY_VARIABLE}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 
 from cyborg_ingest.errors import KeyFileError, UsageError, printable
 from cyborg_ingest.settings.hidden import Hidden, without_locals
@@ -36,6 +35,8 @@ def _words(command: str, option: str) -> list[str]:
 @without_locals
 def _run(words: list[str], option: str) -> bytes:
     """What it says beside, on standard error, the user reads as it is said: it may ask for a password."""
+    import subprocess  # noqa: PLC0415 - `--help` does not need it
+
     program = printable(words[0])
     try:
         process = subprocess.Popen(  # noqa: S603 - what the user asks for, and no shell

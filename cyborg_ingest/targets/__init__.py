@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cyborg_ingest.errors import UsageError, masked
-from cyborg_ingest.targets import hosts
 
 if TYPE_CHECKING:
     from cyborg_ingest.targets.base import Client, Connection
@@ -54,6 +53,8 @@ def connect(target: str, connection: Connection) -> Client:
 
 def _service(target: str) -> str:
     """The address of a service, checked: what is shown and logged must hold no secret."""
+    from cyborg_ingest.targets import hosts  # noqa: PLC0415 - `--help` does not need it
+
     if any(one.isspace() or not one.isprintable() for one in target):  # some of them would be left out in silence
         raise UsageError(f"Target {masked(target)!r} holds blanks or control characters. {_FORMS}")
     try:
