@@ -17,6 +17,8 @@ MOST_MEMBERS = 1_000
 """So many members of an object are looked at; of those behind them only such as may hold rows."""
 ITSELF = "."
 """How a document is named that is the rows, in `--records`."""
+_LONG = 1_000
+"""So many characters of a text are kept to compare it with names."""
 _OWN_ID = re.compile(r"(?i:.*_(id|uuid|key))|.*[a-z]Id")
 """How ids are named beside the usual names."""
 
@@ -26,7 +28,7 @@ class Node:
     """A value of the document, as far as it was looked at.
 
     `sign` is what it begins with, at byte `place`. Of an array `count` is how many elements it has, `kinds` what the
-    first of them begin with, `texts` what these are where they are text. `value` is a number, a truth
+    first of them begin with, `texts` these where they are text, long ones as `short` has them. `value` is a number, a truth
     value, a text or how it begins; of an array its first element where that is not long. `holds_vectors`: the value is
     a list of numbers, or has one in it; of an array of objects, its rows have. `has_embedding`: one of these lists is a
     vector by its name or its length. `holds_arrays`: an array of objects is in an object. `is_cut`: not all members of
@@ -40,7 +42,7 @@ class Node:
     members: list[Node] = field(default_factory=list)
     count: int = 0
     kinds: frozenset[bytes] = frozenset()
-    texts: tuple[str, ...] = ()
+    texts: tuple[str | int, ...] = ()
     value: Any = None
     is_numbers: bool = False
     holds_vectors: bool = False
@@ -69,14 +71,14 @@ class Node:
         Lists of vectors in an object beside an array as long are among them (Cohere's embeddings by their types):
         under the object's name where it has one, else by their paths.
         """
-        names = {one.path[-1] for one in self.members}
+        names = {short(one.path[-1]) for one in self.members}
         plain = [one for one in self.members if one.sign == b"[" and not one.names_all_in(names)]
         plain = [one for one in plain if one.count] or plain
         lengths = {one.count for one in plain}
         inner = [one.lists_of_vectors() for one in self.members if one.sign == b"{"]
         return [*plain, *(one for several in inner for one in several if {two.count for two in several} <= lengths)]
 
-    def names_all_in(self, names: set[str]) -> bool:
+    def names_all_in(self, names: set[str | int]) -> bool:
         """Whether an array's elements are names, none of them twice, and no more than were looked at."""
         return bool(self.count) and self.count == len(names.intersection(self.texts))
 
@@ -87,6 +89,11 @@ class Node:
         if len(self.members) == 1:
             return [replace(self.members[0], path=self.path)]
         return [replace(one, path=(f"{self.path[-1]}.{one.path[-1]}",)) for one in self.members]
+
+
+def short(text: str) -> str | int:
+    """A text, or instead of a long one a number that the same text always has: its elements may be whole documents."""
+    return text if len(text) <= _LONG else hash(text)
 
 
 def is_row(node: Node) -> bool:

@@ -130,7 +130,7 @@ class Survey:
         if not node.count and len(found) <= _KEPT:
             node.value = value
         if isinstance(value, str):
-            node.texts = (*node.texts, value)
+            node.texts = (*node.texts, jsonnodes.short(value))
         node.is_numbers = node.is_numbers or is_number(value)
         node.holds_vectors = node.holds_vectors or holds_vectors(value)
         node.has_embedding = node.has_embedding or isinstance(value, float) or has_embedding(value)
