@@ -180,15 +180,20 @@ class Survey:
 
     @property
     def _is_spent(self) -> bool:
-        """Whether no more values are kept, and what is not on the way to what `--records` names is passed."""
-        return self._records is not None and self._values >= _MOST_VALUES
+        """Whether no more values are kept: what is not on the way to what `--records` names, or behind it, is passed."""
+        return self._values >= _MOST_VALUES and not self._seeks_rows
+
+    @property
+    def _seeks_rows(self) -> bool:
+        """Whether nobody knows yet where the rows are: they are not named, and do not stand before what is seen."""
+        return self._records is None and not self._to_end
 
     def _leads_to_records(self, node: Node) -> bool:
         return self._records is not None and f"{self._records}.".startswith(f"{node.name}.")
 
     def _look_at(self, node: Node, child: Node, depth: int) -> None:
         self._values += 1
-        if self._values > _MOST_VALUES and self._records is None:
+        if self._values > _MOST_VALUES and self._seeks_rows:
             raise self._text.refused(
                 f"more than {_MOST_VALUES:,} values are in it, and where its rows are is not told yet. Say it with "
                 "--records."
