@@ -140,13 +140,25 @@ def _type(sign: bytes) -> bytes:
 
 
 def is_by_name(node: Node) -> bool:
-    """Whether an object's members are rows: all are objects, some with vectors, and the others have their fields."""
+    """Whether an object's members are rows: all are objects, some with vectors, and the others have their fields.
+
+    A single one that holds rows itself is around them, as in {"data": {"0": {...}, "1": {...}}}, and no row.
+    """
     if node.is_keyed:
         return True
+    if len(node.members) == 1 and _is_around_rows(node.members[0]):
+        return False
     is_all = all(one.sign == b"{" for one in node.members)
     rows = {frozenset(inner.path[-1] for inner in one.members) for one in node.members if is_row(one)}
     names = {frozenset(inner.path[-1] for inner in one.members) for one in node.members} - rows
     return bool(rows) and is_all and all(any(one & fields == one for fields in rows) for one in names)
+
+
+def _is_around_rows(node: Node) -> bool:
+    """Whether an object has rows by name or columns by index in it, however deep, not the named vectors of one row."""
+    is_one = any(is_vector_name(one.path[-1]) and is_row(one) for one in node.members)
+    is_outer = len(node.members) == 1 and _is_around_rows(node.members[0])
+    return is_outer or is_columns_by_index(node) or (not is_one and is_by_name(node))
 
 
 def is_split(node: Node) -> bool:
