@@ -11,6 +11,7 @@ import typer.core
 
 from cyborg_ingest import __version__
 from cyborg_ingest.cli import configured
+from cyborg_ingest.cli.printed import print_failure
 from cyborg_ingest.errors import ConfigurationError, ExitCode, IngestError
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings import environment
@@ -38,9 +39,27 @@ class Command(typer.core.TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse; what neither the command line nor the environment says, the configuration file may."""
         ctx.meta[configured.ARGUMENTS] = tuple(args)
-        if ctx.default_map is None:
-            ctx.default_map = self._defaults(ctx, list(args))
-        return super().parse_args(ctx, args)
+        is_first = ctx.default_map is None  # of a job the same words are parsed again, within the command
+        try:
+            if is_first:
+                ctx.default_map = self._defaults(ctx, list(args))
+            return super().parse_args(ctx, args)
+        except (_UsageFault, ConfigurationError) as error:
+            if is_first and self._asks_for_json(ctx):
+                print_failure(ExitCode.USAGE, _told(error))
+            raise
+
+    def _asks_for_json(self, ctx: Any) -> bool:
+        """Whether the result is to be JSON, where no more than the words, the variables and the file are known."""
+        option = next((one for one in self.params if "--json" in one.opts), None)
+        if option is None or option.name is None:
+            return False
+        words = ctx.meta[configured.ARGUMENTS]
+        is_typed = "--json" in words[: words.index("--") if "--" in words else None]
+        try:
+            return bool(option.handle_parse_result(ctx, {option.name: True} if is_typed else {}, [])[0])
+        except _UsageFault:  # it is itself what is wrong
+            return False
 
     def _defaults(self, ctx: Any, args: list[str]) -> dict[str, Any] | None:
         by_name = {one.name: one for one in self.params}
@@ -77,7 +96,7 @@ class Group(typer.core.TyperGroup):
                 say(f"note      {text}", err=True)
             if context is not None:
                 say(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
-            say(f"Error: {_lost_variable() or error.format_message()}", err=True)
+            say(f"Error: {_told(error)}", err=True)
             code = error.exit_code
         except typer.Abort:
             say("stopped", err=True)
@@ -86,6 +105,11 @@ class Group(typer.core.TyperGroup):
             say(f"error     {error}", err=True)
             code = error.exit_code
         sys.exit(code)
+
+
+def _told(error: Exception) -> str:
+    """What is said of a wrong command line, or of a wrong configuration file."""
+    return (_lost_variable() or error.format_message()) if isinstance(error, _UsageFault) else str(error)
 
 
 def _lost_variable() -> str | None:

@@ -110,4 +110,4 @@ def print_schema() -> None:
     """Print the JSON Schema of the file: editors check it, and complete names, while it is written."""
     from cyborg_ingest.settings.configschema import schema  # noqa: PLC0415 - `--help` does not need it
 
-    print_json(schema())
+    print_json(schema(), is_document=True)

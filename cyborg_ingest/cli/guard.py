@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cyborg_ingest.cli.printed import print_failure
 from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.output.streams import say, say_traceback
 from cyborg_ingest.settings import environment
@@ -30,24 +31,36 @@ def guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any],
         with listening(Stop(drain_seconds=0)):
             return function(**arguments)
 
-    return told(called, is_verbose=bool(arguments.get("verbose")))
+    as_json = bool(arguments.get("json") or arguments.get("json_output"))
+    return told(called, is_verbose=bool(arguments.get("verbose")), as_json=as_json)
 
 
-def told(call: Callable[[], ExitCode | None], *, is_verbose: bool) -> ExitCode:
-    """Call it, and say what it ended with, if that is an error. Returns its exit code."""
+def told(call: Callable[[], ExitCode | None], *, is_verbose: bool, as_json: bool) -> ExitCode:
+    """Call it, and say what it ended with, if that is an error. Returns its exit code.
+
+    `as_json`: what asked for a result as JSON gets one in any case; of an error with a report it has it already.
+    """
     try:
         return ExitCode(call() or 0)
-    except IngestError as error:
+    except typer.Exit:
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - `_said` says it
+        code, words = _said(error, is_verbose=is_verbose)
+        if as_json and getattr(error, "report", None) is None:
+            print_failure(code, words)
+        return code
+
+
+def _said(error: BaseException, *, is_verbose: bool) -> tuple[ExitCode, str]:
+    """Say what ended a command; the exit code of it, and what it is in a word or two."""
+    if isinstance(error, IngestError):
         say(f"error     {error}", err=True)
         if is_verbose:
             say_traceback()
-        return error.exit_code
-    except (typer.Abort, KeyboardInterrupt):
+        return error.exit_code, str(error)
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
         say("stopped", err=True)
-        return ExitCode.INTERRUPTED
-    except typer.Exit:
-        raise
-    except Exception:  # noqa: BLE001 - a bug: said so, with all that helps to mend it
-        say_traceback()
-        say("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
-        return ExitCode.BUG
+        return ExitCode.INTERRUPTED, "stopped"
+    say_traceback()  # a bug: said so, with all that helps to mend it
+    say("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
+    return ExitCode.BUG, str(error) or type(error).__name__

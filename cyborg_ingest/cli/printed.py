@@ -11,6 +11,7 @@ from cyborg_ingest.settings import spelled
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cyborg_ingest.errors import ExitCode
     from cyborg_ingest.facts import Event
     from cyborg_ingest.settings.declaring import Settings
 
@@ -20,14 +21,25 @@ def command_line(*command: str, of: Iterable[Settings]) -> list[str]:
     return ["cyborg-ingest", *command, *spelled.words(*of)]
 
 
-def print_json(value: Any) -> None:
-    """A result, on standard output; no key is in it."""
+def print_json(value: Any, *, is_document: bool = False) -> None:
+    """A result, on standard output; no key is in it.
+
+    It is one line, since programs that run others take the last one; moved in where people see it, as a document is.
+    """
     import json  # noqa: PLC0415 - `--help` needs none of this
 
     from cyborg_ingest.settings.scrubbing import KNOWN  # noqa: PLC0415
 
-    sys.stdout.write(json.dumps(KNOWN.scrubbed(value), indent=2) + "\n")
+    indent = 2 if is_document or sys.stdout.isatty() else None
+    sys.stdout.write(json.dumps(KNOWN.scrubbed(value), indent=indent) + "\n")
     sys.stdout.flush()
+
+
+def print_failure(code: ExitCode, words: str) -> None:
+    """What ended a command before it had a result, as JSON."""
+    from cyborg_ingest.loading.report import failure  # noqa: PLC0415 - `--help` needs none of this
+
+    print_json(failure(code, words))
 
 
 def at_terminal() -> bool:

@@ -53,6 +53,12 @@ RETRY = {
 """What a scheduler does about an exit code: nothing, run the same command again, or ask somebody to fix something."""
 
 
+def failure(code: ExitCode, words: str) -> dict[str, Any]:
+    """What is said as JSON of a command that ended before it had a report, by the names that a report has."""
+    told = {"status": STATUSES[code], "exit_code": int(code), "retry": RETRY[code], "error": words}
+    return {"schema_version": SCHEMA_VERSION, **told}
+
+
 def own_bytes(batch: Batch) -> int:
     """The bytes of the rows themselves, whatever they are sent as: vectors as float32, metadata as JSON, and text."""
     size = batch.vectors.nbytes + _bytes_of(batch.ids) + _bytes_of(batch.contents or ())
