@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError
+from cyborg_ingest.errors import EmptySourceError, FormatError
 from cyborg_ingest.formats.base import PART_BYTES, Kept, Layout, ReadsOn
 from cyborg_ingest.formats.jsonbulk import Numbered, is_bulk, numbered, paired
 from cyborg_ingest.formats.jsoncolumns import chunk_of
@@ -130,11 +130,13 @@ def _count_before(file: BinaryIO, start: int, limit: int) -> tuple[int, int]:
 
 
 def _sample(uri: str, file: BinaryIO, limit: int) -> Sample:
-    """Raises FormatError where no line is an object."""
+    """Raises FormatError where no line is an object; EmptySourceError where all are blank or an empty JSON array."""
     sample = sampled(lines_between(file, 0, ENDLESS, limit))
     if not sample.rows:
-        raise FormatError(f"{uri}: the file is empty." if not sample.read else f"{uri}: it has blank lines only.")
+        raise EmptySourceError(f"{uri}: " + ("it has blank lines only." if sample.read else "the file is empty."))
     if not sample.objects:
+        if sample.is_whole and b"".join(sample.text.split()) == b"[]":  # a shard of a writer that had no rows
+            raise EmptySourceError(f"{uri}: its array is empty.")
         place, problem = sample.problem
         hint = f"It is no JSONL, which has one object a line.{_HINTS.get(sample.text.lstrip()[:1], '')}"
         raise FormatError(f"{uri}: line {place + 1}, {problem}. {TO_UTF8 if problem.endswith(NOT_UTF8) else hint}")

@@ -180,7 +180,7 @@ class Survey:
 
     @property
     def _is_spent(self) -> bool:
-        """Whether no more values are kept: what is not on the way to what `--records` names, or behind it, is passed."""
+        """Whether no more values are kept: what does not lead to the rows that are known is passed."""
         return self._values >= _MOST_VALUES and not self._seeks_rows
 
     @property

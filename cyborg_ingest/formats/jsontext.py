@@ -6,7 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.errors import FormatError, SourceError
+from cyborg_ingest.errors import EmptySourceError, FormatError, SourceError
 from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.records import BEGIN_BYTES, TooLarge, kept
 from cyborg_ingest.rows.values import load_json
@@ -70,12 +70,12 @@ class JsonText:
         return self._before + self._at
 
     def begin(self) -> None:
-        """Pass a byte order mark. Raises FormatError where nothing follows."""
+        """Pass a byte order mark. Raises EmptySourceError where nothing follows."""
         while len(self._data) < len(BOM) and self._more():
             pass
         self._at = len(BOM) if self._data.startswith(BOM) else 0
         if self.is_at_end():
-            raise FormatError(f"{self.uri}: the file is empty.")
+            raise EmptySourceError(f"{self.uri}: the file is empty.")
 
     def sign(self) -> bytes:
         """The next sign, white space left out; none at the end."""

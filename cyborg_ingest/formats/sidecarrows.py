@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.types as pt
 
 from cyborg_ingest import sources
-from cyborg_ingest.errors import FormatError
+from cyborg_ingest.errors import EmptySourceError, FormatError
 from cyborg_ingest.formats.bounds import too_large
 from cyborg_ingest.formats.delimited import DelimitedReader
 from cyborg_ingest.formats.fields import contents, contents_array, identity
@@ -185,7 +185,10 @@ def _elements(path: Path, limit: int) -> Iterator[bytes]:
     with sources.reading(str(path)), sources.streamed(str(path)) as file:
         check_encoding(str(path), file.peek(4))
         document = JsonText(file, str(path), limit, error=FormatError)
-        document.begin()
+        try:
+            document.begin()
+        except EmptySourceError as error:  # the vectors are not: there is a row in them, and it would be left out
+            raise FormatError(str(error)) from None
         if document.sign() != b"[":
             raise FormatError(
                 f"{path}: it is no array. What goes with vectors row by row is an array, or a line a row."

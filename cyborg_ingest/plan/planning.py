@@ -52,8 +52,8 @@ _SEED = 20_240_229
 """Of `--sample`: the same command has to pick the same rows when it goes on."""
 _COUNTED_ROWS = 2000
 _BLANK_BYTES = 1 << 20
-_MAY_BE_BLANK = {"jsonl", "json", "csv", "tsv", "fvecs", "bvecs", "ivecs"}
-"""Formats without a header of their own: a file of them with nothing in it has no rows, and is not cut short."""
+_MAY_BE_BLANK = {"csv", "tsv", "fvecs", "bvecs", "ivecs"}
+"""Formats whose readers do not say themselves that nothing is in a file, and without a header that was cut off."""
 
 
 def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty: bool = False) -> Plan:
@@ -197,15 +197,15 @@ def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[st
 
 
 def _is_blank(uri: str) -> bool:
-    """Whether a file has nothing in it but white space, or an empty array."""
+    """Whether a file has nothing in it but white space."""
     rest = b""
     try:
         with places_of.reading(uri), places_of.streamed(uri) as file:
-            while len(rest) <= len(BOM + b"[]") and (block := file.read(_BLANK_BYTES)):
+            while len(rest) <= len(BOM) and (block := file.read(_BLANK_BYTES)):
                 rest += b"".join(block.split())
     except SourceError:  # what its reader says of it is closer
         return False
-    return rest.removeprefix(BOM) in {b"", b"[]"}
+    return not rest.removeprefix(BOM)
 
 
 def _sources(
