@@ -6,11 +6,13 @@ Where it has no rows, what it has instead is the error.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import EmptySourceError, FormatError
 from cyborg_ingest.formats.jsonnodes import is_array_of_rows, is_known_row, looks_like_id
-from cyborg_ingest.rows.roles import METADATA, VECTOR
+from cyborg_ingest.formats.jsonshapes import shortened, told
+from cyborg_ingest.formats.jsonvectors import is_vector_name
+from cyborg_ingest.rows.roles import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Within
 
 _SHOWN = 5
-_WORDS = 200
 _NAMES = 60
 _ERRORS = {"error", "errors", "failures"}
 _USUAL = {"object", "model", "usage", "took", "time", "status", "included"}
@@ -44,7 +45,7 @@ def beside(uri: str, root: Node, within: Within) -> tuple[str, ...]:
         said.append(f"it has an error beside its rows: {words_on(error)}")
     more = next((one for one in inner if _MORE.fullmatch(one.path[-1])), None)
     if more is not None:
-        shown = "is there" if more.sign in {b"[", b"{"} else f"is {_short(more.value)}"
+        shown = "is there" if more.sign in {b"[", b"{"} else f"is {shortened(repr(more.value))}"
         said.append(f"more rows may follow in another answer: {_named(more)} {shown}")
     others = [one for one in found if one.path[-1] not in _USUAL]
     if others:
@@ -100,7 +101,7 @@ def _is_open(node: Node) -> bool:
 
 
 def _is_vector(node: Node) -> bool:
-    return bool(node.path) and node.path[-1].lower() in VECTOR.names
+    return bool(node.path) and is_vector_name(node.path[-1])
 
 
 def _others(root: Node, within: Within) -> Iterator[Node]:
@@ -140,20 +141,9 @@ def words_on(node: Node) -> str:
     """An error in the words of who wrote it, short and escaped: its message and its code where it has them."""
     if node.sign == b"[":
         count = f"{node.count:,}, the first is " if node.count > 1 else ""
-        return count + _short(_told(node.value))
-    return _short(_told({one.path[-1]: one.value for one in node.members} if node.members else node.value))
-
-
-def _told(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    message, code = value.get("message"), value.get("code")
-    return (f"{message} ({code})" if code else message) if message else value
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
+        return count + shortened(repr(told(node.value)))
+    value = {one.path[-1]: one.value for one in node.members} if node.members else node.value
+    return shortened(repr(told(value)))
 
 
 def _named(node: Node) -> str:

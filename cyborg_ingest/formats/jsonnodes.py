@@ -30,10 +30,10 @@ class Node:
     `sign` is what it begins with, at byte `place`. Of an array `count` is how many elements it has, `kinds` what the
     first of them begin with, `texts` these where they are text, long ones as `short` has them. `value` is a number, a
     truth value, a text or how it begins; of an array its first element where that is not long. `holds_vectors`: the
-    value is a list of numbers, or has one in it; of an array of objects, its rows have. `has_embedding`: one of these lists is a
-    vector by its name or its length. `holds_arrays`: an array of objects is in an object. `is_cut`: not all members of
-    an object are among the `members`, and it `lacks_arrays` where some of those are. `has_columns`: one of its arrays
-    holds lists of vectors.
+    value is a list of numbers, or has one in it; of an array of objects, its rows have. `has_embedding`: one of these
+    lists is a vector by its name or its length. `holds_arrays`: an array of objects is in an object. `is_cut`: not all
+    members of an object are among the `members`, and it `lacks_arrays` where some of those are. `has_columns`: one of
+    its arrays holds lists of vectors.
     """
 
     path: tuple[str, ...]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Json
 
 _OK = 200
-_SHOWN = 300
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +130,24 @@ def _batch_output(row: Json) -> Json | Failed:
     inner = value_at(row, "response.body.error")
     problem = row.get("error") or inner or (None if status is None or status == _OK else f"status {status}")
     if problem:
-        return Failed(identity, f"the request failed: {_words(problem)}")
+        return Failed(identity, f"the request failed: {shortened(str(told(problem)))}")
     several = value_at(row, "response.body.data")
     if isinstance(several, list) and len(several) > 1:
         return Failed(identity, f"the answer has {len(several)} embeddings for one id; ask for one in each request")
     return {**identity, "embedding": value_at(row, "response.body.data[0].embedding")}
 
 
-def _words(problem: Any) -> str:
-    """What an error says, as it has it."""
-    message = problem.get("message") if isinstance(problem, dict) else None
-    code = problem.get("code") if isinstance(problem, dict) else None
-    text = str(message or problem)
-    return (f"{text} ({code})" if message and code else text)[:_SHOWN]
+def told(problem: Any) -> Any:
+    """What an error of another program says, with its code; the error itself where it has no message."""
+    if not isinstance(problem, dict):
+        return problem
+    message, code = problem.get("message"), problem.get("code")
+    return (f"{message} ({code})" if code else message) if message else problem
+
+
+def shortened(text: str) -> str:
+    """As much of a text of another program as a message holds."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _is_bedrock(row: Json) -> bool:
@@ -152,7 +157,7 @@ def _is_bedrock(row: Json) -> bool:
 def _bedrock(row: Json) -> Json | Failed:
     identity = {"recordId": row.get("recordId")}
     if row.get("error"):
-        return Failed(identity, f"the request failed: {_words(row['error'])}")
+        return Failed(identity, f"the request failed: {shortened(str(told(row['error'])))}")
     found = {**identity, "embedding": value_at(row, "modelOutput.embedding")}
     text = value_at(row, "modelInput.inputText")
     return found if text is None else {**found, "inputText": text}
