@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
@@ -12,6 +13,7 @@ from cyborg_ingest.rows.kinds import depth, storage_type
 from cyborg_ingest.rows.roles import EXAMPLE, ORIGIN
 from cyborg_ingest.rows.values import MAX_DEPTH
 from cyborg_ingest.settings.options import MAX_ROW_BYTES
+from cyborg_ingest.sources import stem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -141,6 +143,11 @@ class Layout:
     roles: tuple[tuple[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """What `{file}` stands for: a file's name without its suffixes; a folder's as it is, since it has none."""
+        return posixpath.basename(self.uri) if self.files else stem(self.uri)
 
 
 def shape_noted(uri: str, shape: str) -> tuple[str, ...]:

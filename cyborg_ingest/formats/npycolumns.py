@@ -60,7 +60,7 @@ class NpyColumnsReader(ReadsOn):
         arrays = [_described(file, sidecars.max_row_bytes) for file in self.files]
         _check_lengths(uri, arrays)
         size = sum(map(sources.size, self.files))
-        layout = layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True)
+        layout = layout_of(uri, self.name, arrays, _of_folder(sidecars, uri), size, is_seekable=True)
         name, rows = WITHOUT_IDS if layout.is_numbered else WITH_IDS, arrays[0].shape[0]
         return replace(
             layout, format=name, rows=rows, rows_estimate=rows, files=self.files, shape=_SHAPE,
@@ -74,7 +74,12 @@ class NpyColumnsReader(ReadsOn):
         names = [name for name in columns.read if name != _NUMBERED or self.name == WITH_IDS]
         opened = kept.get((part.uri, part.fingerprint, names), lambda: _opened(part.uri, names))
         with sources.reading(part.uri):
-            yield from chunks(part, columns, opened, sidecars, rows=rows, start=start)
+            yield from chunks(part, columns, opened, _of_folder(sidecars, part.uri), rows=rows, start=start)
+
+
+def _of_folder(sidecars: Sidecars, uri: str) -> Sidecars:
+    """With what `{file}` stands for put in: what looks like a suffix of a folder is a part of its name."""
+    return replace(sidecars, id_prefix=sidecars.id_prefix.replace("{file}", posixpath.basename(uri)))
 
 
 def _described(uri: str, limit: int) -> Array:

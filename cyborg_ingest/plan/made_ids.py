@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.rows.templates import FILE, ROW
-from cyborg_ingest.sources import stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +58,7 @@ def _made(source: Source, id_prefix: str) -> Iterator[_Made]:
     uri, rows, template = source.layout.uri, source.layout.rows, source.shaping.template
     if template is None:
         if source.is_numbered:
-            yield _Made(uri, id_prefix.replace("{file}", stem(uri)), "", rows)
+            yield _Made(uri, id_prefix.replace("{file}", source.layout.stem), "", rows)
         return
     texts = _texts(source, template)
     of_columns = any(text is None for text in texts)
@@ -87,7 +86,7 @@ def _texts(source: Source, template: Template) -> list[str | None]:
     for before, name in template.pieces:
         found.append(before)
         if name in own:
-            found.append(stem(source.layout.uri) if name == FILE else "\0")
+            found.append(source.layout.stem if name == FILE else "\0")
         elif name is not None and name in source.shaping.folders:
             found.append(str(source.shaping.folders[name]))
         elif name is not None:
@@ -111,7 +110,7 @@ def _same(first: Source, second: Source, id_prefix: str) -> str:
     instead = "" if template is not None else " instead of --id-prefix"
     more = f"; or name the folder too: --id-template {shlex.quote(folders + made)}{instead}" if folders else ""
     return (
-        f"{first.layout.uri} and {second.layout.uri} have the same name, {stem(second.layout.uri)!r}, which {{file}} "
+        f"{first.layout.uri} and {second.layout.uri} have the same name, {second.layout.stem!r}, which {{file}} "
         f"stands for, so their rows would share ids. Load them one by one with another text before {{file}} for "
         f"each{more}."
     )

@@ -33,7 +33,7 @@ from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of, field_of
 from cyborg_ingest.rows.shaping import Shaping, folder_columns, parse_constants, parse_renames
 from cyborg_ingest.rows.templates import parse_template
 from cyborg_ingest.settings.declaring import given
-from cyborg_ingest.sources import LeftOut, Why, stem, summarised
+from cyborg_ingest.sources import LeftOut, Why, summarised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,7 +74,7 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
         folders |= {one.uri: folders[one.files[0]] for one in layouts if one.files}
         likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
         mapped, bare = _sources(
-            likely, lambda uri: Shaping(folders[uri], template, condition, stem(uri)), choice, seen, sidecars
+            likely, lambda one: Shaping(folders[one.uri], template, condition, one.stem), choice, seen, sidecars
         )
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
         _check_prefix(mapped, sidecars)
@@ -210,7 +210,7 @@ def _is_blank(uri: str) -> bool:
 
 def _sources(
     layouts: Iterable[Layout],
-    shaping_of: Callable[[str], Shaping],
+    shaping_of: Callable[[Layout], Shaping],
     choice: ColumnChoice,
     seen: list[Seen],
     sidecars: Sidecars,
@@ -220,7 +220,7 @@ def _sources(
     beside, encodings = [own[str(path)] for path in sidecars.files], Encodings(sidecars)
     found = tuple(
         _with_fingerprint(
-            map_source(layout, shaping_of(layout.uri), choice, sidecars, encodings),
+            map_source(layout, shaping_of(layout), choice, sidecars, encodings),
             *(own[uri] for uri in layout.files or (layout.uri,)),
             *beside,
         )
