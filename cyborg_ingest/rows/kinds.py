@@ -99,6 +99,22 @@ def unfit_inside(kind: pa.DataType, path: str) -> tuple[str, str] | None:
     return path, f"is {kind}, which metadata cannot hold. Cast it to a number"
 
 
+def twice_inside(kind: pa.DataType, path: str) -> tuple[str, list[pa.DataType]] | None:
+    """The path and the types of fields of one struct that have the same name, as Arrow allows; None without any."""
+    kind = storage_type(kind)
+    if not (is_list(kind) or pt.is_struct(kind) or pt.is_map(kind)):
+        return None
+    inner = [kind.field(number) for number in range(kind.num_fields)]
+    for child in inner:
+        name = f"{path}.{child.name}" if pt.is_struct(kind) else path
+        same = [one.type for one in inner if one.name == child.name]
+        if pt.is_struct(kind) and len(same) > 1:
+            return name, same
+        if found := twice_inside(child.type, name):
+            return found
+    return None
+
+
 _VALUES: tuple[Callable[[pa.DataType], bool], ...] = (
     pt.is_null, pt.is_boolean, pt.is_integer, pt.is_floating, pt.is_decimal, pt.is_timestamp, pt.is_date, is_text,
     is_bytes,

@@ -13,7 +13,7 @@ import pyarrow.types as pt
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.rows import leftover, tiers
-from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, unfit_inside
+from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, twice_inside, unfit_inside
 from cyborg_ingest.rows.leftover import ALL_COLUMNS, NO_COLUMNS, REJECTED_KEY, Leftover, is_unseen
 from cyborg_ingest.rows.looks import is_packed, is_plain_text, length_of
 from cyborg_ingest.rows.paths import above_lists, column_of, head, is_path, steps
@@ -107,6 +107,7 @@ def map_columns(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     filled = [role for role, name in ((METADATA, metadata), (CONTENTS, contents)) if name]
     refused = (*rest.refused, *_left_without_role(schema, left_out, [ID, VECTOR, *filled]))
     _check_names(uri, choice, rest.columns)
+    _check_fields(uri, schema, [*([metadata] if metadata else []), *rest.columns])
     reasons |= {name: rest.reasons.get(name, "") for name in left_out}
     reasons |= {one.name: "text, no JSON" for one in schema if is_plain_text(one) and one.name in rest.columns}
     return ColumnMap(
@@ -150,6 +151,18 @@ def _check_names(uri: str, choice: ColumnChoice, columns: Iterable[str]) -> None
     twice = next((name for name, count in stored.items() if count > 1), None)
     if twice is not None:
         raise MappingError(f"{uri}: with --rename two columns of the metadata have the name {twice!r}.")
+
+
+def _check_fields(uri: str, schema: pa.Schema, columns: Iterable[str]) -> None:
+    """Refuse fields of one name in metadata, which Arrow allows: all but the last would be lost."""
+    for name in columns:
+        found = twice_inside(field_of(schema, name).type, name)
+        if found is not None:
+            path, kinds = found[0], ", ".join(map(str, found[1]))
+            raise MappingError(
+                f"{uri}: {len(found[1])} fields are named {path!r}, of the types {kinds}, and metadata has one of a "
+                "name. Rename the others."
+            )
 
 
 def field_of(schema: pa.Schema, name: str) -> pa.Field:
