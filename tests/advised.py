@@ -370,8 +370,10 @@ SETTINGS = {
     "--metadata-schema {} takes an object like": Advice(
         "index create y --metadata-schema array.jsonl", "index create y --metadata-schema schema.json"),
     "Deleting index {} needs --yes where nobody can be asked": Advice("index delete x", "index delete x --yes"),
-    "--max-errors is {}; it takes a number like 10, or a share like 0.5%": Advice(
+    "{} is {}; it takes a number like {}, or a share like {}.": Advice(
         "upsert bad.npy --index x --max-errors many", "upsert bad.npy --index x --max-errors 50%", 1),
+    "{} is {}; it takes a duration like 90s, 15m, 24h, 7d or 5h50m.": Advice(
+        "upsert good.npy --index x --max-age 24", "upsert good.npy --index x --max-age 24h"),
     "--max-errors keeps rejected rows in the job's folder, and --no-checkpoint keeps none. Drop one": Advice(
         "upsert bad.npy --index x --max-errors 5 --no-checkpoint", "upsert bad.npy --index x --max-errors 5", 1),
     "--batch-bytes is {}; a request to a service has at most {} bytes": Advice(
@@ -382,7 +384,7 @@ SETTINGS = {
         "index list --timeout 0.01", "index list --timeout 0.1"),
     "{} is {}; it must be at most {}": Advice("index list --timeout 90000", "index list --timeout 86400"),
     "Try '{} --help' for help.": Advice("upsert good.npy", "upsert --help", 0, "--index"),
-    "{} is {}; it takes a number": Advice("index list --timeout nan", "index list --timeout 10"),
+    "{} is {}; it takes a number.": Advice("index list --timeout nan", "index list --timeout 10"),
 }  # fmt: skip
 
 TARGETS = {

@@ -23,6 +23,7 @@ from cyborg_ingest.errors import (
 from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
+from cyborg_ingest.loading.guards import check_guards
 from cyborg_ingest.loading.report import Known, RunReport, report_of
 from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.run import Run
@@ -132,6 +133,7 @@ class _Load:
             self.known.target = client.target
             self.known.planned = planned(plan, client.target, settings.index)
             tell(self.known.planned, *remarks.of_plan(plan))
+            check_guards(client, plan, settings, tell)
             if not plan.sources:
                 tell(remarks.nothing_to_load(plan))
                 return ExitCode.OK

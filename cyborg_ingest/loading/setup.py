@@ -21,6 +21,7 @@ from cyborg_ingest.targets.opening import how_to_create, open_index, open_or_cre
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Chunk, Part
@@ -51,10 +52,16 @@ def cutting_of(client: Client, settings: LoadSettings) -> Cutting:
     return replace(defaults, rows=settings.batch_rows or defaults.rows, size=size or defaults.size)
 
 
+def folder_of(client: Client, settings: LoadSettings) -> Path:
+    """Where this job is kept; guards and pace are no part of what makes it this one."""
+    description = describe_job(client.target, settings.index, settings.sources, settings)
+    return job_folder(state_directory(settings.state_dir), description)
+
+
 def open_journal(client: Client, plan: Plan, settings: LoadSettings) -> Journal | None:
     """The journal of this job, locked; None where none is kept."""
     description = describe_job(client.target, settings.index, settings.sources, settings)
-    folder = job_folder(state_directory(settings.state_dir), description)
+    folder = folder_of(client, settings)
     is_kept = settings.checkpoint and not settings.dry_run
     key = possible_key_files(settings, client.target, settings.index)[0]
     outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]

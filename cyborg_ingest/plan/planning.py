@@ -83,8 +83,9 @@ def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty
             _look_at_ids(source, sidecars)
         not_read = summarised(_left_out(found, sidecars, empty))
         plan = Plan(
-            mapped, sidecars, _dimension(mapped), Selection(settings.skip, settings.limit), not_read, found.notes
-        )
+            mapped, sidecars, _dimension(mapped), Selection(settings.skip, settings.limit), not_read, found.notes,
+            () if mapped else tuple(places_of.look_all(list(empty))),
+        )  # fmt: skip
         return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
 
 

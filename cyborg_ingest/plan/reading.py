@@ -65,7 +65,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be read. `dimension` is None where no schema fixes it; `not_read` is what was found beside it."""
+    """What will be read. `dimension` is None where no schema fixes it; `not_read` is what was found beside it.
+
+    `empty` are the files, where none of them has a row.
+    """
 
     sources: tuple[Source, ...]
     sidecars: Sidecars
@@ -73,6 +76,7 @@ class Plan:
     selection: Selection
     not_read: tuple[NotRead, ...] = ()
     notes: tuple[str, ...] = ()
+    empty: tuple[Seen, ...] = ()
 
     @property
     def rows(self) -> int | None:

@@ -42,12 +42,12 @@ def job_folder(directory: Path, description: Json) -> Path:
     return directory / _JOBS / f"{name or 'job'}-{digest}"
 
 
-def open_job(folder: Path) -> Folder:
-    """The folder of a job. All from the state directory down to it are checked."""
+def open_job(folder: Path, *, make: bool = True) -> Folder:
+    """The folder of a job. All from the state directory down to it are checked, and made if they may be."""
     if folder.parent.name != _JOBS:
-        return Folder.root(folder, _ELSEWHERE)
-    with Folder.root(folder.parent.parent, _ELSEWHERE) as root, root.below(_JOBS) as jobs:
-        return jobs.below(folder.name)
+        return Folder.root(folder, _ELSEWHERE, make=make)
+    with Folder.root(folder.parent.parent, _ELSEWHERE, make=make) as root, root.below(_JOBS, make=make) as jobs:
+        return jobs.below(folder.name, make=make)
 
 
 def new_run(runs: Folder) -> Folder:

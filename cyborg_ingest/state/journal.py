@@ -54,8 +54,11 @@ if TYPE_CHECKING:
 ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
 """After these a job is over, and the same command starts anew."""
 
-_JOURNAL = "journal.jsonl"
-_LAST = "ended.jsonl"
+JOURNAL = "journal.jsonl"
+LAST = "ended.jsonl"
+BEGUN = "begun"
+"""The fact that says when the first run of a load began, in UTC."""
+
 _LASTING = ("precision", "sole")
 """Facts that are true of the index whichever run it is."""
 
@@ -72,7 +75,7 @@ class Journal:
 
     def __init__(self, folder: Path, description: Json, *, restart: bool = False) -> None:
         self.folder = folder.absolute()
-        self._path = self.folder / _JOURNAL
+        self._path = self.folder / JOURNAL
         self._numbers: dict[PartKey, int] = {}
         self._cut: set[FileKey] = set()
         """Files of which it is noted where their Parts are."""
@@ -91,21 +94,24 @@ class Journal:
         state = State()
         # to be forgotten, whatever it says, but for what is true of the index itself
         with contextlib.suppress(*([UsageError] if restart else [])):
-            state = self._replayed(_JOURNAL) or state
+            state = self._replayed(JOURNAL) or state
         if state.ended in ENDED:
-            self._write(_LAST, state)  # and if this run is killed before its own begins, the next one does the same
+            self._write(LAST, state)  # and if this run is killed before its own begins, the next one does the same
         self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
         self._own.replace("job.json", json.dumps(KNOWN.scrubbed(description), indent=2).encode())
         runs = opened.enter_context(self._own.below("runs"))
-        prune_runs(runs, {str(state.facts.get("run"))}, datetime.datetime.now(datetime.timezone.utc))
+        now = datetime.datetime.now(datetime.timezone.utc)
+        prune_runs(runs, {str(state.facts.get("run"))}, now)
         self._run = opened.enter_context(new_run(runs))
         self.rejected = RejectedFile(self._run)
         self.log = RunLog(self._run)
         opened.callback(self.log.close)
         self._take_over_rejected(runs)
         self.state.facts["run"] = self._run.path.name
+        if not self.resumed:
+            self.state.facts[BEGUN] = now.isoformat(timespec="seconds")
         self._compact()
 
     def _replayed(self, name: str) -> State | None:
@@ -120,7 +126,7 @@ class Journal:
         Its `ended` is the exit code. Raises UsageError where a later release wrote it.
         """
         with _translated(self.folder):
-            return self._replayed(_LAST)
+            return self._replayed(LAST)
 
     @property
     def run_folder(self) -> Path:
@@ -151,12 +157,12 @@ class Journal:
     def _compact(self) -> None:
         """Write the fewest lines that say the same."""
         self.state.ended = None
-        self._numbers = self._write(_JOURNAL, self.state)
+        self._numbers = self._write(JOURNAL, self.state)
         self._cut = {file_of(key) for key in self._numbers}
         if self._file >= 0:
             before, self._file = self._file, -1  # first, or an error below would have it closed twice
             os.close(before)
-        self._file = self._own.open(_JOURNAL, os.O_WRONLY | os.O_APPEND)
+        self._file = self._own.open(JOURNAL, os.O_WRONLY | os.O_APPEND)
 
     def _write(self, name: str, state: State) -> dict[PartKey, int]:
         """Write a journal that says the same as this state; the number that it gives to each Part."""

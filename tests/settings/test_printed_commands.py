@@ -43,9 +43,8 @@ def other(name: str, default: Any, kind: type[Any]) -> Any:
         return int(default) + 2
     if choices := declarations(kind)[name].choices:
         return choices[-1]
-    return {"header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2}.get(
-        name, "some thing"
-    )
+    return {"header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2, "min_rows": 6,
+            "max_age": "5h50m", "max_shrink": "20%"}.get(name, "some thing")  # fmt: skip
 
 
 def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -67,7 +66,7 @@ def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_every_option_that_counts_is_in_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    left_out = {"kms_name"}  # which goes with no --key-out
+    left_out = {"kms_name", "max_shrink"}  # which go with no --key-out, and with no --no-checkpoint
     given: list[Any] = []
     kinds: list[tuple[Any, dict[str, Any]]] = [(LoadSettings, {"sources": ("x",), "index": "i"}), (OutputSettings, {})]
     for kind, more in kinds:

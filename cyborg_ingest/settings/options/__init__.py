@@ -2,7 +2,7 @@
 
 The command line is generated from these classes, and the Python API takes them as they are, so both check
 alike. What is secret is never an option's value, only a file's name. There is a module for each concern: `target`,
-`sources`, `output`, and for the commands that have options of their own, `load` and `check`.
+`sources`, `output`, `guards`, and for the commands that have options of their own, `load` and `check`.
 """
 
 from cyborg_ingest.settings.options.check import VERIFY, InspectSettings, VerifySettings

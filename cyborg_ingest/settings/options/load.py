@@ -1,40 +1,26 @@
 """The options of a load: those of its target and its sources, and its own."""
 
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from cyborg_ingest.errors import UsageError
+from cyborg_ingest.settings import quantities
 from cyborg_ingest.settings.declaring import option
 from cyborg_ingest.settings.options import panels
 from cyborg_ingest.settings.options.check import VERIFY
+from cyborg_ingest.settings.options.guards import GuardSettings
 from cyborg_ingest.settings.options.sources import SourceSettings
 from cyborg_ingest.settings.options.target import MOST_SECONDS, CreateSettings, TargetSettings
 
 REJECT_CONTENTS = ("full", "ids")
 
-_ERRORS = re.compile(r"\d{1,18}|\d{1,3}(\.\d{1,15})?%", re.ASCII)
-
-
-def _number_or_share(value: Any) -> Any:
-    """`--max-errors`: a number, also as one, or a share, as text."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if isinstance(text, str) and not _ERRORS.fullmatch(text):
-        raise UsageError(f"--max-errors is {text!r}; it takes a number like 10, or a share like 0.5%.")
-    return text
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
+class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings):
     """One load, whole: `upsert` on the command line, `load` in Python."""
 
     sources: tuple[str, ...]
     index: str
-    allow_empty: bool = option(
-        False, "--allow-empty", "Sources without a single row are not an error: nothing is loaded.", panel=panels.SAFETY
-    )
     create: bool = option(
         False, "--create", "Create the index if it is missing, sized from the data.", panel=panels.CREATE
     )
@@ -70,7 +56,7 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
         "Bad rows to continue after: a number, or a share of the rows as N%. They end in rejected.jsonl.",
         panel=panels.SAFETY,
         metavar="N|N%",
-        parse=_number_or_share,
+        parse=quantities.number_or_share("--max-errors"),
     )
     reject_content: str = option(
         "full",
@@ -122,18 +108,20 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings):
 
     def allowed_errors(self, rows: int) -> int:
         """How many bad rows are allowed among so many."""
-        if self.allows_a_share:
-            return int(rows * Decimal(self.max_errors[:-1]) / 100)
-        return int(self.max_errors)
+        return int(quantities.rows_of(self.max_errors, rows))
 
     @property
     def allows_a_share(self) -> bool:
         """Whether bad rows are allowed by a share of all rows."""
-        return self.max_errors.endswith("%")
+        return quantities.is_share(self.max_errors)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.checkpoint and not self.dry_run and self.max_errors.strip("0.%"):
             raise UsageError(
                 "--max-errors keeps rejected rows in the job's folder, and --no-checkpoint keeps none. Drop one."
+            )
+        if self.max_shrink is not None and not self.checkpoint:
+            raise UsageError(
+                "--max-shrink compares with the job's last load, of which --no-checkpoint keeps nothing. Drop one."
             )

@@ -1,0 +1,40 @@
+"""Options that keep a load from beginning where its sources are not what they should be."""
+
+from dataclasses import dataclass
+
+from cyborg_ingest.settings.declaring import Settings, option
+from cyborg_ingest.settings.options import panels
+from cyborg_ingest.settings.quantities import duration, number_or_share
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GuardSettings(Settings):
+    """What has to be true of the sources before the first row is sent."""
+
+    allow_empty: bool = option(
+        False, "--allow-empty", "Sources without a single row are not an error: nothing is loaded.", panel=panels.SAFETY
+    )
+    min_rows: int | None = option(
+        None,
+        "--min-rows",
+        "Send nothing if the sources have fewer rows. Where no header says how many, rows are counted first.",
+        panel=panels.SAFETY,
+        minimum=1,
+        metavar="N",
+    )
+    max_age: str | None = option(
+        None,
+        "--max-age",
+        "Send nothing if the newest source is older than this, as in 24h, 90m or 7d.",
+        panel=panels.SAFETY,
+        metavar="DURATION",
+        parse=duration("--max-age"),
+    )
+    max_shrink: str | None = option(
+        None,
+        "--max-shrink",
+        "Send nothing if the sources have so many rows fewer, or such a share, than this job's last load that ended.",
+        panel=panels.SAFETY,
+        metavar="N|N%",
+        parse=number_or_share("--max-shrink", "1000", "20%"),
+    )

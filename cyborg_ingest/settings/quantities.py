@@ -1,0 +1,56 @@
+"""Quantities as options spell them: durations, and rows as a number or a share."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DURATION = re.compile(r"(?=\d)(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_UNIT_SECONDS = (86_400, 3_600, 60, 1)
+_ROWS = re.compile(r"\d{1,18}|\d{1,3}(\.\d{1,15})?%", re.ASCII)
+
+
+def duration(flag: str) -> Callable[[Any], Any]:
+    """What looks at an option's value that is a time, longer than none."""
+
+    def look(value: Any) -> Any:
+        if isinstance(value, str) and not (_DURATION.fullmatch(value) and seconds_of(value)):
+            raise UsageError(f"{flag} is {value!r}; it takes a duration like 90s, 15m, 24h, 7d or 5h50m.")
+        return value
+
+    return look
+
+
+def number_or_share(flag: str, number: str = "10", share: str = "0.5%") -> Callable[[Any], Any]:
+    """What looks at an option's value that is a number of rows, also as one, or a share of them, as text."""
+
+    def look(value: Any) -> Any:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if isinstance(text, str) and not _ROWS.fullmatch(text):
+            raise UsageError(f"{flag} is {text!r}; it takes a number like {number}, or a share like {share}.")
+        return text
+
+    return look
+
+
+def seconds_of(text: str) -> float:
+    """The seconds of a duration that was looked at."""
+    found = _DURATION.fullmatch(text)
+    counts = found.groups() if found else ()
+    return float(sum(int(count) * unit for count, unit in zip(counts, _UNIT_SECONDS, strict=False) if count))
+
+
+def is_share(text: str) -> bool:
+    """Whether it is a share, and no number."""
+    return text.endswith("%")
+
+
+def rows_of(text: str, everything: int) -> Decimal:
+    """So many rows, of so many in all; of a share it may be no whole number."""
+    return everything * Decimal(text[:-1]) / 100 if is_share(text) else Decimal(text)

@@ -1,0 +1,72 @@
+"""What earlier runs of a job have left, read before this one begins: nothing in its folder is written or locked."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.errors import StateError, UsageError
+from cyborg_ingest.state.jobs import open_job
+from cyborg_ingest.state.journal import BEGUN, ENDED, JOURNAL, LAST
+from cyborg_ingest.state.ledger import replay
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cyborg_ingest.private import Folder
+    from cyborg_ingest.state.ledger import State
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """`begun`: when the load began that would be resumed. `rows`: how many the job's last load that ended had.
+
+    None where there is no such load; or where the release that began it did not note when.
+    """
+
+    begun: datetime.datetime | None = None
+    rows: int | None = None
+
+
+def earlier_runs(folder: Path, *, restart: bool) -> Earlier:
+    """What is in the folder of a job. Raises StateError, UntrustedError; UsageError where a later release wrote it."""
+    try:
+        current, ended = _states(folder, restart=restart)
+    except FileNotFoundError:
+        return Earlier()
+    except OSError as error:
+        raise StateError(f"The state directory {folder} cannot be read: {error.strerror or error}.") from None
+    is_resumed = current is not None and bool(current.parts) and not restart
+    begun = current.facts.get(BEGUN) if current is not None and is_resumed else None
+    return Earlier(_time(begun), None if ended is None else _rows(ended))
+
+
+def _states(folder: Path, *, restart: bool) -> tuple[State | None, State | None]:
+    """That of the load that has not ended, and that of the last one that has."""
+    current = None
+    with open_job(folder, make=False) as job:
+        with contextlib.suppress(*([UsageError] if restart else [])):  # it is forgotten, whatever it says
+            current = _state(job, JOURNAL)
+        if current is not None and current.ended in ENDED:
+            return None, current
+        return current, _state(job, LAST)
+
+
+def _state(job: Folder, name: str) -> State | None:
+    with contextlib.suppress(FileNotFoundError), os.fdopen(job.open(name), "rb") as file:
+        return replay(line.rstrip(b"\n") for line in file)
+    return None
+
+
+def _rows(state: State) -> int:
+    """The rows that a load was asked for, all of which are settled when it has ended."""
+    return sum(len(part.settled) - part.passed_rows for part in state.parts.values())
+
+
+def _time(begun: object) -> datetime.datetime | None:
+    with contextlib.suppress(TypeError, ValueError):
+        return datetime.datetime.fromisoformat(begun)  # type: ignore[arg-type]  # whatever a line holds
+    return None
