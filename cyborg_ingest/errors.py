@@ -40,7 +40,7 @@
     │           └── OversizedAnswerError 3  more came back than such an answer can have
     ├── BadRowError               4    a bad row, or more of them than --max-errors allows
     ├── DifferenceError           5    what the index holds, counts or says is not what was sent
-    └── StoppedError        130, 143   stopped by a signal; the same command resumes
+    └── StoppedError     6, 130, 143   stopped by --max-duration, or a signal; the same command resumes
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class ExitCode(enum.IntEnum):
     FAILED = 3
     BAD_ROWS = 4
     DIFFERENT = 5
+    BOX_REACHED = 6
     BUG = 70
     BUSY = 75
     INTERRUPTED = 130
@@ -312,7 +313,7 @@ class DifferenceError(IngestError):
 
 
 class StoppedError(IngestError):
-    """Stopped by a signal, after recording what was acknowledged."""
+    """Stopped by a signal, or since its time was over, after recording what was acknowledged."""
 
     exit_code = ExitCode.INTERRUPTED
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
 
     from cyborg_ingest.stop import Stop
@@ -37,12 +37,15 @@ def listening(stop: Stop) -> Iterator[None]:
     """
     handler = _Handler(stop)
     handlers = dict.fromkeys(_EXIT_CODES, handler.take) | {signal.SIGALRM: handler.overdue}
+    main = threading.get_ident()
     before = {number: signal.signal(number, one) for number, one in handlers.items()}
     try:
         # the stop is asked by a thread of its own: where the main thread is interrupted it may hold a lock of it
-        with _watched(stop.ask, stop.drain_seconds + _GRACE_SECONDS):
+        with _watched(stop, stop.drain_seconds + _GRACE_SECONDS):
+            stop.interrupt = lambda: signal.pthread_kill(main, signal.SIGALRM)
             yield
     finally:
+        stop.interrupt = None
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, one in before.items():
             signal.signal(number, one)
@@ -66,13 +69,18 @@ class _Handler:
         signal.setitimer(signal.ITIMER_REAL, self._stop.drain_seconds + _MARGIN_SECONDS)
 
     def overdue(self, _number: int, _frame: FrameType | None) -> None:
-        """The time of the drain is over."""
-        if self._stop.is_draining:
+        """The time of the drain is over, or that of the run, which is drained first if anything is in flight."""
+        is_interrupting, self._stop.is_interrupting = self._stop.is_interrupting, False
+        deadline = self._stop.deadline
+        left = 0.0 if deadline is None else deadline - time.monotonic()
+        if is_interrupting and self._stop.is_draining and left > 0:
+            signal.setitimer(signal.ITIMER_REAL, left + _MARGIN_SECONDS)
+        elif is_interrupting or self._stop.is_draining:
             raise self._stop.error()
 
 
 @contextlib.contextmanager
-def _watched(on_signal: Callable[[], None], seconds: float) -> Iterator[None]:
+def _watched(stop: Stop, seconds: float) -> Iterator[None]:
     """Say that a signal came; end the process so long after it, or with the second one, if it has not ended by itself.
 
     A handler of Python's runs only between two steps of Python; a library's own code may wait for a silent host.
@@ -80,7 +88,7 @@ def _watched(on_signal: Callable[[], None], seconds: float) -> Iterator[None]:
     listener, speaker = socket.socketpair()
     speaker.setblocking(False)
     before = signal.set_wakeup_fd(speaker.fileno(), warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(listener, on_signal, seconds), name="signals", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(listener, stop, seconds), name="signals", daemon=True)
     watcher.start()
     try:
         yield
@@ -91,8 +99,10 @@ def _watched(on_signal: Callable[[], None], seconds: float) -> Iterator[None]:
         listener.close()
 
 
-def _watch(listener: socket.socket, on_signal: Callable[[], None], seconds: float) -> None:
-    code, deadline = None, None
+def _watch(listener: socket.socket, stop: Stop, seconds: float) -> None:
+    code: int | None = None
+    deadline: float | None = None
+    is_first = True
     while True:
         listener.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
         try:
@@ -104,7 +114,10 @@ def _watch(listener: socket.socket, on_signal: Callable[[], None], seconds: floa
         if not heard:
             return
         if heard[0] in _EXIT_CODES:
-            on_signal()
-            is_first, code = code is None, int(_EXIT_CODES[signal.Signals(heard[0])])
+            stop.ask()
+            code = int(_EXIT_CODES[signal.Signals(heard[0])])
             # the handler is given a moment to do the same
             deadline = time.monotonic() + (seconds if is_first else _MARGIN_SECONDS)
+            is_first = False
+        elif deadline is None and stop.is_asked():  # the time of the run is over
+            code, deadline = int(stop.exit_code), time.monotonic() + seconds

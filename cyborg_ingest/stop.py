@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 from cyborg_ingest.errors import ExitCode, StoppedError
 
@@ -29,6 +29,11 @@ class Stop:
         """Whether something is in flight that has to be waited for, so that nothing may end where it stands."""
         self.exit_code = ExitCode.INTERRUPTED
         """What a run ends with that is stopped: who asks may say another."""
+        self.interrupt: Callable[[], None] | None = None
+        """Wakes the main thread, where that takes signals, to end the run where it stands if nothing is in flight."""
+        self.is_interrupting = False
+        """Whether it was woken for that and has not heard of it yet."""
+        self._reason = ""
         self._asked = threading.Event()
         self._lock = threading.Lock()
         self._open_at = 0.0
@@ -41,13 +46,24 @@ class Stop:
                 self._asked.set()
                 self.wake.set_result(None)
 
+    def end(self, exit_code: ExitCode, reason: str) -> None:
+        """Ask for it because of something else than a signal; nothing where one came first. From any thread."""
+        with self._lock:
+            if self.deadline is not None:
+                return
+            self.exit_code, self._reason = exit_code, reason
+        self.ask()
+        if self.interrupt is not None:
+            self.is_interrupting = True
+            self.interrupt()
+
     def is_asked(self) -> bool:
         """Whether `ask` was called."""
         return self._asked.is_set()
 
     def error(self, words: str = "stopped by a signal") -> StoppedError:
         """What ends the run."""
-        return StoppedError(words, self.exit_code)
+        return StoppedError(self._reason or words, self.exit_code)
 
     def hold(self, seconds: float) -> None:
         """Let nobody pass for so long."""

@@ -31,7 +31,7 @@ JOBS = Annotated[
     list[str],
     typer.Argument(metavar="JOB", help="Jobs: the sections [job.NAME] of the configuration file.", show_default=False),
 ]
-_STOPPED = {ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.BUG}
+_STOPPED = {ExitCode.BOX_REACHED, ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.BUG}
 
 
 @app.command(cls=Command)

@@ -22,6 +22,7 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
+from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.guards import check_guards
 from cyborg_ingest.loading.report import Known, RunReport, report_of
@@ -36,6 +37,7 @@ from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
 from cyborg_ingest.settings.options import LoadSettings
+from cyborg_ingest.settings.quantities import seconds_of
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.signals import listening
 from cyborg_ingest.stop import Stop
@@ -97,7 +99,11 @@ class _Load:
     def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
         try:
-            with listening(self.stop) if self.known.command else contextlib.nullcontext():
+            box = self.settings.max_duration
+            with (
+                listening(self.stop) if self.known.command else contextlib.nullcontext(),
+                boxed(self.stop, None if box is None else seconds_of(box), box),
+            ):
                 code = self._steps()
         except BaseException as error:
             if isinstance(error, SourceChangedError):

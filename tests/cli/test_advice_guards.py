@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from advised import run, says
 from commands import ran
 from conftest import KEY
+
+from cyborg_ingest.targets import embedded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +61,23 @@ def test_fewer_rows_than_before_may_be_right(folder: Path) -> None:
     says(told, "to its end; if so few are right, raise --max-shrink for one load, or leave it out.")
     assert run(*LOAD, "--max-shrink", "20%")[0] == 0
     assert run(*LOAD, "--max-shrink", "20%")[0] == 0
+
+
+def test_a_load_whose_time_is_over_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = embedded.EmbeddedIndex.upsert_binary
+
+    def slow(self: Any, *arguments: Any) -> None:
+        real(self, *arguments)
+        time.sleep(0.5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded.EmbeddedIndex, "upsert_binary", slow)
+        code, told = run(*LOAD, "--max-duration", "3s", "--batch-rows", 5)
+    assert code == 6
+    says(told, "stopped: --max-duration {} is over. What was acknowledged is noted; the same command goes on.")
+    code, told = run(*LOAD, "--max-duration", "1h", "--batch-rows", 5)
+    assert code == 0
+    assert " skipped, 0 unsent" in told
 
 
 def test_what_a_job_had_before_is_not_known_where_nothing_is_kept() -> None:

@@ -157,6 +157,10 @@ def stopped_by(number: signal.Signals) -> Callable[[Place], tuple[int, dict[str,
     return stopped
 
 
+def a_load_whose_time_is_over(place: Place) -> tuple[int, dict[str, Any]]:
+    return place.run("--create", "--drain-timeout", "0.2", "--max-duration", "5s", what="slow")
+
+
 RUNS: dict[int, list[Callable[[Place], tuple[int, dict[str, Any]]]]] = {
     0: [all_well],
     1: [a_bad_row_that_is_allowed],
@@ -164,14 +168,15 @@ RUNS: dict[int, list[Callable[[Place], tuple[int, dict[str, Any]]]]] = {
     3: [no_service_there, a_file_that_breaks_off],
     4: [a_bad_row],
     5: [rows_that_are_not_there],
+    6: [a_load_whose_time_is_over],
     70: [a_bug],
     75: [an_index_that_is_open_elsewhere, a_load_that_runs_already],
     130: [stopped_by(signal.SIGINT)],
     143: [stopped_by(signal.SIGTERM)],
 }
 NOT_SENT = {2, 75}
-ADVICE = {0: "never", 1: "never", 2: "after-fix", 3: "same-command", 4: "after-fix", 5: "after-fix", 70: "never",
-          75: "same-command", 130: "same-command", 143: "same-command"}  # fmt: skip
+ADVICE = {0: "never", 1: "never", 2: "after-fix", 3: "same-command", 4: "after-fix", 5: "after-fix",
+          6: "same-command", 70: "never", 75: "same-command", 130: "same-command", 143: "same-command"}  # fmt: skip
 
 
 def in_the_readme() -> set[int]:
@@ -200,6 +205,9 @@ def test_a_code_is_what_the_table_says(
         assert rows["unsent"] == 0
         assert report["resume_command"] is None
     assert (report["error"] is None) == (code in {0, 1})
+    if code == 6:
+        assert report["status"] == "stopped"
+        assert "--max-duration 5s" in report["resume_command"]
 
 
 def test_the_bytes_of_a_report_are_those_of_the_rows_and_not_of_what_they_are_sent_as(engine: Any) -> None:

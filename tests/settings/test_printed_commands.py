@@ -44,7 +44,7 @@ def other(name: str, default: Any, kind: type[Any]) -> Any:
     if choices := declarations(kind)[name].choices:
         return choices[-1]
     return {"header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2, "min_rows": 6,
-            "max_age": "5h50m", "max_shrink": "20%"}.get(name, "some thing")  # fmt: skip
+            "max_age": "5h50m", "max_duration": "6h", "max_shrink": "20%"}.get(name, "some thing")  # fmt: skip
 
 
 def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Options that keep a load from beginning where its sources are not what they should be."""
+"""Options that keep a load from beginning where its sources are not what they should be, and that bound its time."""
 
 from dataclasses import dataclass
 
@@ -37,4 +37,18 @@ class GuardSettings(Settings):
         panel=panels.SAFETY,
         metavar="N|N%",
         parse=number_or_share("--max-shrink", "1000", "20%"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BoxSettings(Settings):
+    """What a load may take."""
+
+    max_duration: str | None = option(
+        None,
+        "--max-duration",
+        "Stop after this time, as in 5h50m: what is on its way is awaited, and the same command goes on. Exit code 6.",
+        panel=panels.SENDING,
+        metavar="DURATION",
+        parse=duration("--max-duration"),
     )

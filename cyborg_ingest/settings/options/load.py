@@ -8,7 +8,7 @@ from cyborg_ingest.settings import quantities
 from cyborg_ingest.settings.declaring import option
 from cyborg_ingest.settings.options import panels
 from cyborg_ingest.settings.options.check import VERIFY
-from cyborg_ingest.settings.options.guards import GuardSettings
+from cyborg_ingest.settings.options.guards import BoxSettings, GuardSettings
 from cyborg_ingest.settings.options.sources import SourceSettings
 from cyborg_ingest.settings.options.target import MOST_SECONDS, CreateSettings, TargetSettings
 
@@ -16,7 +16,7 @@ REJECT_CONTENTS = ("full", "ids")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings):
+class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings, BoxSettings):
     """One load, whole: `upsert` on the command line, `load` in Python."""
 
     sources: tuple[str, ...]

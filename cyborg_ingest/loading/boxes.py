@@ -1,0 +1,35 @@
+"""The time that a load may take: when it is over, the load stops as for a first signal."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from cyborg_ingest.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyborg_ingest.stop import Stop
+
+
+@contextlib.contextmanager
+def boxed(stop: Stop, seconds: float | None, words: str | None) -> Iterator[None]:
+    """Ask for a stop where the `with` takes longer than that; None: it may take as long as it does.
+
+    `words` is how the option spells the time.
+    """
+    if seconds is None:
+        yield
+        return
+    reason = f"stopped: --max-duration {words} is over. What was acknowledged is noted; the same command goes on."
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), stop.end, (ExitCode.BOX_REACHED, reason))
+    timer.name, timer.daemon = "box", True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # or it might ask in the midst of what ends the run
+        stop.is_interrupting = False
