@@ -149,7 +149,7 @@ def _members(uri: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         if name in found:
             raise FormatError(f"{uri}: two arrays are named {name!r}, so neither can be chosen. Rename one.")
         archive.open(info).close()  # a name that is damaged is not that of the file itself
-        if name and name != info.filename:
+        if name != info.filename:
             found[name] = info
     return found
 
