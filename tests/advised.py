@@ -372,6 +372,8 @@ SETTINGS = {
     "Deleting index {} needs --yes where nobody can be asked": Advice("index delete x", "index delete x --yes"),
     "{} is {}; it takes a number like {}, or a share like {}.": Advice(
         "upsert bad.npy --index x --max-errors many", "upsert bad.npy --index x --max-errors 50%", 1),
+    "{} is {}; it takes bytes like 500000, 500K, 20M or 1G.": Advice(
+        "upsert good.npy --index x --max-bytes-per-second 1T", "upsert good.npy --index x --max-bytes-per-second 1G"),
     "{} is {}; it takes a duration like 90s, 15m, 24h, 7d or 5h50m.": Advice(
         "upsert good.npy --index x --max-age 24", "upsert good.npy --index x --max-age 24h"),
     "--max-errors keeps rejected rows in the job's folder, and --no-checkpoint keeps none. Drop one": Advice(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from cyborg_ingest.loading.pace import Pace
     from cyborg_ingest.model import Batch, Json, StoredRow
     from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
@@ -53,6 +54,8 @@ class Delivery:
     ) -> None:
         self.index = asked_once(index)
         self.tolerance = 0.0
+        self.pace: Pace | None = None
+        """What each request with rows waits for, and each try of it again: they take as much of the target."""
         self._policy = policy
         self._stop = stop
         self._on_retry = on_retry
@@ -72,7 +75,7 @@ class Delivery:
 
     def _upsert(self, batch: Batch, policy: RetryPolicy) -> None:
         if batch.ids:
-            self.upsert(batch.ids, batch.vectors, batch.metadata, batch.contents, policy)
+            self.upsert(batch.ids, batch.vectors, batch.metadata, batch.contents, policy, size=batch.size)
 
     def upsert(
         self,
@@ -81,11 +84,19 @@ class Delivery:
         metadata: list[Json | None] | None,
         contents: list[str | bytes | None] | None,
         policy: RetryPolicy | None = None,
+        *,
+        size: int | None = None,
     ) -> None:
-        """Send rows in one request, retried."""
+        """Send rows in one request, retried; `size` is what it takes in bytes, by default that of the vectors."""
+
+        def send() -> None:
+            if self.pace is not None:
+                self.pace.wait(len(ids), vectors.nbytes if size is None else size)
+            self.index.upsert_binary(ids, vectors, metadata, contents)
+
         try:
             call(
-                lambda: self.index.upsert_binary(ids, vectors, metadata, contents),
+                send,
                 policy or self._policy,
                 self._stop,
                 lambda error, pause: self._on_retry(ids, error, pause),

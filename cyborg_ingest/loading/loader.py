@@ -25,6 +25,7 @@ from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.guards import check_guards
+from cyborg_ingest.loading.pace import Pace
 from cyborg_ingest.loading.report import Known, RunReport, report_of
 from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.run import Run
@@ -37,7 +38,7 @@ from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
 from cyborg_ingest.settings.options import LoadSettings
-from cyborg_ingest.settings.quantities import seconds_of
+from cyborg_ingest.settings.quantities import bytes_of, seconds_of
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.signals import listening
 from cyborg_ingest.stop import Stop
@@ -257,6 +258,9 @@ class _Load:
             tell=tell,
         )
         self.transfer.delivery.tolerance = self.stored.tolerance
+        rows, size = settings.max_rows_per_second, settings.max_bytes_per_second
+        if rows is not None or size is not None:
+            self.transfer.delivery.pace = Pace(self.stop, rows=rows, size=None if size is None else bytes_of(size))
         tell(Sending())
         self.stop.is_draining = True
         with (

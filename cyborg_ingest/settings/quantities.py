@@ -1,4 +1,4 @@
-"""Quantities as options spell them: durations, and rows as a number or a share."""
+"""Quantities as options spell them: durations, numbers of bytes, and rows as a number or a share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _DURATION = re.compile(r"(?=\d)(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
 _UNIT_SECONDS = (86_400, 3_600, 60, 1)
+_BYTES = re.compile(r"(\d{1,15})([KMG]?)", re.ASCII)
+_FACTORS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _ROWS = re.compile(r"\d{1,18}|\d{1,3}(\.\d{1,15})?%", re.ASCII)
 
 
@@ -23,6 +25,18 @@ def duration(flag: str) -> Callable[[Any], Any]:
         if isinstance(value, str) and not (_DURATION.fullmatch(value) and seconds_of(value)):
             raise UsageError(f"{flag} is {value!r}; it takes a duration like 90s, 15m, 24h, 7d or 5h50m.")
         return value
+
+    return look
+
+
+def byte_count(flag: str) -> Callable[[Any], Any]:
+    """What looks at an option's value that is a number of bytes, also as one, and more than none."""
+
+    def look(value: Any) -> Any:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if isinstance(text, str) and not (_BYTES.fullmatch(text) and bytes_of(text)):
+            raise UsageError(f"{flag} is {text!r}; it takes bytes like 500000, 500K, 20M or 1G.")
+        return text
 
     return look
 
@@ -44,6 +58,12 @@ def seconds_of(text: str) -> float:
     found = _DURATION.fullmatch(text)
     counts = found.groups() if found else ()
     return float(sum(int(count) * unit for count, unit in zip(counts, _UNIT_SECONDS, strict=False) if count))
+
+
+def bytes_of(text: str) -> int:
+    """The bytes of a number of them that was looked at; K, M and G are thousands, as in all that is reported."""
+    digits = text.rstrip("KMG")
+    return int(digits) * _FACTORS[text[len(digits) :]]
 
 
 def is_share(text: str) -> bool:

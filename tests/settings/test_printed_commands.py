@@ -43,8 +43,10 @@ def other(name: str, default: Any, kind: type[Any]) -> Any:
         return int(default) + 2
     if choices := declarations(kind)[name].choices:
         return choices[-1]
-    return {"header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2, "min_rows": 6,
-            "max_age": "5h50m", "max_duration": "6h", "max_shrink": "20%"}.get(name, "some thing")  # fmt: skip
+    return {
+        "header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2, "min_rows": 6,
+        "max_age": "5h50m", "max_duration": "6h", "max_rows_per_second": 9, "max_bytes_per_second": "20M",
+    }.get(name, "some thing")  # fmt: skip
 
 
 def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -1,10 +1,10 @@
-"""Options that keep a load from beginning where its sources are not what they should be, and that bound its time."""
+"""Options that keep a load from beginning where its sources are not as they should be, and bound its time and pace."""
 
 from dataclasses import dataclass
 
 from cyborg_ingest.settings.declaring import Settings, option
 from cyborg_ingest.settings.options import panels
-from cyborg_ingest.settings.quantities import duration, number_or_share
+from cyborg_ingest.settings.quantities import byte_count, duration, number_or_share
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,4 +51,20 @@ class BoxSettings(Settings):
         panel=panels.SENDING,
         metavar="DURATION",
         parse=duration("--max-duration"),
+    )
+    max_rows_per_second: int | None = option(
+        None,
+        "--max-rows-per-second",
+        "Send no more rows than this in a second, by all workers together.",
+        panel=panels.SENDING,
+        minimum=1,
+        metavar="N",
+    )
+    max_bytes_per_second: str | None = option(
+        None,
+        "--max-bytes-per-second",
+        "Send no more bytes than this in a second, as --batch-bytes counts them: 500K, 20M (K is 1,000).",
+        panel=panels.SENDING,
+        metavar="N[K|M|G]",
+        parse=byte_count("--max-bytes-per-second"),
     )
