@@ -16,7 +16,8 @@ from cyborg_ingest.errors import ConfigurationError, masked
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.configkeys import SOURCES, known_keys
 from cyborg_ingest.settings.environment import INDEX_VARIABLE, one_a_line
-from cyborg_ingest.settings.options import LoadSettings, ProgressSettings
+from cyborg_ingest.settings.options import LoadSettings, NotifySettings, ProgressSettings
+from cyborg_ingest.settings.scrubbing import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ _JSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 @config_app.command("show", cls=Command)
-@takes(LoadSettings, ProgressSettings)
+@takes(LoadSettings, ProgressSettings, NotifySettings)
 def show(
     ctx: typer.Context,
     job: _ONE_JOB = None,
@@ -69,6 +70,8 @@ def _values(ctx: Any, layered: Layered) -> Iterator[tuple[str, Any, str]]:
         if key.declared and key.declared.repeats and not value and variable:  # the parser does not read this variable
             value = list(one_a_line(os.environ.get(variable, "")))
             origin = Origin.VARIABLE if value else origin
+        if key.declared and key.declared.is_secret and value:
+            value = MASK
         where = {
             Origin.FLAG: "--" + name,
             Origin.VARIABLE: variable,

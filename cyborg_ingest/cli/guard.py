@@ -57,10 +57,17 @@ def _said(error: BaseException, *, is_verbose: bool) -> tuple[ExitCode, str]:
         say(f"error     {error}", err=True)
         if is_verbose:
             say_traceback()
-        return error.exit_code, str(error)
+        return code_of(error), str(error)
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         say("stopped", err=True)
-        return ExitCode.INTERRUPTED, "stopped"
+        return code_of(error), "stopped"
     say_traceback()  # a bug: said so, with all that helps to mend it
     say("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
-    return ExitCode.BUG, str(error) or type(error).__name__
+    return code_of(error), str(error) or type(error).__name__
+
+
+def code_of(error: BaseException) -> ExitCode:
+    """The exit code of a command that this ends."""
+    if isinstance(error, IngestError):
+        return error.exit_code
+    return ExitCode.INTERRUPTED if isinstance(error, typer.Abort | KeyboardInterrupt) else ExitCode.BUG

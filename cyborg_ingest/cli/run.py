@@ -19,7 +19,7 @@ from cyborg_ingest.settings import spelled
 from cyborg_ingest.settings.configkeys import INDEX, SOURCES
 from cyborg_ingest.settings.declaring import declarations, given
 from cyborg_ingest.settings.environment import INDEX_VARIABLE
-from cyborg_ingest.settings.options import LoadSettings, OutputSettings
+from cyborg_ingest.settings.options import LoadSettings, NotifySettings, OutputSettings
 
 if TYPE_CHECKING:
     from cyborg_ingest.settings.declaring import Settings
@@ -35,7 +35,7 @@ _STOPPED = {ExitCode.BOX_REACHED, ExitCode.INTERRUPTED, ExitCode.TERMINATED, Exi
 
 
 @app.command(cls=Command)
-@takes(LoadSettings, OutputSettings)
+@takes(LoadSettings, OutputSettings, NotifySettings)
 def run(ctx: typer.Context, *, jobs: JOBS, index: OTHER_INDEX = None, **_: Any) -> ExitCode:  # noqa: ARG001
     """Load what jobs of the configuration file say, one after another; options given here go before theirs."""
     found: configured.Configured = ctx.meta[configured.CONFIGURED]

@@ -9,11 +9,12 @@ import typer  # noqa: TC002 - the parser looks at the signature
 
 from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.hearing import heard
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import command_line, print_json
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.settings import environment, spelled
-from cyborg_ingest.settings.options import LoadSettings, OutputSettings
+from cyborg_ingest.settings.options import LoadSettings, NotifySettings, OutputSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @app.command(cls=Command)
-@takes(LoadSettings, OutputSettings)
+@takes(LoadSettings, OutputSettings, NotifySettings)
 def upsert(ctx: typer.Context, *, sources: SOURCES, index: INDEX, **arguments: Any) -> ExitCode:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
     command = ["upsert", *map(spelled.source, sources), "--index", index]
@@ -44,20 +45,21 @@ def load(
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
     output = settings_of(OutputSettings, arguments)
-    settings = settings_of(LoadSettings, {**arguments, "sources": sources, "index": index})
     reports: list[RunReport] = []
 
     def emit(event: Event) -> None:
         reports.extend([event.report] if isinstance(event, Ended) else [])
         display(event)
 
-    try:
-        with make_display(output.progress, verbose=output.verbose) as display:
-            for text in (*environment.misspelled(os.environ), *notes):
-                display(Noted(text))
-            report = run(settings, emit, command=again(settings, output))
-    finally:  # whatever ended it, a bug included
-        if output.json:
-            for one in reports:
-                print_json(one.to_dict())
+    with heard(arguments, reports) as others:
+        settings = settings_of(LoadSettings, {**arguments, "sources": sources, "index": index})
+        try:
+            with make_display(output.progress, verbose=output.verbose) as display:
+                for text in (*environment.misspelled(os.environ), *notes):
+                    display(Noted(text))
+                report = run(settings, emit, command=again(settings, output, others))
+        finally:  # whatever ended it, a bug included
+            if output.json:
+                for one in reports:
+                    print_json(one.to_dict())
     return ExitCode(report.exit_code)

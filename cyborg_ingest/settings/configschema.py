@@ -66,6 +66,6 @@ def _property(key: Key) -> dict[str, Any]:
     bounds = {"minimum": key.declared.minimum, "maximum": key.declared.maximum, "enum": key.declared.choices}
     value: dict[str, Any] = {"type": _TYPES[kind]}
     value |= {name: bound for name, bound in bounds.items() if bound is not None}
-    if key.declared.parse is not None:  # what else it takes is said in its description
+    if key.declared.parse is not None and not key.declared.is_secret:  # what else it takes is said in its description
         value = {"type": ["string", "integer"]}
     return {**found, "anyOf": [value, _VARIABLE]} if "enum" in value else {**found, **value}

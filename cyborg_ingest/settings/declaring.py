@@ -31,6 +31,8 @@ class Declaration:
     """Given once for each value; other options with several values take them comma-separated."""
     parse: Callable[[Any], Any] | None = None
     """Looks at a value before its type is checked, and may make another of it. Raises UsageError."""
+    is_secret: bool = False
+    """Nothing shows the value: neither a command that is printed nor `config show`."""
 
     @property
     def name(self) -> str:
@@ -50,11 +52,12 @@ def option(
     metavar: str | None = None,
     repeats: bool = False,
     parse: Callable[[Any], Any] | None = None,
+    is_secret: bool = False,
 ) -> _T:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
     env = ENVIRONMENT_PREFIX + _name(flag).replace("-", "_").upper()
-    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse)
-    return field(default=default, metadata={"option": declaration})
+    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse, is_secret)
+    return field(default=default, repr=not is_secret, metadata={"option": declaration})
 
 
 def _name(flag: str) -> str:

@@ -26,6 +26,9 @@ _OTHERS = {
     keys.API_KEY_VARIABLE,
     keys.CONFIG_DIR_VARIABLE,
 }
+TOLD = {f"{ENVIRONMENT_PREFIX}{one}" for one in ("EXIT_CODE", "STATUS", "REPORT")}
+"""What the command of `--on-end` has in its environment, which may be one of ours: no option goes by it."""
+
 _OF_THE_PROJECT = ("CYBORG_INGEST_TEST_", "CYBORG_INGEST_BENCH_")
 """Of its tests and benchmarks."""
 
@@ -48,11 +51,24 @@ def misspelled(environ: Mapping[str, str]) -> list[str]:
     """What to say of variables that look like ours and are not."""
     ours, found = known(), []
     for name in sorted(environ):
-        if name.upper().startswith(ENVIRONMENT_PREFIX) and name not in ours and not name.startswith(_OF_THE_PROJECT):
+        is_ours = name in ours or name in TOLD or name.startswith(_OF_THE_PROJECT)
+        if name.upper().startswith(ENVIRONMENT_PREFIX) and not is_ours:
             near = difflib.get_close_matches(name.upper(), sorted(ours), n=1)
             hint = f" Is it {near[0]}?" if near else ""
             found.append(f"{printable(name)} is set, and no option has this variable: it changes nothing.{hint}")
     return found
+
+
+def for_others(environ: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command that is not ours: without keys and secret addresses, and with what it is told.
+
+    Nor is it told whom to call at the end: one that starts this program again would never end.
+    """
+    declared = [one for command in COMMANDS for one in declarations(command).values()]
+    hidden = {keys.INDEX_KEY_VARIABLE, keys.API_KEY_VARIABLE, keys.LICENCE_VARIABLE}
+    hidden |= {one.env for one in declared if one.env and (one.is_secret or one.name == "on-end")}
+    kept = {name: value for name, value in environ.items() if name not in hidden}
+    return kept | {f"{ENVIRONMENT_PREFIX}{name}": value for name, value in told.items()}
 
 
 def one_a_line(text: str) -> tuple[str, ...]:

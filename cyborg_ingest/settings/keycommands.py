@@ -18,11 +18,12 @@ _printed: dict[str, Hidden[bytes]] = {}
 def printed_by(command: str, option: str) -> bytes:
     """What a command prints, run once and without a shell. Raises UsageError, KeyFileError, which never show it."""
     if command not in _printed:
-        _printed[command] = Hidden(_run(_words(command, option), option))
+        _printed[command] = Hidden(_run(words_of(command, option), option))
     return _printed[command].reveal()
 
 
-def _words(command: str, option: str) -> list[str]:
+def words_of(command: str, option: str) -> list[str]:
+    """The words of a command line that an option has, as a shell takes it apart. Raises UsageError."""
     try:
         words = shlex.split(command)
     except ValueError as error:

@@ -46,8 +46,10 @@ def target(text: str, folder: Path | None = None) -> str:
 
 
 def words_of(declared: Declaration, value: Any) -> Iterator[str]:
-    """An option and its value, or values, as words."""
+    """An option and its value, or values, as words; none of a secret."""
     flag, _, off = declared.flag.partition("/")
+    if declared.is_secret:
+        return
     if isinstance(value, bool):
         yield flag if value else off
     elif isinstance(value, tuple) and declared.repeats:

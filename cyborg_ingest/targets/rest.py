@@ -22,7 +22,7 @@ from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.targets.body import Asked, Body
 from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
-from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
+from cyborg_ingest.targets.wire import BUNDLES, FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def _verification(connection: Connection) -> bool | str:
         return False
     if connection.ca_cert:
         return _certificates(f"--ca-cert {connection.ca_cert}", connection.ca_cert)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for name in BUNDLES:
         bundle = os.environ.get(name)
         if bundle:
             path = Path(bundle)

@@ -41,6 +41,9 @@ FOREIGN = (
 )
 """All that the libraries raise; whoever asks turns it into one of our errors."""
 
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that name the certificates that are trusted, as `requests` has it."""
+
 _IDLE_SECONDS = 4.0
 """The service closes a kept-alive connection after 5 s; one older than this is not used again."""
 
@@ -161,7 +164,7 @@ class Line:
         self._used = 0.0
         self._session: requests.Session | None = None
 
-    def ask(self, method: str, path: str, body: Pieces | None, largest: int) -> Answer:
+    def ask(self, method: str, path: str, body: Pieces | bytes | None, largest: int) -> Answer:
         """Send one request, and read its answer of at most so many bytes. Raises TooMuchError and the FOREIGN."""
         try:
             answer = self._fresh().request(

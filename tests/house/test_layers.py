@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": {"settings", "rows"},
     "check": {"settings", "sources", "rows", "formats", "plan", "targets"},
     "loading": {"settings", "sources", "rows", "formats", "plan", "targets", "state", "check"},
-    "output": {"settings", "rows", "formats"},
+    "output": {"settings", "rows", "formats", "targets"},
     "__init__": set(),
     "__main__": {"cli"},
 }

@@ -1,12 +1,14 @@
 """Every option, declared once: flag, environment variable, default, bounds and help in one place.
 
 The command line is generated from these classes, and the Python API takes them as they are, so both check
-alike. What is secret is never an option's value, only a file's name. There is a module for each concern: `target`,
-`sources`, `output`, `guards`, and for the commands that have options of their own, `load` and `check`.
+alike. A key is never an option's value, only a file's name; an address that is secret is shown nowhere. There is a
+module for each concern: `target`, `sources`, `output`, `notify`, `guards`, and for the commands that have options of their
+own, `load` and `check`.
 """
 
 from cyborg_ingest.settings.options.check import VERIFY, InspectSettings, VerifySettings
 from cyborg_ingest.settings.options.load import REJECT_CONTENTS, LoadSettings
+from cyborg_ingest.settings.options.notify import NotifySettings
 from cyborg_ingest.settings.options.output import PROGRESS, OutputSettings, ProgressSettings
 from cyborg_ingest.settings.options.sources import ENCODINGS, FORMATS, MAX_ROW_BYTES, SourceSettings
 from cyborg_ingest.settings.options.target import (
@@ -18,7 +20,7 @@ from cyborg_ingest.settings.options.target import (
     TargetSettings,
 )
 
-COMMANDS = (CreateIndexSettings, InspectSettings, LoadSettings, OutputSettings, VerifySettings)
+COMMANDS = (CreateIndexSettings, InspectSettings, LoadSettings, OutputSettings, NotifySettings, VerifySettings)
 """What declares the options of all commands."""
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "CreateSettings",
     "InspectSettings",
     "LoadSettings",
+    "NotifySettings",
     "OutputSettings",
     "ProgressSettings",
     "SourceSettings",

@@ -1,0 +1,81 @@
+"""Options that say who hears of a load: that it began, and how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from cyborg_ingest.errors import UsageError
+from cyborg_ingest.settings.declaring import Settings, option
+from cyborg_ingest.settings.keycommands import words_of
+from cyborg_ingest.settings.options import panels
+
+
+def _address(flag: str) -> Callable[[Any], Any]:
+    """What looks at an address before anything is sent there. Its errors do not show it: it is a secret."""
+
+    def looked_at(value: Any) -> Any:
+        fault = _fault_of(value) if isinstance(value, str) else None
+        if fault:
+            raise UsageError(f"{flag} {fault}. It takes an address as in https://HOST/PATH.")
+        return value
+
+    return looked_at
+
+
+def _fault_of(address: str) -> str | None:  # noqa: PLR0911 - a table
+    """What is wrong with an address, if something is."""
+    if any(one.isspace() or not one.isprintable() for one in address):
+        return "holds blanks or control characters"
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return "is not an address"
+    if parts.scheme not in {"http", "https"}:
+        return "begins with neither http:// nor https://"
+    if parts.username is not None or parts.password is not None:
+        return "holds a user or a password, which are not sent"
+    if not parts.hostname or port == 0:
+        return "names no host, or no port of one"
+    if parts.fragment:
+        return "has a part behind #, which is not sent"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NotifySettings(Settings):
+    """Who hears of a load. Addresses are secrets: whoever has one can say what this program would."""
+
+    ping_url: str | None = option(
+        None,
+        "--ping-url",
+        "Say here that a load begins (URL/start) and with which exit code it ended (URL/0), as healthchecks.io has it; "
+        "with counts, and no rows. Not of a dry run.",
+        panel=panels.HEARD,
+        metavar="URL",
+        parse=_address("--ping-url"),
+        is_secret=True,
+    )
+    webhook: str | None = option(
+        None,
+        "--webhook",
+        "POST the report here as JSON at the end, whatever ended the load.",
+        panel=panels.HEARD,
+        metavar="URL",
+        parse=_address("--webhook"),
+        is_secret=True,
+    )
+    on_end: str | None = option(
+        None,
+        "--on-end",
+        "Command that is run at the end, without a shell and for a minute at most, with CYBORG_INGEST_EXIT_CODE, "
+        "CYBORG_INGEST_STATUS and CYBORG_INGEST_REPORT (a file) in its environment, and no key.",
+        panel=panels.HEARD,
+        metavar="COMMAND",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.on_end is not None:
+            words_of(self.on_end, "--on-end")
