@@ -322,3 +322,20 @@ def test_a_bug_is_heard_of(listener: Listener, monkeypatch: pytest.MonkeyPatch) 
     assert load("--ping-url", f"{listener.url}/x", "--webhook", f"{listener.url}/hook").returncode == 70
     assert set(listener.paths) == {"/x/start", "/x/70", "/hook"}
     assert next(one.body for one in listener.heard if one.path == "/hook")["error"] == "one too many"
+
+
+LINGER = "import pathlib, time; pathlib.Path('began').touch(); time.sleep(60)"
+
+
+def test_who_waits_no_longer_for_others_to_be_told_changes_nothing_either(here: Path) -> None:
+    words = [sys.executable, "-m", "cyborg_ingest", "upsert", "rows.jsonl", "--index", "i", "--on-end", on_end(LINGER)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (here / "began").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert time.monotonic() - began < 8
+    assert "Stopped while others were told how the load ended: some may not have heard of it." in err
