@@ -36,12 +36,15 @@ def check_guards(client: Client, plan: Plan, settings: LoadSettings, tell: Emit)
         check_age(plan, seconds_of(settings.max_age), settings.max_age, now)
     if settings.max_shrink is not None and earlier.rows is None:
         tell(Noted("No load of this job has ended yet, so there is nothing that --max-shrink could compare with."))
-    for least, option in _bounds(settings, earlier):
-        if is_counted(plan, least):
-            tell(Noted(f"No header says how many rows there are: up to {least:,} are counted before the load."))
-        rows = rows_upto(plan, least, option)
-        if rows < least:
-            raise UsageError(_too_few(rows, option, settings, earlier))
+    bounds = sorted(_bounds(settings, earlier), reverse=True)
+    if not bounds:
+        return
+    least, option = bounds[0]  # which has the others in it: rows are counted once
+    if is_counted(plan, least):
+        tell(Noted(f"No header says how many rows there are: up to {least:,} are counted before the load."))
+    rows = rows_upto(plan, least, option)
+    if rows < least:
+        raise UsageError(_too_few(rows, option, settings, earlier))
 
 
 def _bounds(settings: LoadSettings, earlier: Earlier) -> Iterator[tuple[int, str]]:

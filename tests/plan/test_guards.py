@@ -209,6 +209,18 @@ def test_what_is_compared_with_are_the_rows_that_were_asked_for_bad_ones_too(fol
     assert "have 98 rows, and this job's last load that ended had 99" in refused(path, **options)
 
 
+def test_rows_are_counted_once_for_all_guards(folder: Path) -> None:
+    jsonl(folder / "rows.jsonl", 100)
+    load("rows.jsonl")
+    notes = load("rows.jsonl", min_rows=50, max_shrink="10%").notes
+    assert [one for one in notes if "counted" in one] == [
+        "No header says how many rows there are: up to 90 are counted before the load."
+    ]
+    jsonl(folder / "rows.jsonl", 40)
+    assert "--max-shrink is 10%" in refused("rows.jsonl", min_rows=50, max_shrink="10%")
+    assert "--min-rows is 95" in refused("rows.jsonl", min_rows=95, max_shrink="10%")
+
+
 def test_no_rows_at_all_are_too_few_even_where_they_are_allowed(folder: Path) -> None:
     jsonl(folder / "rows.jsonl", 10)
     load("rows.jsonl", max_shrink="50%")
