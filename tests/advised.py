@@ -241,7 +241,7 @@ MAPPING = _upserts({
         "doubles.parquet", "doubles.parquet --vector-encoding f64le"),
     "is the name of a folder, one value for all its rows": (
         "hive --id-column year --format npy", "hive --id-template '{year}-{file}-{row}'"),
-    "are bytes ({}) that are no text": ("bytes.parquet", "bytes.parquet --id-column code"),
+    "are bytes ({}) that are not text": ("bytes.parquet", "bytes.parquet --id-column code"),
     "Name other ids with --id-column, or make them with --id-template '{row}'": (
         "lengths.npz", "lengths.npz --id-column names"),
     "; or load none with --{}-column ''": ("objects2.npz", "objects2.npz --contents-column ''"),
@@ -293,8 +293,8 @@ FORMATS = _upserts({
     "--{}-key {}: no id of {} is in {}, the first one is": (
         "good.npy --metadata rows.csv --metadata-key id",
         "good.npy --ids ids.txt --metadata rows.csv --metadata-key id"),
-    "it is no Parquet file": ("false.parquet", "false.parquet --format csv"),
-    "it is no Arrow file": ("false.arrow", "false.arrow --format csv"),
+    "it is not a Parquet file": ("false.parquet", "false.parquet --format csv"),
+    "it is not an Arrow file": ("false.arrow", "false.arrow --format csv"),
     "or by the folder's own name; to load both, name both": ("twins", "twins --format npy"),
     "have one name and two formats": ("alike", "alike/rows.parquet alike/rows.csv"),
     "Write it as CSV with the header id,vector": ("glove.txt", "rows.csv"),

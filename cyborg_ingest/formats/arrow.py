@@ -197,7 +197,7 @@ def _check_whole(uri: str, size: int) -> None:
 def _check(batch: pa.RecordBatch) -> None:
     """Raise ArrowInvalid where an offset or an index points out of its buffer, and would be followed.
 
-    Text is looked at as bytes: what is no UTF-8 is one row's fault, not the file's.
+    Text is looked at as bytes: what is not UTF-8 is one row's fault, not the file's.
     """
     batch.validate()
     for column in batch.columns:
@@ -363,4 +363,4 @@ def _is_file(uri: str) -> bool:
         raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
     if head.startswith(_FEATHER_1):
         raise FormatError(f"{uri}: it is Feather v1, which has no lists. Write Feather v2: write_feather(version=2).")
-    raise FormatError(f"{uri}: it is no Arrow file (it begins with {head!r}). Say what it is with --format.")
+    raise FormatError(f"{uri}: it is not an Arrow file (it begins with {head!r}). Say what it is with --format.")

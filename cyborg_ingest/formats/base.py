@@ -282,7 +282,7 @@ def checked_dimension(uri: str, dimension: int) -> int:
 
 
 def check_names(uri: str, schema: pa.Schema) -> None:
-    """Refuse a file without columns, with two of one name, or with a name at any depth that is no text.
+    """Refuse a file without columns, with two of one name, or with a name at any depth that is not text.
 
     Raises FormatError.
     """
@@ -296,7 +296,7 @@ def check_names(uri: str, schema: pa.Schema) -> None:
     try:
         names = [_read_names(field) for field in schema]
     except UnicodeDecodeError:
-        raise FormatError(f"{uri}: the name of a column is no UTF-8. The file is damaged; write it again.") from None
+        raise FormatError(f"{uri}: the name of a column is not UTF-8. The file is damaged; write it again.") from None
     seen: set[str] = set()
     for name in names:
         if name in seen:

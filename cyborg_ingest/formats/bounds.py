@@ -111,7 +111,7 @@ def _counted(texts: pa.Array, sign: str) -> npt.NDArray[np.int64]:
     """How often a sign stands in each of some texts; never in null."""
     if pt.is_string_view(texts.type):
         return _counted_in_views(texts, sign)
-    data = texts.view(pa.binary() if pt.is_string(texts.type) else pa.large_binary())  # what is no UTF-8 counts too
+    data = texts.view(pa.binary() if pt.is_string(texts.type) else pa.large_binary())  # what is not UTF-8 counts too
     counts = pc.count_substring(data, sign)
     found = _integers(counts, 1, counts.type).astype(np.int64)
     found[null_places(counts)] = 0

@@ -109,7 +109,7 @@ def _translated(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Non
     except RefusedError as error:
         or_large = ", or a text in it takes more memory than it may have" if kind is SourceError else ""
         raise kind(
-            f"{uri}: it is no HDF5, or a damaged one{or_large}: {error}. Perhaps it was cut short; copy it again."
+            f"{uri}: it is not HDF5, or a damaged one{or_large}: {error}. Perhaps it was cut short; copy it again."
         ) from None
     except LostError as error:
         raise kind(

@@ -90,7 +90,7 @@ def _is_vector(value: Any) -> bool:
 
 
 def _object_in(text: str, name: str) -> Any:
-    """What a text of metadata holds; None where it is blank. Raises ValueError where it is no JSON."""
+    """What a text of metadata holds; None where it is blank. Raises ValueError where it is not JSON."""
     try:
         return load_json(text.encode()) if text.strip() else None
     except ValueError as error:
@@ -258,7 +258,7 @@ class _Columns:
         return {name: value for name, value in found.items() if value is not None and value != {}}
 
     def _readable_metadata(self, row: Json) -> Any:
-        """The metadata; where it is no object, what it is, beside the fields that would be put into it."""
+        """The metadata; where it is not an object, what it is, beside the fields that would be put into it."""
         try:
             return self._metadata(row)
         except ValueError:
@@ -340,7 +340,7 @@ class _Columns:
         return pa.concat_arrays([read, self._lists(others)]).take(number_array(order))
 
     def _lists(self, places: list[int]) -> pa.Array:
-        """Vectors from lists at once; where one holds what is no number, row by row to find it."""
+        """Vectors from lists at once; where one holds what is not a number, row by row to find it."""
         kind = pa.large_list(pa.float64())
         try:
             return pa.array([self.vectors[place] for place in places], kind)

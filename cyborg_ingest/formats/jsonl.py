@@ -138,6 +138,6 @@ def _sample(uri: str, file: BinaryIO, limit: int) -> Sample:
         if sample.is_whole and b"".join(sample.text.split()) == b"[]":  # a shard of a writer that had no rows
             raise EmptySourceError(f"{uri}: its array is empty.")
         place, problem = sample.problem
-        hint = f"It is no JSONL, which has one object a line.{_HINTS.get(sample.text.lstrip()[:1], '')}"
+        hint = f"It is not JSONL, which has one object a line.{_HINTS.get(sample.text.lstrip()[:1], '')}"
         raise FormatError(f"{uri}: line {place + 1}, {problem}. {TO_UTF8 if problem.endswith(NOT_UTF8) else hint}")
     return sample

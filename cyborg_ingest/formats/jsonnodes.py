@@ -180,7 +180,7 @@ def kind_of_node(node: Node) -> str:
 
 
 def has_id(node: Node) -> bool:
-    """Whether a member of it that is no array and no object is named like an id; {"$oid": "..."} is a text."""
+    """Whether a member of it that is neither an array nor an object is named like an id; {"$oid": "..."} is a text."""
     return any(looks_like_id(one.path[-1]) and (one.sign not in {b"[", b"{"} or _is_typed(one)) for one in node.members)
 
 

@@ -237,9 +237,9 @@ def _of_split(uri: str, within: Within, limit: int) -> Iterator[tuple[bytes, int
 
 
 def _with_names(uri: str, text: bytes, names: Sequence[bytes], limit: int) -> bytes:
-    """An array as an object. What is no array, or one of another length or damaged, is that row's fault alone."""
+    """An array as an object. What is not an array, or one of another length or damaged, is that row's fault alone."""
     if text[:1] != b"[":
-        return NoRow.of(text, f"it is no array of {len(names)} values")
+        return NoRow.of(text, f"it is not an array of {len(names)} values")
     try:
         values = [one for one, _ in elements(JsonText(io.BytesIO(text), uri, limit))]
     except SourceError:

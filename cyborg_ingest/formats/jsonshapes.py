@@ -207,8 +207,8 @@ def _extended(row: Json) -> Json | Failed:
         return {name: _plain(value) for name, value in row.items()}
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         with contextlib.suppress(ValueError, TypeError, LookupError, ArithmeticError):
-            return Failed({"_id": _plain(row.get("_id"))}, f"it is no extended JSON as MongoDB writes it: {error}")
-        return Failed({}, f"it is no extended JSON as MongoDB writes it: {error}")
+            return Failed({"_id": _plain(row.get("_id"))}, f"it is not extended JSON as MongoDB writes it: {error}")
+        return Failed({}, f"it is not extended JSON as MongoDB writes it: {error}")
 
 
 def _plain(value: Any) -> Any:

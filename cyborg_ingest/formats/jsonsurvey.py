@@ -62,7 +62,7 @@ class Survey:
             self.value(self.root, 0)
             if self._text.sign() == self.root.sign == b"{":
                 raise FormatError(
-                    f"{self._text.uri}: an object follows where the first one ends, so it is no document. It looks "
+                    f"{self._text.uri}: an object follows where the first one ends, so it is not a document. It looks "
                     "like one object a line: say so with --format jsonl."
                 )
             if not self._text.is_at_end():
@@ -236,5 +236,5 @@ def _loaded(text: bytes) -> Any:
         return parse_object(text)
     try:
         return load_json(text)
-    except ValueError:  # of what is no JSON its reader says so
+    except ValueError:  # of what is not JSON its reader says so
         return None

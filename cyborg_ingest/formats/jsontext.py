@@ -110,7 +110,7 @@ class JsonText:
         try:
             name = load_json(text)
         except ValueError:
-            raise self.broken("the name of a member is no text, or very long") from None
+            raise self.broken("the name of a member is not text, or very long") from None
         if not self.passes(b":"):
             raise self.broken(f"no colon follows the name {name[:_SHOWN]!r}")
         return str(name), text

@@ -52,7 +52,7 @@ def parse_header(uri: str, file: BinaryIO) -> Header:
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001 - the header is Python text: numpy's parser raises whatever it likes
-        what = "the file is empty." if is_empty else f"it is no .npy file, or a damaged one: {first_line(error)}."
+        what = "the file is empty." if is_empty else f"it is not a .npy file, or a damaged one: {first_line(error)}."
         raise FormatError(f"{uri}: {what}") from None
     return Header(tuple(shape), bool(fortran), dtype, counted.read_bytes)
 

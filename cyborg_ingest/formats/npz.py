@@ -105,7 +105,7 @@ def _translated(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Non
         yield
     except BROKEN as error:
         raise kind(
-            f"{uri}: it is no .npz, or a damaged one: {first_line(error)}. Perhaps it was cut short; copy it again."
+            f"{uri}: it is not an .npz, or a damaged one: {first_line(error)}. Perhaps it was cut short; copy it again."
         ) from None
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.rows.pruning import Bounds
 
 BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
-"""What pyarrow raises of a damaged file: text in it that is no UTF-8 is a plain ValueError."""
+"""What pyarrow raises of a damaged file: text in it that is not UTF-8 is a plain ValueError."""
 
 MAGIC = b"PAR1"
 _DAMAGED = "The file is damaged; write it again."
@@ -266,7 +266,7 @@ def opened(
             pre_buffer=False,
             coerce_int96_timestamp_unit=int96_unit,
         )
-        file.schema_arrow.names  # noqa: B018 - names that are no text are found here
+        file.schema_arrow.names  # noqa: B018 - names that are not text are found here
     except BROKEN as error:
         raise FormatError(f"{uri}: {_why_not(uri, error)}") from None
     with file:
@@ -324,5 +324,5 @@ def _why_not(uri: str, error: Exception) -> str:
     if head == b"PARE" or "encrypt" in str(error).lower():
         return _ENCRYPTED
     if head != MAGIC:
-        return f"it is no Parquet file (it begins with {head!r}). Say what it is with --format."
+        return f"it is not a Parquet file (it begins with {head!r}). Say what it is with --format."
     return f"it is a damaged Parquet file: {first_line(error)}. Perhaps it was cut short; write or copy it again."

@@ -123,7 +123,7 @@ def parse_object(text: bytes) -> Json | str:
     except ValueError as error:
         return _complaint(text, error)
     if not isinstance(value, dict):
-        return "column 1: it is no object"
+        return "column 1: it is not an object"
     return _with_name(value, text.name) if isinstance(text, Named) else value
 
 

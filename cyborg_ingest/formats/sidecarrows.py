@@ -191,7 +191,7 @@ def _elements(path: Path, limit: int) -> Iterator[bytes]:
             raise FormatError(str(error)) from None
         if document.sign() != b"[":
             raise FormatError(
-                f"{path}: it is no array. What goes with vectors row by row is an array, or a line a row."
+                f"{path}: it is not an array. What goes with vectors row by row is an array, or a line a row."
             )
         yield from (text for text, _ in elements(document))
         if not document.is_at_end():

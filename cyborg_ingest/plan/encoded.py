@@ -181,7 +181,7 @@ def _is_one_list(chunk: Chunk) -> bool:
 
 
 def _values(array: pa.Array) -> list[str | bytes]:
-    """What is there of text and bytes, blank text left out; text that is no UTF-8 is as bytes are."""
+    """What is there of text and bytes, blank text left out; text that is not UTF-8 is as bytes are."""
     if pa.types.is_union(array.type):
         return [value for value in array.to_pylist() if value]
     array = listed_bytes(array) if is_list(array.type) else array

@@ -294,7 +294,7 @@ def _check_prefix(found: tuple[Source, ...], sidecars: Sidecars) -> None:
 
 
 def _look_at_ids(source: Source, sidecars: Sidecars) -> None:
-    """Refuse ids of bytes that are no text, as their first rows show. Raises MappingError."""
+    """Refuse ids of bytes that are not text, as their first rows show. Raises MappingError."""
     uri, name = source.layout.uri, source.columns.id
     if not source.has_raw_ids or name is None or places_of.is_read_once(uri):
         return
@@ -306,13 +306,14 @@ def _look_at_ids(source: Source, sidecars: Sidecars) -> None:
 
 
 def check_ids(source: Source, chunk: Chunk) -> None:
-    """Refuse ids of bytes of which most in a chunk are no text: then it is the column. Raises MappingError."""
+    """Refuse ids of bytes of which most in a chunk are not text: then it is the column. Raises MappingError."""
     name = source.columns.id
     if source.has_raw_ids and name is not None and not are_text(chunk.batch.column(name)):
         kind = field_of(source.layout.schema, name).type
         raise MappingError(
-            f"{source.layout.uri}: the ids in {name!r} are bytes ({kind}) that are no text, and without a logical type "
-            "nothing says what they are. Write them as text or with the type UUID, or name other ids with --id-column.",
+            f"{source.layout.uri}: the ids in {name!r} are bytes ({kind}) that are not text, and without a logical "
+            "type nothing says what they are. Write them as text or with the type UUID, or name other ids with "
+            "--id-column.",
             uri=source.layout.uri,
         )
 

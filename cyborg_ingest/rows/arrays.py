@@ -46,7 +46,7 @@ def list_array(rows: Sequence[Any]) -> pa.Array:
 
 
 def text_array(texts: Sequence[str | bytes | None]) -> pa.Array:
-    """One text a row. Bytes are not looked at: what is no UTF-8 is that row's fault, found where rows are checked."""
+    """One text a row. Bytes are not looked at: what is not UTF-8 is that row's fault, found where rows are checked."""
     data = [text.encode() if isinstance(text, str) else text or b"" for text in texts]
     buffers = [_validity(texts), pa.py_buffer(_ends(data)), pa.py_buffer(b"".join(data))]
     return pa.Array.from_buffers(pa.large_string(), len(texts), buffers)

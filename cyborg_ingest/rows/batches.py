@@ -288,7 +288,7 @@ def _text_of(column: pa.Array) -> str | None:
 
 
 def _with_unusable(text: str, more: Json | None, *, is_first: bool) -> Any:
-    """Metadata that is text as far as it is JSON; where it is no object, beside the fields that would go into it."""
+    """Metadata that is text as far as it is JSON; where that is not an object, beside the fields that would go in."""
     try:
         own = load_json(text.encode())
     except ValueError:

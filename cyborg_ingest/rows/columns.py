@@ -1,6 +1,6 @@
 """Arrow columns become what a batch holds: ids, float32 vectors, metadata objects, contents.
 
-Whole columns are converted at once. Only where that fails, as for one string that is no UTF-8, is the
+Whole columns are converted at once. Only where that fails, as for one string that is not UTF-8, is the
 column taken row by row, so that each bad row is found and the others are kept.
 """
 
@@ -312,7 +312,7 @@ def no_object(text: str, error: ValueError, name: str) -> str:
     if isinstance(error, UnfitError):
         words = str(error)
     elif text.lstrip().startswith("{"):
-        words = f"is no JSON: {getattr(error, 'msg', error)}, in column {getattr(error, 'colno', 1)} of {_begin(text)}"
+        words = f"is not JSON: {getattr(error, 'msg', error)}, in column {getattr(error, 'colno', 1)} of {_begin(text)}"
     else:
         words = f"is text, and no object of JSON: {_begin(text)}"
     if text.lstrip().startswith("{'"):
@@ -325,7 +325,7 @@ def _begin(text: str) -> str:
 
 
 def as_a_field(name: str) -> str:
-    """What to do with metadata that is no object, where an option can."""
+    """What to do with metadata that is not an object, where an option can."""
     one = one_of_several(name)
     return f". --metadata-columns {one} stores it as a field of its own" if one else ""
 

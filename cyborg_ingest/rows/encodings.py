@@ -184,7 +184,7 @@ def bytes_of_text(text: bytes) -> bytes:
 
 
 def as_bytes(array: pa.Array) -> pa.Array:
-    """Text or bytes as bytes of one type; text is not looked at, since what is no UTF-8 is no vector either."""
+    """Text or bytes as bytes of one type; text is not looked at, since what is not UTF-8 is no vector either."""
     kind = array.type
     if pt.is_string_view(kind):
         array = array.view(pa.binary_view())

@@ -109,7 +109,7 @@ def map_columns(uri: str, schema: pa.Schema, choice: ColumnChoice) -> ColumnMap:
     _check_names(uri, choice, rest.columns)
     _check_fields(uri, schema, [*([metadata] if metadata else []), *rest.columns])
     reasons |= {name: rest.reasons.get(name, "") for name in left_out}
-    reasons |= {one.name: "text, no JSON" for one in schema if is_plain_text(one) and one.name in rest.columns}
+    reasons |= {one.name: "text, not JSON" for one in schema if is_plain_text(one) and one.name in rest.columns}
     return ColumnMap(
         vector, identity, metadata, tuple(rest.columns), contents, left_out,
         takes_all=choice.metadata_columns in {(), (ALL_COLUMNS,)},

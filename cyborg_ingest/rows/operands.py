@@ -120,10 +120,10 @@ def _numbers(array: pa.Array) -> npt.NDArray[Any]:
 
 
 def _text(array: pa.Array) -> tuple[pa.Array, Mask]:
-    """Text, and which of it is no UTF-8; that is left out."""
+    """Text, and which of it is not UTF-8; that is left out."""
     if is_bytes(array.type):
         array = array.cast(pa.large_binary()).view(pa.large_string())
-    elif pt.is_string_view(array.type):  # by way of bytes: a cast would look for what is no UTF-8, and say no place
+    elif pt.is_string_view(array.type):  # by way of bytes: a cast would look for what is not UTF-8, and say no place
         array = array.view(pa.binary_view()).cast(pa.large_binary()).view(pa.large_string())
     elif not pt.is_large_string(array.type):
         array = array.view(pa.binary()).cast(pa.large_binary()).view(pa.large_string())

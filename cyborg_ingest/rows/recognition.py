@@ -113,7 +113,7 @@ def described(encoding: str, first: bytes) -> str:
 
 
 def _text_problem(texts: Sequence[bytes]) -> str:
-    """Why a sample is no text of vectors; "" where it is."""
+    """Why a sample is not text of vectors; "" where it is."""
     parse, plain, problems = text_parser(), set(), []
     for text in texts:
         try:

@@ -84,7 +84,7 @@ def _looked_up(array: pa.DictionaryArray) -> pa.Array:
     plainer = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind)
     if plainer is None:
         return array.dictionary_decode()
-    # by way of bytes: a cast of text would look for what is no UTF-8, and that is found row by row
+    # by way of bytes: a cast of text would look for what is not UTF-8, and that is found row by row
     words = array.dictionary.view(pa.binary_view()).cast(pa.large_binary()).view(plainer)
     return words.take(array.indices)
 

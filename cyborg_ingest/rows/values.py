@@ -64,7 +64,7 @@ def epoch_milliseconds(value: datetime.date) -> int:
 def load_json(text: bytes, *, deepest: int = MAX_DEPTH) -> Any:
     """Parse one JSON value, every number as it was; NaN and infinities are kept, for the caller to name.
 
-    Raises ValueError (json.JSONDecodeError, UnicodeDecodeError) where it is no JSON, or nested too deeply.
+    Raises ValueError (json.JSONDecodeError, UnicodeDecodeError) where it is not JSON, or nested too deeply.
     """
     return _parse(text, deepest)[0]
 
@@ -72,7 +72,7 @@ def load_json(text: bytes, *, deepest: int = MAX_DEPTH) -> Any:
 def load_object(text: bytes) -> Json:
     """Parse one JSON object, every number as it was.
 
-    Raises NotFiniteError for NaN and infinities, UnfitError where it is no object, ValueError where it is no JSON.
+    Raises NotFiniteError for NaN and infinities, UnfitError where it is not an object, ValueError where it is not JSON.
     """
     value, is_finite = _parse(text)
     if not isinstance(value, dict):

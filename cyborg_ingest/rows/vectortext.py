@@ -116,7 +116,7 @@ def _problem(tokens: list[bytes]) -> str:
         if word.lower() in _NULLS:
             return f"holds {'nothing' if not word else 'a null'} at position {place}"
         if not _is_number(word):
-            return f"holds {word[:_SHOWN].decode(errors='replace')!r} at position {place}, which is no number"
+            return f"holds {word[:_SHOWN].decode(errors='replace')!r} at position {place}, which is not a number"
     return "is no vector"
 
 

@@ -136,14 +136,14 @@ FILES: dict[str, tuple[Callable[[Path], object], int, list[str]]] = {
     "a null id": (lambda folder: parquet(folder / "n.parquet", id=["a", None], vector=fixed(GOOD[:2])), 4, ["row 1", "id"]),
     "an empty id": (lambda folder: jsonl(folder, ROW, {**ROW, "id": ""}), 4, ["line 2", "id"]),
     "no id in a line": (lambda folder: jsonl(folder, ROW, {"vector": [1.0, 2, 3, 4]}), 4, ["line 2", "id"]),
-    "an id that is no UTF-8": (
+    "an id that is not UTF-8": (
         lambda folder: parquet(
             folder / "u.parquet",
             id=pa.array([b"ok", b"\xff\xfe"], pa.binary()).view(pa.string()),
             vector=fixed(GOOD[:2]),
         ), 4, ["row 1", "UTF-8"],
     ),
-    "a line that is no UTF-8": (
+    "a line that is not UTF-8": (
         lambda folder: jsonl(folder, ROW, b'{"id": "\xff", "vector": [1.0, 2, 3, 4]}'), 4, ["line 2"]
     ),
     "NaN": (lambda folder: jsonl(folder, ROW, {**ROW, "vector": [1.0, NAN, 3, 4]}), 4, ["line 2", "nan", "position 1"]),
@@ -151,7 +151,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int, list[str]]] = {
     "beyond float32": (lambda folder: saved(folder, np.array([[1, 1e300, 1, 1]])), 4, ["row 0", "float32"]),
     "all zeros": (lambda folder: saved(folder, np.zeros((1, 4), np.float32)), 4, ["row 0", "zero"]),
     "a null vector": (lambda folder: jsonl(folder, ROW, {"id": "b", "vector": None}), 4, ["line 2", "vector"]),
-    "metadata that is no object": (lambda folder: jsonl(folder, ROW, {**ROW, "metadata": [1]}), 4, ["line 2", "metadata"]),
+    "metadata that is not an object": (lambda folder: jsonl(folder, ROW, {**ROW, "metadata": [1]}), 4, ["line 2", "metadata"]),
     "NaN in metadata": (lambda folder: jsonl(folder, ROW, {**ROW, "metadata": {"n": NAN}}), 4, ["line 2", "metadata"]),
     "contents that are a number": (lambda folder: jsonl(folder, ROW, {**ROW, "contents": 7}), 4, ["line 2", "contents"]),
     "a vector that is text": (lambda folder: jsonl(folder, ROW, {**ROW, "vector": "[1]"}), 4, ["line 2", "vector"]),
@@ -160,7 +160,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int, list[str]]] = {
         lambda folder: jsonl(folder, {**ROW, "contents": [1]}, {**ROW, "contents": "a"}), 4, ["line 1", "contents"]
     ),
     "a line that is a list": (lambda folder: jsonl(folder, ROW, [1, 2]), 4, ["line 2", "object"]),
-    "a line that is no JSON": (lambda folder: jsonl(folder, ROW, b"{'id': 1}"), 4, ["line 2", "column"]),
+    "a line that is not JSON": (lambda folder: jsonl(folder, ROW, b"{'id': 1}"), 4, ["line 2", "column"]),
     "a time in metadata": (
         lambda folder: parquet(
             folder / "t.parquet", id=["a"], vector=fixed(GOOD[:1]), metadata=pa.array([{"at": 5}], pa.struct({"at": pa.time32("s")}))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BAD = {
     "words": ("hello world", "is text, and no object of JSON: 'hello world'. {way}"),
     "many words": ("word " * 20, f"is text, and no object of JSON: '{'word ' * 8}'.... {{way}}"),
-    "cut": ('{"a": [1', "is no JSON: Expecting ',' delimiter, in column 9 of '{\"a\": [1'"),
+    "cut": ('{"a": [1', "is not JSON: Expecting ',' delimiter, in column 9 of '{\"a\": [1'"),
     "python": (
         "{'a': 1}",
         "column 2 of \"{'a': 1}\". It looks like Python's own form of a dict: write it with json.dumps",

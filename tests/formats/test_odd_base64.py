@@ -73,7 +73,7 @@ def test_half_of_them_are_enough_where_they_are_as_long_as_vectors_are(tmp_path:
 @pytest.mark.parametrize("vectors", [["alpha one", "AACAPw=="], ["alpha one", "beta two", "gamma"]])
 def test_texts_of_which_one_is_base64_by_chance_are_not_said_to_be_that(vectors: list[str], tmp_path: Path) -> None:
     path = plain(tmp_path / "rows.jsonl", vectors)
-    with pytest.raises(MappingError, match=r"One holds 'alpha' at position 0, which is no number"):
+    with pytest.raises(MappingError, match=r"One holds 'alpha' at position 0, which is not a number"):
         rows_read(path)
 
 

@@ -116,7 +116,7 @@ def test_an_answer_whose_text_is_missing_is_rejected_and_says_so(tmp_path: Path)
     [
         ([request("a", "x"), request("b", "y"), request("a", "z")], "line 3: two requests have the custom_id 'a'"),
         ([request("a", "x"), {"body": {}}], "line 2: it has no custom_id"),
-        ([request("a", "x"), 5], "line 2: column 1: it is no object"),
+        ([request("a", "x"), 5], "line 2: column 1: it is not an object"),
         ([request("a", "x" * 5000)], "line 1: the row is larger than the 2,000"),
     ],
 )

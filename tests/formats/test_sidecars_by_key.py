@@ -192,7 +192,7 @@ def test_a_changed_file_is_read_anew(vectors: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [('{"a": 1}', "it is no array"), ("[1, 2", "its array is not closed"), ("[1] 2", "more follows")],
+    [('{"a": 1}', "it is not an array"), ("[1, 2", "its array is not closed"), ("[1] 2", "more follows")],
 )
 def test_json_beside_vectors_is_one_array(vectors: Path, text: str, words: str) -> None:
     vectors.with_name("ids.json").write_text(text)

@@ -279,7 +279,7 @@ def test_an_array_of_hdf5_in_one_piece_has_the_bytes_of_its_shape_and_the_file_h
 
 
 def test_a_number_in_a_footer_has_64_bits_at_most_and_an_end() -> None:
-    """Seven bits a byte: ten bytes hold them, and one more is no number."""
+    """Seven bits a byte: ten bytes hold them, and one more is not a number."""
     assert _Compact(b"\xff" * 9 + b"\x01" + b"?")._unsigned() == 2**64 - 1
     assert _Compact(b"\x80" * 9 + b"\x01" + b"?")._unsigned() == 2**63
     for data in (b"\xff" * 10 + b"\x01", b"\x80" * 20):

@@ -64,7 +64,7 @@ def test_what_is_no_whole_number_is_refused_with_its_type(number: Any) -> None:
 
 
 def damaged(schema: pa.Schema) -> pa.Schema:
-    """With the name `name` as bytes that are no UTF-8."""
+    """With the name `name` as bytes that are not UTF-8."""
     return pa.ipc.read_schema(pa.py_buffer(schema.serialize().to_pybytes().replace(b"name", b"\xff\xfe\xff\xfe")))
 
 
@@ -78,7 +78,7 @@ def damaged(schema: pa.Schema) -> pa.Schema:
 )
 def test_a_name_that_is_no_text_is_refused_at_any_depth(fields: list[pa.Field]) -> None:
     check_names("u", pa.schema(fields))
-    with pytest.raises(FormatError, match="u: the name of a column is no UTF-8"):
+    with pytest.raises(FormatError, match="u: the name of a column is not UTF-8"):
         check_names("u", damaged(pa.schema(fields)))
 
 
@@ -246,5 +246,5 @@ def test_a_file_that_is_no_parquet_is_refused_with_what_it_begins_with(tmp_path:
     with pytest.raises(FormatError) as caught, opened(str(path)):
         pass
     assert str(caught.value) == (
-        f"{path}: it is no Parquet file (it begins with b'id,v'). Say what it is with --format."
+        f"{path}: it is not a Parquet file (it begins with b'id,v'). Say what it is with --format."
     )

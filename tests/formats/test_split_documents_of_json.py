@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BAD = {
-    "a number": ("7", "it is no array of 2 values"),
-    "null": ("null", "it is no array of 2 values"),
-    "an object": ('{"id": "bad", "vector": [1, 2]}', "it is no array of 2 values"),
-    "text": ('"[1, 2]"', "it is no array of 2 values"),
+    "a number": ("7", "it is not an array of 2 values"),
+    "null": ("null", "it is not an array of 2 values"),
+    "an object": ('{"id": "bad", "vector": [1, 2]}', "it is not an array of 2 values"),
+    "text": ('"[1, 2]"', "it is not an array of 2 values"),
     "short": ('["bad"]', "it has 1 values for 2 names"),
     "empty": ("[]", "it has 0 values for 2 names"),
     "long": ('["bad", [1, 2], 3]', "it has 3 values for 2 names"),

@@ -202,7 +202,7 @@ LATE = {
     "[1,2": "vector_invalid: the vector begins with [ and does not end with ]: '[1,2'",
     "[1, 2, 3]": "vector_dimension: the vector has 3 dimensions, not 24",
     "[1,,2]": "vector_invalid: the vector holds nothing at position 1: '[1,,2]'",
-    "[1_0, 2]": "vector_invalid: the vector holds '1_0' at position 0, which is no number: '[1_0, 2]'",
+    "[1_0, 2]": "vector_invalid: the vector holds '1_0' at position 0, which is not a number: '[1_0, 2]'",
     "[0.1 0.2 ... 0.3]": "vector_invalid: the vector leaves numbers out ('...' at position 2), as NumPy prints long "
     "arrays: '[0.1 0.2 ... 0.3]'",
     "{NULL,1}": "vector_invalid: the vector holds a null at position 0: '{NULL,1}'",
@@ -265,7 +265,7 @@ def test_base64_of_another_length_is_rejected_in_the_same_words(tmp_path: Path) 
 
 NO_NUMBERS: dict[str, tuple[Any, str]] = {
     "packed bits": ([np.random.default_rng(row).bytes(128) for row in range(ROWS)], "Packed bits"),
-    "hashes": ([np.random.default_rng(row).bytes(32).hex() for row in range(ROWS)], "which is no number"),
+    "hashes": ([np.random.default_rng(row).bytes(32).hex() for row in range(ROWS)], "which is not a number"),
     ".npy files": ([b"\x93NUMPY" + bytes(122) + row.tobytes() for row in VECTORS], r"a \.npy file"),
     "pgvector's binary form": ([Vector(row).to_binary() for row in VECTORS], "embedding::real"),
     "nothing": (pa.nulls(ROWS, pa.string()), "No row that was looked at holds one"),

@@ -190,7 +190,7 @@ def _arrow(path: Path) -> dict[str, Any]:
 
 
 def _jsonl(path: Path) -> dict[str, Any]:
-    """With a blank line after each row, a row that is no JSON, and blank lines at the end."""
+    """With a blank line after each row, a row that is not JSON, and blank lines at the end."""
     lines = [json.dumps({"id": IDS[row], "vector": VECTORS[row].tolist(), "lang": LANGS[row]}) for row in range(COUNT)]
     lines[9] = "{nothing"
     path.write_text("\n\n".join(line.replace("NaN", "null") for line in lines) + "\n\n\n\n")

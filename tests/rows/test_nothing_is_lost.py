@@ -191,7 +191,7 @@ def test_text_by_a_name_of_metadata_that_is_no_json_is_a_field(tmp_path: Path, f
     if form == "csv":
         expected[1] = {}
     assert read(path).metadata == expected
-    assert f"{name} (text, no JSON)" in said(path)
+    assert f"{name} (text, not JSON)" in said(path)
 
 
 def test_an_empty_text_is_no_sign_and_one_object_is(tmp_path: Path) -> None:

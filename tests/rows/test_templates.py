@@ -205,7 +205,7 @@ def test_parts_in_csv_are_the_text_that_stands_there(tmp_path: Path) -> None:
         assert found == (expected["doc"] + "/" + expected["page"] + "/" + expected["flag"]).to_list()
     loaded = batches(path, "{doc}/{page}", metadata_columns=("page",))
     values = [one["page"] for batch in loaded for one in batch.metadata or () if one]
-    assert values == expected["page"].to_list(), "one cell that is no number keeps the column text, as written"
+    assert values == expected["page"].to_list(), "one cell that is not a number keeps the column text, as written"
 
 
 def test_columns_of_the_name_file_or_row_come_first(tmp_path: Path) -> None:

@@ -119,11 +119,11 @@ def test_addresses_of_objects_are_no_contents(tmp_path: Path) -> None:
 
 
 def test_addresses_of_objects_are_no_ids(tmp_path: Path) -> None:
-    with pytest.raises(MappingError, match=r"'id' are bytes \(fixed_size_binary\[8\]\) that are no text"):
+    with pytest.raises(MappingError, match=r"'id' are bytes \(fixed_size_binary\[8\]\) that are not text"):
         load(objects_of_polars("id"), tmp_path)
     path = tmp_path / "rows.arrows"
     objects_of_polars("id").write_ipc_stream(path)
-    with pytest.raises(MappingError, match=r"no text"):
+    with pytest.raises(MappingError, match=r"not text"):
         load(path, tmp_path)
     assert not (tmp_path / "data").exists()
 
@@ -156,7 +156,7 @@ def test_ids_of_bytes_are_text_where_they_are_utf8_and_else_refused(
             writer.write_table(table)
         return path
 
-    with pytest.raises(MappingError, match=r"the ids in 'id' are bytes .* no text.*UUID"):
+    with pytest.raises(MappingError, match=r"the ids in 'id' are bytes .* not text.*UUID"):
         load(source(RANDOM), tmp_path)
     assert not (tmp_path / "data").exists()
     load(source([one.encode() for one in texts]), tmp_path)

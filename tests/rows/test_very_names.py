@@ -135,7 +135,7 @@ def test_data_sets_in_groups_are_named_and_can_be_chosen(tmp_path: Path) -> None
 
 
 TEXTS = {
-    "a word": "One holds 'a' at position 0, which is no number",
+    "a word": "One holds 'a' at position 0, which is not a number",
     "[0.1, 0.2": "begins with \\[ and does not end with \\]",
     "[0.1 0.2 ... 0.9]": "leaves numbers out",
     "7": "text of several with no brackets: --vector-encoding text",
