@@ -55,7 +55,7 @@ def test_rows_that_the_index_has_lost_are_loaded_again_by_restart(monkeypatch: p
             told, "{} of {} rows that an earlier run loaded are {} the index (id {} is one). Was it deleted, recreated"
         )
     report = run(*UPSERT, "--json")[1]
-    told = json.loads(report[report.index("{\n") : report.rindex("}") + 1])
+    told = json.loads(next(line for line in report.splitlines() if line.startswith("{")))
     assert told["retry"] == "after-fix"  # the same command would end so for ever
     words = shlex.split(told["resume_command"])
     assert (words[:2], words.count("--restart")) == (["cyborg-ingest", "upsert"], 1)

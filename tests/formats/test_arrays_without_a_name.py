@@ -26,7 +26,8 @@ def test_an_array_without_a_name_is_metadata(save: Any, tmp_path: Path) -> None:
 
 
 def test_one_that_is_not_loaded_is_named_among_what_is_left_out(tmp_path: Path) -> None:
-    np.savez(tmp_path / "x.npz", **{"": np.arange(7)}, **ARRAYS)
+    arrays: dict[str, Any] = {"": np.arange(7), **ARRAYS}
+    np.savez(tmp_path / "x.npz", **arrays)
     (source,) = make_plan((str(tmp_path / "x.npz"),), SourceSettings()).sources
     assert source.columns.left_out == ("",)
     assert dict(source.columns.reasons)[""] == "7 rows, where the vectors have 2"
