@@ -2,8 +2,8 @@
 
 The command line is generated from these classes, and the Python API takes them as they are, so both check
 alike. A key is never an option's value, only a file's name; an address that is secret is shown nowhere. There is a
-module for each concern: `target`, `sources`, `output`, `notify`, `guards`, and for the commands that have options of their
-own, `load` and `check`.
+module for each concern: `target`, `sources`, `output`, `notify`, `guards`, and for the commands that have options of
+their own, `load` and `check`.
 """
 
 from cyborg_ingest.settings.options.check import VERIFY, InspectSettings, VerifySettings
