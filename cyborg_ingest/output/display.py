@@ -164,12 +164,12 @@ class JsonDisplay(PlainDisplay):
     def __call__(self, event: Event) -> None:
         """Print the event as one object."""
         self.count(event)
-        if isinstance(event, Sending | Began):
-            self.start()
         if isinstance(event, Ended):
             self.stop()
         if not isinstance(event, _COUNTED):
             self._object(type(event).__name__.lower(), event.to_dict())
+        if isinstance(event, Sending | Began):  # whoever reads it hears that it began before how far it is
+            self.start()
 
     def progress(self) -> None:
         """Print where the load stands."""
