@@ -51,18 +51,8 @@ _FIXED = 7
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}
 """Bytes of a value, by the number of its type."""
 
-NOT_READ = (
-    IndexError,
-    StopIteration,
-    RuntimeError,
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    struct.error,
-    RecursionError,
-)
-"""What comes of a footer that is none."""
+NOT_READ = (IndexError, KeyError, TypeError, ValueError, AttributeError, struct.error, StopIteration, RuntimeError)
+"""What comes of a footer that is none; what ends too early within a generator, or is nested too deeply, is the last."""
 
 
 class _Compact:
@@ -159,6 +149,7 @@ class ParquetFooter:
     `is_encrypted`: columns are, though the footer itself can be read by all. `end`: where what it names ends: pages,
     indexes, Bloom filters. `columns` are those that hold values themselves, `pieces` these in each row group.
     `contradiction`: what it says of a column in a row group, where its schema says another thing; "" for nothing.
+    `odd_bounds`: the row groups and columns whose least or greatest value has another size than its values.
     """
 
     def __init__(self, footer: bytes) -> None:
@@ -166,6 +157,7 @@ class ParquetFooter:
         self.end = _MAGIC_BYTES
         self.columns = self.pieces = self.groups = 0
         self.contradiction = ""
+        self.odd_bounds: set[tuple[int, int]] = set()
         self._leaves: list[_Leaf] = []
         self._thrift = _Compact(footer)
         for number, kind in self._thrift.fields():
@@ -200,17 +192,20 @@ class ParquetFooter:
                 places = [chunk[at] + chunk.get(size, 0) for at, size in ((4, 5), (6, 7)) if at in chunk]
                 self.end = max([self.end, *places, *_of_column(chunk.get(3, {}))])
                 if not self.contradiction and count < len(self._leaves):
-                    self._compare(self._leaves[count], chunk.get(3, {}))
+                    self._compare(count, chunk.get(3, {}))
                 count += 1
         if count != len(self._leaves) and not self.contradiction:
             self.contradiction = f"row group {self.groups} has {count:,} columns, its schema {len(self._leaves):,}"
         self.pieces += count
         self.columns = max(self.columns, count)
 
-    def _compare(self, leaf: _Leaf, column: dict[int, Any]) -> None:
+    def _compare(self, place: int, column: dict[int, Any]) -> None:
+        leaf = self._leaves[place]
         found = _contradiction(leaf, column)
         if found:
             self.contradiction = f"row group {self.groups} has {found} in column {leaf.name!r}"
+        if _are_odd(leaf, column.get(12, {})):
+            self.odd_bounds.add((self.groups, place))
 
 
 def _leaves(elements: Iterator[dict[int, Any]], count: int, definition: int, repetition: int) -> Iterator[_Leaf]:
@@ -218,20 +213,16 @@ def _leaves(elements: Iterator[dict[int, Any]], count: int, definition: int, rep
     for _ in range(count):
         one = next(elements)
         deeper = definition + _DEFINED[one.get(3, 0)], repetition + (one.get(3) == _REPEATED)
-        if one.get(5):
-            yield from _leaves(elements, one[5], *deeper)
+        if one.get(5) or 1 not in one:  # a group; it may be empty
+            yield from _leaves(elements, one.get(5, 0), *deeper)
         else:
             yield _Leaf(one[4].decode(errors="replace"), one[1], one.get(2), *deeper)
 
 
 def _contradiction(leaf: _Leaf, column: dict[int, Any]) -> str:
-    """What a row group says of a column and its schema does not: its type, sizes of statistics; "" for nothing."""
+    """What a row group says of a column and its schema does not: its type, how deep it is; "" for nothing."""
     if column.get(1) != leaf.kind:
         return "another type"
-    width = leaf.width if leaf.kind == _FIXED else _WIDTHS.get(leaf.kind)
-    bounds = column.get(12, {})
-    if width is not None and any(bounds.get(number) and len(bounds[number]) != width for number in (1, 2, 5, 6)):
-        return "bounds of another size"
     histograms = column.get(16, {})
     if any(
         len(histograms.get(number, ())) not in {0, deepest + 1}
@@ -239,6 +230,14 @@ def _contradiction(leaf: _Leaf, column: dict[int, Any]) -> str:
     ):
         return "another number of levels"
     return ""
+
+
+def _are_odd(leaf: _Leaf, statistics: dict[int, Any]) -> bool:
+    """Whether a bound is no value of the column: some writers cut those of long values, as of texts."""
+    width = leaf.width if leaf.kind == _FIXED else _WIDTHS.get(leaf.kind)
+    return width is not None and any(
+        len(statistics[number]) != width for number in (1, 2, 5, 6) if number in statistics
+    )
 
 
 def _of_column(column: dict[int, Any]) -> Iterator[int]:

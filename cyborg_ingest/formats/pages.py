@@ -109,10 +109,8 @@ class _Leaf:
         return _OFFSET_BYTES * values if self._is_list else 0
 
     def _is_even(self) -> bool:
-        """Whether all lists, those that are null aside, are of one length, as vectors are."""
-        found = self._chunk.statistics
-        nulls = found.null_count if found is not None and found.has_null_count else 0
-        length, rest = divmod(self._values - nulls, max(1, self._rows - nulls))
+        """Whether all lists are of one length, as vectors are."""
+        length, rest = divmod(self._values, self._rows)
         return not rest and length <= LARGEST_DIMENSION
 
     def expands(self, rows: int) -> bool:

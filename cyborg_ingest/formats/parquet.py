@@ -25,6 +25,7 @@ from cyborg_ingest.rows.paths import above_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from cyborg_ingest.formats.base import BoundsOf, Kept, Sidecars
     from cyborg_ingest.rows.pruning import Bounds
@@ -84,8 +85,9 @@ class ParquetReader(ReadsOn):
 
     def relevant(self, layout: Layout, may_match: Callable[[BoundsOf], bool]) -> frozenset[int] | None:
         """See `base.Pruning`: by the least and the greatest value of each row group."""
+        footer = check_whole(layout.uri)
         with opened(layout.uri) as file:
-            statistics = _Statistics(file)
+            statistics = _Statistics(file, footer.odd_bounds if footer is not None else frozenset())
 
             def holds(part: Part) -> bool:
                 return any(may_match(partial(statistics.bounds, group)) for group in range(part.start, part.stop))
@@ -94,10 +96,10 @@ class ParquetReader(ReadsOn):
 
 
 class _Statistics:
-    """What a file says of the columns of its row groups."""
+    """What a file says of the columns of its row groups. Arrow ends the process where it is asked of odd ones."""
 
-    def __init__(self, file: pq.ParquetFile) -> None:
-        self._schema, self._footer = file.schema_arrow, file.metadata
+    def __init__(self, file: pq.ParquetFile, odd: AbstractSet[tuple[int, int]]) -> None:
+        self._schema, self._footer, self._odd = file.schema_arrow, file.metadata, odd
         paths = [column.path for column in file.schema]
         count = Counter(paths)
         # a name with a dot may also be the path of another column's field: then nobody knows whose bounds they are
@@ -108,7 +110,7 @@ class _Statistics:
         from cyborg_ingest.rows.pruning import bounds  # noqa: PLC0415 - only for --where
 
         place, group = self._places.get(name), self._footer.row_group(number)
-        found = None if place is None else group.column(place).statistics
+        found = None if place is None or (number, place) in self._odd else group.column(place).statistics
         if found is None:
             return None
         kind = field_of(self._schema, name).type
@@ -273,20 +275,20 @@ def opened(
         yield file
 
 
-def check_whole(uri: str) -> None:
+def check_whole(uri: str) -> ParquetFooter | None:
     """Refuse a file that holds more than its footer names, as where two were put together, and an encrypted one.
 
     Arrow itself ends the process where it is asked about an encrypted column, and about one of which a row group says
-    other things than the schema. A footer that takes too much once Arrow
-    has decoded it is refused, too. Raises FormatError.
+    other things than the schema. A footer that takes too much once Arrow has decoded it is refused, too. Gives what the
+    footer says; None where Arrow is the one to say what is wrong. Raises FormatError.
     """
     if not sources.is_seekable(uri):  # which is said where it is opened
-        return
+        return None
     size = sources.size(uri)
     with sources.opened(uri) as file:
         file.seek(max(0, size - len(MAGIC)))
-        if file.read(len(MAGIC)) != MAGIC:  # Arrow says what it is
-            return
+        if file.read(len(MAGIC)) != MAGIC:
+            return None
         footer, begin = footer_of(file, size, len(MAGIC), _MOST_FOOTER)
     if begin >= 0 and size - begin > _MOST_FOOTER:
         raise _too_wide(uri, f"has {size - begin:,} bytes", f"{_MOST_FOOTER:,}")
@@ -307,6 +309,7 @@ def check_whole(uri: str) -> None:
             f"{uri}: it holds {begin - found.end:,} bytes that its footer does not name. If several files were put "
             "together (as cat does), load each by itself: of them only one could be read. Else write it again."
         )
+    return found
 
 
 def _too_wide(uri: str, what: str, most: str) -> FormatError:
