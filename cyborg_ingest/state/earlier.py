@@ -67,6 +67,8 @@ def _rows(state: State) -> int:
 
 
 def _time(begun: object) -> datetime.datetime | None:
-    with contextlib.suppress(TypeError, ValueError):
-        return datetime.datetime.fromisoformat(begun)  # type: ignore[arg-type]  # whatever a line holds
+    """When that was, in UTC; None of whatever else a line holds."""
+    with contextlib.suppress(ValueError):
+        found = datetime.datetime.fromisoformat(str(begun))
+        return found if found.tzinfo is not None else None
     return None

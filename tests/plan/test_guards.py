@@ -270,6 +270,21 @@ def test_a_load_that_is_resumed_is_not_refused_for_what_it_has_loaded(
     assert "--max-age is 2s" in refused(path, **guards)
 
 
+def test_a_load_of_which_nobody_knows_when_it_began_is_as_old_as_now(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "rows.npy"
+    np.save(path, np.random.default_rng(1).normal(size=(100, 2)).astype(np.float32))
+    aged(path, 7200)
+    done = stopped_half_way(path, monkeypatch)
+    (journal,) = folder.glob("**/journal.jsonl")
+    lines = journal.read_text()
+    assert "+00:00" in lines
+    journal.write_text(lines.replace("+00:00", ""))
+    assert "--max-age is 1h" in refused(path, max_age="1h")
+    assert load(path, max_age="3h").rows["skipped"] == done
+
+
 def test_a_guard_is_no_part_of_the_job(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "rows.npy"
     np.save(path, np.random.default_rng(1).normal(size=(100, 2)).astype(np.float32))
