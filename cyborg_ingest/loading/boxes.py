@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.settings.quantities import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,16 +16,14 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def boxed(stop: Stop, seconds: float | None, words: str | None) -> Iterator[None]:
-    """Ask for a stop where the `with` takes longer than that; None: it may take as long as it does.
-
-    `words` is how the option spells the time.
-    """
-    if seconds is None:
+def boxed(stop: Stop, duration: str | None) -> Iterator[None]:
+    """Ask for a stop where the `with` takes longer than this, as in 5h50m; None: it may take as long as it does."""
+    if duration is None:
         yield
         return
-    reason = f"stopped: --max-duration {words} is over. What was acknowledged is noted; the same command goes on."
-    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), stop.end, (ExitCode.BOX_REACHED, reason))
+    reason = f"stopped: --max-duration {duration} is over. What was acknowledged is noted; the same command goes on."
+    seconds = min(seconds_of(duration), threading.TIMEOUT_MAX)
+    timer = threading.Timer(seconds, stop.end, (ExitCode.BOX_REACHED, reason))
     timer.name, timer.daemon = "box", True
     timer.start()
     try:

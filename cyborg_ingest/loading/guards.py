@@ -10,7 +10,7 @@ from cyborg_ingest.errors import UsageError
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.loading.setup import folder_of
 from cyborg_ingest.plan.guards import check_age, is_counted, rows_upto
-from cyborg_ingest.settings.quantities import rows_of, seconds_of
+from cyborg_ingest.settings.quantities import rows_of
 from cyborg_ingest.state.earlier import Earlier, earlier_runs
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check_guards(client: Client, plan: Plan, settings: LoadSettings, tell: Emit)
         earlier = earlier_runs(folder_of(client, settings), restart=settings.restart)
     if settings.max_age is not None:
         now = earlier.begun or datetime.datetime.now(datetime.timezone.utc)
-        check_age(plan, seconds_of(settings.max_age), settings.max_age, now)
+        check_age(plan, settings.max_age, now)
     if settings.max_shrink is not None and earlier.rows is None:
         tell(Noted("No load of this job has ended yet, so there is nothing that --max-shrink could compare with."))
     bounds = sorted(_bounds(settings, earlier), reverse=True)

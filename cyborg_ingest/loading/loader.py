@@ -25,7 +25,7 @@ from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.guards import check_guards
-from cyborg_ingest.loading.pace import Pace
+from cyborg_ingest.loading.pace import pace_of
 from cyborg_ingest.loading.report import Known, RunReport, report_of
 from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.run import Run
@@ -38,7 +38,6 @@ from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
 from cyborg_ingest.settings.options import LoadSettings
-from cyborg_ingest.settings.quantities import bytes_of, seconds_of
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.signals import listening
 from cyborg_ingest.stop import Stop
@@ -100,10 +99,9 @@ class _Load:
     def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
         try:
-            box = self.settings.max_duration
             with (
                 listening(self.stop) if self.known.command else contextlib.nullcontext(),
-                boxed(self.stop, None if box is None else seconds_of(box), box),
+                boxed(self.stop, self.settings.max_duration),
             ):
                 code = self._steps()
         except BaseException as error:
@@ -258,9 +256,7 @@ class _Load:
             tell=tell,
         )
         self.transfer.delivery.tolerance = self.stored.tolerance
-        rows, size = settings.max_rows_per_second, settings.max_bytes_per_second
-        if rows is not None or size is not None:
-            self.transfer.delivery.pace = Pace(self.stop, rows=rows, size=None if size is None else bytes_of(size))
+        self.transfer.delivery.pace = pace_of(settings, self.stop)
         tell(Sending())
         self.stop.is_draining = True
         with (

@@ -6,7 +6,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from cyborg_ingest.settings.quantities import bytes_of
+
 if TYPE_CHECKING:
+    from cyborg_ingest.settings.options import LoadSettings
     from cyborg_ingest.stop import Stop
 
 
@@ -31,3 +34,11 @@ class Pace:
             self._free_at = turn + seconds
         if not self._stop.passes(turn - now):
             raise self._stop.error("stopped before this was sent")
+
+
+def pace_of(settings: LoadSettings, stop: Stop) -> Pace | None:
+    """The pace that a load is asked for; None where it may send as fast as it can."""
+    rows, size = settings.max_rows_per_second, settings.max_bytes_per_second
+    if rows is None and size is None:
+        return None
+    return Pace(stop, rows=rows, size=None if size is None else bytes_of(size))

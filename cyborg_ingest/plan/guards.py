@@ -9,6 +9,7 @@ import numpy as np
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import UsageError
+from cyborg_ingest.settings.quantities import duration_of, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.sources import Seen
 
 _COUNTED_ROWS = 2000
-_DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
 def is_counted(plan: Plan, least: int) -> bool:
@@ -57,10 +57,10 @@ def _counted(plan: Plan, least: int) -> int:
     return found
 
 
-def check_age(plan: Plan, most: float, words: str, now: datetime.datetime) -> None:
-    """Raise UsageError where the newest source is older than so many seconds, or one has no time.
+def check_age(plan: Plan, most: str, now: datetime.datetime) -> None:
+    """Raise UsageError where the newest source is older than `most`, as in 24h, or one has no time.
 
-    `words` is how the option spells it. What goes with a source, as a file of ids, makes it no newer.
+    What goes with a source, as a file of ids, makes it no newer.
     """
     files = list(_files(plan))
     if not files:
@@ -68,16 +68,16 @@ def check_age(plan: Plan, most: float, words: str, now: datetime.datetime) -> No
     for one in files:
         if one.version.modified == 0 or places.is_read_once(one.uri):
             raise UsageError(
-                f"--max-age is {words}, and {one.uri} has no time that says how old it is. Name the file that it "
+                f"--max-age is {most}, and {one.uri} has no time that says how old it is. Name the file that it "
                 "comes from, or leave --max-age out."
             )
     newest = max(files, key=lambda one: one.version.modified)
     written = datetime.datetime.fromtimestamp(newest.version.modified / 1e9, datetime.timezone.utc)
     age = (now - written).total_seconds()
-    if age > most:
+    if age > seconds_of(most):
         raise UsageError(
-            f"The newest source, {newest.uri}, is of {written:%Y-%m-%d %H:%M:%S} UTC and so {_spelled(age)} old; "
-            f"--max-age is {words}. Look whether what writes it still runs; if it may be so old, raise --max-age."
+            f"The newest source, {newest.uri}, is of {written:%Y-%m-%d %H:%M:%S} UTC and so {duration_of(age)} old; "
+            f"--max-age is {most}. Look whether what writes it still runs; if it may be so old, raise --max-age."
         )
 
 
@@ -87,11 +87,3 @@ def _files(plan: Plan) -> Iterator[Seen]:
         yield from source.seen[: len(source.layout.files or (source.layout.uri,))]
     if not plan.sources:
         yield from plan.empty
-
-
-def _spelled(seconds: float) -> str:
-    whole = int(seconds)
-    days, hours, minutes = whole // _DAY, whole % _DAY // _HOUR, whole % _HOUR // _MINUTE
-    if days:
-        return f"{days}d{hours}h"
-    return f"{hours}h{minutes}m" if hours else f"{minutes}m{whole % _MINUTE}s"

@@ -66,6 +66,22 @@ def bytes_of(text: str) -> int:
     return int(digits) * _FACTORS[text[len(digits) :]]
 
 
+def duration_of(seconds: float) -> str:
+    """Seconds as a duration is spelled, by its two largest units."""
+    days, hours, minutes, rest = _parted(int(seconds))
+    if days:
+        return f"{days}d{hours}h"
+    return f"{hours}h{minutes}m" if hours else f"{minutes}m{rest}s"
+
+
+def _parted(seconds: int) -> list[int]:
+    found = []
+    for unit in _UNIT_SECONDS:
+        count, seconds = divmod(seconds, unit)
+        found.append(count)
+    return found
+
+
 def is_share(text: str) -> bool:
     """Whether it is a share, and no number."""
     return text.endswith("%")
