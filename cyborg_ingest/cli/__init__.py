@@ -1,8 +1,8 @@
 """The command line: parse, call, print, exit code; nothing else.
 
-Start with `app`, the program. A command is one file; its options are made from the declarations in `settings`, by
-`options`, and its errors end in `guard`. What `--help` does not need is imported inside of functions. Nothing imports
-this room.
+Start with `app`, the program, which lists the commands. A command is one file, imported when it is asked for; its
+options are made from the declarations in `settings`, by `options`, and its errors end in `guard`. What `--help` does
+not need is imported inside of functions. Nothing imports this room.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import sys
 import threading
 
-from cyborg_ingest.cli import upsert, run, verify, inspect, index, keygen, config  # noqa: F401  # isort: skip - as --help lists them
 from cyborg_ingest.cli.app import app
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output import streams

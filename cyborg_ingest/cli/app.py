@@ -1,102 +1,94 @@
-"""The program: its commands, how their help looks, and what is said of a wrong command line."""
+"""The program: which commands there are, and what is said of a wrong command line.
+
+A command's module is imported when the command is asked for, so that no command waits for the options of the others.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from typing import Annotated, Any, cast
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
+import typer.main
 
 from cyborg_ingest import __version__
-from cyborg_ingest.cli import configured
-from cyborg_ingest.cli.printed import print_failure
-from cyborg_ingest.errors import ConfigurationError, ExitCode, IngestError
+from cyborg_ingest.cli.usage import UsageFault, told
+from cyborg_ingest.errors import ConfigurationError, ExitCode
 from cyborg_ingest.output.streams import say
-from cyborg_ingest.settings import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMANDS = {
+    "upsert": "Load files into an index.",
+    "run": "Load what jobs of the configuration file say.",
+    "verify": "Compare an index with the files it was loaded from.",
+    "inspect": "Say what files are like, and what is wrong with them.",
+    "keygen": "Make a key for an index, in a new file.",
+    "index": "Create, look at, list, train and delete indexes.",
+    "config": "Show, check and describe the configuration file.",
+}
+"""What `--help` lists, in this order: the command, which is the module `cli.COMMAND`, and what it is for."""
 
 
-class Command(typer.core.TyperCommand):
-    """A command whose help lists its options under the headings that `settings` gives them, in plain text.
+class _OnDemand(MutableMapping[str, Any]):
+    """The commands by name; each is imported when it is asked for."""
 
-    rich would draw frames around them, and its markup takes longer to import than all the rest.
-    """
+    def __init__(self, made: MutableMapping[str, Any]) -> None:
+        self._made = made
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write them by heading; what has none comes first."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                heading = getattr(parameter, "rich_help_panel", None)
-                heading = heading or ("Arguments" if parameter.param_type_name == "argument" else "Options")
-                sections.setdefault(heading, []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            if name not in COMMANDS:
+                raise KeyError(name)
+            self._made[name] = typer.main.get_command(importlib.import_module(f"cyborg_ingest.cli.{name}").app)
+        return self._made[name]
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse; what neither the command line nor the environment says, the configuration file may."""
-        ctx.meta[configured.ARGUMENTS] = tuple(args)
-        is_first = ctx.default_map is None  # of a job the same words are parsed again, within the command
-        try:
-            if is_first:
-                ctx.default_map = self._defaults(ctx, list(args))
-            return super().parse_args(ctx, args)
-        except (_UsageFault, ConfigurationError) as error:
-            if is_first and self._asks_for_json(ctx):
-                print_failure(ExitCode.USAGE, _told(error))
-            raise
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._made[name] = command
 
-    def _asks_for_json(self, ctx: Any) -> bool:
-        """Whether the result is to be JSON, where no more than the words, the variables and the file are known."""
-        option = next((one for one in self.params if "--json" in one.opts), None)
-        if option is None or option.name is None:
-            return False
-        words = ctx.meta[configured.ARGUMENTS]
-        is_typed = "--json" in words[: words.index("--") if "--" in words else None]
-        try:
-            return bool(option.handle_parse_result(ctx, {option.name: True} if is_typed else {}, [])[0])
-        except _UsageFault:  # it is itself what is wrong
-            return False
+    def __delitem__(self, name: str) -> None:
+        del self._made[name]
 
-    def _defaults(self, ctx: Any, args: list[str]) -> dict[str, Any] | None:
-        by_name = {one.name: one for one in self.params}
-        if "config" not in by_name:
-            return None
-        typed, _, _ = self.make_parser(ctx).parse_args(args)
-        if typed.get("help"):
-            return None
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
 
-        def value(name: str) -> Any:
-            return by_name[name].consume_value(ctx, typed)[0]
-
-        found = ctx.meta[configured.CONFIGURED] = configured.find(value("config"), value("profile"))
-        return configured.defaults(found.layered(), os.environ)
-
-
-_UsageFault = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
-"""What the parser raises at a wrong command line; where its class lives depends on Typer's release."""
+    def __len__(self) -> int:
+        return len(COMMANDS)
 
 
 class Group(typer.core.TyperGroup):
     """All commands. What the parser says of a wrong command line is shown like every other error."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _OnDemand(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the parser's own method
+        """List them without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def main(self, *arguments: Any, **more: Any) -> Any:
         """Parse, call, and end the process."""
         try:
             code = super().main(*arguments, **{**more, "standalone_mode": False})
-        except _UsageFault as error:
+        except UsageFault as error:
             context = getattr(error, "ctx", None)
             if type(error).__name__ == "NoArgsIsHelpError":  # a group of commands, and none of them
                 say(*error.format_message().splitlines(), err=True)
                 sys.exit(error.exit_code)
+            from cyborg_ingest.settings import environment  # noqa: PLC0415 - `--help` does not need it
+
             for text in environment.misspelled(os.environ):
                 say(f"note      {text}", err=True)
             if context is not None:
                 say(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
-            say(f"Error: {_told(error)}", err=True)
+            say(f"Error: {told(error)}", err=True)
             code = error.exit_code
         except typer.Abort:
             say("stopped", err=True)
@@ -105,20 +97,6 @@ class Group(typer.core.TyperGroup):
             say(f"error     {error}", err=True)
             code = error.exit_code
         sys.exit(code)
-
-
-def _told(error: Exception) -> str:
-    """What is said of a wrong command line, or of a wrong configuration file."""
-    return (_lost_variable() or error.format_message()) if isinstance(error, _UsageFault) else str(error)
-
-
-def _lost_variable() -> str | None:
-    """What is said of an empty variable: the parser takes it for an absent one, and misses the option."""
-    try:
-        environment.refuse_empty(os.environ)
-    except IngestError as error:
-        return str(error)
-    return None
 
 
 app = typer.Typer(
@@ -130,8 +108,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-index_app = typer.Typer(name="index", help="Create, look at, list, train and delete indexes.", no_args_is_help=True)
-app.add_typer(index_app)
 
 
 def _print_version(value: bool) -> None:

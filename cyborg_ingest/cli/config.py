@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cyborg_ingest.cli import configured
-from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.configured import Origin
 from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.printed import print_json
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.settings.configfile import Layered
 
-config_app = typer.Typer(name="config", help="Show, check and describe the configuration file.", no_args_is_help=True)
-app.add_typer(config_app)
+app = part_of_program("config")
 
 _ONE_JOB = Annotated[str | None, typer.Argument(metavar="JOB", help="A job of the file (default: no job).")]
 _INDEX = Annotated[
@@ -34,7 +33,7 @@ _INDEX = Annotated[
 _JSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
-@config_app.command("show", cls=Command)
+@app.command("show", cls=Command)
 @takes(LoadSettings, ProgressSettings, NotifySettings)
 def show(
     ctx: typer.Context,
@@ -95,7 +94,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else shown(str(value))
 
 
-@config_app.command("validate", cls=Command)
+@app.command("validate", cls=Command)
 @takes()
 def validate(ctx: typer.Context) -> None:
     """Look at every profile and every job of the file; exit code 2 where one is wrong."""
@@ -108,7 +107,7 @@ def validate(ctx: typer.Context) -> None:
     say(f"{shown(str(found.file.path))}: valid, {counted}")
 
 
-@config_app.command("schema", cls=Command)
+@app.command("schema", cls=Command)
 def print_schema() -> None:
     """Print the JSON Schema of the file: editors check it, and complete names, while it is written."""
     from cyborg_ingest.settings.configschema import schema  # noqa: PLC0415 - `--help` does not need it

@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cyborg_ingest.cli.app import Command, index_app
+from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.options import NAME, settings_of, takes
 from cyborg_ingest.cli.printed import at_terminal, command_line, print_json, say_fact
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.options import CreateIndexSettings, ProgressSettings, TargetSettings
 
+app = part_of_program("index")
 
-@index_app.command("create", cls=Command)
+
+@app.command("create", cls=Command)
 @takes(CreateIndexSettings, TargetSettings)
 def create_index(name: NAME, **arguments: Any) -> None:
     """Create an index; without a key, one is made and kept, and its path printed."""
@@ -25,7 +27,7 @@ def create_index(name: NAME, **arguments: Any) -> None:
     say(create(settings, name, say_fact, command=command_line("index", "create", name, of=(settings,))))
 
 
-@index_app.command("info", cls=Command)
+@app.command("info", cls=Command)
 @takes(TargetSettings)
 def index_info(
     name: NAME,
@@ -44,7 +46,7 @@ def index_info(
         say(f"{label:<16}{value}")
 
 
-@index_app.command("list", cls=Command)
+@app.command("list", cls=Command)
 @takes(TargetSettings)
 def list_indexes(**arguments: Any) -> None:
     """List the names of all indexes of a target."""
@@ -54,7 +56,7 @@ def list_indexes(**arguments: Any) -> None:
         say(name)
 
 
-@index_app.command("train", cls=Command)
+@app.command("train", cls=Command)
 @takes(TargetSettings, ProgressSettings)
 def train_index(name: NAME, **arguments: Any) -> None:
     """Train an index, so that queries on many rows are fast. Blocks until it is done."""
@@ -67,7 +69,7 @@ def train_index(name: NAME, **arguments: Any) -> None:
     say(text)
 
 
-@index_app.command("delete", cls=Command)
+@app.command("delete", cls=Command)
 @takes(TargetSettings)
 def delete_index(
     name: NAME,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.options import SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings.options import InspectSettings, ProgressSettings
+
+app = part_of_program("inspect")
 
 
 @app.command("inspect", cls=Command)

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.guard import guarded
 from cyborg_ingest.output.streams import say, shown
 
 FILE = Annotated[Path, typer.Argument(metavar="FILE", help="The new file, in a directory that is there.")]
+
+app = part_of_program("keygen")
 
 
 @app.command(cls=Command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cyborg_ingest.cli import configured
-from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.configured import Origin
 from cyborg_ingest.cli.guard import told
 from cyborg_ingest.cli.options import takes
@@ -32,6 +32,8 @@ JOBS = Annotated[
     typer.Argument(metavar="JOB", help="Jobs: the sections [job.NAME] of the configuration file.", show_default=False),
 ]
 _STOPPED = {ExitCode.BOX_REACHED, ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.BUG}
+
+app = part_of_program("run")
 
 
 @app.command(cls=Command)

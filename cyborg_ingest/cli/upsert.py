@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer  # noqa: TC002 - the parser looks at the signature
 
 from cyborg_ingest.cli import configured
-from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.hearing import heard
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import command_line, print_json
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.facts import Event
     from cyborg_ingest.loading.report import RunReport
+
+app = part_of_program("upsert")
 
 
 @app.command(cls=Command)

@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cyborg_ingest.cli.app import Command, app
+from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings.options import ProgressSettings, VerifySettings
+
+app = part_of_program("verify")
 
 
 @app.command(cls=Command)

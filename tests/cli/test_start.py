@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from cyborg_ingest import cli
+from cyborg_ingest.cli import app
 from cyborg_ingest.loading.report import latency
 from cyborg_ingest.tally import Tally
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SLOW_TO_IMPORT = ("rich", "pandas", "numpy.ma", "cryptography", "h5py", "pyarrow.dataset", "requests")
 """What a load of a file into an embedded index, of which no terminal is told, has no use for."""
@@ -39,6 +42,27 @@ def test_a_load_imports_nothing_slow_that_it_has_no_use_for(tmp_path: Path) -> N
     )
     assert "3 of 3 rows acknowledged" in done.stderr
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_the_first_words_of_the_program_import_no_command(words: list[str]) -> None:
+    program = (
+        "import sys; from cyborg_ingest.cli import app, main; sys.argv[0] = 'cyborg-ingest'\n"
+        "try: main()\n"
+        "finally: print([one for one in sys.modules if 'ingest.settings.options' in one], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_every_command_that_help_lists_is_there_and_no_other_is() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).stdout.partition("Commands:")[2]
+    listed = [line.split()[0] for line in shown.splitlines() if re.match(r"  \w", line)]
+    assert listed == list(get_command(app).commands)  # type: ignore[attr-defined]
+    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py") if 'part_of_program("' in path.read_text()}
+    assert set(listed) == files
 
 
 @given(st.lists(st.floats(0, 1000, allow_subnormal=False), min_size=1, max_size=50))
