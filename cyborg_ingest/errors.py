@@ -30,7 +30,7 @@
     │   ├── IndexExistsError      2    an index of this name is there already
     │   ├── CapReachedError       2    the free tier's limit of items per index
     │   ├── StorageError          3    a full disk, an unreachable bucket
-    │   │   └── IndexBusyError    75   another process has the index open
+    │   │   └── IndexBusyError    75   another process has the index open, or works on it
     │   ├── LostRowsError         3    rows that an earlier run loaded are gone or changed: only --restart helps
     │   ├── MiscountError         5    it says that it took another number of rows than it was sent
     │   └── RetryableError        3    may succeed later: see `retry_after` and `outcome_unknown`
@@ -190,7 +190,7 @@ class StateError(IngestError):
 
 
 class JobBusyError(StateError):
-    """Another process runs this job."""
+    """Another process of this host runs this job."""
 
     exit_code = ExitCode.BUSY
 
@@ -248,7 +248,7 @@ class StorageError(TargetError):
 
 
 class IndexBusyError(StorageError):
-    """Another process has the index open."""
+    """Another process has the index open, or works on it."""
 
     exit_code = ExitCode.BUSY
 

@@ -76,6 +76,15 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Locked:
+    """Nobody else runs this load: it begins. Until then it may have waited for others."""
+
+    def to_dict(self) -> Json:
+        """As JSON has it: there is no more to say."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """Rows of a source that earlier runs have dealt with: so many loaded, and so many rejected, by reason."""
 
@@ -188,7 +197,7 @@ class Ended:
         return self.report.to_dict()
 
 
-Event = Planned | Skipped | Sending | Read | RowRejected | Landed | Began | Advanced | Noted | Retrying | Ended
+Event = Planned | Locked | Skipped | Sending | Read | RowRejected | Landed | Began | Advanced | Noted | Retrying | Ended
 Emit = Callable[[Event], None]
 
 

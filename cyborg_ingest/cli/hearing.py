@@ -14,28 +14,28 @@ from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.settings.options import NotifySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.output.notify import Notifier
 
 
 @contextlib.contextmanager
-def heard(arguments: dict[str, Any], reports: list[RunReport]) -> Iterator[NotifySettings]:
-    """Tell that a load begins and how it ended; `reports` has its report by then, if there is one. Raises UsageError.
+def heard(arguments: dict[str, Any], reports: list[RunReport]) -> Iterator[tuple[NotifySettings, Callable[[], None]]]:
+    """Tell how a load ended; `reports` has its report by then, if there is one. Raises UsageError.
 
-    No error comes of telling: what could not be told is said.
+    Gives the settings, and what tells that it begins, to be called once nobody else runs it. No error comes of telling:
+    what could not be told is said.
     """
     settings = settings_of(NotifySettings, arguments)
     if not given(settings):
-        yield settings
+        yield settings, lambda: None
         return
     from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `--help` needs none of this
 
     notifier = Notifier(settings, is_dry=bool(arguments.get("dry_run")))
-    notifier.begin()
     try:
-        yield settings
+        yield settings, notifier.begin
     except BaseException as error:
         _tell(notifier, reports, code_of(error), str(error) or type(error).__name__)
         raise

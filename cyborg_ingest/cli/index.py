@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import sys
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +14,10 @@ from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.options import NAME, settings_of, takes
 from cyborg_ingest.cli.printed import at_terminal, command_line, print_json, say_fact
 from cyborg_ingest.output.streams import say, shown
-from cyborg_ingest.settings.options import CreateIndexSettings, ProgressSettings, TargetSettings
+from cyborg_ingest.settings.options import CreateIndexSettings, LockSettings, ProgressSettings, TargetSettings
+
+if TYPE_CHECKING:
+    from cyborg_ingest.facts import Emit
 
 app = part_of_program("index")
 
@@ -57,20 +62,23 @@ def list_indexes(**arguments: Any) -> None:
 
 
 @app.command("train", cls=Command)
-@takes(TargetSettings, ProgressSettings)
+@takes(TargetSettings, LockSettings, ProgressSettings)
 def train_index(name: NAME, **arguments: Any) -> None:
     """Train an index, so that queries on many rows are fast. Blocks until it is done."""
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
     from cyborg_ingest.targets.manage import train  # noqa: PLC0415
 
     settings = settings_of(TargetSettings, arguments)
-    with make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display:
+    with (
+        make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display,
+        _alone("train", settings, settings_of(LockSettings, arguments), name, display),
+    ):
         text = train(settings, name, display)
     say(text)
 
 
 @app.command("delete", cls=Command)
-@takes(TargetSettings)
+@takes(TargetSettings, LockSettings)
 def delete_index(
     name: NAME,
     *,
@@ -81,12 +89,30 @@ def delete_index(
     from cyborg_ingest.errors import UsageError  # noqa: PLC0415
     from cyborg_ingest.targets.manage import delete, info  # noqa: PLC0415
 
-    settings = settings_of(TargetSettings, arguments)
-    found = info(settings, name, say_fact)
-    if not yes:
-        if not (sys.stdin and sys.stdin.isatty() and at_terminal()):
-            raise UsageError(f"Deleting index {name!r} needs --yes where nobody can be asked.")
-        question = f"Delete index {name!r} in {found['target']} with its {found['rows']:,} rows?"
-        typer.confirm(shown(question), abort=True, err=True)
-    once = replace(settings, allow_plain_http=True)  # the note on it was just shown
-    say(delete(once, name, say_fact))
+    settings, locking = settings_of(TargetSettings, arguments), settings_of(LockSettings, arguments)
+    once = replace(settings, allow_plain_http=True)  # the note on it is shown by then
+    with _alone("delete", settings, locking, name):
+        found = info(settings, name, say_fact)
+        if yes:
+            say(delete(once, name, say_fact))
+            return
+    if not (sys.stdin and sys.stdin.isatty() and at_terminal()):
+        raise UsageError(f"Deleting index {name!r} needs --yes where nobody can be asked.")
+    question = f"Delete index {name!r} in {found['target']} with its {found['rows']:,} rows?"
+    typer.confirm(shown(question), abort=True, err=True)
+    with _alone("delete", once, locking, name):  # not while somebody thinks about it
+        say(delete(once, name, say_fact))
+
+
+def _alone(
+    verb: str, settings: TargetSettings, locking: LockSettings, name: str, emit: Emit = say_fact
+) -> contextlib.AbstractContextManager[None]:
+    """Have the index for this command alone, once it is its turn. Raises IndexBusyError, UsageError."""
+    from cyborg_ingest.state.turns import Turn, Use, index_locked  # noqa: PLC0415
+    from cyborg_ingest.stop import Stop  # noqa: PLC0415
+    from cyborg_ingest.targets import one_spelling  # noqa: PLC0415 - `--help` needs none of this
+
+    if not settings.target:  # which opening it says
+        return contextlib.nullcontext()
+    turn = Turn(locking, Stop(), emit, shlex.join(command_line("index", verb, name, of=(settings, locking))))
+    return index_locked(Use(one_spelling(settings.target), name), turn)

@@ -53,7 +53,13 @@ def run(ctx: typer.Context, *, jobs: JOBS, index: OTHER_INDEX = None, **_: Any) 
         codes.append(told(call, is_verbose=arguments["verbose"], as_json=arguments["json"]))
         if codes[-1] in _STOPPED:
             break
-    return next((code for code in codes if code > ExitCode.REJECTED), max(codes))
+    return _of_all(codes)
+
+
+def _of_all(codes: list[ExitCode]) -> ExitCode:
+    """The first failure; that a job was busy, with which nothing is wrong, only where no other has failed."""
+    failed = [code for code in codes if code > ExitCode.REJECTED]
+    return next((code for code in failed if code is not ExitCode.BUSY), failed[0] if failed else max(codes))
 
 
 def _parsed(ctx: typer.Context, found: configured.Configured, job: str) -> typer.Context:

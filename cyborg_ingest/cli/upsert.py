@@ -42,7 +42,7 @@ def load(
     again: Callable[..., list[str]],
 ) -> ExitCode:
     """Load, and show it. `again` gives the words of the command that does the same, from the settings."""
-    from cyborg_ingest.facts import Ended, Noted  # noqa: PLC0415
+    from cyborg_ingest.facts import Ended, Locked, Noted  # noqa: PLC0415
     from cyborg_ingest.loading.loader import run  # noqa: PLC0415
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
@@ -51,9 +51,11 @@ def load(
 
     def emit(event: Event) -> None:
         reports.extend([event.report] if isinstance(event, Ended) else [])
+        if isinstance(event, Locked):
+            begins()
         display(event)
 
-    with heard(arguments, reports) as others:
+    with heard(arguments, reports) as (others, begins):
         settings = settings_of(LoadSettings, {**arguments, "sources": sources, "index": index})
         try:
             with make_display(output.progress, verbose=output.verbose) as display:

@@ -30,7 +30,7 @@ def check_guards(client: Client, plan: Plan, settings: LoadSettings, tell: Emit)
     """
     earlier = Earlier()
     if settings.checkpoint and (settings.max_age or settings.max_shrink):
-        earlier = earlier_runs(folder_of(client, settings), restart=settings.restart)
+        earlier = earlier_runs(folder_of(client.target, settings), restart=settings.restart)
     if settings.max_age is not None:
         now = earlier.begun or datetime.datetime.now(datetime.timezone.utc)
         check_age(plan, settings.max_age, now)

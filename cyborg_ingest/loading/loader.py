@@ -24,12 +24,20 @@ from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
+from cyborg_ingest.loading.exclusive import Exclusive
 from cyborg_ingest.loading.guards import check_guards
 from cyborg_ingest.loading.pace import pace_of
 from cyborg_ingest.loading.report import Known, RunReport, report_of
 from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.run import Run
-from cyborg_ingest.loading.setup import cutting_of, first_look, open_journal, opened_index, refuse_second_look
+from cyborg_ingest.loading.setup import (
+    cutting_of,
+    first_look,
+    open_journal,
+    opened_index,
+    refuse_outputs,
+    refuse_second_look,
+)
 from cyborg_ingest.loading.stored import Stored
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.ahead import ahead
@@ -95,9 +103,14 @@ class _Load:
         )
         self.stop = Stop(settings.drain_timeout)
         self.evidence = Evidence()
+        self.exclusive = Exclusive(settings, self.stop, self.run.tell, self.known.command)
 
     def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
+        with self.exclusive:
+            return self._carry_out()
+
+    def _carry_out(self) -> RunReport:
         try:
             with (
                 listening(self.stop) if self.known.command else contextlib.nullcontext(),
@@ -131,6 +144,7 @@ class _Load:
 
     def _steps(self) -> ExitCode:
         settings, tell = self.settings, self.run.tell
+        self.exclusive.wait()
         plan = make_plan(settings.sources, settings, allow_empty=settings.allow_empty)
         self.known.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
@@ -143,7 +157,9 @@ class _Load:
                 tell(remarks.nothing_to_load(plan))
                 return ExitCode.OK
             cutting = cutting_of(client, settings)
-            self.run.begin(open_journal(client, plan, settings))
+            refuse_outputs(client, plan, settings)
+            self.exclusive.take(client.target)
+            self.run.begin(open_journal(client.target, settings))
             plan = cut_as_before(self.run.journal, plan)
             resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
             changes = keep_in_order(resumed, plan) if resumed is not None else []
@@ -333,6 +349,7 @@ class _Load:
                     self.run.tell(Noted(f"This report is not kept. {lost}"))
             self.run.log.end(report)
             journal.close()
+        self.exclusive.close()
         self.run.tell(Ended(report))
         return report
 

@@ -52,22 +52,28 @@ def cutting_of(client: Client, settings: LoadSettings) -> Cutting:
     return replace(defaults, rows=settings.batch_rows or defaults.rows, size=size or defaults.size)
 
 
-def folder_of(client: Client, settings: LoadSettings) -> Path:
+def folder_of(target: str, settings: LoadSettings) -> Path:
     """Where this job is kept; guards and pace are no part of what makes it this one."""
-    description = describe_job(client.target, settings.index, settings.sources, settings)
+    description = describe_job(target, settings.index, settings.sources, settings)
     return job_folder(state_directory(settings.state_dir), description)
 
 
-def open_journal(client: Client, plan: Plan, settings: LoadSettings) -> Journal | None:
-    """The journal of this job, locked; None where none is kept."""
-    description = describe_job(client.target, settings.index, settings.sources, settings)
-    folder = folder_of(client, settings)
+def refuse_outputs(client: Client, plan: Plan, settings: LoadSettings) -> None:
+    """Raise UsageError where what a load writes is what it reads."""
     is_kept = settings.checkpoint and not settings.dry_run
+    folder = folder_of(client.target, settings)
     key = possible_key_files(settings, client.target, settings.index)[0]
     outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]
     outputs += key_outputs(key) if settings.create else ()
     refuse_overwriting(outputs, plan, settings, client.target, key.path)
-    return Journal(folder, description, restart=settings.restart) if is_kept else None
+
+
+def open_journal(target: str, settings: LoadSettings) -> Journal | None:
+    """The journal of this job, which is locked by now; None where none is kept."""
+    if not settings.checkpoint or settings.dry_run:
+        return None
+    description = describe_job(target, settings.index, settings.sources, settings)
+    return Journal(folder_of(target, settings), description, restart=settings.restart, is_locked=True)
 
 
 def opened_index(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cyborg_ingest import __version__
+from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output.onend import run_on_end
 from cyborg_ingest.settings.hidden import hidden
 from cyborg_ingest.settings.scrubbing import KNOWN
@@ -71,7 +72,14 @@ class Notifier:
             self._begun.start()
 
     def end(self, result: dict[str, Any], report: Path | None) -> Iterator[str]:
-        """Tell how it ended; what could not be told, in words. `report`: where the result is kept, if it is."""
+        """Tell how it ended; what could not be told, in words. `report`: where the result is kept, if it is.
+
+        A monitor hears nothing of a load that never began, since another process was at it: that one is heard of.
+        """
+        if self._begun is None and result["exit_code"] == ExitCode.BUSY:
+            self._ping = None
+        if self._begun is None:
+            self.begin()
         told = [self._begun] if self._begun is not None else []
         code, sent = f"/{result['exit_code']}", len(told)
         if self._ping is not None:

@@ -1,4 +1,7 @@
-"""Where jobs are kept: the state directory, the folder of each job in it, and in that one of each run."""
+"""Where jobs are kept: the state directory, the folder of each job in it, and in that one of each run.
+
+An index has a folder, too, for its lock.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,18 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from cyborg_ingest.errors import JobBusyError, StateError
+from cyborg_ingest.errors import StateError
 from cyborg_ingest.private import Folder
 from cyborg_ingest.settings import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cyborg_ingest.model import Json
 
 STATE_DIR_VARIABLE = "CYBORG_INGEST_STATE_DIR"
 
-_JOBS = "jobs"
+_JOBS, _INDEXES = "jobs", "indexes"
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}", re.ASCII)
 _ELSEWHERE = "name another directory with --state-dir"
 
@@ -36,18 +41,27 @@ def state_directory(given: Path | None) -> Path:
 
 def job_folder(directory: Path, description: Json) -> Path:
     """The folder of the job that is described: target, index, sources as typed, mapping."""
-    text = json.dumps(description, sort_keys=True)
-    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", str(description.get("index", "")))[:40].strip("-")
-    return directory / _JOBS / f"{name or 'job'}-{digest}"
+    return directory / _JOBS / _named(str(description.get("index", "")), "job", description)
+
+
+def index_folder(directory: Path, target: str, index: str) -> Path:
+    """The folder of an index, named by its target in one spelling: what this host knows of who works on it."""
+    return directory / _INDEXES / _named(index, "index", {"target": target, "index": index})
+
+
+def _named(index: str, other: str, description: Json) -> str:
+    digest = hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=8).hexdigest()
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", index)[:40].strip("-")
+    return f"{name or other}-{digest}"
 
 
 def open_job(folder: Path, *, make: bool = True) -> Folder:
-    """The folder of a job. All from the state directory down to it are checked, and made if they may be."""
-    if folder.parent.name != _JOBS:
+    """The folder of a job, or of an index. All from the state directory down are checked, and made if they may be."""
+    above = folder.parent
+    if above.name not in {_JOBS, _INDEXES}:
         return Folder.root(folder, _ELSEWHERE, make=make)
-    with Folder.root(folder.parent.parent, _ELSEWHERE, make=make) as root, root.below(_JOBS, make=make) as jobs:
-        return jobs.below(folder.name, make=make)
+    with Folder.root(above.parent, _ELSEWHERE, make=make) as root, root.below(above.name, make=make) as all_of_them:
+        return all_of_them.below(folder.name, make=make)
 
 
 def new_run(runs: Folder) -> Folder:
@@ -63,16 +77,13 @@ def is_run(name: object) -> bool:
     return isinstance(name, str) and _RUN.fullmatch(name) is not None
 
 
-def take_lock(handle: int, path: Path) -> None:
-    """Lock an open file for this process. Raises JobBusyError where another holds it, StateError where none can."""
-    import fcntl  # noqa: PLC0415 - not on Windows, where only `--help` and the client are of use
-
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Errors of the system become StateError, which says what it means for a load."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise JobBusyError(f"Another process is running this job (it holds {path}). Wait for it to end.") from None
+        yield
     except OSError as error:
         raise StateError(
-            f"{path} cannot be locked: {error.strerror or error}. Two runs of this job could not be told apart; name "
-            "a directory on a local disk with --state-dir."
+            f"The state directory {folder} cannot be written: {error.strerror or error}. Rows that were sent are "
+            "safe; make room, or name another with --state-dir, and run the same command again."
         ) from None

@@ -25,7 +25,7 @@ from cyborg_ingest.errors import ExitCode, StateError, UsageError
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.compacting import part_record, records_of
-from cyborg_ingest.state.jobs import is_run, new_run, open_job, take_lock
+from cyborg_ingest.state.jobs import is_run, new_run, open_job, writing
 from cyborg_ingest.state.ledger import (
     FileKey,
     PartKey,
@@ -40,9 +40,10 @@ from cyborg_ingest.state.ledger import (
 from cyborg_ingest.state.pruning import REPORT, prune_runs
 from cyborg_ingest.state.rejected import RejectedFile
 from cyborg_ingest.state.runlog import RunLog
+from cyborg_ingest.state.turns import lock_job
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -64,7 +65,7 @@ _LASTING = ("precision", "sole")
 
 
 class Journal:
-    """One job's folder, locked against other processes.
+    """One job's folder, locked against other processes; `is_locked`: whoever opens it has seen to that.
 
     One thread writes: the one that does the work as a whole. That which reads ahead only asks what an earlier run has
     done of a Part, before any row of it is on its way.
@@ -73,7 +74,7 @@ class Journal:
     release wrote it, and UntrustedError where somebody else may have.
     """
 
-    def __init__(self, folder: Path, description: Json, *, restart: bool = False) -> None:
+    def __init__(self, folder: Path, description: Json, *, restart: bool = False, is_locked: bool = False) -> None:
         self.folder = folder.absolute()
         self._path = self.folder / JOURNAL
         self._numbers: dict[PartKey, int] = {}
@@ -81,12 +82,12 @@ class Journal:
         """Files of which it is noted where their Parts are."""
         self._planned: dict[FileKey, Sequence[Part]] = {}
         self._doubted: dict[PartKey, RangeSet] = {}
-        self._file = self._lock = -1
-        with contextlib.ExitStack() as opened, _translated(self.folder):
+        self._file = -1
+        with contextlib.ExitStack() as opened, writing(self.folder):
             self._own = opened.enter_context(open_job(self.folder))
-            opened.callback(self._close_files)
-            self._lock = self._own.open("lock", os.O_RDWR | os.O_CREAT)
-            take_lock(self._lock, self.folder / "lock")
+            if not is_locked:
+                opened.enter_context(lock_job(self._own))
+            opened.callback(self._close_file)
             self._open(description, opened, restart=restart)
             self._opened = opened.pop_all()
 
@@ -125,7 +126,7 @@ class Journal:
 
         Its `ended` is the exit code. Raises UsageError where a later release wrote it.
         """
-        with _translated(self.folder):
+        with writing(self.folder):
             return self._replayed(LAST)
 
     @property
@@ -183,7 +184,7 @@ class Journal:
 
     def keep(self, upto: dict[PartKey, int | None]) -> None:
         """Forget all but these Parts, and of these all rows from the one that is given on (None: nothing)."""
-        with _translated(self.folder):
+        with writing(self.folder):
             for key in [one for one in self.state.parts if one not in upto]:
                 del self.state.parts[key]
             for key, part in self.state.parts.items():
@@ -232,7 +233,7 @@ class Journal:
 
         `held`: but for those of these ids, until `release`. `doubted`: ids that are in doubt from now on.
         """
-        with _translated(self.folder):
+        with writing(self.folder):
             self._check_there()
         if doubted:  # first, or a torn line could leave the rows without the doubt
             self.doubt(doubted)
@@ -286,7 +287,7 @@ class Journal:
         rejected = list(rejections)
         if not rejected:
             return
-        with _translated(self.folder):
+        with writing(self.folder):
             self._check_there()
             self.rejected.append(rejected, full=full)
 
@@ -300,7 +301,7 @@ class Journal:
 
     def end(self, code: ExitCode, report: Json) -> None:
         """Note how the run ended, and keep its report."""
-        with _translated(self.folder):
+        with writing(self.folder):
             self._check_there()
             self.rejected.sync()
             self._run.replace(REPORT, json.dumps(report, indent=2).encode())
@@ -333,7 +334,7 @@ class Journal:
 
     def _append(self, records: Iterable[Json]) -> None:
         data = b"".join(map(line_of, records))
-        with _translated(self.folder):
+        with writing(self.folder):
             written = os.write(self._file, data)
             if written != len(data):
                 with contextlib.suppress(OSError):  # or the next line would be glued to this one
@@ -341,28 +342,16 @@ class Journal:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
-        """Free the lock."""
+        """Free the lock, if it took one."""
         self._opened.close()
 
-    def _close_files(self) -> None:
-        for handle in (self._file, self._lock):
-            if handle >= 0:
-                os.close(handle)
-        self._file = self._lock = -1
+    def _close_file(self) -> None:
+        handle, self._file = self._file, -1
+        if handle >= 0:
+            os.close(handle)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextlib.contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StateError(
-            f"The state directory {folder} cannot be written: {error.strerror or error}. Rows that were sent are "
-            "safe; make room, or name another with --state-dir, and run the same command again."
-        ) from None

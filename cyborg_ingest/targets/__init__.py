@@ -37,6 +37,11 @@ def is_embedded(target: str) -> bool:
     raise UsageError(f"Target {shown!r} has no scheme that is known.{hint} {_FORMS}")
 
 
+def one_spelling(target: str) -> str:
+    """The target as a client of it names it, however it was typed. Raises UsageError."""
+    return _place(target) if is_embedded(target) else _service(target)
+
+
 def connect(target: str, connection: Connection) -> Client:
     """A client for the target. Raises UsageError; nothing is sent yet."""
     if not is_embedded(target):

@@ -294,7 +294,7 @@ def test_the_command_that_goes_on_is_the_run_itself(here: Path) -> None:
     report = json.loads(ran("run", "rows", "--json", "--batch-rows", "1").stdout)
     words = shlex.split(report["resume_command"])
     state = os.environ["CYBORG_INGEST_STATE_DIR"]  # the next command may have other variables
-    given = ["--batch-rows", "1", "--state-dir", state, "--json"]
+    given = ["--state-dir", state, "--batch-rows", "1", "--json"]
     assert words == ["cyborg-ingest", "run", "rows", "--config", str(here / FILE), *given]
     (here / "rows.jsonl").write_text('{"id": "x", "vector": [0, 1]}\n{"id": "y", "vector": [0, 2]}\n')
     assert ran(*words[1:]).returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -39,6 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
     monkeypatch.setenv("CYBORG_INGEST_CREATE", "true")
+    monkeypatch.setenv("CYBORG_INGEST_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY_FILE", "key")
     return tmp_path
 
@@ -212,6 +214,23 @@ def test_a_dry_run_is_no_load_for_a_monitor(listener: Listener) -> None:
     assert load("--dry-run", "--ping-url", f"{listener.url}/x", "--webhook", f"{listener.url}/hook").returncode == 0
     assert listener.paths == ["/hook"]
     assert listener.heard[0].body["status"] == "dry_run"
+
+
+@pytest.mark.usefixtures("here")
+def test_of_a_load_that_another_process_runs_a_monitor_hears_by_that_one_alone(
+    listener: Listener, tmp_path: Path
+) -> None:
+    """A `/start` of this one would never end, and a failure of it be none."""
+    assert load().returncode == 0
+    (lock,) = (tmp_path / "state" / "jobs").glob("*/lock")
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = load("--ping-url", f"{listener.url}/x", "--webhook", f"{listener.url}/hook")
+        assert done.returncode == 75, done.stderr
+        done = load("--ping-url", f"{listener.url}/x", "--lock-wait", "1s")
+        assert done.returncode == 75, done.stderr
+    assert listener.paths == ["/hook"]
+    assert (listener.heard[0].body["status"], listener.heard[0].body["exit_code"]) == ("busy", 75)
 
 
 @pytest.mark.usefixtures("here")

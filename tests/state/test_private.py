@@ -23,9 +23,9 @@ from cyborg_ingest.plan import written
 from cyborg_ingest.private import Folder
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.options import LoadSettings
-from cyborg_ingest.state import jobs
 from cyborg_ingest.state.jobs import job_folder
 from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.state.turns import lock_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,8 +262,8 @@ def test_a_lock_that_cannot_be_is_not_called_another_process(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", fails)
-    with pytest.raises(StateError, match=words):
-        jobs.take_lock(0, tmp_path / "lock")
+    with pytest.raises(StateError, match=words), Folder.root(tmp_path, "name another") as folder:
+        lock_job(folder)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

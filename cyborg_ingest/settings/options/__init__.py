@@ -2,15 +2,17 @@
 
 The command line is generated from these classes, and the Python API takes them as they are, so both check
 alike. A key is never an option's value, only a file's name; an address that is secret is shown nowhere. There is a
-module for each concern: `target`, `sources`, `output`, `notify`, `guards`, and for the commands that have options of
-their own, `load` and `check`.
+module for each concern: `target`, `sources`, `output`, `notify`, `guards`, `locks`, `state`, and for the commands that
+have options of their own, `load` and `check`.
 """
 
 from cyborg_ingest.settings.options.check import VERIFY, InspectSettings, VerifySettings
 from cyborg_ingest.settings.options.load import REJECT_CONTENTS, LoadSettings
+from cyborg_ingest.settings.options.locks import LockSettings
 from cyborg_ingest.settings.options.notify import NotifySettings
 from cyborg_ingest.settings.options.output import PROGRESS, OutputSettings, ProgressSettings
 from cyborg_ingest.settings.options.sources import ENCODINGS, FORMATS, MAX_ROW_BYTES, SourceSettings
+from cyborg_ingest.settings.options.state import StateSettings
 from cyborg_ingest.settings.options.target import (
     METRICS,
     MOST_SECONDS,
@@ -38,10 +40,12 @@ __all__ = [
     "CreateSettings",
     "InspectSettings",
     "LoadSettings",
+    "LockSettings",
     "NotifySettings",
     "OutputSettings",
     "ProgressSettings",
     "SourceSettings",
+    "StateSettings",
     "TargetSettings",
     "VerifySettings",
 ]

@@ -1,7 +1,6 @@
 """The options of a load: those of its target and its sources, and its own."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings import quantities
@@ -9,6 +8,7 @@ from cyborg_ingest.settings.declaring import option
 from cyborg_ingest.settings.options import panels
 from cyborg_ingest.settings.options.check import VERIFY
 from cyborg_ingest.settings.options.guards import BoxSettings, GuardSettings
+from cyborg_ingest.settings.options.locks import LockSettings
 from cyborg_ingest.settings.options.sources import SourceSettings
 from cyborg_ingest.settings.options.target import MOST_SECONDS, CreateSettings, TargetSettings
 
@@ -16,7 +16,7 @@ REJECT_CONTENTS = ("full", "ids")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings, BoxSettings):
+class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings, BoxSettings, LockSettings):
     """One load, whole: `upsert` on the command line, `load` in Python."""
 
     sources: tuple[str, ...]
@@ -83,12 +83,6 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
         True,
         "--checkpoint/--no-checkpoint",
         "Keep a journal, so that the same command resumes where it was stopped.",
-        panel=panels.SAFETY,
-    )
-    state_dir: Path | None = option(
-        None,
-        "--state-dir",
-        "Where journals are kept, and of each run its report, its log and its rejected rows (in jobs/JOB/runs/RUN).",
         panel=panels.SAFETY,
     )
     drain_timeout: float = option(
