@@ -34,6 +34,7 @@ from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
 from cyborg_ingest.sources.names import STDIN, stem
 from cyborg_ingest.sources.scan import identity_of
 from cyborg_ingest.sources.stdin import StandardInput
+from cyborg_ingest.sources.streams import Stream
 from cyborg_ingest.sources.versions import TICK_SECONDS, Seen, what_became
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _decompressed(file: io.BufferedReader, uri: str) -> io.BufferedReader:
 def beginning(uri: str) -> io.BufferedReader:
     """The same, of standard input only as far as it can be read again: then BeginningEndedError. Raises SourceError."""
     store = _store(uri)
-    return _decompressed(store.beginning(), uri) if isinstance(store, StandardInput) else streamed(uri)
+    return _decompressed(store.beginning(), uri) if isinstance(store, Stream) else streamed(uri)
 
 
 def native(uri: str) -> str | io.BufferedReader:
@@ -270,26 +271,26 @@ def _each(step: Callable[[str], _Found], uris: Sequence[str]) -> list[_Found]:
 def mark(uri: str) -> Mark | None:
     """Of a stream, what has come so far; None for all that can be read again."""
     store = _store(uri)
-    return store.mark(uri) if isinstance(store, StandardInput) else None
+    return store.mark(uri) if isinstance(store, Stream) else None
 
 
 def expect(uri: str, marks: Iterable[Mark]) -> None:
     """Let a stream be compared with what came in an earlier run."""
     store = _store(uri)
-    if isinstance(store, StandardInput):
+    if isinstance(store, Stream):
         store.expect(uri, marks)
 
 
 def agrees(uri: str) -> bool:
     """Whether what a stream was expected to be came, as far as it can be told before anything of it is used up."""
     store = _store(uri)
-    return store.agrees(uri) if isinstance(store, StandardInput) else True
+    return store.agrees(uri) if isinstance(store, Stream) else True
 
 
 def prove(uri: str, size: int, *, discard: bool = False) -> None:
-    """Raise SourceChangedError unless so many bytes of a stream are as expected; see `StandardInput.prove`."""
+    """Raise SourceChangedError unless so many bytes of a stream are as expected; see `Stream.prove`."""
     store = _store(uri)
-    if isinstance(store, StandardInput):
+    if isinstance(store, Stream):
         store.prove(uri, size, discard=discard)
 
 

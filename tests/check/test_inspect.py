@@ -386,7 +386,7 @@ def test_standard_input_is_inspected() -> None:
 def test_where_standard_input_is_gone_ids_are_counted_by_their_hashes() -> None:
     rows = [*good(3000), *good(7)]
     data = "".join(json.dumps(one | {"contents": "x" * 1000}) + "\n" for one in rows).encode()
-    before = "from cyborg_ingest.sources import stdin; stdin._HEAD_BYTES = 2_000_000"
+    before = "from cyborg_ingest.sources import streams; streams._HEAD_BYTES = 2_000_000"
     done = piped("-", "--json", "--full", data=data, before=before)
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)

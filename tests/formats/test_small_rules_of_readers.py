@@ -29,7 +29,7 @@ from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.pages import _head
 from cyborg_ingest.formats.parquet import batches_of, opened, schema_of
 from cyborg_ingest.rows.mapping import ColumnChoice
-from cyborg_ingest.sources import stdin
+from cyborg_ingest.sources import stdin, streams
 from cyborg_ingest.targets.arguments import _whole
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def test_columns_of_a_pipe_are_typed_by_the_beginning_that_can_be_read_again(
     """The last of 1,000 cells is text: who sees it all says so."""
     path = tmp_path / "rows.csv"
     path.write_text("id,n,vector\n" + "".join(f'r{row},{row},"[1,2]"\n' for row in range(999)) + 'r999,x,"[1,2]"\n')
-    monkeypatch.setattr(stdin, "_HEAD_BYTES", head)
+    monkeypatch.setattr(streams, "_HEAD_BYTES", head)
     monkeypatch.setattr(delimited, "_SCANNED_ROWS", 5)
     descriptor = os.open(path, os.O_RDONLY)
     with os.fdopen(descriptor) as file:

@@ -161,7 +161,7 @@ def test_a_pipe_that_differs_where_it_cannot_be_read_again_ends_before_later_row
     first, second = lines([1] * 6), lines([1, 1, 2, 1, 1, 1])
     pipe.kill(first, "jsonl", at=2000)
     before = pipe.generations("jsonl")
-    monkeypatch.setattr("cyborg_ingest.sources.stdin._HEAD_BYTES", 1_200_000)
+    monkeypatch.setattr("cyborg_ingest.sources.streams._HEAD_BYTES", 1_200_000)
     monkeypatch.setattr("cyborg_ingest.sources._stores", {})
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
     options: dict[str, Any] = {"index": pipe.index, "target": pipe.engine.target, "create": True, "format": "jsonl"}
@@ -313,7 +313,7 @@ def test_a_stream_is_proved_exactly_as_far_as_it_is_equal(
     stdin: Callable[[bytes, random.Random], StandardInput], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     chance = random.Random(seed)
-    monkeypatch.setattr("cyborg_ingest.sources.stdin._HEAD_BYTES", 150_000)
+    monkeypatch.setattr("cyborg_ingest.sources.streams._HEAD_BYTES", 150_000)
     first = chance.randbytes(400_000)
     differs = chance.choice([None, chance.randrange(len(first))])
     second = bytearray(first)
