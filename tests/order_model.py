@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cyborg_ingest.errors import ConnectionLostError, ExitCode, TargetError, UnavailableError
 from cyborg_ingest.facts import ignore
 from cyborg_ingest.loading.doubts import PAUSES
+from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.loading.resume import done_of, keep_in_order
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.model import StoredRow
@@ -250,7 +251,7 @@ def _run(world: World, plan: Plan, journal: Journal, setting: Setting, runner: M
         policy=RetryPolicy(retries=1, max_wait=0.0, base=0.0),
         stop=ModelStop(world),
         applies_late=world.applies_late,
-        tell=ignore,
+        mail=Mailbox(ignore),
         runner=runner,
     )
     cutting = Cutting(setting.batch_rows, 1_000_000, encoded=False)

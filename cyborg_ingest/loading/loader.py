@@ -249,7 +249,7 @@ class _Load:
         self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting
     ) -> Generator[Batch, None, None]:
         """Batches as they are read ahead, counted. Raises BadRowError when there are too many bad rows."""
-        with ahead(read, self.stop) as ready:
+        with ahead(read, self.stop, self.run.mail) as ready:
             yield from self.run.batches(cut(self.run.chunks(ready), dimension, cutting))
 
     def _send(
@@ -269,7 +269,7 @@ class _Load:
             policy=RetryPolicy(settings.retries, settings.retry_max_wait),
             stop=self.stop,
             applies_late=not client.is_embedded,
-            tell=tell,
+            mail=self.run.mail,
         )
         self.transfer.delivery.tolerance = self.stored.tolerance
         self.transfer.delivery.pace = pace_of(settings, self.stop)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.facts import Landed, Noted, Read, RowRejected
 from cyborg_ingest.loading.budget import Budget
 from cyborg_ingest.loading.log import Logged
+from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.loading.remarks import Late
 from cyborg_ingest.loading.report import own_bytes
 from cyborg_ingest.plan.parts import PartEnd
@@ -38,6 +39,8 @@ class Run:
         self.budget = Budget(settings, self.tally)
         self.late = Late(self.tell)
         self.log = Logged(watch)
+        self.mail = Mailbox(self.tell)
+        """What other threads have to tell."""
         self.journal: Journal | None = None
         self.notes: list[str] = []
         self._content = settings.reject_content

@@ -24,16 +24,15 @@ from cyborg_ingest.loading.delivery import Delivery
 from cyborg_ingest.loading.doubts import Doubts
 from cyborg_ingest.loading.engines.base import Leaving, Refused, Settled, handled
 from cyborg_ingest.loading.engines.threads import Threads
-from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.rows.ranges import RangeSet
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from cyborg_ingest.errors import RetryableError
-    from cyborg_ingest.facts import Emit
     from cyborg_ingest.loading.engines.base import BatchEvent, Engine
     from cyborg_ingest.loading.engines.threads import Runner
+    from cyborg_ingest.loading.mailbox import Mailbox
     from cyborg_ingest.model import Batch
     from cyborg_ingest.rows.compare import Row
     from cyborg_ingest.state.journal import Journal
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Transfer:
-    """Sends batches into an index, with a journal or without; `tell` hears of retries, from the caller's thread.
+    """Sends batches into an index, with a journal or without; `mail` hears of retries, from any thread.
 
     `applies_late`: a request of a run that was killed may still be applied, as by a service.
     """
@@ -57,13 +56,13 @@ class Transfer:
         policy: RetryPolicy,
         stop: Stop,
         applies_late: bool,
-        tell: Emit,
+        mail: Mailbox,
         runner: Runner | None = None,
     ) -> None:
         self._journal = journal
         self._stop = stop
         self._applies_late = applies_late
-        self._mail = Mailbox(tell)
+        self._mail = mail
         self._is_mending = False
         self.doubts = Doubts(journal.state.doubts if journal else ())
         self.delivery = Delivery(index, policy, stop, self._retrying)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from cyborg_ingest.stop import heed
 
@@ -16,14 +16,27 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+class Mail(Protocol):
+    """What other threads have to say."""
+
+    @property
+    def arrived(self) -> Future[None]:
+        """Done while something waits."""
+
+    def deliver(self) -> None:
+        """Hand it on."""
+
+
 @contextlib.contextmanager
-def ahead(chunks: Iterator[_T], stop: Stop) -> Iterator[Iterator[_T]]:
+def ahead(chunks: Iterator[_T], stop: Stop, mail: Mail | None = None) -> Iterator[Iterator[_T]]:
     """The same chunks, the next one read by another thread while the last is dealt with; a stop ends them.
+
+    `mail` is handed on while the next one is waited for.
 
     The thread ends with the `with`. In a generator its end would be left to the garbage collector, which may come in
     the midst of another thread's start: then both wait for each other, for ever.
     """
-    reader = _Ahead(chunks, stop)
+    reader = _Ahead(chunks, stop, mail)
     try:
         yield reader
     finally:
@@ -35,9 +48,10 @@ _LAST_READ_SECONDS = 5.0
 
 
 class _Ahead(Generic[_T]):
-    def __init__(self, chunks: Iterator[_T], stop: Stop) -> None:
+    def __init__(self, chunks: Iterator[_T], stop: Stop, mail: Mail | None) -> None:
         self._chunks = chunks
         self._stop = stop
+        self._mail = mail
         self._thread = ThreadPoolExecutor(1, "reader", heed, (stop,))
         self._next: Future[_T | None] = self._thread.submit(next, chunks, None)
 
@@ -45,9 +59,11 @@ class _Ahead(Generic[_T]):
         return self
 
     def __next__(self) -> _T:
-        if not self._next.done():
-            waited: list[Future[Any]] = [self._next, self._stop.wake]
+        while not (self._next.done() or self._stop.is_asked()):
+            waited: list[Future[Any]] = [self._next, self._stop.wake, *([self._mail.arrived] if self._mail else [])]
             wait(waited, return_when=FIRST_COMPLETED)
+            if self._mail:
+                self._mail.deliver()
         chunk = self._next.result() if self._next.done() else None
         if chunk is None:
             raise StopIteration

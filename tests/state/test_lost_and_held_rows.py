@@ -9,6 +9,7 @@ from test_going_on import BAD, Job, last_of, rows, stored, write
 from test_journal import DESCRIPTION, batch
 
 from cyborg_ingest.facts import ignore
+from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.stop import Stop
@@ -50,7 +51,7 @@ def test_of_rows_that_are_held_back_those_are_sent_again_whose_id_was_in_doubt_i
         journal.acknowledged(batch(10, 12, ids=list("ac")))
         one = Transfer(
             nobody, journal, workers=1, policy=RetryPolicy(), stop=Stop(), applies_late=True,
-            tell=ignore,
+            mail=Mailbox(ignore),
         )  # fmt: skip
         again = batch(0, 12, ids=list("abcdecdabeac"))
         assert one._held(again).rows.tolist() == [0, 2, 6]
