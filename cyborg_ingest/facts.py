@@ -174,6 +174,17 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """The command that makes the rows says something on standard error: a line of it."""
+
+    text: str
+
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {"text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
 class Retrying:
     """A request failed and will be tried again after `pause` seconds. `cause` is a code, as the report counts it."""
 
@@ -197,7 +208,21 @@ class Ended:
         return self.report.to_dict()
 
 
-Event = Planned | Locked | Skipped | Sending | Read | RowRejected | Landed | Began | Advanced | Noted | Retrying | Ended
+Event = (
+    Planned
+    | Locked
+    | Skipped
+    | Sending
+    | Read
+    | RowRejected
+    | Landed
+    | Began
+    | Advanced
+    | Noted
+    | Said
+    | Retrying
+    | Ended
+)
 Emit = Callable[[Event], None]
 
 

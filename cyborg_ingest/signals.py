@@ -61,9 +61,9 @@ class _Handler:
     def take(self, number: int, _frame: FrameType | None) -> None:
         """SIGINT and SIGTERM."""
         self._seen += 1
-        self._stop.exit_code = _EXIT_CODES[signal.Signals(number)]
+        self._stop.signal, self._stop.exit_code = number, _EXIT_CODES[signal.Signals(number)]
         if self._seen > 1:
-            os._exit(self._stop.exit_code)
+            _leave(self._stop, self._stop.exit_code)
         if not self._stop.is_draining:
             raise self._stop.error()
         signal.setitimer(signal.ITIMER_REAL, self._stop.drain_seconds + _MARGIN_SECONDS)
@@ -110,10 +110,11 @@ def _watch(listener: socket.socket, stop: Stop, seconds: float) -> None:
         except TimeoutError:
             with contextlib.suppress(OSError):
                 os.write(2, _LAST_WORDS)
-            os._exit(code or ExitCode.TERMINATED)
+            _leave(stop, code or ExitCode.TERMINATED)
         if not heard:
             return
         if heard[0] in _EXIT_CODES:
+            stop.signal = heard[0]
             stop.ask()
             code = int(_EXIT_CODES[signal.Signals(heard[0])])
             # the handler is given a moment to do the same
@@ -121,3 +122,11 @@ def _watch(listener: socket.socket, stop: Stop, seconds: float) -> None:
             is_first = False
         elif deadline is None and stop.is_asked():  # the time of the run is over
             code, deadline = int(stop.exit_code), time.monotonic() + seconds
+
+
+def _leave(stop: Stop, code: int) -> None:
+    """End the process where it stands."""
+    for one in [*stop.abandoned]:
+        with contextlib.suppress(Exception):
+            one()
+    os._exit(code)

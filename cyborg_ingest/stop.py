@@ -33,6 +33,10 @@ class Stop:
         """Wakes the main thread, where that takes signals, to end the run where it stands if nothing is in flight."""
         self.is_interrupting = False
         """Whether it was woken for that and has not heard of it yet."""
+        self.signal: int | None = None
+        """Which one asks for it, where one does: other processes hear of the same."""
+        self.abandoned: list[Callable[[], object]] = []
+        """What is done before the process is ended at once: other processes are not left behind."""
         self._reason = ""
         self._asked = threading.Event()
         self._lock = threading.Lock()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.types as pt
 
+from cyborg_ingest.check.commanded import sources_of
 from cyborg_ingest.check.findings import Finding
 from cyborg_ingest.check.inspection import (
     Inspection,
@@ -69,11 +70,12 @@ class _Index:
 
 def inspect(settings: InspectSettings, emit: Emit = ignore) -> Inspection:
     """Look at the sources, and at the index where one is named. Raises UsageError, SourceError; else it finds."""
-    try:
-        plan = make_plan(settings.sources, settings)
-    except MappingError as error:
-        return _without_mapping(find_layouts(settings.sources, settings), error, _look_at_index(settings, emit))
-    return _inspect(plan, _look_at_index(settings, emit), emit, full=settings.full)
+    with sources_of(settings, emit) as sources:
+        try:
+            plan = make_plan(sources, settings)
+        except MappingError as error:
+            return _without_mapping(find_layouts(sources, settings), error, _look_at_index(settings, emit))
+        return _inspect(plan, _look_at_index(settings, emit), emit, full=settings.full)
 
 
 def _look_at_index(settings: InspectSettings, emit: Emit) -> _Index:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import sources as places
+from cyborg_ingest.check.commanded import sources_of
 from cyborg_ingest.check.distinct import KEPT_TO_COMPARE, Distinct, hashes_of
 from cyborg_ingest.check.places import RowPlace
 from cyborg_ingest.check.precision import GUESSED_ROWS, Precision, rounding
@@ -272,7 +273,6 @@ def present(index: Index, ids: list[str]) -> list[str]:
 def verify(settings: VerifySettings, emit: Emit = ignore) -> dict[str, Any]:
     """`cyborg-ingest verify`: compare an index with its sources. Raises UsageError where there is no row to compare."""
     output = None if settings.differences is None else differences_output(settings.differences)
-    plan = make_plan(settings.sources, settings)
     retries: Counter[str] = Counter()
 
     def heard(event: Event) -> None:
@@ -281,6 +281,7 @@ def verify(settings: VerifySettings, emit: Emit = ignore) -> dict[str, Any]:
         emit(event)
 
     with contextlib.ExitStack() as stack:
+        plan = make_plan(stack.enter_context(sources_of(settings, emit)), settings)
         client = stack.enter_context(open_client(settings, heard))
         outputs, key = [output] if output else [], keys.kept_key_path(client.target, settings.index)
         refuse_overwriting(outputs, plan, settings, client.target, key)

@@ -17,7 +17,7 @@ import typer.main
 
 from cyborg_ingest import __version__
 from cyborg_ingest.cli.usage import UsageFault, told
-from cyborg_ingest.errors import ConfigurationError, ExitCode
+from cyborg_ingest.errors import ExitCode, UsageError
 from cyborg_ingest.output.streams import say
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Group(typer.core.TyperGroup):
         except typer.Abort:
             say("stopped", err=True)
             code = ExitCode.INTERRUPTED
-        except ConfigurationError as error:  # found while the command line was read
+        except UsageError as error:  # found while the command line was read
             say(f"error     {error}", err=True)
             code = error.exit_code
         sys.exit(code)

@@ -12,7 +12,7 @@ from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.app import COMMANDS
 from cyborg_ingest.cli.printed import print_failure
 from cyborg_ingest.cli.usage import UsageFault, told
-from cyborg_ingest.errors import ConfigurationError, ExitCode
+from cyborg_ingest.errors import ExitCode, UsageError
 
 
 class Commands(typer.core.TyperGroup):
@@ -63,11 +63,13 @@ class Command(typer.core.TyperCommand):
         try:
             if is_first:
                 ctx.default_map = self._defaults(ctx, list(args))
-            return super().parse_args(ctx, args)
-        except (UsageFault, ConfigurationError) as error:
+            rest = super().parse_args(ctx, args)
+            configured.take_command(ctx)
+        except (UsageFault, UsageError) as error:
             if is_first and self._asks_for_json(ctx):
                 print_failure(ExitCode.USAGE, told(error))
             raise
+        return rest
 
     def _asks_for_json(self, ctx: Any) -> bool:
         """Whether the result is to be JSON, where no more than the words, the variables and the file are known."""

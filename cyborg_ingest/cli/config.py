@@ -14,7 +14,7 @@ from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ConfigurationError, masked
 from cyborg_ingest.output.streams import say, shown
-from cyborg_ingest.settings.configkeys import SOURCES, known_keys
+from cyborg_ingest.settings.configkeys import FROM_COMMAND, SOURCES, known_keys
 from cyborg_ingest.settings.environment import INDEX_VARIABLE, one_a_line
 from cyborg_ingest.settings.options import LoadSettings, NotifySettings, ProgressSettings
 from cyborg_ingest.settings.scrubbing import MASK
@@ -59,8 +59,9 @@ def show(
 
 def _values(ctx: Any, layered: Layered) -> Iterator[tuple[str, Any, str]]:
     """Option, value and origin of each; of what nobody gave, the default."""
-    if SOURCES in layered:
-        yield SOURCES, list(layered[SOURCES].value), layered[SOURCES].where
+    for field, name in ((SOURCES, SOURCES), (FROM_COMMAND, "from-command")):
+        if field in layered:
+            yield name, list(layered[field].value), layered[field].where
     for name, key in known_keys("").items():
         origin = configured.origin(ctx, key.field)
         if origin is None:

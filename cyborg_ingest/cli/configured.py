@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from cyborg_ingest.errors import ConfigurationError
-from cyborg_ingest.settings.configkeys import FILE_NAME, multiple
+from cyborg_ingest.errors import ConfigurationError, UsageError
+from cyborg_ingest.settings.configkeys import FILE_NAME, FROM_COMMAND, SOURCES, multiple
 from cyborg_ingest.settings.environment import CONFIG_VARIABLE, PROFILE_VARIABLE, one_a_line
 
 if TYPE_CHECKING:
@@ -114,6 +114,25 @@ def parsed(ctx: typer.Context, layered: Layered) -> typer.Context:
         "typer.Context",
         ctx.command.make_context(ctx.info_name, again, parent=ctx.parent, default_map=defaults(layered, os.environ)),
     )
+
+
+def take_command(ctx: typer.Context) -> None:
+    """Let the words behind `--` be the command that makes the rows, where the option says so. Raises UsageError.
+
+    The parser takes them for sources, as it does with all that has no option before it.
+    """
+    if not ctx.params.get(FROM_COMMAND):
+        ctx.params |= {FROM_COMMAND: ()} if FROM_COMMAND in ctx.params else {}
+        return
+    words, sources = list(ctx.meta[ARGUMENTS]), list(ctx.params[SOURCES])
+    behind = (words[place + 1 :] for place, word in enumerate(words) if word == "--")
+    command = next((one for one in behind if one and sources[-len(one) :] == one), [])
+    if not command:
+        raise UsageError(
+            "--from-command takes the words behind --, and there is none: the command comes last, as in "
+            f"--from-command -- {' '.join(sources[:1])} ..."
+        )
+    ctx.params[FROM_COMMAND], ctx.params[SOURCES] = tuple(command), sources[: -len(command)]
 
 
 def origin(ctx: typer.Context, field: str) -> Origin | None:

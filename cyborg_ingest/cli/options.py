@@ -18,6 +18,7 @@ from cyborg_ingest.cli.configured import CONFIG, NAMED_PROFILE
 from cyborg_ingest.cli.guard import guarded
 from cyborg_ingest.cli.printed import at_terminal
 from cyborg_ingest.settings import environment
+from cyborg_ingest.settings.configkeys import SOURCES as SOURCES_NAME
 from cyborg_ingest.settings.declaring import Settings, declarations, parted
 from cyborg_ingest.settings.options import CreateSettings, OutputSettings, TargetSettings
 
@@ -62,11 +63,14 @@ def takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..
             for parameter in inspect.signature(function, eval_str=True).parameters.values()
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        options = {parameter.name: parameter for group in groups for parameter in _parameters(group)}
+        has_sources = any(one.name == SOURCES_NAME for one in own)
+        options = {one.name: one for group in groups for one in _parameters(group, has_sources=has_sources)}
         options |= {one.name: one for one in _CONFIGURATION}
 
         @functools.wraps(function)
         def command(config: Path | None = None, profile: str | None = None, **arguments: Any) -> None:  # noqa: ARG001
+            if has_sources:  # of no words Typer makes None
+                arguments[SOURCES_NAME] = arguments[SOURCES_NAME] or []
             code = guarded(function, arguments, has_display=OutputSettings in groups)
             if code:
                 raise typer.Exit(code)
@@ -80,17 +84,21 @@ def takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..
     return decorate
 
 
-def _parameters(group: type[Settings]) -> Iterator[inspect.Parameter]:
+def _parameters(group: type[Settings], *, has_sources: bool) -> Iterator[inspect.Parameter]:
+    """What an option declares; words behind `--` are sources, or stand for them."""
     kinds = get_type_hints(group)
     declared = declarations(group)
     for item in fields(group):
-        if item.name in declared and item.default is not MISSING:
+        is_ours = item.name in declared and (has_sources or not declared[item.name].takes_rest)
+        if is_ours and item.default is not MISSING:
             option, default = _option(declared[item.name], kinds[item.name], item.default)
             yield inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
 
 
 def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
     extra: dict[str, Any] = {"help": declared.help, "envvar": declared.env, "rich_help_panel": declared.panel}
+    if declared.takes_rest:  # which words are its values is found out where they are parsed: see `command.Command`
+        return Annotated[bool, typer.Option(declared.flag, **extra)], False
     if declared.choices:
         kind = Literal[declared.choices]
     if declared.metavar:

@@ -16,7 +16,7 @@ from cyborg_ingest.cli.upsert import load
 from cyborg_ingest.errors import ConfigurationError, ExitCode
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings import spelled
-from cyborg_ingest.settings.configkeys import INDEX, SOURCES
+from cyborg_ingest.settings.configkeys import FROM_COMMAND, INDEX, SOURCES
 from cyborg_ingest.settings.declaring import declarations, given
 from cyborg_ingest.settings.environment import INDEX_VARIABLE
 from cyborg_ingest.settings.options import LoadSettings, NotifySettings, OutputSettings
@@ -66,10 +66,13 @@ def _parsed(ctx: typer.Context, found: configured.Configured, job: str) -> typer
     """This command line over what the job says, whose sources are among the values. Raises ConfigurationError."""
     layered = found.layered(job)
     own = configured.parsed(ctx, layered)
-    own.params[SOURCES] = layered[SOURCES].value if SOURCES in layered else None
-    for name in (SOURCES, INDEX):
-        if not own.params[name]:
-            raise ConfigurationError(f"[job.{job}] has no {name}: add it to the configuration file.")
+    own.params |= {name: layered[name].value if name in layered else () for name in (SOURCES, FROM_COMMAND)}
+    if not own.params[INDEX]:
+        raise ConfigurationError(f"[job.{job}] has no {INDEX}: add it to the configuration file.")
+    if not (own.params[SOURCES] or own.params[FROM_COMMAND]):
+        raise ConfigurationError(
+            f"[job.{job}] has no {SOURCES}, and no from-command: add one to the configuration file."
+        )
     return own
 
 
@@ -82,6 +85,8 @@ def _again(own: typer.Context, found: configured.Configured, job: str, *groups: 
     for group in groups:
         other = given(group)
         for name, one in declarations(type(group)).items():
+            if one.takes_rest:  # it is the file's alone
+                continue
             origin = configured.origin(own, name)
             is_typed = origin in {Origin.FLAG, Origin.VARIABLE}
             if is_typed or (origin is not Origin.FILE and name in other):

@@ -81,7 +81,7 @@ def reader_for(uri: str, name: str | None = None) -> Reader:
     if claiming is not None:
         return claiming
     if not head:
-        raise EmptySourceError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+        raise EmptySourceError(f"{uri}: " + ("nothing came in." if sources.is_stream(uri) else "the file is empty."))
     other = others.by_name(uri) or others.by_head(head)
     if other is not None:
         raise FormatError(f"{uri}: it is {other.what}, which is not read here: {other.advice}.")

@@ -360,7 +360,7 @@ def _is_file(uri: str) -> bool:
     if head.startswith((MAGIC, CONTINUATION)):
         return head.startswith(MAGIC)
     if not head:
-        raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+        raise FormatError(f"{uri}: " + ("nothing came in." if sources.is_stream(uri) else "the file is empty."))
     if head.startswith(_FEATHER_1):
         raise FormatError(f"{uri}: it is Feather v1, which has no lists. Write Feather v2: write_feather(version=2).")
     raise FormatError(f"{uri}: it is not an Arrow file (it begins with {head!r}). Say what it is with --format.")

@@ -140,7 +140,7 @@ class _Table:
         if first is not None and found.has_line:
             first = next(iter(self._rows.read(1, CHUNK_TEXT_BYTES)), None)
         if first is None:
-            raise FormatError(f"{uri}: " + ("nothing came in." if uri == sources.STDIN else "the file is empty."))
+            raise FormatError(f"{uri}: " + ("nothing came in." if sources.is_stream(uri) else "the file is empty."))
         if first.cut or len(first.cells) > _MOST_COLUMNS:
             most = f"the {limit:,} bytes that --max-row-bytes allows" if first.cut else f"{_MOST_COLUMNS:,} columns"
             raise FormatError(f"{uri}: its first line is longer than {most}. Is it a table, a row a line?")

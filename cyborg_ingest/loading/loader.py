@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import sources as places
+from cyborg_ingest.check.commanded import sources_of
 from cyborg_ingest.check.distinct import KEPT, KEPT_TO_COMPARE
 from cyborg_ingest.check.findings import Checks
 from cyborg_ingest.check.progress import began
@@ -67,15 +68,16 @@ if TYPE_CHECKING:
 REST_WORKERS, EMBEDDED_WORKERS = 3, 2
 
 
-def load(sources: Sequence[Any] | Any, *, index: str, **options: Any) -> RunReport:
+def load(sources: Sequence[Any] | Any = (), *, index: str, **options: Any) -> RunReport:
     """Load rows into an index: `cyborg-ingest upsert` as a function.
 
     `sources` is one or a list of: paths and uris as the command takes them, pyarrow Tables, Datasets and
-    RecordBatchReaders, objects with `__arrow_c_stream__` (of polars, duckdb, pandas). `options` are the fields of
-    `LoadSettings`: target, create, metric, batch_rows and so on. A load of objects has no journal, unless
-    `max_errors` needs one for the rows that are rejected: what is not in a file cannot be resumed. Raises
-    IngestError, whose `report` says what was acknowledged until then. So does that of a KeyboardInterrupt, which
-    waits for what is in flight, at most `drain_timeout` seconds, and of any other exception.
+    RecordBatchReaders, objects with `__arrow_c_stream__` (of polars, duckdb, pandas); none where `from_command` has the
+    words of a command, whose output is loaded. `options` are the fields of `LoadSettings`: target, create, metric,
+    batch_rows and so on. A load of objects has no journal, unless `max_errors` needs one for the rows that are
+    rejected: what is not in a file cannot be resumed. Raises IngestError, whose `report` says what was acknowledged
+    until then. So does that of a KeyboardInterrupt, which waits for what is in flight, at most `drain_timeout`
+    seconds, and of any other exception.
     """
     several = list(sources) if isinstance(sources, list | tuple) else [sources]
     with places.holding(several) as names:
@@ -114,9 +116,10 @@ class _Load:
         try:
             with (
                 listening(self.stop) if self.known.command else contextlib.nullcontext(),
+                sources_of(self.settings, self.run.mail.put, self.stop) as sources,
                 boxed(self.stop, self.settings.max_duration),
             ):
-                code = self._steps()
+                code = self._steps(sources)
         except BaseException as error:
             if isinstance(error, SourceChangedError):
                 self._say_what_was_taken(error)
@@ -142,10 +145,10 @@ class _Load:
             )
             error.args = (f"{error} {taken_text} rows whose ids it no longer has stay.", error.uri)
 
-    def _steps(self) -> ExitCode:
+    def _steps(self, sources: tuple[str, ...]) -> ExitCode:
         settings, tell = self.settings, self.run.tell
         self.exclusive.wait()
-        plan = make_plan(settings.sources, settings, allow_empty=settings.allow_empty)
+        plan = make_plan(sources, settings, allow_empty=settings.allow_empty)
         self.known.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
         with open_client(settings, tell, self.stop) as client:

@@ -22,6 +22,7 @@ from cyborg_ingest.facts import (
     Read,
     Retrying,
     RowRejected,
+    Said,
     Sending,
     Skipped,
 )
@@ -85,6 +86,8 @@ class Display:
             self.lines(wording.plan(event))
         elif isinstance(event, Noted):
             self.lines([wording.note(event)])
+        elif isinstance(event, Said):
+            self.lines([wording.said(event)])
         elif isinstance(event, Retrying):
             if self.verbose:
                 self.lines([wording.retry(event)])

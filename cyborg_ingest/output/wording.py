@@ -10,7 +10,7 @@ from cyborg_ingest.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cyborg_ingest.facts import Noted, Planned, PlannedSource, Retrying, RowRejected
+    from cyborg_ingest.facts import Noted, Planned, PlannedSource, Retrying, RowRejected, Said
     from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.sources import NotRead
     from cyborg_ingest.tally import Step
@@ -100,6 +100,11 @@ def _roles(source: PlannedSource) -> str:
 def note(event: Noted) -> str:
     """Something worth knowing."""
     return labelled("note", event.text)[0]
+
+
+def said(event: Said) -> str:
+    """What the command says that makes the rows."""
+    return labelled("command", event.text)[0]
 
 
 def retry(event: Retrying) -> str:

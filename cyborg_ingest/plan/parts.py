@@ -98,6 +98,8 @@ def read_part(task: PartTask, stop: Stop | None = None, kept: Kept | None = None
             if taken >= limit and not task.done.held.overlaps(found.passed, ENDLESS):
                 break
         if not found.is_stopped:
+            if found.is_whole:
+                places.finish(task.part.uri)
             places.prove(task.part.uri, task.done.bytes_before(ENDLESS), discard=True)
             yield found.end(taken)
 
@@ -135,7 +137,7 @@ class _Chunks:
         self._start = task.done.first_to_read(task.total)
         self.passed = (task.total or 0) if self._start is None else self._start
         """The row behind the last that was read."""
-        self.is_stopped = self._is_whole = False
+        self.is_stopped = self.is_whole = False
 
     def __iter__(self) -> Iterator[Chunk]:
         task = self._task
@@ -149,7 +151,7 @@ class _Chunks:
 
     def end(self, taken: int) -> PartEnd:
         """What is to be said of the Part."""
-        if not self._is_whole:
+        if not self.is_whole:
             return PartEnd(self._task.part, None, taken)
         behind = None if self._first_row is None else self._first_row + self.passed
         return PartEnd(self._task.part, self.passed, taken, behind, self._lines)
@@ -171,7 +173,7 @@ class _Chunks:
             with heeding(self._stop or heeded()):
                 return next(chunks)
         except StopIteration as end:
-            self._is_whole, self._lines = True, end.value
+            self.is_whole, self._lines = True, end.value
             return None
         except Exception:
             self._kept.close()  # what is open may be in the midst of anything

@@ -365,7 +365,7 @@ _MAPPING = (
 _RULES = 2
 """Of what the user leaves open: rows that other rules mapped are not these rows, and their job is another."""
 _DELIMITED = ("delimiter", "header", "column_types", "null_values", "decimal")
-_SAID = ("metadata_key", "contents_key", "vector_encoding", "records")
+_SAID = ("metadata_key", "contents_key", "vector_encoding", "records", "from_command")
 """Where nothing is said of these, the job has the name that it had before there were any."""
 _CHOOSING = ("where", "skip", "sample")
 """Not the limit: with a higher one the job goes on."""

@@ -30,18 +30,27 @@ def index_command(verb: str, name: str, *options: str) -> str:
 
 def with_options(command: str, *options: str) -> str:
     """A command line with more options; they stand before a `--`, behind which all are names."""
-    words = shlex.split(command)
-    end = words.index("--") if "--" in words else len(words)
-    return shlex.join([*words[:end], *options, *words[end:]])
+    ours, theirs = _parted(command)
+    return shlex.join([*ours, *options, *theirs])
 
 
 def resuming(command: str, *, anew: bool = False) -> str:
     """The command line that resumes a load: --restart would start it over, each time. `anew`: it has to be."""
     restart = declarations(LoadSettings)["restart"]
     if anew:
-        return command if restart.flag in shlex.split(command) else with_options(command, restart.flag)
-    kept = shlex.join(word for word in shlex.split(command) if word != restart.flag)
+        return command if restart.flag in _parted(command)[0] else with_options(command, restart.flag)
+    ours, theirs = _parted(command)
+    kept = shlex.join([*(word for word in ours if word != restart.flag), *theirs])
     return f"env -u {restart.env} {kept}" if restart.env in os.environ else kept
+
+
+def _parted(command: str) -> tuple[list[str], list[str]]:
+    """The words of a command line, and those from `--` on, or from the option before it that takes them."""
+    words = shlex.split(command)
+    end = words.index("--") if "--" in words else len(words)
+    if end < len(words) and words[end - 1] == declarations(LoadSettings)["from_command"].flag:
+        end -= 1
+    return words[:end], words[end:]
 
 
 def _command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
@@ -53,7 +62,5 @@ def _command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
 def _options(settings: Settings, kind: type[Settings], more: dict[str, Any]) -> Iterator[str]:
     """The options of settings that another command has too, unless they are its defaults."""
     defaults = {item.name: item.default for item in fields(kind)}
-    for name, declared in declarations(kind).items():
-        value = more.get(name, getattr(settings, name, None))
-        if value not in (None, defaults[name]):
-            yield from spelled.words_of(declared, value)
+    values = ((name, one, more.get(name, getattr(settings, name, None))) for name, one in declarations(kind).items())
+    return spelled.words_of_all((one, value) for name, one, value in values if value not in (None, defaults[name]))

@@ -25,6 +25,7 @@ from cyborg_ingest.errors import ConfigurationError, UsageError, printable
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.configkeys import (
     FILE_NAME,
+    FROM_COMMAND,
     INDEX,
     INHERIT,
     JOB,
@@ -138,8 +139,10 @@ class Configuration:
             self.layered(environ, profile=profile)
         for job in self.jobs:
             found = self.layered(environ, job=job)
-            for missing in {SOURCES, INDEX} - found.keys():
-                raise self.error(f"[{JOB}.{job}] has no {missing}.")
+            if INDEX not in found:
+                raise self.error(f"[{JOB}.{job}] has no {INDEX}.")
+            if not {SOURCES, FROM_COMMAND} & found.keys():
+                raise self.error(f"[{JOB}.{job}] has no {SOURCES}.")
 
     def error(self, text: str) -> ConfigurationError:
         """What is wrong with the file."""

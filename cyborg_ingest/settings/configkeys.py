@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings import keys, spelled
 from cyborg_ingest.settings.declaring import checked, declarations, parted
+from cyborg_ingest.settings.keycommands import words_of
 from cyborg_ingest.settings.options import COMMANDS
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "cyborg-ingest.toml"
 JOB, PROFILE, INHERIT, SOURCES, INDEX = "job", "profile", "inherit", "sources", "index"
+FROM_COMMAND = "from_command"
+"""The field of the command that stands for sources: the only option that is a job's alone."""
 
 _KEYS_THEMSELVES = {"index-key": keys.INDEX_KEY_VARIABLE, "api-key": keys.API_KEY_VARIABLE}
 """What may not stand in the file -> the variable that may hold it."""
@@ -36,6 +39,8 @@ class Key:
 
     def checked(self, value: Any) -> Any:
         """The value as its option takes it. Raises UsageError, TypeError."""
+        if self.declared is not None and self.declared.takes_rest and isinstance(value, str):
+            value = words_of(value, self.name)
         if self.is_list and isinstance(value, str):
             value = (value,) if self.declared is None or self.declared.repeats else parted(value)
         if self.settings is not None:
@@ -64,6 +69,8 @@ def known_keys(section: str) -> dict[str, Key]:
     for settings in COMMANDS:
         hints = get_type_hints(settings)
         for field, declared in declarations(settings).items():
+            if declared.takes_rest and not section.startswith(f"{JOB}."):
+                continue
             is_list = hints[field] == tuple[str, ...]
             found[declared.name] = Key(declared.name, field, settings, declared, is_list=is_list)
     found[INDEX] = Key(INDEX, INDEX)

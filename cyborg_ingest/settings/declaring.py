@@ -31,6 +31,8 @@ class Declaration:
     """Given once for each value; other options with several values take them comma-separated."""
     parse: Callable[[Any], Any] | None = None
     """Looks at a value before its type is checked, and may make another of it. Raises UsageError."""
+    takes_rest: bool = False
+    """Its values are the words behind `--`; no variable has them, and of the file only what names sources."""
     is_secret: bool = False
     """Nothing shows the value: neither a command that is printed nor `config show`."""
 
@@ -52,11 +54,14 @@ def option(
     metavar: str | None = None,
     repeats: bool = False,
     parse: Callable[[Any], Any] | None = None,
+    takes_rest: bool = False,
     is_secret: bool = False,
 ) -> _T:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
-    env = ENVIRONMENT_PREFIX + _name(flag).replace("-", "_").upper()
-    declaration = Declaration(flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse, is_secret)
+    env = None if takes_rest else ENVIRONMENT_PREFIX + _name(flag).replace("-", "_").upper()
+    declaration = Declaration(
+        flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse, takes_rest, is_secret
+    )
     return field(default=default, repr=not is_secret, metadata={"option": declaration})
 
 

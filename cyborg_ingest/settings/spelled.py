@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest.settings.declaring import declarations, given
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cyborg_ingest.settings.declaring import Declaration, Settings
 
@@ -22,11 +22,17 @@ _DISK = "disk:"
 
 def words(*groups: Settings) -> list[str]:
     """The options of these settings that are not their defaults, each once."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, tuple[Declaration, Any]] = {}
     for group in groups:
         declared = declarations(type(group))
-        found |= {declared[name].flag: list(words_of(declared[name], value)) for name, value in given(group).items()}
-    return [word for one in found.values() for word in one]
+        found |= {declared[name].flag: (declared[name], value) for name, value in given(group).items()}
+    return list(words_of_all(found.values()))
+
+
+def words_of_all(options: Iterable[tuple[Declaration, Any]]) -> Iterator[str]:
+    """Options and their values as words; the one behind whose words there are no options comes last."""
+    for declared, value in sorted(options, key=lambda one: one[0].takes_rest):
+        yield from words_of(declared, value)
 
 
 def source(text: str, folder: Path | None = None) -> str:
@@ -49,6 +55,9 @@ def words_of(declared: Declaration, value: Any) -> Iterator[str]:
     """An option and its value, or values, as words; none of a secret."""
     flag, _, off = declared.flag.partition("/")
     if declared.is_secret:
+        return
+    if declared.takes_rest:
+        yield from (flag, "--", *value)
         return
     if isinstance(value, bool):
         yield flag if value else off

@@ -31,7 +31,7 @@ from cyborg_ingest.sources.catalogues import check_named
 from cyborg_ingest.sources.lists import sources_in
 from cyborg_ingest.sources.local import LocalStore, local_path
 from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
-from cyborg_ingest.sources.names import STDIN, stem
+from cyborg_ingest.sources.names import COMMAND, STDIN, is_stream, stem
 from cyborg_ingest.sources.scan import identity_of
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.sources.streams import Stream
@@ -39,12 +39,13 @@ from cyborg_ingest.sources.versions import TICK_SECONDS, Seen, what_became
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from cyborg_ingest.model import Mark
     from cyborg_ingest.sources.base import Store
     from cyborg_ingest.sources.catalogues import Folder
     from cyborg_ingest.sources.versions import Version
+    from cyborg_ingest.stop import Stop
 
 __all__ = [
     "COMPRESSED",
@@ -63,18 +64,21 @@ __all__ = [
     "expect",
     "find",
     "fingerprint",
+    "finish",
     "held",
     "holding",
     "is_arrow",
     "is_object",
     "is_read_once",
     "is_seekable",
+    "is_stream",
     "local_path",
     "look",
     "look_all",
     "mark",
     "native",
     "opened",
+    "printed_by",
     "prove",
     "size",
     "stem",
@@ -138,6 +142,28 @@ def holding(given: Sequence[Any]) -> Iterator[list[str]]:
             _memory.take_out(name)
 
 
+@contextlib.contextmanager
+def printed_by(
+    words: Sequence[str], environment: Mapping[str, str], said: Callable[[str], None], stop: Stop | None = None
+) -> Iterator[tuple[str, ...]]:
+    """What a command prints, by a name that is good inside of the `with`; no name where there are no words.
+
+    It runs with this environment, and is ended with the `with`; a `stop` is passed on to it. `said` hears what it says
+    on standard error, from whichever thread reads.
+    """
+    if not words:
+        yield ()
+        return
+    from cyborg_ingest.sources.command import Command  # noqa: PLC0415 - processes are slow to import, and few need one
+
+    with Command(words, environment, said, stop) as store:
+        _stores[COMMAND] = store
+        try:
+            yield (store.uri,)
+        finally:
+            del _stores[COMMAND]
+
+
 def held(uri: str) -> Any:
     """The object that a name of `holding` stands for. Raises SourceError."""
     return _memory.get(uri)
@@ -150,7 +176,7 @@ def is_object(uri: str) -> bool:
 
 def is_read_once(uri: str) -> bool:
     """Whether its rows are gone when they have been read: standard input, and a stream of batches."""
-    return uri == STDIN or (is_object(uri) and hasattr(held(uri), "read_next_batch"))
+    return is_stream(uri) or (is_object(uri) and hasattr(held(uri), "read_next_batch"))
 
 
 def opened(uri: str) -> io.BufferedReader:
@@ -186,7 +212,7 @@ def compression_of(uri: str) -> str | None:
 
 def is_seekable(uri: str) -> bool:
     """Whether a Part in the middle can be read without all that is before it."""
-    return uri != STDIN and not is_object(uri) and compression_of(uri) is None
+    return not is_stream(uri) and not is_object(uri) and compression_of(uri) is None
 
 
 def size(uri: str) -> int:
@@ -299,6 +325,13 @@ def identity(path: Path) -> Hashable:
     with contextlib.suppress(OSError):
         return identity_of(path.expanduser().stat())
     return None
+
+
+def finish(uri: str) -> None:
+    """Where a command prints it: read on to the end, and raise SourceError unless the command ends well."""
+    store = _store(uri)
+    if isinstance(store, Stream):
+        store.finish()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,13 @@ from pathlib import Path
 from cyborg_ingest.sources.compression import SUFFIXES
 
 STDIN = "-"
+COMMAND = "command"
+"""The scheme of what a command prints; nobody can type it: only while such a command runs it is known."""
+
+
+def is_stream(uri: str) -> bool:
+    """Whether this names bytes that come once: standard input, or what a command prints."""
+    return uri == STDIN or uri.startswith(f"{COMMAND}://")
 
 
 def stem(uri: str) -> str:

@@ -27,3 +27,6 @@ class StandardInput(Stream):
     def more(self, size: int) -> bytes:
         """See `Stream`."""
         return os.read(sys.stdin.fileno(), size)
+
+    def finish(self) -> None:
+        """See `Stream`: whoever feeds a pipe does not say how it ended."""

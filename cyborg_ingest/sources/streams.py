@@ -122,6 +122,16 @@ class Stream(ABC):
         if self._wrong is not None and self._wrong.size <= size:
             raise self._changed(f"differs within its first {self._wrong.size:,} bytes", size)
 
+    @abstractmethod
+    def finish(self) -> None:
+        """All rows were read: raise SourceError where what made them says that they are not all there."""
+
+    def skip(self) -> bool:
+        """Read past what comes next; False at the end."""
+        data = self._pull(_BLOCK)
+        self._forget(self._came)
+        return bool(data)
+
     def read(self, position: int, size: int) -> bytes:
         """Up to `size` bytes from a position; those of the head can be read again, others once."""
         self._check_is_kept(position)

@@ -71,14 +71,15 @@ def test_every_option_that_counts_is_in_the_command(monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     left_out = {"kms_name", "max_shrink"}  # which go with no --key-out, and with no --no-checkpoint
     given: list[Any] = []
-    kinds: list[tuple[Any, dict[str, Any]]] = [(LoadSettings, {"sources": ("x",), "index": "i"}), (OutputSettings, {})]
+    kinds: list[tuple[Any, dict[str, Any]]] = [(LoadSettings, {"sources": (), "index": "i"}), (OutputSettings, {})]
     for kind, more in kinds:
         plain = kind(**more)
         values = {
             name: other(name, getattr(plain, name), kind) for name in declarations(kind) if name not in left_out
         } | ({"checkpoint": False, "max_errors": "0"} if kind is LoadSettings else {})
         given.append(kind(**more, **values))
-    words = command_line("upsert", "x", "--index", "i", of=given)
+    words = command_line("upsert", "--index", "i", of=given)
+    assert words[-4:] == ["--from-command", "--", "a", "b c"]
     monkeypatch.chdir("/")
     output, load = parsed(words[1:], monkeypatch)
     for kind, one, again in ((LoadSettings, given[0], load), (OutputSettings, given[1], output)):

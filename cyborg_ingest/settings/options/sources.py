@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings.declaring import Settings, option
 from cyborg_ingest.settings.options import panels
 
@@ -19,6 +20,14 @@ MAX_ROW_BYTES = 16_000_000
 class SourceSettings(Settings):
     """What is read, and which column is what."""
 
+    from_command: tuple[str, ...] = option(
+        (),
+        "--from-command",
+        "Load what a command prints: its words stand behind --, as in --from-command -- zcat rows.jsonl.gz, and there "
+        "is no other source. Where it fails, so does the load.",
+        panel=panels.ROWS,
+        takes_rest=True,
+    )
     format: str | None = option(
         None,
         "--format",
@@ -204,3 +213,8 @@ class SourceSettings(Settings):
         minimum=1,
         metavar="N",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.from_command and getattr(self, "sources", ()):
+            raise UsageError("With --from-command what the command prints is the only source. Name no other beside it.")
