@@ -94,6 +94,22 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSkipped:
+    """A file, or the rest of it, cannot be read, and the others are loaded all the same. `reason` is a code.
+
+    It is format, columns, dimensions or unreadable.
+    """
+
+    uri: str
+    reason: str
+    text: str
+
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {"file": self.uri, "reason": self.reason, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
     """Rows begin to move."""
 
@@ -212,6 +228,7 @@ Event = (
     Planned
     | Locked
     | Skipped
+    | FileSkipped
     | Sending
     | Read
     | RowRejected

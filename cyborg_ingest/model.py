@@ -259,6 +259,13 @@ class Chunk:
         """Whether no row of it was asked for."""
         return self.chosen is not None and not self.chosen.any()
 
+    @property
+    def taken_rows(self) -> int:
+        """How many of its rows were asked for; none of those that are read again."""
+        if self.again:
+            return 0
+        return len(self.batch) if self.chosen is None else int(self.chosen.sum())
+
     def emptied(self) -> Chunk:
         """The same rows, where none of them was asked for, in no memory."""
         import numpy as np  # noqa: PLC0415 - here alone the values that travel are made

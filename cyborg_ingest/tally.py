@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from array import array
@@ -9,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.facts import Advanced, Landed, Planned, Read, Retrying, RowRejected, Skipped
+from cyborg_ingest.facts import Advanced, FileSkipped, Landed, Planned, Read, Retrying, RowRejected, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cyborg_ingest.facts import Began, Event
 
@@ -36,6 +37,8 @@ class SourceTally:
     rejected: int = 0
     rejected_before: int = 0
     skipped: int = 0
+    claimed: int | None = None
+    """Of a file that could not be read to its end: how many rows it should have had, where that is known."""
 
     @property
     def asked(self) -> int:
@@ -146,10 +149,16 @@ class Tally:
 
     def _add(self, uri: str, **counts: int) -> None:
         one = self.sources[uri]
+        with self._counted(one):
+            for name, count in counts.items():
+                setattr(one, name, getattr(one, name) + count)
+                setattr(self, name, getattr(self, name) + count)
+
+    @contextlib.contextmanager
+    def _counted(self, one: SourceTally) -> Iterator[None]:
+        """What becomes of a source in the `with` is true of all of them, too."""
         before = one.asked, one.expected, one.most
-        for name, count in counts.items():
-            setattr(one, name, getattr(one, name) + count)
-            setattr(self, name, getattr(self, name) + count)
+        yield
         self.asked += one.asked - before[0]
         self.expected += one.expected - before[1]
         self.most += one.most - before[2]
@@ -168,6 +177,13 @@ class Tally:
     def _read(self, fact: Read) -> None:
         self.first_read = self.first_read or time.monotonic()
         self._add(fact.uri, read=fact.rows)
+
+    def _file_skipped(self, fact: FileSkipped) -> None:
+        """Of a file that cannot be read on no more rows are asked for than were read."""
+        if fact.uri in self.sources:
+            one = self.sources[fact.uri]
+            with self._counted(one):
+                one.claimed, one.total, one.estimate = one.total, 0, 0
 
     def _rejected(self, fact: RowRejected) -> None:
         rejection = fact.rejection
@@ -223,6 +239,7 @@ _FOLDS: dict[type, Callable[[Tally, Any], None]] = {
     Skipped: Tally._skipped,  # noqa: SLF001
     Read: Tally._read,  # noqa: SLF001
     RowRejected: Tally._rejected,  # noqa: SLF001
+    FileSkipped: Tally._file_skipped,  # noqa: SLF001
     Landed: Tally._landed,  # noqa: SLF001
     Retrying: Tally._retrying,  # noqa: SLF001
 }

@@ -23,6 +23,7 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
+from cyborg_ingest.loading.badfiles import note_bad, without_still_bad
 from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.exclusive import Exclusive
@@ -42,6 +43,7 @@ from cyborg_ingest.loading.setup import (
 from cyborg_ingest.loading.stored import Stored
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.plan.ahead import ahead
+from cyborg_ingest.plan.badfiles import all_bad
 from cyborg_ingest.plan.cutting import chunk_rows
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
@@ -148,13 +150,13 @@ class _Load:
     def _steps(self, sources: tuple[str, ...]) -> ExitCode:
         settings, tell = self.settings, self.run.tell
         self.exclusive.wait()
-        plan = make_plan(sources, settings, allow_empty=settings.allow_empty)
+        plan = make_plan(sources, settings, allow_empty=settings.allow_empty, skips_bad=settings.skip_bad_files)
         self.known.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
         with open_client(settings, tell, self.stop) as client:
             self.known.target = client.target
             self.known.planned = planned(plan, client.target, settings.index)
-            tell(self.known.planned, *remarks.of_plan(plan))
+            tell(self.known.planned, *plan.bad, *remarks.of_plan(plan))
             check_guards(client, plan, settings, tell)
             if not plan.sources:
                 tell(remarks.nothing_to_load(plan))
@@ -163,7 +165,7 @@ class _Load:
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
             self.run.begin(open_journal(client.target, settings))
-            plan = cut_as_before(self.run.journal, plan)
+            plan = cut_as_before(self.run.journal, without_still_bad(self.run.journal, plan, tell))
             resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
             changes = keep_in_order(resumed, plan) if resumed is not None else []
             dimension, only, read = first_look(plan, cutting, done_of(self.run.journal))
@@ -175,12 +177,15 @@ class _Load:
                 self._before(client, self.known.opened, plan, plan.dimension or (None if resumed else only), changes)
                 self._send(client, self.known.opened, read, self._dimension(dimension), cutting)
                 self._after(client, self.known.opened, plan)
-            plan.check()
+            plan.check(self.run.bad)
+            note_bad(self.run.journal, plan, self.run.bad)
             if self.run.journal is not None:
                 self.run.journal.check_kept()
+        if self.run.bad and all(one.layout.uri in self.run.bad for one in plan.sources):
+            raise all_bad(len(self.run.bad), next(iter(self.run.bad.values())).text)
         self._refuse_nothing(plan)
         self.run.budget.check_end()
-        return ExitCode.REJECTED if self.run.tally.rejected else ExitCode.OK
+        return ExitCode.REJECTED if self.run.tally.rejected or self.run.bad else ExitCode.OK
 
     def _refuse_nothing(self, plan: Plan) -> None:
         """Of a stream it is known at its end alone that there was no row in it."""
@@ -224,7 +229,7 @@ class _Load:
         checks = self._checked(read, dimension, cutting)
         self.run.late.end(plan, self.run.tally)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
-        plan.check()
+        plan.check(self.run.bad)
         findings = list(checks.findings(duplicates))
         if not_looked_at := checks.not_looked_at(duplicates):
             self.run.tell(Noted(not_looked_at))
@@ -238,7 +243,7 @@ class _Load:
                     findings.append(one)
         self.known.findings = [one.to_dict() for one in findings]
         self.run.tell(*self.run.budget.foresee(checks.rows))
-        return ExitCode.REJECTED if findings else ExitCode.OK
+        return ExitCode.REJECTED if findings or self.run.bad else ExitCode.OK
 
     def _checked(self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting) -> Checks:
         """Look at every row. The last batch, which may hold on to all that was decoded with it, is kept no longer."""
@@ -338,15 +343,22 @@ class _Load:
 
     def _end(self, code: ExitCode, error: str | None) -> RunReport:
         """Report, and note in the journal how it ended."""
-        if code is ExitCode.OK and error is None and self.run.tally.rejected:
+        if code is ExitCode.OK and error is None and (self.run.tally.rejected or self.run.bad):
             code = ExitCode.REJECTED
         journal = self.run.journal
         report = report_of(
-            self.known, self.run.tally, journal, code, error, notes=self.run.notes, is_dry=self.settings.dry_run
+            self.known,
+            self.run.tally,
+            journal,
+            code,
+            error,
+            notes=self.run.notes,
+            bad=self.run.bad.values(),
+            is_dry=self.settings.dry_run,
         )
         if journal is not None:
             try:
-                journal.end(code, report.to_dict())
+                journal.end(code, report.to_dict(), bad=self.run.bad if code is ExitCode.REJECTED else ())
             except StateError as lost:  # the disk may be what failed; the report is shown all the same
                 if error is None:
                     self.run.tell(Noted(f"This report is not kept. {lost}"))

@@ -15,9 +15,9 @@ from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.journal import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
-    from cyborg_ingest.facts import Planned
+    from cyborg_ingest.facts import FileSkipped, Planned
     from cyborg_ingest.model import Batch
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.tally import Tally
@@ -125,6 +125,8 @@ class RunReport:
     """Where this report and the rejected rows of the load are kept."""
     rejected_file: str | None = None
     """All rows that are rejected so far, those of earlier runs of the load among them."""
+    bad_files: list[dict[str, Any]] = field(default_factory=list)
+    """Files that could not be loaded, or not to their end, each with the rows that were read of it."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run found wrong, as `inspect` would; empty for a load, which goes by `rejects`."""
     error: str | None = None
@@ -165,16 +167,18 @@ def report_of(
     error: str | None,
     *,
     notes: list[str],
+    bad: Iterable[FileSkipped],
     is_dry: bool,
 ) -> RunReport:
     """The report of a run that ends now."""
     seconds, opened = tally.seconds, known.opened
     traffic = opened.index.traffic if opened else None
-    resumable = journal is not None and code not in ENDED
+    bad_files = [_bad_file(one, tally) for one in bad]
+    resumable = journal is not None and (code not in ENDED or bool(bad_files))
     return RunReport(
-        status="dry_run" if is_dry and error is None else STATUSES[code],
+        status="dry_run" if is_dry and error is None else _status(code, tally),
         exit_code=int(code),
-        retry="after-fix" if known.is_lost else RETRY[code],
+        retry="after-fix" if known.is_lost or (bad_files and code in ENDED) else RETRY[code],
         started=known.started,
         ended=datetime.datetime.now(datetime.timezone.utc),
         target=known.target,
@@ -202,9 +206,22 @@ def report_of(
         run_id=journal.run_folder.name if journal else None,
         run_folder=str(journal.run_folder) if journal else None,
         rejected_file=str(journal.rejected_file) if journal and journal.rejected.is_there() else None,
+        bad_files=bad_files,
         findings=known.findings,
         error=error,
     )
+
+
+def _status(code: ExitCode, tally: Tally) -> str:
+    """Exit code 1 without a rejected row: files were skipped."""
+    return "ok_with_skipped_files" if code is ExitCode.REJECTED and not tally.rejected else STATUSES[code]
+
+
+def _bad_file(one: FileSkipped, tally: Tally) -> dict[str, Any]:
+    """As the report has it: the rows that were read of it, now or earlier, and those that were not, where known."""
+    counts = tally.sources.get(one.uri)
+    rows, claimed = (counts.asked, counts.claimed) if counts is not None else (0, None)
+    return {**one.to_dict(), "rows": rows, "not_read": None if claimed is None else claimed - rows}
 
 
 def _columns(planned: Planned | None) -> dict[str, list[str]]:

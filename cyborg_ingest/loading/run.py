@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.facts import Landed, Noted, Read, RowRejected
+from cyborg_ingest.facts import FileSkipped, Landed, Noted, Read, RowRejected
 from cyborg_ingest.loading.budget import Budget
 from cyborg_ingest.loading.log import Logged
 from cyborg_ingest.loading.mailbox import Mailbox
@@ -43,12 +43,16 @@ class Run:
         """What other threads have to tell."""
         self.journal: Journal | None = None
         self.notes: list[str] = []
+        self.bad: dict[str, FileSkipped] = {}
+        """Files that could not be loaded, or not to their end."""
         self._content = settings.reject_content
 
     def tell(self, *facts: Event) -> None:
         """Count facts; then they are in the log, and with whoever watches."""
         for fact in facts:
             self.tally(fact)
+            if isinstance(fact, FileSkipped):
+                self.bad[fact.uri] = fact
             if isinstance(fact, Noted) and len(self.notes) < _MOST_NOTES:
                 self.notes.append(fact.text)
             self.log(fact)
@@ -64,6 +68,8 @@ class Run:
             if not isinstance(one, PartEnd):
                 self.late.chunk(one)
                 yield one
+            elif one.skipped is not None:
+                self.tell(one.skipped)
             elif self.journal is not None and one.part.rows is None and one.rows is not None:
                 self.journal.complete(one.part, one.rows)
 

@@ -16,6 +16,7 @@ from cyborg_ingest.facts import (
     Advanced,
     Began,
     Ended,
+    FileSkipped,
     Landed,
     Noted,
     Planned,
@@ -66,7 +67,7 @@ class Display:
 
     def __init__(self, out: TextIO, *, verbose: bool) -> None:
         self.verbose = verbose
-        self.rejections = 0
+        self.rejections = self.bad_files = 0
         self.tally = Tally()
         self.step: Step | None = None
         """What is done to rows that are not sent, while something is."""
@@ -84,15 +85,13 @@ class Display:
         self.count(event)
         if isinstance(event, Planned):
             self.lines(wording.plan(event))
-        elif isinstance(event, Noted):
-            self.lines([wording.note(event)])
-        elif isinstance(event, Said):
-            self.lines([wording.said(event)])
+        elif isinstance(event, Noted | Said):
+            self.lines([wording.note(event) if isinstance(event, Noted) else wording.said(event)])
         elif isinstance(event, Retrying):
             if self.verbose:
                 self.lines([wording.retry(event)])
-        elif isinstance(event, RowRejected):
-            self._rejected(event)
+        elif isinstance(event, RowRejected | FileSkipped):
+            self._left_out(event)
         elif isinstance(event, Sending | Began):
             self.has_begun = True
             self.start()
@@ -114,12 +113,15 @@ class Display:
         """Of what progress is shown."""
         return self.step or self.tally
 
-    def _rejected(self, event: RowRejected) -> None:
-        self.rejections += 1
-        if self.rejections <= _SHOWN_REJECTIONS:
-            self.lines([wording.rejection(event)])
-        elif self.rejections == _SHOWN_REJECTIONS + 1:
-            self.lines(["rejected  more rows, not shown here"])
+    def _left_out(self, event: RowRejected | FileSkipped) -> None:
+        """A row, or a file: the first of them."""
+        is_row = isinstance(event, RowRejected)
+        self.rejections, self.bad_files = self.rejections + is_row, self.bad_files + (not is_row)
+        count = self.rejections if is_row else self.bad_files
+        if count <= _SHOWN_REJECTIONS:
+            self.lines([wording.rejection(event) if isinstance(event, RowRejected) else wording.skipped(event)])
+        elif count == _SHOWN_REJECTIONS + 1:
+            self.lines([f"{'rejected  more rows' if is_row else 'bad file  more files'}, not shown here"])
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print some lines."""

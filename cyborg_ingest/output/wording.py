@@ -10,7 +10,7 @@ from cyborg_ingest.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cyborg_ingest.facts import Noted, Planned, PlannedSource, Retrying, RowRejected, Said
+    from cyborg_ingest.facts import FileSkipped, Noted, Planned, PlannedSource, Retrying, RowRejected, Said
     from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.sources import NotRead
     from cyborg_ingest.tally import Step
@@ -21,6 +21,7 @@ LABEL = 10
 STYLES = {
     "note": "bold yellow",
     "rejected": "bold red",
+    "bad file": "bold red",
     "failed": "bold red",
     "finding": "bold red",
     "done": "bold green",
@@ -100,6 +101,11 @@ def _roles(source: PlannedSource) -> str:
 def note(event: Noted) -> str:
     """Something worth knowing."""
     return labelled("note", event.text)[0]
+
+
+def skipped(event: FileSkipped) -> str:
+    """A file that cannot be loaded, while the others are."""
+    return labelled("bad file", event.text)[0]
 
 
 def said(event: Said) -> str:
@@ -219,6 +225,7 @@ def summary(report: RunReport) -> list[str]:
     if report.status == "dry_run":
         checked = f"{rows['read'] - rows['rejected']:,} of {rows['read']:,} rows can be loaded"
         lines = labelled("checked", f"{checked}; nothing was sent (--dry-run)")
+        lines += labelled("bad files", *_bad_files(report)) if report.bad_files else []
         return lines + findings(report.findings)
     parts = [f"{rows['acknowledged']:,} of {rows['read']:,} rows acknowledged in {report.load_seconds:.1f} s"]
     if report.rows_per_second:
@@ -231,6 +238,8 @@ def summary(report: RunReport) -> list[str]:
     before, after = report.index_count["before"], report.index_count["after"]
     if before is not None and after is not None:
         lines += labelled("index", f"{report.index} in {report.target}: {before:,} rows before, {after:,} after")
+    if report.bad_files:
+        lines += labelled("bad files", *_what_to_repair(report))
     if report.verify:
         lines += labelled("verified", report.verify["text"])
     if report.rejected_file and report.exit_code in _ENDED:
@@ -240,6 +249,22 @@ def summary(report: RunReport) -> list[str]:
     if report.resume_command:
         lines += labelled("resume", report.resume_command)
     return lines
+
+
+def _bad_files(report: RunReport) -> Iterator[str]:
+    """Files that were not loaded, or not to their end."""
+    shown = report.bad_files[:_SHOWN_SOURCES]
+    for one in shown:
+        all_rows = "" if one["not_read"] is None else f" of {one['rows'] + one['not_read']:,}"
+        yield f"{one['file']}: {one['rows']:,}{all_rows} rows were read ({one['reason']})"
+    if len(report.bad_files) > len(shown):
+        yield f"... and {len(report.bad_files) - len(shown):,} more files"
+
+
+def _what_to_repair(report: RunReport) -> Iterator[str]:
+    yield from _bad_files(report)
+    if report.exit_code in _ENDED:
+        yield "repair them, and run the same command again: it loads them"
 
 
 def _what_to_fix(report: RunReport) -> Iterator[str]:

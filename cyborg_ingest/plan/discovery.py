@@ -13,6 +13,7 @@ from cyborg_ingest.errors import EmptySourceError, FormatError, SourceNotFoundEr
 from cyborg_ingest.formats import READERS, by_suffix, others, reader_for
 from cyborg_ingest.formats.jsonforms import holds_rows
 from cyborg_ingest.formats.jsontext import JsonText
+from cyborg_ingest.plan.badfiles import BadFiles
 from cyborg_ingest.rows.values import load_json
 from cyborg_ingest.sources import LeftOut, Why
 
@@ -56,12 +57,14 @@ def discover(
     format_name: str | None,
     is_row: Callable[[str, Json], bool],
     beside: Collection[Path] = (),
+    bad: BadFiles | None = None,
 ) -> Discovery:
     """Find the files. Raises UsageError, or one of its kinds, where one that was named cannot be read.
 
     `is_row` tells whether an object, in the file of this name, has what a row needs. Files `beside` the sources, which
-    options name, are none of them where they were only found in a folder.
+    options name, are none of them where they were only found in a folder. `bad` gets those that cannot be read.
     """
+    bad = bad or BadFiles(are_skipped=False)
     if not sources:
         raise UsageError("No source. Name at least one file.")
     listings = places_of.find(sources)
@@ -81,13 +84,14 @@ def discover(
     given = {places_of.identity(one) for one in beside} - {None}
     found = [one for one in found if not (one.is_discovered and one.identity in given)] or found
     if format_name is None:
-        found, about = _without_documents(found, is_row)
+        found, about = _without_documents(found, is_row, bad)
         left_out += about
     files: list[tuple[Found, Reader]] = []
     empty: dict[str, FormatError] = {}
-    for one in found:
+    for one in (one for one in found if one.uri not in bad):
         try:
-            files.append((one, reader_for(one.uri, format_name)))
+            with bad.at(one.uri):
+                files.append((one, reader_for(one.uri, format_name)))
         except EmptySourceError as error:
             empty[one.uri] = error
     if format_name is None:
@@ -147,12 +151,17 @@ def _is_about(uri: str) -> bool:
     return suffix in _FOR_PEOPLE or (not suffix and stem in {"readme", "license", "licence", "notice", "changelog"})
 
 
-def _without_documents(found: list[Found], is_row: Callable[[str, Json], bool]) -> tuple[list[Found], list[LeftOut]]:
+def _without_documents(
+    found: list[Found], is_row: Callable[[str, Json], bool], bad: BadFiles
+) -> tuple[list[Found], list[LeftOut]]:
     """Leave out JSON that is one object about the data beside it; but not where other .json files hold rows."""
     likely = [one for one in found if _bare(one.uri) + ".json" == _unpacked(one.uri)]
     own = {one.uri for one in likely if posixpath.basename(_unpacked(one.uri)) in _OF_REPOSITORIES}
     looked_at = [one.uri for one in likely if one.is_discovered and (len(likely) < len(found) or one.uri in own)]
-    documents = {uri for uri in looked_at if _is_document(uri, is_row)}
+    documents = set()
+    for uri in looked_at:
+        with bad.at(uri):
+            documents |= {uri} if _is_document(uri, is_row) else set()
     if len(documents) < len(likely):  # rows may be in any of them, but for those that every repository has
         documents &= own
     return [one for one in found if one.uri not in documents], [LeftOut(uri, Why.ABOUT_DATA) for uri in documents]

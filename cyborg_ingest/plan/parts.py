@@ -22,6 +22,7 @@ from cyborg_ingest.stop import heeded, heeding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cyborg_ingest.facts import FileSkipped
     from cyborg_ingest.formats.base import Sidecars
     from cyborg_ingest.model import Batch, ColumnMap, Part
     from cyborg_ingest.plan.done import Done
@@ -63,9 +64,9 @@ class PartTask:
 class PartEnd:
     """A Part was read as far as was asked for.
 
-    `rows` are all that it has; None where its end was not reached, since no more were asked for. `taken`: so many that
-    were asked for were read, those that are held left out. `next_row` and `next_lines` are what is before the Part
-    behind it in their file, where known.
+    `rows` are all that it has; None where its end was not reached, since no more were asked for, or its file cannot be
+    read on from here (`skipped`). `taken`: so many that were asked for were read, those that are held left out.
+    `next_row` and `next_lines` are what is before the Part behind it in their file, where known.
     """
 
     part: Part
@@ -73,6 +74,7 @@ class PartEnd:
     taken: int = 0
     next_row: int | None = None
     next_lines: int | None = None
+    skipped: FileSkipped | None = None
 
 
 def read_part(task: PartTask, stop: Stop | None = None, kept: Kept | None = None) -> Iterator[Chunk | PartEnd]:

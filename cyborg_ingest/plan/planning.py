@@ -18,6 +18,7 @@ from cyborg_ingest.formats.jsonsample import schema_of
 from cyborg_ingest.formats.lines import BOM
 from cyborg_ingest.formats.sidecarrows import DELIMITED
 from cyborg_ingest.model import ColumnMap
+from cyborg_ingest.plan.badfiles import BadFiles
 from cyborg_ingest.plan.columnfiles import ColumnFiles
 from cyborg_ingest.plan.discovery import discover, refuse_vectors_beside_rows
 from cyborg_ingest.plan.encoded import Encodings
@@ -56,42 +57,49 @@ _MAY_BE_BLANK = {"csv", "tsv", "fvecs", "bvecs", "ivecs"}
 """Formats whose readers do not say themselves that nothing is in a file, and without a header that was cut off."""
 
 
-def make_plan(sources: tuple[str, ...], settings: SourceSettings, *, allow_empty: bool = False) -> Plan:
+def make_plan(
+    sources: tuple[str, ...], settings: SourceSettings, *, allow_empty: bool = False, skips_bad: bool = False
+) -> Plan:
     """Look at every header. Raises UsageError, or one of its kinds, naming the file; and where no file has a row.
 
-    Raises SourceChangedError where a file changes meanwhile.
+    `skips_bad`: a file that cannot be loaded is left out, unless all are such. Raises SourceChangedError where a file
+    changes meanwhile.
     """
+    bad = BadFiles(are_skipped=skips_bad)
     template = parse_template(settings.id_template) if settings.id_template else None
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
     sidecars = _sidecars(settings, _named(choice))
-    found = _discovered(sources, settings, choice, sidecars)
+    found = _discovered(sources, settings, choice, sidecars, bad)
     folders = folder_columns(one for one, _ in found.files)
-    seen = _look_all(found, sidecars)
+    seen = _look_all(found, sidecars, bad)
     with places_of.unchanged(seen):
-        layouts, empty = _layouts(found, sidecars)
+        layouts, empty = _layouts(found, sidecars, bad)
         refuse_vectors_beside_rows(found, layouts)
         folders |= {one.uri: folders[one.files[0]] for one in layouts if one.files}
         likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
         mapped, bare = _sources(
-            likely, lambda one: Shaping(folders[one.uri], template, condition, one.stem), choice, seen, sidecars
-        )
+            likely, lambda one: Shaping(folders[one.uri], template, condition, one.stem), choice, seen, sidecars, bad,
+        )  # fmt: skip
+        if not (mapped := bad.without_others(mapped)):
+            bad.refuse_all()
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
         _check_prefix(mapped, sidecars)
         check_made_ids(mapped, sidecars.id_prefix)
         for source in mapped:
-            _look_at_ids(source, sidecars)
+            with bad.at(source.layout.uri):
+                _look_at_ids(source, sidecars)
         not_read = summarised(_left_out(found, sidecars, empty))
         plan = Plan(
             mapped, sidecars, _dimension(mapped), Selection(settings.skip, settings.limit), not_read, found.notes,
-            () if mapped else tuple(places_of.look_all(list(empty))),
+            () if mapped else tuple(places_of.look_all(list(empty))), bad.facts, skips_bad,
         )  # fmt: skip
         return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
 
 
-def _look_all(found: Discovery, sidecars: Sidecars) -> list[Seen]:
+def _look_all(found: Discovery, sidecars: Sidecars, bad: BadFiles) -> list[Seen]:
     """The files and what goes with them, as they are before anything of them is read."""
-    return places_of.look_all([*(one.uri for one, _ in found.files), *map(str, sidecars.files)])
+    return bad.seen([*(one.uri for one, _ in found.files), *map(str, sidecars.files)])
 
 
 def _left_out(found: Discovery, sidecars: Sidecars, empty: Iterable[str]) -> list[LeftOut]:
@@ -105,13 +113,14 @@ def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Lay
     """What the headers say, whatever is which column. Raises UsageError, or one of its kinds."""
     choice = _choice(settings, parse_template(settings.id_template) if settings.id_template else None, None)
     sidecars = _sidecars(settings, _named(choice))
-    found = _discovered(sources, settings, choice, sidecars)
-    with places_of.unchanged(_look_all(found, sidecars)):
-        return _layouts(found, sidecars)[0]
+    bad = BadFiles(are_skipped=False)
+    found = _discovered(sources, settings, choice, sidecars, bad)
+    with places_of.unchanged(_look_all(found, sidecars, bad)):
+        return _layouts(found, sidecars, bad)[0]
 
 
 def _discovered(
-    sources: tuple[str, ...], settings: SourceSettings, choice: ColumnChoice, sidecars: Sidecars
+    sources: tuple[str, ...], settings: SourceSettings, choice: ColumnChoice, sidecars: Sidecars, bad: BadFiles
 ) -> Discovery:
     def is_row(uri: str, found: Json) -> bool:
         try:
@@ -122,7 +131,7 @@ def _discovered(
 
     if settings.format and sources and all(map(places_of.is_object, sources)):
         raise UsageError("--format is for files, and no source is one. Leave it out.")
-    return discover(sources, settings.format, is_row, sidecars.files)
+    return discover(sources, settings.format, is_row, sidecars.files, bad)
 
 
 def _sidecars(settings: SourceSettings, named: tuple[str, ...]) -> Sidecars:
@@ -169,7 +178,7 @@ def _choice(settings: SourceSettings, template: Template | None, condition: Filt
     )
 
 
-def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[str, FormatError | None]]:
+def _layouts(seen: Discovery, sidecars: Sidecars, bad: BadFiles) -> tuple[list[Layout], dict[str, FormatError | None]]:
     """The layouts of the files, in their order; and the files that hold nothing, each with what its reader says."""
     readers = [reader for _, reader in seen.files]
     _check_sidecars(readers, sidecars)
@@ -178,15 +187,18 @@ def _layouts(seen: Discovery, sidecars: Sidecars) -> tuple[list[Layout], dict[st
     empty: dict[str, FormatError | None] = dict(seen.empty)
     tables = ColumnFiles(seen)
     for one, reader in seen.files:
-        if one.uri in tables.taken:
+        if one.uri in tables.taken or one.uri in bad:
             continue
-        try:
-            layout = tables.layout(one.uri, reader, sidecars)
-        except FormatError as error:
-            is_empty = isinstance(error, EmptySourceError)
-            if not is_empty and (reader.name not in _MAY_BE_BLANK or not _is_blank(one.uri)):
-                raise
-            empty[one.uri] = error
+        layout = None
+        with bad.at(one.uri):
+            try:
+                layout = tables.layout(one.uri, reader, sidecars)
+            except FormatError as error:
+                is_empty = isinstance(error, EmptySourceError)
+                if not is_empty and (reader.name not in _MAY_BE_BLANK or not _is_blank(one.uri)):
+                    raise
+                empty[one.uri] = error
+        if layout is None:
             continue
         if layout.rows == 0 and layout.arrays is None:
             empty[one.uri] = None
@@ -215,18 +227,17 @@ def _sources(
     choice: ColumnChoice,
     seen: list[Seen],
     sidecars: Sidecars,
+    bad: BadFiles,
 ) -> tuple[tuple[Source, ...], dict[str, FormatError | None]]:
     """The sources, mapped; and the files of which only now is known that they have no rows."""
     own = {one.uri: one for one in seen}
     beside, encodings = [own[str(path)] for path in sidecars.files], Encodings(sidecars)
-    found = tuple(
-        _with_fingerprint(
-            map_source(layout, shaping_of(layout), choice, sidecars, encodings),
-            *(own[uri] for uri in layout.files or (layout.uri,)),
-            *beside,
-        )
-        for layout in layouts
-    )
+    found = []
+    for layout in layouts:
+        files = [own[uri] for uri in layout.files or (layout.uri,)]
+        with bad.at(layout.uri):
+            source = map_source(layout, shaping_of(layout), choice, sidecars, encodings)
+            found.append(_with_fingerprint(source, *files, *beside))
     bare = [one.layout.uri for one in found if one.layout.rows == 0]
     return tuple(one for one in found if one.layout.rows != 0), dict.fromkeys(bare)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pyarrow.types as pt
 
 from cyborg_ingest import sources as places
+from cyborg_ingest.errors import FormatError, SourceError
 from cyborg_ingest.formats.base import ORIGIN, Kept
-from cyborg_ingest.model import total
+from cyborg_ingest.model import Chunk, total
+from cyborg_ingest.plan.badfiles import is_bad, skipped
 from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS
 from cyborg_ingest.plan.done import ENDLESS, nothing
 from cyborg_ingest.plan.parts import PartEnd, read_part
@@ -18,11 +20,13 @@ from cyborg_ingest.rows.kinds import is_bytes, is_uuid, storage_type
 from cyborg_ingest.rows.mapping import field_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
+    from cyborg_ingest.facts import FileSkipped
     from cyborg_ingest.formats.base import Layout, Sidecars
-    from cyborg_ingest.model import Chunk, ColumnMap, Part
+    from cyborg_ingest.model import ColumnMap, Part
     from cyborg_ingest.plan.done import Done
+    from cyborg_ingest.plan.parts import PartTask
     from cyborg_ingest.plan.selection import Selection
     from cyborg_ingest.rows.batches import Cutting
     from cyborg_ingest.rows.shaping import Shaping
@@ -67,7 +71,8 @@ class Source:
 class Plan:
     """What will be read. `dimension` is None where no schema fixes it; `not_read` is what was found beside it.
 
-    `empty` are the files, where none of them has a row.
+    `empty` are the files, where none of them has a row. `bad` are those that are left out since they cannot be loaded;
+    `skips_bad`: one that turns out to be such while it is read ends there, and the others are read on.
     """
 
     sources: tuple[Source, ...]
@@ -77,6 +82,8 @@ class Plan:
     not_read: tuple[NotRead, ...] = ()
     notes: tuple[str, ...] = ()
     empty: tuple[Seen, ...] = ()
+    bad: tuple[FileSkipped, ...] = ()
+    skips_bad: bool = False
 
     @property
     def rows(self) -> int | None:
@@ -114,12 +121,29 @@ class Plan:
         held come too, in chunks of their own.
         """
         tasks = self.tasks(rows, done)
+        bad: set[str] = set()
         with Kept() as kept:
             for task in tasks:
-                for one in read_part(task, kept=kept):
+                for one in self._read(task, kept, bad):
                     if isinstance(one, PartEnd):
                         tasks.tell(one)
                     yield one
+
+    def _read(self, task: PartTask, kept: Kept, bad: set[str]) -> Iterator[Chunk | PartEnd]:
+        """What `read_part` does; of a file that turns out to be bad nothing more is read, where that may be."""
+        uri, taken = task.part.uri, 0
+        if uri in bad:
+            yield PartEnd(task.part, None)
+            return
+        try:
+            for one in read_part(task, kept=kept):
+                taken += one.taken_rows if isinstance(one, Chunk) else 0
+                yield one
+        except (FormatError, SourceError) as error:
+            if not (self.skips_bad and is_bad(uri, error)):
+                raise
+            bad.add(uri)
+            yield PartEnd(task.part, None, taken, skipped=skipped(uri, error))
 
     def tasks(
         self,
@@ -170,6 +194,7 @@ class Plan:
         is_relevant = source.relevant is None or part.number in source.relevant
         return is_relevant and self.selection.may_have(place, place + total)
 
-    def check(self) -> None:
-        """Raise SourceChangedError unless all sources still are what was planned."""
-        places.check([one for source in self.sources for one in source.seen], everything=True)
+    def check(self, bad: Collection[str] = ()) -> None:
+        """Raise SourceChangedError unless all sources still are what was planned, but for those that are `bad`."""
+        good = (source for source in self.sources if source.layout.uri not in bad)
+        places.check([one for source in good for one in source.seen], everything=True)

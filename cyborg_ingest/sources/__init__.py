@@ -35,7 +35,7 @@ from cyborg_ingest.sources.names import COMMAND, STDIN, is_stream, stem
 from cyborg_ingest.sources.scan import identity_of
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.sources.streams import Stream
-from cyborg_ingest.sources.versions import TICK_SECONDS, Seen, what_became
+from cyborg_ingest.sources.versions import ABSENT, TICK_SECONDS, Seen, what_became
 
 if TYPE_CHECKING:
     import io
@@ -68,6 +68,7 @@ __all__ = [
     "held",
     "holding",
     "is_arrow",
+    "is_gone",
     "is_object",
     "is_read_once",
     "is_seekable",
@@ -177,6 +178,11 @@ def is_object(uri: str) -> bool:
 def is_read_once(uri: str) -> bool:
     """Whether its rows are gone when they have been read: standard input, and a stream of batches."""
     return is_stream(uri) or (is_object(uri) and hasattr(held(uri), "read_next_batch"))
+
+
+def is_gone(uri: str) -> bool:
+    """Whether a file is not there any more. Raises SourceError where nobody can tell."""
+    return _version(uri) == ABSENT
 
 
 def opened(uri: str) -> io.BufferedReader:

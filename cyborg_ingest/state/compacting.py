@@ -31,7 +31,7 @@ def records_of(state: State, numbers: dict[PartKey, int]) -> Iterator[Json]:
         yield from _part_records(number, part)
     yield from _probe_records(len(numbers), numbers, state.probes)
     if state.ended is not None:
-        yield {"end": state.ended}
+        yield {"end": state.ended, **({"open": 1} if state.is_open else {})}
 
 
 def part_record(number: int, key: PartKey, choice: str, cut: Cut | None = None) -> Json:

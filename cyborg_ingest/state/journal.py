@@ -98,7 +98,8 @@ class Journal:
             state = self._replayed(JOURNAL) or state
         if state.ended in ENDED:
             self._write(LAST, state)  # and if this run is killed before its own begins, the next one does the same
-        self.resumed = bool(state.parts) and state.ended not in ENDED and not restart
+        is_over = state.ended in ENDED and not state.is_open
+        self.resumed = bool(state.parts) and not is_over and not restart
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
         self._own.replace("job.json", json.dumps(KNOWN.scrubbed(description), indent=2).encode())
@@ -111,7 +112,7 @@ class Journal:
         opened.callback(self.log.close)
         self._take_over_rejected(runs)
         self.state.facts["run"] = self._run.path.name
-        if not self.resumed:
+        if not self.resumed or state.ended in ENDED:
             self.state.facts[BEGUN] = now.isoformat(timespec="seconds")
         self._compact()
 
@@ -157,7 +158,7 @@ class Journal:
 
     def _compact(self) -> None:
         """Write the fewest lines that say the same."""
-        self.state.ended = None
+        self.state.ended, self.state.is_open = None, False
         self._numbers = self._write(JOURNAL, self.state)
         self._cut = {file_of(key) for key in self._numbers}
         if self._file >= 0:
@@ -299,13 +300,13 @@ class Journal:
                 "safe; run the same command again to have the others rejected again."
             )
 
-    def end(self, code: ExitCode, report: Json) -> None:
-        """Note how the run ended, and keep its report."""
+    def end(self, code: ExitCode, report: Json, *, bad: Collection[str] = ()) -> None:
+        """Note how the run ended, and keep its report; files that are `bad` are still to be loaded."""
         with writing(self.folder):
             self._check_there()
             self.rejected.sync()
             self._run.replace(REPORT, json.dumps(report, indent=2).encode())
-        self._append([{"end": int(code)}])
+        self._append([{"end": int(code), **({"open": 1} if bad else {})}])
 
     def _check_there(self) -> None:
         """Raise StateError where the folder was removed or moved: what is noted in it then helps nobody."""

@@ -145,6 +145,8 @@ class State:
     probes: Probes = field(default_factory=Probes)
     facts: Json = field(default_factory=dict)
     ended: int | None = None
+    is_open: bool = False
+    """Whether it ended with files that could not be loaded: the next run goes on with those."""
     is_whole: bool = True
     """Whether nothing is missing but a tail; if not, a gap may be more than what was in flight."""
     has_lost_lines: bool = False
@@ -291,7 +293,7 @@ def _apply_facts(state: State, _numbers: dict[int, PartState], record: Json) -> 
 
 
 def _apply_end(state: State, _numbers: dict[int, PartState], record: Json) -> None:
-    state.ended = _whole(record["end"])
+    state.ended, state.is_open = _whole(record["end"]), bool(record.get("open"))
 
 
 def _apply_begin(_state: State, _numbers: dict[int, PartState], _record: Json) -> None:

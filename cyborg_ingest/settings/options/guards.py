@@ -14,6 +14,13 @@ class GuardSettings(Settings):
     allow_empty: bool = option(
         False, "--allow-empty", "Sources without a single row are not an error: nothing is loaded.", panel=panels.SAFETY
     )
+    skip_bad_files: bool = option(
+        False,
+        "--skip-bad-files",
+        "A file that is damaged, or has other columns than it needs, does not stop the others: it is named, and the "
+        "exit code is 1.",
+        panel=panels.SAFETY,
+    )
     min_rows: int | None = option(
         None,
         "--min-rows",

@@ -115,6 +115,10 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
             raise UsageError(
                 "--max-errors keeps rejected rows in the job's folder, and --no-checkpoint keeps none. Drop one."
             )
+        if self.skip_bad_files and (self.skip or self.sample is not None):
+            raise UsageError(
+                "--skip and --sample count rows, and --skip-bad-files leaves out rows that nobody can count. Drop one."
+            )
         if self.max_shrink is not None and not self.checkpoint:
             raise UsageError(
                 "--max-shrink compares with the job's last load, of which --no-checkpoint keeps nothing. Drop one."
