@@ -23,7 +23,7 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
-from cyborg_ingest.loading.badfiles import note_bad, without_still_bad
+from cyborg_ingest.loading.badfiles import hold_newer, note_bad, repaired, without_still_bad
 from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.exclusive import Exclusive
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan.parts import PartEnd
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting
+    from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.opening import Opened
 
@@ -167,7 +168,7 @@ class _Load:
             self.run.begin(open_journal(client.target, settings))
             plan = cut_as_before(self.run.journal, without_still_bad(self.run.journal, plan, tell))
             resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
-            changes = keep_in_order(resumed, plan) if resumed is not None else []
+            changes = _kept(resumed, plan) if resumed is not None else []
             dimension, only, read = first_look(plan, cutting, done_of(self.run.journal))
             self.known.opened = opened_index(client, settings, dimension, tell, self.known.command)
             if self.known.opened is None or settings.dry_run:
@@ -367,6 +368,12 @@ class _Load:
         self.exclusive.close()
         self.run.tell(Ended(report))
         return report
+
+
+def _kept(journal: Journal, plan: Plan) -> list[str]:
+    """Keep of what earlier runs have loaded what stays in order; what the user should know of it."""
+    files = repaired(journal, plan)
+    return [*keep_in_order(journal, plan, files), *hold_newer(journal, plan, files)]
 
 
 def _code_of_foreign(error: BaseException) -> ExitCode:

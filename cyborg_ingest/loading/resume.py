@@ -17,7 +17,7 @@ from cyborg_ingest.state.ledger import key_of, place_of
 from cyborg_ingest.state.probes import contradicted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from cyborg_ingest.check.precision import Precision
     from cyborg_ingest.facts import Emit
@@ -63,14 +63,14 @@ def _as_before(journal: Journal, source: Source) -> Source:
     return source if before is None or before == parts else recut(source, before)
 
 
-def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
-    """Forget what was done behind the first gap; what the user should know of it.
+def keep_in_order(journal: Journal, plan: Plan, repaired: Collection[str] = ()) -> list[str]:
+    """Forget what was done behind the first gap; what the user should know of it. Files that are `repaired` are none.
 
     A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is not a gap:
     until it lands, no newer row of its ids is sent. A source that is new or changed is one, and so is a line that the
     journal has lost.
     """
-    notes = _changes(journal, plan)
+    notes = _changes(journal, plan, repaired)
     other = set(_other_streams(journal, plan))
     notes += [f"{key[0]} brings other rows than in the last run: all of them are loaded." for key in other]
     if journal.state.has_lost_lines:
@@ -81,7 +81,7 @@ def keep_in_order(journal: Journal, plan: Plan) -> list[str]:
     def done(part: Part) -> Done:
         return nothing(part) if key_of(part) in other else done_of(journal)(part)
 
-    upto = {key_of(part): row for part, row in plan.standing(done)}
+    upto = {key_of(part): row for part, row in plan.standing(done, repaired)}
     before = _settled_rows(journal)
     journal.keep({key: row for key, row in upto.items() if key in journal.state.parts})
     again = before - _settled_rows(journal)
@@ -109,7 +109,7 @@ def _settled_rows(journal: Journal) -> int:
     return sum(len(part.settled) - part.passed_rows for part in journal.state.parts.values())
 
 
-def _changes(journal: Journal, plan: Plan) -> list[str]:
+def _changes(journal: Journal, plan: Plan, repaired: Collection[str]) -> list[str]:
     """Which sources are others than in the last run."""
     known = {key[:2]: key for key in journal.state.parts}
     uris = [source.layout.uri for source in plan.sources]
@@ -118,9 +118,9 @@ def _changes(journal: Journal, plan: Plan) -> list[str]:
     notes = [
         f"{uri} is new since the last run, and comes before sources that were loaded."
         for uri in uris[:last]
-        if place_of(uri) not in loaded
+        if place_of(uri) not in loaded and uri not in repaired
     ]
-    for source in plan.sources:
+    for source in (one for one in plan.sources if one.layout.uri not in repaired):
         for part in source.layout.parts:
             before = known.get((place_of(part.uri), part.number))
             if before is not None and key_of(part) not in journal.state.parts:

@@ -156,11 +156,12 @@ class Plan:
         """What is not done, a task for each Part, in order; `dimension` is for where the schemas do not fix it."""
         return Tasks(self, done, rows=rows, dimension=self.dimension or dimension, cutting=cutting)
 
-    def standing(self, done: Callable[[Part], Done]) -> Iterator[tuple[Part, int | None]]:
+    def standing(self, done: Callable[[Part], Done], aside: Collection[str] = ()) -> Iterator[tuple[Part, int | None]]:
         """Every Part with its first row that is to be read on from, whatever is done behind it; None: it stands.
 
         Rows count in their order. What is loaded behind a gap would be older than the gap's own rows, so behind the
-        first one nothing stands; but no row behind one that was in flight has its id.
+        first one nothing stands; but no row behind one that was in flight has its id. Nor behind a file of `aside`:
+        whoever names it sees to that.
         """
         left = ENDLESS if self.selection.limit is None else self.selection.limit
         place, is_broken = 0, False
@@ -172,7 +173,7 @@ class Plan:
                 gap, before = self._gap(known, place, total)
                 left -= before
                 gap = gap if left > 0 else None
-            is_broken = is_broken or gap is not None
+            is_broken = is_broken or (gap is not None and part.uri not in aside)
             yield part, gap
             place += total or 0
 

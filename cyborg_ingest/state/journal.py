@@ -195,6 +195,15 @@ class Journal:
             self.rejected.keep(self.state.rejected_rows())
             self._compact()
 
+    def hold(self, batch: Batch) -> int:
+        """Let the rows of a batch that are done be sent again, as after a doubt; how many they are."""
+        rows, state = dict(zip(batch.rows.tolist(), batch.ids, strict=True)), self.part(batch.part)
+        spans = list(state.done.within(batch.start, batch.stop))
+        inside = [[row for row in rows if start <= row < stop] for start, stop in spans]
+        for some in filter(None, inside):
+            state.hold(some[0], some[-1] + 1, frozenset(rows[row] for row in some))
+        return sum(map(len, inside))
+
     def part(self, part: Part) -> PartState:
         """What is known of a Part."""
         return self.state.parts.get(key_of(part)) or PartState()

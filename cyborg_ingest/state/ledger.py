@@ -123,6 +123,13 @@ class PartState:
         self.rejected = {place: why for place, why in self.rejected.items() if place < row}
         self.trim_marks()
 
+    def hold(self, start: int, stop: int, ids: frozenset[str]) -> None:
+        """Take these rows, all of which are done, as held for those of these ids."""
+        taken = RangeSet([(start, stop)])
+        self.done = RangeSet([kept for span in self.done for kept in taken.missing(*span)])
+        self.held.add(start, stop)
+        self.watched.append((start, stop, ids))
+
     def release(self) -> None:
         """Nothing is in doubt any more: what was held is done."""
         for start, stop in self.held:

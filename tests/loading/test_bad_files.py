@@ -6,6 +6,9 @@ import gzip
 import io
 import itertools
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ import pytest
 from advised import says
 from commands import ran
 from conftest import KEY, Engine
+from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest.errors import MappingError, SourceChangedError, SourceError, UsageError
@@ -215,22 +219,63 @@ def test_a_file_that_is_still_bad_costs_nothing_of_the_others_and_is_loaded_once
     (folder / "shards" / "b.parquet").write_bytes(whole)
     report = load(verify="full")
     assert (report.exit_code, report.bad_files, report.status) == (0, [], "ok")
-    assert report.rows["skipped"] >= ROWS
+    assert (report.rows["acknowledged"], report.rows["skipped"]) == (ROWS, 2 * ROWS)
     assert held() == {**of("a"), **of("b"), **of("c")}
     report = load()
     assert report.rows["skipped"] == 0  # that load is over: this is the next one
 
 
-def test_rows_of_a_file_that_was_repaired_do_not_replace_those_of_later_files(folder: Path) -> None:
-    parquet(folder / "shards" / "a.parquet", "a")
+@pytest.mark.parametrize("damage", [third_group_damaged, lambda data: data[:-100]])
+@pytest.mark.parametrize("rows", [1, 50, ROWS])
+def test_rows_of_a_file_that_was_repaired_do_not_replace_those_of_later_files(
+    folder: Path, damage: Callable[[bytes], bytes], rows: int
+) -> None:
+    parquet(folder / "shards" / "a.parquet", "b", first=500.0)
     whole = parquet(folder / "shards" / "b.parquet", "b")
+    last = pa.concat_tables([table("c"), table("b", first=1000.0, rows=rows), table("d")])
+    pq.write_table(last, folder / "shards" / "c.parquet", row_group_size=30)
+    (folder / "shards" / "b.parquet").write_bytes(damage(whole))
+    assert load().exit_code == 1
+    (folder / "shards" / "b.parquet").write_bytes(whole)
+    report = load(batch_rows=7)
+    assert report.exit_code == 0
+    assert adds_up(report)
+    assert (report.rows["acknowledged"], report.rows["skipped"]) == (ROWS, ROWS + len(last))
+    assert f"{rows:,} rows of files after it have ids that are in it, too" in "\n".join(report.notes)
+    assert held("bcd") == {**of("c"), **of("b"), **of("b", rows, 1000.0), **of("d")}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("row", [150, 300])
+def test_they_do_not_where_that_load_is_killed_too(folder: Path, row: int, moment: str) -> None:
+    whole = shards(folder)["a"]
+    parquet(folder / "shards" / "b.parquet", "a", first=1000.0)
+    (folder / "shards" / "a.parquet").write_bytes(whole[:-100])
+    assert load().exit_code == 1
+    (folder / "shards" / "a.parquet").write_bytes(whole)
+    command = [
+        sys.executable, str(TESTS / "victim.py"), str(row), moment, "upsert", "shards", "--index", "x", "--target",
+        "disk:data", "--skip-bad-files", "--batch-rows", "20",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    report = load(batch_rows=30)
+    assert report.exit_code == 0
+    assert adds_up(report)
+    assert held("ac") == {**of("a", first=1000.0), **of("c")}
+
+
+def test_with_a_condition_what_comes_after_a_repaired_file_is_loaded_again(folder: Path) -> None:
+    whole = shards(folder)["b"]
     parquet(folder / "shards" / "c.parquet", "b", first=1000.0, rows=50)
-    for damage in (whole[:-100], third_group_damaged(whole)):
-        (folder / "shards" / "b.parquet").write_bytes(damage)
-        assert load(restart=True).exit_code == 1
-        (folder / "shards" / "b.parquet").write_bytes(whole)
-        assert load().exit_code == 0
-        assert held("ab") == {**of("a"), **of("b"), **of("b", 50, 1000.0)}
+    (folder / "shards" / "b.parquet").write_bytes(whole[:-100])
+    assert load(where="id <> 'b3'").exit_code == 1
+    (folder / "shards" / "b.parquet").write_bytes(whole)
+    report = load(where="id <> 'b3'")
+    assert (report.exit_code, report.rows["skipped"]) == (0, ROWS)
+    expected = {**of("a"), **of("b"), **of("b", 50, 1000.0)}
+    del expected["b3"]
+    assert held("ab") == expected
 
 
 def test_sources_that_are_all_bad_are_an_error(folder: Path) -> None:
