@@ -98,8 +98,13 @@ def stored(rows: int = ROWS) -> dict[str, Any]:
 
 def is_running(pid: int) -> bool:
     """Whether a process is there, and not merely waits for somebody to hear that it has ended."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(state.strip()) and not state.startswith("Z")
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # it has just ended, or there is no /proc, and nobody who waits
+        return not Path("/proc").exists()
 
 
 def awaited(condition: Callable[[], object]) -> None:
