@@ -165,7 +165,7 @@ class _Load:
             cutting = cutting_of(client, settings)
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
-            self.run.begin(open_journal(client.target, settings))
+            self.run.begin(open_journal(client.target, settings, self.known.command))
             plan = cut_as_before(self.run.journal, without_still_bad(self.run.journal, plan, tell))
             resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
             changes = _kept(resumed, plan) if resumed is not None else []

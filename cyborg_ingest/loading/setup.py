@@ -68,12 +68,13 @@ def refuse_outputs(client: Client, plan: Plan, settings: LoadSettings) -> None:
     refuse_overwriting(outputs, plan, settings, client.target, key.path)
 
 
-def open_journal(target: str, settings: LoadSettings) -> Journal | None:
-    """The journal of this job, which is locked by now; None where none is kept."""
+def open_journal(target: str, settings: LoadSettings, command: str | None) -> Journal | None:
+    """The journal of this job, which is locked by now; None where none is kept. `command` resumes it."""
     if not settings.checkpoint or settings.dry_run:
         return None
     description = describe_job(target, settings.index, settings.sources, settings)
-    return Journal(folder_of(target, settings), description, restart=settings.restart, is_locked=True)
+    folder = folder_of(target, settings)
+    return Journal(folder, description, restart=settings.restart, is_locked=True, command=command)
 
 
 def opened_index(

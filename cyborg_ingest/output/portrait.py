@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.output.wording import findings, labelled, left_out, listed, not_read
+from cyborg_ingest.output.wording import byte_text, findings, labelled, left_out, listed, not_read
 
 if TYPE_CHECKING:
     from cyborg_ingest.check.inspection import Inspection, Mapped, SourceFacts
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _SHOWN = 10
 _SHOWN_FIELDS = 30
 _BAR = 30
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def portrait(found: Inspection, *, bar: str) -> list[str]:
@@ -41,18 +40,10 @@ def _some(texts: list[str]) -> list[str]:
 
 def _source(one: SourceFacts) -> str:
     rows = f"{one.rows:,}" if one.rows is not None else f"~{one.rows_estimate:,}" if one.rows_estimate else "unknown"
-    size = f", {_bytes(one.size)}" if one.size else ""
+    size = f", {byte_text(one.size)}" if one.size else ""
     resumed = "read on from where it was stopped" if one.is_seekable else "read again and skipped"
     shape = f" ({one.shape})" if one.shape else ""
     return f"{one.uri}  {one.format}{shape}, {rows} rows{size}; a load that was stopped: {resumed}"
-
-
-def _bytes(count: float) -> str:
-    for unit in _UNITS:
-        if count < 1000 or unit == _UNITS[-1]:  # noqa: PLR2004 - of the next unit
-            break
-        count /= 1000
-    return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
 
 
 def _rows(found: Inspection) -> str:
@@ -129,7 +120,7 @@ def _contents(found: Inspection) -> list[str]:
     facts = found.contents
     if not facts or not facts["rows"]:
         return labelled("contents", "none")
-    low, mean, high = (_bytes(facts[name]) for name in ("min_bytes", "mean_bytes", "max_bytes"))
+    low, mean, high = (byte_text(facts[name]) for name in ("min_bytes", "mean_bytes", "max_bytes"))
     return labelled(
         "contents", f"in {facts['rows']:,} of {found.rows_looked_at:,} rows: {low} to {high}, {mean} on average"
     )
@@ -158,7 +149,7 @@ def _load(found: Inspection) -> list[str]:
         return labelled("load", "unknown, since the number of rows is")
     about = "" if found.rows_looked_at == found.rows_total else "about "
     return labelled(
-        "load", f"{about}{found.requests:,} requests to a service, {about}{_bytes(found.wire_bytes)} on the wire"
+        "load", f"{about}{found.requests:,} requests to a service, {about}{byte_text(found.wire_bytes)} on the wire"
     )
 
 

@@ -33,6 +33,7 @@ _MOST_REASONS = 20
 _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
 _BETWEEN = "  "
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def labelled(label: str, *texts: str) -> list[str]:
@@ -59,6 +60,15 @@ def plan(event: Planned) -> list[str]:
     lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.sources))
     lines += left_out((name, one.reasons.get(name, "")) for one in event.sources for name in one.left_out)
     return lines + not_read(event.not_read)
+
+
+def byte_text(count: float) -> str:
+    """So many bytes, in the unit that people read."""
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:  # noqa: PLR2004 - of the next unit
+            break
+        count /= 1000
+    return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
 
 
 def left_out(found: Iterable[tuple[str, str]]) -> list[str]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 STATE_DIR_VARIABLE = "CYBORG_INGEST_STATE_DIR"
 
+DESCRIPTION, RUNS = "job.json", "runs"
+"""What is in the folder of a job beside its journals and its lock."""
+
 _JOBS, _INDEXES = "jobs", "indexes"
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}", re.ASCII)
 _ELSEWHERE = "name another directory with --state-dir"
@@ -62,6 +65,12 @@ def open_job(folder: Path, *, make: bool = True) -> Folder:
         return Folder.root(folder, _ELSEWHERE, make=make)
     with Folder.root(above.parent, _ELSEWHERE, make=make) as root, root.below(above.name, make=make) as all_of_them:
         return all_of_them.below(folder.name, make=make)
+
+
+def open_jobs(directory: Path) -> Folder:
+    """The folder of all jobs, which is not made. Raises FileNotFoundError."""
+    with Folder.root(directory, _ELSEWHERE, make=False) as root:
+        return root.below(_JOBS, make=False)
 
 
 def new_run(runs: Folder) -> Folder:

@@ -25,7 +25,7 @@ from cyborg_ingest.errors import ExitCode, StateError, UsageError
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.compacting import part_record, records_of
-from cyborg_ingest.state.jobs import is_run, new_run, open_job, writing
+from cyborg_ingest.state.jobs import DESCRIPTION, RUNS, is_run, new_run, open_job, writing
 from cyborg_ingest.state.ledger import (
     FileKey,
     PartKey,
@@ -59,6 +59,8 @@ JOURNAL = "journal.jsonl"
 LAST = "ended.jsonl"
 BEGUN = "begun"
 """The fact that says when the first run of a load began, in UTC."""
+RUN, COMMAND = "run", "command"
+"""Facts: the run that wrote last, and the command line that resumes it, where there is one."""
 
 _LASTING = ("precision", "sole")
 """Facts that are true of the index whichever run it is."""
@@ -67,6 +69,8 @@ _LASTING = ("precision", "sole")
 class Journal:
     """One job's folder, locked against other processes; `is_locked`: whoever opens it has seen to that.
 
+    `command` is noted, where there is one: what resumes a load of which nobody hears how it ended.
+
     One thread writes: the one that does the work as a whole. That which reads ahead only asks what an earlier run has
     done of a Part, before any row of it is on its way.
 
@@ -74,7 +78,15 @@ class Journal:
     release wrote it, and UntrustedError where somebody else may have.
     """
 
-    def __init__(self, folder: Path, description: Json, *, restart: bool = False, is_locked: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        description: Json,
+        *,
+        restart: bool = False,
+        is_locked: bool = False,
+        command: str | None = None,
+    ) -> None:
         self.folder = folder.absolute()
         self._path = self.folder / JOURNAL
         self._numbers: dict[PartKey, int] = {}
@@ -88,10 +100,10 @@ class Journal:
             if not is_locked:
                 opened.enter_context(lock_job(self._own))
             opened.callback(self._close_file)
-            self._open(description, opened, restart=restart)
+            self._open(description, opened, command, restart=restart)
             self._opened = opened.pop_all()
 
-    def _open(self, description: Json, opened: contextlib.ExitStack, *, restart: bool) -> None:
+    def _open(self, description: Json, opened: contextlib.ExitStack, command: str | None, *, restart: bool) -> None:
         state = State()
         # to be forgotten, whatever it says, but for what is true of the index itself
         with contextlib.suppress(*([UsageError] if restart else [])):
@@ -102,16 +114,16 @@ class Journal:
         self.resumed = bool(state.parts) and not is_over and not restart
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
-        self._own.replace("job.json", json.dumps(KNOWN.scrubbed(description), indent=2).encode())
-        runs = opened.enter_context(self._own.below("runs"))
+        self._own.replace(DESCRIPTION, json.dumps(KNOWN.scrubbed(description), indent=2).encode())
+        runs = opened.enter_context(self._own.below(RUNS))
         now = datetime.datetime.now(datetime.timezone.utc)
-        prune_runs(runs, {str(state.facts.get("run"))}, now)
+        prune_runs(runs, {str(state.facts.get(RUN))}, now)
         self._run = opened.enter_context(new_run(runs))
         self.rejected = RejectedFile(self._run)
         self.log = RunLog(self._run)
         opened.callback(self.log.close)
         self._take_over_rejected(runs)
-        self.state.facts["run"] = self._run.path.name
+        self.state.facts |= {RUN: self._run.path.name, COMMAND: KNOWN.scrub(command) if command else None}
         if not self.resumed or state.ended in ENDED:
             self.state.facts[BEGUN] = now.isoformat(timespec="seconds")
         self._compact()
@@ -149,7 +161,7 @@ class Journal:
 
     def _earlier(self, runs: Folder) -> contextlib.AbstractContextManager[Folder]:
         """The folder in which the last run of this load left its rejected rows. Raises FileNotFoundError."""
-        name = self.state.facts.get("run")
+        name = self.state.facts.get(RUN)
         if name is None:
             return contextlib.nullcontext(self._own)
         if not is_run(name):

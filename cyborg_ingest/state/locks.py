@@ -18,7 +18,7 @@ import weakref
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.errors import StateError, printable
+from cyborg_ingest.errors import StateError, UntrustedError, printable
 from cyborg_ingest.settings.scrubbing import KNOWN
 
 if TYPE_CHECKING:
@@ -140,6 +140,22 @@ def take(folder: Folder, command: str | None, *, is_shared: bool = False, make: 
         lock.say(Holder.here(command))
         unless_held.pop_all()
     return lock
+
+
+def holders(folder: Folder) -> list[Holder]:
+    """Who has the lock of a folder, as far as they say so. The look is in nobody's way."""
+    return list(_holders(folder))
+
+
+def is_held(folder: Folder) -> bool:
+    """Whether somebody has it, said or not; whoever tries to have it at this moment is kept out."""
+    with contextlib.suppress(OSError, UntrustedError, StateError):
+        handle = folder.open(LOCK)
+        try:
+            return not has_locked(handle, folder.path / LOCK, is_shared=True)  # two that look do not see each other
+        finally:
+            os.close(handle)
+    return False
 
 
 def has_locked(handle: int, path: Path, *, is_shared: bool = False) -> bool:

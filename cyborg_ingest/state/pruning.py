@@ -39,18 +39,22 @@ def prune_runs(runs: Folder, spared: Collection[str], now: datetime.datetime) ->
     old = [name for place, name in enumerate(names) if place >= KEPT_RUNS and (name < oldest or place >= MOST_RUNS)]
     for name in [one for one in reversed(old) if one not in spared][:_A_TIME]:
         with contextlib.suppress(OSError, UntrustedError):
-            _remove(runs, name)
+            remove_run(runs, name)
 
 
-def _remove(runs: Folder, name: str) -> None:
-    """Remove the folder of a run, unless there is more in it than a report and what was said."""
+def remove_run(runs: Folder, name: str, *, also: Collection[str] = ()) -> bool:
+    """Remove the folder of a run, unless there is more in it than a report, what was said, and `also`.
+
+    Whether it is gone. Raises OSError, UntrustedError.
+    """
     with runs.below(name, make=False) as run:
         found = run.names()
-        if not all(one in _OURS or _is_left_over(one) for one in found):
-            return
+        if not all(one in _OURS or one in also or _is_left_over(one) for one in found):
+            return False
         for one in found:
             run.drop(one)
     runs.drop_folder(name)
+    return True
 
 
 def _is_left_over(name: str) -> bool:

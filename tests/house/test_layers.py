@@ -39,7 +39,7 @@ FOR_TYPES: dict[str, set[str]] = {
     "facts": {"loading", "sources"},  # the report of a run, and what was found and not read
     "rows": {"sources"},
     "plan": {"targets"},
-    "output": {"sources", "plan", "check", "loading"},
+    "output": {"sources", "plan", "check", "loading", "state"},
     "__init__": {"targets", "loading"},
 }
 """Room -> rooms of which it may name types."""

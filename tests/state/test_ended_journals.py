@@ -41,9 +41,9 @@ Journal(pathlib.Path(sys.argv[1]), DESCRIPTION)
 """
 
 
-def ran(folder: Path, rows: int, code: ExitCode | None, **options: bool) -> None:
+def ran(folder: Path, rows: int, code: ExitCode | None, *, restart: bool = False) -> None:
     """A load of so many rows that ends like this; None: it is killed."""
-    with Journal(folder, DESCRIPTION, **options) as journal:
+    with Journal(folder, DESCRIPTION, restart=restart) as journal:
         journal.planned([[part()]])
         one = batch(0, rows)
         journal.sending(one)
