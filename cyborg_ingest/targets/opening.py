@@ -70,6 +70,23 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, stop: Stop | None
     Each of its requests is tried again as the settings say; `emit` hears of that from any thread, and the stop
     ends the pauses.
     """
+    client = client_of(settings)
+    for option, file in (("--api-key-file", settings.api_key_file), ("--index-key-file", settings.index_key_file)):
+        if keys.readable_by_others(file):
+            emit(Noted(f"Every user of this machine can read the key of {option}: chmod 600 {shlex.quote(str(file))}"))
+    is_plain = client.target.startswith("http://") and not is_loopback(client.target)
+    if is_plain and not settings.allow_plain_http:
+        emit(Noted(f"{client.target} is not encrypted: {_READABLE}"))
+    patience = Patience(
+        RetryPolicy(settings.retries, settings.retry_max_wait),
+        stop or Stop(),
+        lambda error, pause: emit(Retrying(error.cause, str(error), pause)),
+    )
+    return RetryingClient(client, patience)
+
+
+def client_of(settings: TargetSettings) -> Client:
+    """The same, each of whose requests is tried once."""
     if not settings.target:
         raise UsageError(
             "No target. Give --target http://HOST:PORT for a service or --target disk:PATH for the engine in "
@@ -87,19 +104,7 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, stop: Stop | None
     if embedded and (settings.api_key_file or settings.api_key_command is not None):
         option = "--api-key-file" if settings.api_key_file else "--api-key-command"
         raise UsageError(f"{option} is for a service; {settings.target} needs no API key.")
-    client = connect(settings.target, connection)
-    for option, file in (("--api-key-file", settings.api_key_file), ("--index-key-file", settings.index_key_file)):
-        if keys.readable_by_others(file):
-            emit(Noted(f"Every user of this machine can read the key of {option}: chmod 600 {shlex.quote(str(file))}"))
-    is_plain = client.target.startswith("http://") and not is_loopback(client.target)
-    if is_plain and not settings.allow_plain_http:
-        emit(Noted(f"{client.target} is not encrypted: {_READABLE}"))
-    patience = Patience(
-        RetryPolicy(settings.retries, settings.retry_max_wait),
-        stop or Stop(),
-        lambda error, pause: emit(Retrying(error.cause, str(error), pause)),
-    )
-    return RetryingClient(client, patience)
+    return connect(settings.target, connection)
 
 
 def _know(connection: Connection) -> None:
@@ -152,10 +157,14 @@ def create_index(
     return Opened(index, index.describe(), created=True, key_file=key_file and key_file.path)
 
 
+def is_token(settings: TargetSettings) -> bool:
+    """Whether the API key is a token that the root key has made for somebody."""
+    return (keys.api_key(os.environ, settings.api_key_file, settings.api_key_command) or "").startswith(_TOKEN)
+
+
 def how_to_create(settings: TargetSettings, command: str | None) -> str:
     """The next step where an index is missing. A user's token can make none."""
-    is_token = (keys.api_key(os.environ, settings.api_key_file, settings.api_key_command) or "").startswith(_TOKEN)
-    if is_token and not is_embedded(settings.target or ""):
+    if is_token(settings) and not is_embedded(settings.target or ""):
         return "With a cdbk_ token it may also be there and not be yours; creating it takes the service's root key."
     return f"To create it: {with_options(command, '--create')}" if command else "To create it, pass create=True."
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
-import ssl
 import threading
 import zlib
 from http import HTTPStatus
-from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ConnectionLostError, OversizedAnswerError, TooLargeError, UsageError
@@ -22,7 +19,8 @@ from cyborg_ingest.targets.base import Closing, Traffic
 from cyborg_ingest.targets.body import Asked, Body
 from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
-from cyborg_ingest.targets.wire import BUNDLES, FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
+from cyborg_ingest.targets.trust import verification
+from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.targets.base import Connection
     from cyborg_ingest.targets.body import Pieces
+    from cyborg_ingest.targets.wire import Answer
 
 _AROUND_ROWS = 8
 """Levels of an answer in which a row's metadata lies, with room to spare."""
@@ -44,39 +43,6 @@ _ROW_BYTES = 32_000_000
 """Metadata and contents that all rows of an answer may have together; more are asked for in smaller numbers."""
 
 _NUMBER_BYTES, _DISTANCE_BYTES = 26, 4_096
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
-"""How OpenSSL finds a certificate in a directory."""
-
-
-def _verification(connection: Connection) -> bool | str:
-    """Whose certificates are trusted: those asked for by option, else by the environment, else the usual.
-
-    Raises UsageError where they cannot be read.
-    """
-    if connection.insecure:
-        return False
-    if connection.ca_cert:
-        return _certificates(f"--ca-cert {connection.ca_cert}", connection.ca_cert)
-    for name in BUNDLES:
-        bundle = os.environ.get(name)
-        if bundle:
-            path = Path(bundle)
-            if path.is_dir() and any(_HASHED.fullmatch(one.name) for one in path.iterdir()):
-                return bundle
-            return _certificates(f"{name} is {bundle}", path)
-    return True
-
-
-def _certificates(named: str, path: Path) -> str:
-    try:
-        if not path.is_file():
-            raise UsageError(f"{named}: {'not a file' if path.exists() else 'no such file'}. It takes a PEM file.")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
-    except ssl.SSLError:
-        raise UsageError(f"{named}: there is no certificate in it. It takes a PEM file.") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{named}: {getattr(error, 'strerror', None) or error}. It takes a PEM file.") from None
-    return str(path)
 
 
 class RestClient(Closing):
@@ -87,7 +53,7 @@ class RestClient(Closing):
     def __init__(self, target: str, connection: Connection) -> None:
         if target.startswith("http://") and (connection.ca_cert or connection.insecure):
             raise UsageError(f"--ca-cert and --insecure are for https; {target} is plain http.")
-        self._verify = _verification(connection) if target.startswith("https://") else True
+        self._verify = verification(connection) if target.startswith("https://") else True
         if connection.insecure:
             ignore_unverified()
         self.target = target
@@ -118,6 +84,22 @@ class RestClient(Closing):
         self, path: str, body: Pieces | None, *, secrets: Secrets | None = None, largest: int = _CONTROL_BYTES
     ) -> Any:
         """One request; the JSON of its answer, which may have so many bytes. Raises TargetError and its kinds."""
+        answer = self.answer(path, body, secrets=secrets, largest=largest)
+        try:
+            # not orjson alone, which makes a float of an integer beyond 64 bits; an answer lies around the rows in it
+            return load_json(answer.content, deepest=MAX_DEPTH + _AROUND_ROWS)
+        except (ValueError, RecursionError):
+            self._line().close()
+            raise ConnectionLostError(
+                f"{self.target} gave an answer that is not JSON. Is it a CyborgDB service?",
+                cause="garbage",
+                outcome_unknown=True,
+            ) from None
+
+    def answer(
+        self, path: str, body: Pieces | None, *, secrets: Secrets | None = None, largest: int = _CONTROL_BYTES
+    ) -> Answer:
+        """One request, and its answer as it came, if that is 200."""
         line, method = self._line(), "GET" if body is None else "POST"
         try:
             answer = line.ask(method, path, body, largest)
@@ -131,16 +113,7 @@ class RestClient(Closing):
             raise error_of_transport(self.target, error) from None
         if answer.status != HTTPStatus.OK:
             raise error_of_answer(self.target, answer, secrets or self._secrets, is_proxied=bool(self._proxies))
-        try:
-            # not orjson alone, which makes a float of an integer beyond 64 bits; an answer lies around the rows in it
-            return load_json(answer.content, deepest=MAX_DEPTH + _AROUND_ROWS)
-        except (ValueError, RecursionError):
-            line.close()
-            raise ConnectionLostError(
-                f"{self.target} gave an answer that is not JSON. Is it a CyborgDB service?",
-                cause="garbage",
-                outcome_unknown=True,
-            ) from None
+        return answer
 
     def said(self, path: str, body: Pieces | None, **options: Any) -> Said:
         """The same, of which the answer is an object."""
@@ -262,6 +235,10 @@ class RestIndex(Closing):
         asked = {"query_vectors": narrow.tolist(), "top_k": most, "include": ["distance"]}
         said = self._call("/v1/vectors/query", **asked, largest=_CONTROL_BYTES + most * _DISTANCE_BYTES)
         return [(row.text("id"), row.number("distance")) for row in said.objects("results")]
+
+    def check_writing(self) -> None:
+        """Raise AccessError where the API key may not write: a row is deleted that nobody has, and nothing changes."""
+        self._call("/v1/vectors/delete", ids=[f"nobody-{token_hex(16)}"])
 
     def train(self) -> None:
         """See `targets.base.Index`. Needs the root key."""
