@@ -28,6 +28,7 @@ COMMANDS = {
     "run": "Load what jobs of the configuration file say.",
     "verify": "Compare an index with the files it was loaded from.",
     "inspect": "Say what files are like, and what is wrong with them.",
+    "doctor": "Look at all that a load needs.",
     "jobs": "Show loads that were begun here, and remove what is old.",
     "runs": "Show how loads have ended.",
     "keygen": "Make a key for an index, in a new file.",

@@ -16,16 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def guarded(function: Callable[..., ExitCode | None], arguments: dict[str, Any], *, has_display: bool) -> ExitCode:
+def guarded(
+    function: Callable[..., ExitCode | None],
+    arguments: dict[str, Any],
+    *,
+    has_display: bool,
+    refuses_empty: bool = True,
+) -> ExitCode:
     """Call a command; every error ends here, in one or two lines and an exit code.
 
-    `has_display`: the command says itself what is wrong with the environment.
+    `has_display`: the command says itself which variables change nothing. `refuses_empty`: one that is empty ends it.
     """
     from cyborg_ingest.signals import listening  # noqa: PLC0415
     from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
 
     def called() -> ExitCode | None:
-        environment.refuse_empty(os.environ)
+        if refuses_empty:
+            environment.refuse_empty(os.environ)
         for text in () if has_display else environment.misspelled(os.environ):
             say(f"note      {text}", err=True)
         with listening(Stop(drain_seconds=0)):

@@ -54,8 +54,13 @@ _CONFIGURATION = [
 """Read by `app.Command` before the others: no command gets them."""
 
 
-def takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options that these settings classes declare; it gets them as keywords."""
+def takes(
+    *groups: type[Settings], tells_of_environment: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options that these settings classes declare; it gets them as keywords.
+
+    `tells_of_environment`: it says itself what is wrong with variables, and is not ended by that.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         own = [
@@ -71,7 +76,12 @@ def takes(*groups: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..
         def command(config: Path | None = None, profile: str | None = None, **arguments: Any) -> None:  # noqa: ARG001
             if has_sources:  # of no words Typer makes None
                 arguments[SOURCES_NAME] = arguments[SOURCES_NAME] or []
-            code = guarded(function, arguments, has_display=OutputSettings in groups)
+            code = guarded(
+                function,
+                arguments,
+                has_display=OutputSettings in groups or tells_of_environment,
+                refuses_empty=not tells_of_environment,
+            )
             if code:
                 raise typer.Exit(code)
 

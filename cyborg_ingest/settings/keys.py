@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -85,6 +86,27 @@ def _refuse_several(given: Mapping[str, object]) -> None:
     options = [name for name, value in given.items() if value is not None]
     if len(options) > 1:
         raise UsageError(f"Both {options[0]} and {options[1]} are given. Drop one.")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a key comes from, in words, and the file that it is in, if it is in one."""
+
+    text: str
+    file: Path | None = None
+
+
+def origin_of(environ: Mapping[str, str], name: str, file: Path | None, command: str | None) -> Origin | None:
+    """Where the key of a variable is given: there, or by its options, or delivered; None where it is not."""
+    stem = "--" + name.removeprefix("CYBORG_INGEST_").lower().replace("_", "-")
+    if file is not None:
+        return Origin(f"{stem}-file {file}", file)
+    if name in environ:
+        return Origin(name)
+    if command is not None:
+        return Origin(f"{stem}-command")
+    found = delivered(environ, name)
+    return None if found is None else Origin(str(found), found)
 
 
 def delivered(environ: Mapping[str, str], name: str) -> Path | None:

@@ -67,9 +67,14 @@ def open_job(folder: Path, *, make: bool = True) -> Folder:
         return all_of_them.below(folder.name, make=make)
 
 
+def open_root(directory: Path) -> Folder:
+    """The state directory, which is not made. Raises FileNotFoundError."""
+    return Folder.root(directory, _ELSEWHERE, make=False)
+
+
 def open_jobs(directory: Path) -> Folder:
     """The folder of all jobs, which is not made. Raises FileNotFoundError."""
-    with Folder.root(directory, _ELSEWHERE, make=False) as root:
+    with open_root(directory) as root:
         return root.below(_JOBS, make=False)
 
 

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": {"settings", "rows"},
     "check": {"settings", "sources", "rows", "formats", "plan", "targets"},
     "loading": {"settings", "sources", "rows", "formats", "plan", "targets", "state", "check"},
+    "doctor": {"settings", "targets", "state"},
     "output": {"settings", "rows", "formats", "targets"},
     "__init__": set(),
     "__main__": {"cli"},
@@ -39,7 +40,7 @@ FOR_TYPES: dict[str, set[str]] = {
     "facts": {"loading", "sources"},  # the report of a run, and what was found and not read
     "rows": {"sources"},
     "plan": {"targets"},
-    "output": {"sources", "plan", "check", "loading", "state"},
+    "output": {"sources", "plan", "check", "loading", "state", "doctor"},
     "__init__": {"targets", "loading"},
 }
 """Room -> rooms of which it may name types."""

@@ -6,7 +6,7 @@ module for each concern: `target`, `sources`, `output`, `notify`, `guards`, `loc
 have options of their own, `load` and `check`.
 """
 
-from cyborg_ingest.settings.options.check import VERIFY, InspectSettings, VerifySettings
+from cyborg_ingest.settings.options.check import VERIFY, DoctorSettings, InspectSettings, VerifySettings
 from cyborg_ingest.settings.options.load import REJECT_CONTENTS, LoadSettings
 from cyborg_ingest.settings.options.locks import LockSettings
 from cyborg_ingest.settings.options.notify import NotifySettings
@@ -38,6 +38,7 @@ __all__ = [
     "VERIFY",
     "CreateIndexSettings",
     "CreateSettings",
+    "DoctorSettings",
     "InspectSettings",
     "LoadSettings",
     "LockSettings",

@@ -6,6 +6,7 @@ from pathlib import Path
 from cyborg_ingest.settings.declaring import option
 from cyborg_ingest.settings.options import panels
 from cyborg_ingest.settings.options.sources import SourceSettings
+from cyborg_ingest.settings.options.state import StateSettings
 from cyborg_ingest.settings.options.target import PRECISIONS, TargetSettings
 
 VERIFY = ("none", "count", "sample", "full")
@@ -56,3 +57,12 @@ class InspectSettings(SourceSettings, TargetSettings):
         False, "--full", "Look at every row, not at the first 10,000 of at most 10 sources.", panel=panels.OUTPUT
     )
     json: bool = option(False, "--json", "Print the result as JSON.", panel=panels.OUTPUT)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DoctorSettings(TargetSettings, StateSettings):
+    """`doctor`: what a load of these options would need."""
+
+    index: str | None = option(
+        None, "--index", "Also look at this index, and at its key.", panel=panels.TARGET, metavar="NAME"
+    )
