@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "check": {"settings", "sources", "rows", "formats", "plan", "targets"},
     "loading": {"settings", "sources", "rows", "formats", "plan", "targets", "state", "check"},
     "doctor": {"settings", "targets", "state"},
+    "scheduling": set(),
     "output": {"settings", "rows", "formats", "targets"},
     "__init__": set(),
     "__main__": {"cli"},

@@ -3,7 +3,7 @@
 The command line is generated from these classes, and the Python API takes them as they are, so both check
 alike. A key is never an option's value, only a file's name; an address that is secret is shown nowhere. There is a
 module for each concern: `target`, `sources`, `output`, `notify`, `guards`, `locks`, `state`, and for the commands that
-have options of their own, `load` and `check`.
+have options of their own, `load`, `check` and `schedule`.
 """
 
 from cyborg_ingest.settings.options.check import VERIFY, DoctorSettings, InspectSettings, VerifySettings
@@ -11,6 +11,7 @@ from cyborg_ingest.settings.options.load import REJECT_CONTENTS, LoadSettings
 from cyborg_ingest.settings.options.locks import LockSettings
 from cyborg_ingest.settings.options.notify import NotifySettings
 from cyborg_ingest.settings.options.output import PROGRESS, OutputSettings, ProgressSettings
+from cyborg_ingest.settings.options.schedule import ScheduleSettings
 from cyborg_ingest.settings.options.sources import ENCODINGS, FORMATS, MAX_ROW_BYTES, SourceSettings
 from cyborg_ingest.settings.options.state import StateSettings
 from cyborg_ingest.settings.options.target import (
@@ -22,7 +23,15 @@ from cyborg_ingest.settings.options.target import (
     TargetSettings,
 )
 
-COMMANDS = (CreateIndexSettings, InspectSettings, LoadSettings, OutputSettings, NotifySettings, VerifySettings)
+COMMANDS = (
+    CreateIndexSettings,
+    InspectSettings,
+    LoadSettings,
+    OutputSettings,
+    NotifySettings,
+    ScheduleSettings,
+    VerifySettings,
+)
 """What declares the options of all commands."""
 
 __all__ = [
@@ -45,6 +54,7 @@ __all__ = [
     "NotifySettings",
     "OutputSettings",
     "ProgressSettings",
+    "ScheduleSettings",
     "SourceSettings",
     "StateSettings",
     "TargetSettings",
