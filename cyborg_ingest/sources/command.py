@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +47,16 @@ class Command(Stream):
         self.uri = f"{COMMAND}://{_ODD.sub('_', program)}"
         self.title = f"The command {printable(program)}"
         self._producer: Producer | None = None
+        self._starter: threading.Thread | None = None
+        self._fault: Exception | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if self._starter is not None:
+            with contextlib.suppress(RuntimeError):  # it was interrupted before it began
+                self._starter.join()
         if self._producer is None:
             return
         try:
@@ -60,8 +67,13 @@ class Command(Stream):
 
     def find(self, source: str) -> Listing:
         """See `base.Store`. Raises UsageError where the command cannot be started."""
-        if self._producer is None:
-            self._producer = self._started()
+        if self._starter is None:
+            # a signal interrupts the main thread anywhere: also where a process has begun, and nobody knows it yet
+            self._starter = threading.Thread(target=self._start, name="starter")
+            self._starter.start()
+            self._starter.join()
+        if self._fault is not None:
+            raise self._fault
         return Listing((Found(source),))
 
     def more(self, size: int) -> bytes:
@@ -72,6 +84,12 @@ class Command(Stream):
         """Read what nobody wants of it any more, up to its end. Raises SourceError where that is not a good one."""
         while self.skip():
             pass
+
+    def _start(self) -> None:
+        try:
+            self._producer = self._started()
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self._fault = error
 
     def _started(self) -> Producer:
         try:

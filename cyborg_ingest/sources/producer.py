@@ -197,14 +197,16 @@ class Producer:
 
     def _stopped(self, _wake: Future[None]) -> None:
         if not self._is_over:
-            self._is_told = True
             self._signal((self._stop and self._stop.signal) or signal.SIGTERM)
+            self._is_told = True
 
     def _tell_of_the_stop(self) -> None:
         """What ends us by a signal ends it by the same one first."""
-        if self._stop is not None and self._stop.signal is not None and not self._is_told:
+        if self._stop is None or self._stop.signal is None:
+            return
+        if not self._is_told:
             self._signal(self._stop.signal)
-            self._has_ended.wait(GRACE_SECONDS)
+        self._has_ended.wait(GRACE_SECONDS)  # another signal now might end it in the midst of what it does at this one
 
     def _kill(self) -> None:
         self._signal(signal.SIGKILL)
