@@ -3,7 +3,7 @@
 Lines are appended after the acknowledgement and flushed, not fsynced: a lost tail only sends rows again. The file is
 compacted when it is opened; `ledger` says what its lines mean. The folder of a job holds::
 
-    lock  job.json  journal.jsonl  ended.jsonl  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
+    lock  job.json  journal.jsonl  ended.jsonl  ids  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
 
 Nothing in the folder of an earlier run is touched, until it is old: see `pruning`.
 Before runs had folders, their two files were in that of the job.
@@ -22,9 +22,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ExitCode, StateError, UsageError
+from cyborg_ingest.model import Reason
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.compacting import part_record, records_of
+from cyborg_ingest.state.ids import Ids
 from cyborg_ingest.state.jobs import DESCRIPTION, RUNS, is_run, new_run, open_job, writing
 from cyborg_ingest.state.ledger import (
     FileKey,
@@ -37,6 +39,7 @@ from cyborg_ingest.state.ledger import (
     line_of,
     replay,
 )
+from cyborg_ingest.state.memory import Memory
 from cyborg_ingest.state.pruning import REPORT, prune_runs
 from cyborg_ingest.state.rejected import RejectedFile
 from cyborg_ingest.state.runlog import RunLog
@@ -50,7 +53,6 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Batch, Json, Part, Rejection
     from cyborg_ingest.private import Folder
-    from cyborg_ingest.state.cuts import Cut
 
 ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
 """After these a job is over, and the same command starts anew."""
@@ -62,11 +64,20 @@ BEGUN = "begun"
 RUN, COMMAND = "run", "command"
 """Facts: the run that wrote last, and the command line that resumes it, where there is one."""
 
+FINISHED = "finished"
+"""The fact that says when a load ended, in UTC."""
+
+SINCE = "since"
+"""The fact that a load sends only what is new, and since when: the end of the load that it compares with."""
+
 _LASTING = ("precision", "sole")
 """Facts that are true of the index whichever run it is."""
 
+_NOT_TAKEN = (Reason.REFUSED, Reason.TOO_LARGE)
+"""Why the target has not taken rows that were sent."""
 
-class Journal:
+
+class Journal(Memory):
     """One job's folder, locked against other processes; `is_locked`: whoever opens it has seen to that.
 
     `command` is noted, where there is one: what resumes a load of which nobody hears how it ended.
@@ -87,12 +98,12 @@ class Journal:
         is_locked: bool = False,
         command: str | None = None,
     ) -> None:
+        super().__init__()
         self.folder = folder.absolute()
         self._path = self.folder / JOURNAL
         self._numbers: dict[PartKey, int] = {}
         self._cut: set[FileKey] = set()
         """Files of which it is noted where their Parts are."""
-        self._planned: dict[FileKey, Sequence[Part]] = {}
         self._doubted: dict[PartKey, RangeSet] = {}
         self._file = -1
         with contextlib.ExitStack() as opened, writing(self.folder):
@@ -112,10 +123,16 @@ class Journal:
             self._write(LAST, state)  # and if this run is killed before its own begins, the next one does the same
         is_over = state.ended in ENDED and not state.is_open
         self.resumed = bool(state.parts) and not is_over and not restart
+        self.ids = Ids(self._own)
+        opened.callback(self.ids.close)
+        if restart:
+            self.ids.forget()
+        elif is_over:
+            self.ids.tidy((key, part.choice) for key, part in state.parts.items())
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
         self._own.replace(DESCRIPTION, json.dumps(KNOWN.scrubbed(description), indent=2).encode())
-        runs = opened.enter_context(self._own.below(RUNS))
+        runs = self._runs = opened.enter_context(self._own.below(RUNS))
         now = datetime.datetime.now(datetime.timezone.utc)
         prune_runs(runs, {str(state.facts.get(RUN))}, now)
         self._run = opened.enter_context(new_run(runs))
@@ -141,6 +158,14 @@ class Journal:
         """
         with writing(self.folder):
             return self._replayed(LAST)
+
+    def carry(self, state: State) -> None:
+        """Begin with what a load that ended has loaded. Nothing of it is noted before `keep` writes it."""
+        facts = {**state.facts, **self.state.facts, SINCE: state.facts.get(FINISHED, "")}
+        self.is_carried, self.state = True, state
+        with writing(self.folder):
+            self._take_over_rejected(self._runs)
+        self.state.facts, self.state.ended = facts, None
 
     @property
     def run_folder(self) -> Path:
@@ -185,27 +210,13 @@ class Journal:
             out.writelines(map(line_of, records_of(state, numbers)))
         return numbers
 
-    def planned(self, files: Iterable[Sequence[Part]]) -> None:
-        """Take in where the Parts of the files are that are loaded, all of each; before anything of them is noted."""
-        self._planned = {file_of(key_of(parts[0])): parts for parts in files if parts}
-        for file in {file_of(key) for key in self.state.parts} & self._planned.keys():
-            self.state.cuts[file] = self._planned[file]
-
-    def cut_of(self, part: Part) -> Cut | None:
-        """Where the Parts of its file were when this load began to send rows of it; None where nobody knows."""
-        return self.state.cuts.get(file_of(key_of(part)))
-
     def keep(self, upto: dict[PartKey, int | None]) -> None:
-        """Forget all but these Parts, and of these all rows from the one that is given on (None: nothing)."""
+        """The same, on disk: what is carried by `write`, once it is proved."""
+        super().keep(upto)
         with writing(self.folder):
-            for key in [one for one in self.state.parts if one not in upto]:
-                del self.state.parts[key]
-            for key, part in self.state.parts.items():
-                row = upto[key]
-                if row is not None:
-                    part.forget(row)
             self.rejected.keep(self.state.rejected_rows())
-            self._compact()
+        if not self.is_carried:
+            self.write()
 
     def hold(self, batch: Batch) -> int:
         """Let the rows of a batch that are done be sent again, as after a doubt; how many they are."""
@@ -216,9 +227,10 @@ class Journal:
             state.hold(some[0], some[-1] + 1, frozenset(rows[row] for row in some))
         return sum(map(len, inside))
 
-    def part(self, part: Part) -> PartState:
-        """What is known of a Part."""
-        return self.state.parts.get(key_of(part)) or PartState()
+    def write(self) -> None:
+        """Write the journal anew, with all that is known by now."""
+        with writing(self.folder):
+            self._compact()
 
     @property
     def rejected_file(self) -> Path:
@@ -234,6 +246,8 @@ class Journal:
 
     def sending(self, batch: Batch) -> None:
         """Note that rows leave now; called before they do."""
+        with writing(self.folder):
+            self.ids.sending(batch)
         records = self._number(batch.part)
         replaced = self.state.probes.replaced(batch.ids)
         if replaced:
@@ -312,6 +326,7 @@ class Journal:
         with writing(self.folder):
             self._check_there()
             self.rejected.append(rejected, full=full)
+            self.ids.refused([one.id for one in rejected if one.id is not None and one.reason in _NOT_TAKEN])
 
     def check_kept(self) -> None:
         """Raise StateError where rows are rejected, and the file that has them is gone."""
@@ -327,7 +342,9 @@ class Journal:
             self._check_there()
             self.rejected.sync()
             self._run.replace(REPORT, json.dumps(report, indent=2).encode())
-        self._append([{"end": int(code), **({"open": 1} if bad else {})}])
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        finished = [{"facts": {FINISHED: now}}] if code in ENDED else []
+        self._append([*finished, {"end": int(code), **({"open": 1} if bad else {})}])
 
     def _check_there(self) -> None:
         """Raise StateError where the folder was removed or moved: what is noted in it then helps nobody."""

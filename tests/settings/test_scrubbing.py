@@ -197,7 +197,7 @@ def test_nothing_that_a_failed_command_leaves_behind_has_the_key(
     hidden(shown.output, form, key)
     for path in (tmp_path / "state").rglob("*"):
         if path.is_file():
-            hidden(path.read_text(), form, key)
+            hidden(path.read_text(errors="replace"), form, key)
 
 
 def test_the_report_of_an_error_has_no_key(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

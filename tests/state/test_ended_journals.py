@@ -95,7 +95,8 @@ def test_one_is_kept_the_last(tmp_path: Path) -> None:
     for rows in (10, 20, 30):
         ran(tmp_path, rows, ExitCode.OK)
     assert known(tmp_path) == ([(0, 30)], 0)
-    assert {one.name for one in tmp_path.iterdir()} == {"lock", "job.json", "journal.jsonl", "ended.jsonl", "runs"}
+    kept = {"lock", "job.json", "journal.jsonl", "ended.jsonl", "ids", "runs"}
+    assert {one.name for one in tmp_path.iterdir()} == kept
 
 
 def test_a_restart_keeps_what_ended_and_forgets_what_did_not(tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+"""`ids`: 64 bits of the id of each row that a job has sent, beside its journal.
+
+They say which Parts share ids, and which rows of the index the job has brought there. What stands in the file is true
+whatever becomes of a load: these rows of this Part, as its file was then, have these ids. So it is appended to before
+rows leave, and rows whose ids stand in it add none. A block that is damaged, and what stands behind it, counts as not
+there: then a row is loaded once more, or is not deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cyborg_ingest.rows.idhashes import MODULUS, NONE, hashes_of, merged, without
+from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.ledger import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from cyborg_ingest.model import Batch
+    from cyborg_ingest.private import Folder
+    from cyborg_ingest.rows.idhashes import Hashes
+    from cyborg_ingest.state.ledger import PartKey
+
+NAME = "ids"
+
+_HEAD = b"cyborg-ingest ids 1 %d\n" % MODULUS
+_BLOCK = struct.Struct("<16sQQQQQ")
+"""What the rows are of, the first and the one behind the last, ids that were sent, other ids, rows without an id."""
+_CHECKSUM = struct.Struct("<I")
+_HASH_BYTES = 8
+
+_FORMER, _REFUSED = b"former".ljust(16), b"refused".ljust(16)
+"""In the place of a Part's name: of rows of Parts that are no more; and of rows that the target did not take."""
+
+_FEW = 1_000_000
+"""So many ids of Parts that are no more are left as they are."""
+
+
+def name_of(key: PartKey, choice: str) -> bytes:
+    """What a Part is called here: its rows are the same for the same name."""
+    return hashlib.blake2b(repr((*key, choice)).encode("utf-8", "backslashreplace"), digest_size=16).digest()
+
+
+def is_lasting(batch: Batch) -> bool:
+    """Whether the same fingerprint means the same rows: of a stream, which has marks, and of an object it does not."""
+    return batch.mark is None and batch.part.fingerprint not in {"", batch.part.uri}
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some hashes in the file, from `place` on: those of rows that were sent first."""
+
+    name: bytes
+    start: int
+    stop: int
+    sent: int
+    others: int
+    unknown: int
+    place: int
+
+    @property
+    def end(self) -> int:
+        return self.place + (self.sent + self.others) * _HASH_BYTES
+
+    def head(self) -> bytes:
+        return _BLOCK.pack(self.name, self.start, self.stop, self.sent, self.others, self.unknown)
+
+
+class Ids:
+    """The file, for the one process that holds the job; or for one that only reads it. All methods raise OSError."""
+
+    def __init__(self, folder: Folder, *, is_read: bool = False) -> None:
+        self._folder = folder
+        self._is_read = is_read
+        self._names: dict[tuple[PartKey, str], bytes] = {}
+        self._handle = -1
+        with contextlib.suppress(FileNotFoundError):  # an older release has kept none
+            self._handle = folder.open(NAME, os.O_RDONLY if is_read else os.O_RDWR | os.O_CREAT)
+        try:
+            self._scan()
+        except BaseException:
+            self.close()
+            raise
+
+    def _scan(self) -> None:
+        """Find the blocks; what is behind the last whole one is cut off."""
+        self._blocks: list[_Block] = []
+        self._by_name: dict[bytes, list[_Block]] = {}
+        self._rows: dict[bytes, RangeSet] = {}
+        self._end = 0
+        if self._handle >= 0 and os.pread(self._handle, len(_HEAD), 0) == _HEAD:
+            self._end = len(_HEAD)
+            while (block := self._block_at(self._end)) is not None:
+                self._take(block)
+        if self._is_read:
+            return
+        os.ftruncate(self._handle, self._end)
+        if not self._end:
+            self._write(_HEAD)
+
+    def _block_at(self, place: int) -> _Block | None:
+        head = os.pread(self._handle, _BLOCK.size, place)
+        if len(head) < _BLOCK.size:
+            return None
+        name, start, stop, sent, others, unknown = _BLOCK.unpack(head)
+        block = _Block(name, start, stop, sent, others, unknown, place + _BLOCK.size)
+        if block.end + _CHECKSUM.size > os.fstat(self._handle).st_size:
+            return None
+        checksum = os.pread(self._handle, _CHECKSUM.size, block.end)
+        is_whole = _CHECKSUM.unpack(checksum)[0] == zlib.crc32(self._bytes(block), zlib.crc32(head))
+        return block if is_whole else None
+
+    def _bytes(self, block: _Block) -> bytes:
+        return os.pread(self._handle, block.end - block.place, block.place)
+
+    def _take(self, block: _Block) -> None:
+        self._blocks.append(block)
+        self._by_name.setdefault(block.name, []).append(block)
+        self._rows.setdefault(block.name, RangeSet()).add(block.start, block.stop)
+        self._end = block.end + _CHECKSUM.size
+
+    def _write(self, data: bytes) -> None:
+        if os.pwrite(self._handle, data, self._end) != len(data):
+            os.ftruncate(self._handle, self._end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._end += len(data)
+
+    def _append(
+        self, name: bytes, rows: tuple[int, int], sent: Hashes, others: Hashes = NONE, unknown: int = 0
+    ) -> None:
+        block = _Block(name, *rows, len(sent), len(others), unknown, self._end + _BLOCK.size)
+        head, body = block.head(), sent.astype("<u8").tobytes() + others.astype("<u8").tobytes()
+        self._write(head + body + _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(head))))
+        self._take(block)
+
+    def _hashes(self, block: _Block, *, others: bool) -> Hashes:
+        found = np.frombuffer(self._bytes(block), "<u8").astype(np.uint64)
+        return found if others else found[: block.sent]
+
+    def _name(self, key: PartKey, choice: str) -> bytes:
+        found = self._names.get((key, choice))
+        if found is None:
+            found = self._names[key, choice] = name_of(key, choice)
+        return found
+
+    def sending(self, batch: Batch) -> None:
+        """Note the ids of rows that leave now, and of those among them that are rejected."""
+        part = batch.part
+        name = self._name(key_of(part), part.choice) if is_lasting(batch) else _FORMER
+        rows = (batch.start, batch.stop) if is_lasting(batch) else (0, 0)
+        if not batch.again and (rows == (0, 0) or next(self._missing(name, *rows), None)):
+            others = [one.id for one in batch.rejections if one.id is not None]
+            unknown = sum(one.id is None for one in batch.rejections)
+            self._append(name, rows, hashes_of(batch.ids), hashes_of(others), unknown)
+
+    def refused(self, ids: Collection[str]) -> None:
+        """Note that the target did not take these, which were sent."""
+        if ids:
+            self._append(_REFUSED, (0, 0), hashes_of(list(ids)))
+
+    def _missing(self, name: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        return self._rows.get(name, RangeSet()).missing(start, stop)
+
+    def knows(self, key: PartKey, choice: str, rows: Iterable[tuple[int, int]]) -> bool:
+        """Whether the ids of these rows of a Part are known, as far as they have one."""
+        name = self._name(key, choice)
+        return not any(gap for start, stop in rows for gap in self._missing(name, start, stop))
+
+    def of(self, keys: Iterable[tuple[PartKey, str]]) -> Hashes:
+        """The ids of all rows of these Parts that are known, rejected ones too; sorted, each once."""
+        return merged([self._hashes(one, others=True) for one in self._blocks_of(keys)])
+
+    def within(self, key: PartKey, choice: str, rows: RangeSet) -> Hashes:
+        """The ids of these rows of a Part, as far as they were sent with no others."""
+        found = [one for one in self._blocks_of([(key, choice)]) if not [*rows.missing(one.start, one.stop)]]
+        return merged([self._hashes(one, others=True) for one in found])
+
+    def without_id(self, keys: Iterable[tuple[PartKey, str]]) -> int:
+        """So many rows of these Parts have no id that could be read."""
+        return sum(one.unknown for one in self._blocks_of(keys))
+
+    def _blocks_of(self, keys: Iterable[tuple[PartKey, str]]) -> Iterator[_Block]:
+        for name in dict.fromkeys(self._name(*one) for one in keys):
+            yield from self._by_name.get(name, ())
+
+    def brought(self) -> Hashes:
+        """All ids that the job has sent since it keeps them, and that were not refused; sorted, each once."""
+        found = NONE
+        some: list[Hashes] = []
+        for block in self._blocks:
+            some.append(self._hashes(block, others=False))
+            if block.name == _REFUSED:
+                found, some = without(merged([found, *some[:-1]]), some[-1]), []
+        return merged([found, *some])
+
+    def tidy(self, live: Iterable[tuple[PartKey, str]], *, few: int = _FEW) -> None:
+        """Put the ids of Parts that are no more together, each once, where they are many."""
+        kept = [*self._blocks_of(live)]
+        names = {_REFUSED, *(one.name for one in kept)}
+        others = [one for one in self._blocks if one.name not in names]
+        if len(others) > 1 and sum(one.sent for one in others) > few:
+            brought, own = self.brought(), merged([self._hashes(one, others=False) for one in kept])
+            self._rewrite(kept, without(brought, own))
+
+    def keep(self, live: Iterable[tuple[PartKey, str]]) -> None:
+        """Forget the ids of all Parts but these: their rows are gone from the index."""
+        self._rewrite([*self._blocks_of(live)], NONE)
+
+    def forget(self) -> None:
+        """Forget all ids: the index is another one."""
+        self._rewrite([], NONE)
+
+    def _rewrite(self, blocks: list[_Block], former: Hashes) -> None:
+        """Write the file anew, whole or not at all: these blocks, what was refused, and what was of other Parts."""
+        refused = merged([np.sort(self._hashes(one, others=False)) for one in self._by_name.get(_REFUSED, ())])
+        records = [(one.head(), self._bytes(one)) for one in blocks]
+        for name, hashes in ((_REFUSED, refused), (_FORMER, former)):
+            if len(hashes) and (blocks or len(former)):
+                records.append((_Block(name, 0, 0, len(hashes), 0, 0, 0).head(), hashes.astype("<u8").tobytes()))
+        with self._folder.replacing(NAME) as handle, os.fdopen(os.dup(handle), "wb") as out:
+            out.write(_HEAD)
+            for head, body in records:
+                out.write(head + body + _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(head))))
+        self.close()
+        self._handle = self._folder.open(NAME, os.O_RDWR)
+        self._scan()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._handle = -1
