@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from cyborg_ingest.sources import NotRead
 
 
+MOST_URIS = 100
+"""Sources that are named as JSON, where they are many."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedSource:
     """One source, and which of its columns is what."""
@@ -107,6 +111,44 @@ class FileSkipped:
     def to_dict(self) -> Json:
         """As JSON has it."""
         return {"file": self.uri, "reason": self.reason, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Some of the sources, and how many rows they have, as far as it is known."""
+
+    uris: tuple[str, ...]
+    rows: int | None = None
+
+    def to_dict(self) -> Json:
+        """As JSON has it; the first of them by name."""
+        return {"files": len(self.uris), "rows": self.rows, "uris": list(self.uris[:MOST_URIS])}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The sources beside those of the job's last load that ended, at `since`: in words `when`, None for none.
+
+    Each is in one of `new`, `changed` and `same`; `again` are those of the last that are loaded again all the same.
+    """
+
+    since: str | None
+    when: str
+    new: Files
+    changed: Files
+    same: Files
+    vanished: Files
+    again: Files
+
+    @property
+    def is_nothing_new(self) -> bool:
+        """Whether all is as it was, and nothing is to be loaded."""
+        return not any(one.uris for one in (self.new, self.changed, self.vanished, self.again))
+
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        kinds = ("new", "changed", "same", "vanished", "again")
+        return {"since": self.since, **{name: getattr(self, name).to_dict() for name in kinds}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +271,7 @@ Event = (
     | Locked
     | Skipped
     | FileSkipped
+    | Compared
     | Sending
     | Read
     | RowRejected

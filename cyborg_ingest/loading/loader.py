@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.check.commanded import sources_of
 from cyborg_ingest.check.distinct import KEPT, KEPT_TO_COMPARE
 from cyborg_ingest.check.findings import Checks
+from cyborg_ingest.check.precision import known
 from cyborg_ingest.check.progress import began
 from cyborg_ingest.check.verifier import present
 from cyborg_ingest.errors import (
@@ -25,8 +27,21 @@ from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.badfiles import hold_newer, note_bad, repaired, without_still_bad
 from cyborg_ingest.loading.boxes import boxed
+from cyborg_ingest.loading.compared import (
+    all_again,
+    compared,
+    is_compared,
+    last_of,
+    least_rows,
+    loaded_again,
+    looked_back,
+    refuse_what_has_no_files,
+)
+from cyborg_ingest.loading.compared import check_count as check_skipped
+from cyborg_ingest.loading.compared import remarks as compared_remarks
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.exclusive import Exclusive
+from cyborg_ingest.loading.fresh import keep_unchanged
 from cyborg_ingest.loading.guards import check_guards
 from cyborg_ingest.loading.pace import pace_of
 from cyborg_ingest.loading.report import Known, RunReport, report_of
@@ -35,6 +50,7 @@ from cyborg_ingest.loading.run import Run
 from cyborg_ingest.loading.setup import (
     cutting_of,
     first_look,
+    folder_of,
     open_journal,
     opened_index,
     refuse_outputs,
@@ -64,6 +80,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan.parts import PartEnd
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting
+    from cyborg_ingest.state.earlier import Remembered
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.opening import Opened
@@ -109,6 +126,10 @@ class _Load:
         self.stop = Stop(settings.drain_timeout)
         self.evidence = Evidence()
         self.exclusive = Exclusive(settings, self.stop, self.run.tell, self.known.command)
+        self.memory: Journal | Remembered | None = None
+        """What earlier runs of the job have loaded, as far as this one goes by it."""
+        self.least = 0
+        """So many rows of theirs the index has to hold."""
 
     def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
@@ -166,16 +187,16 @@ class _Load:
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
             self.run.begin(open_journal(client.target, settings, self.known.command))
-            plan = cut_as_before(self.run.journal, without_still_bad(self.run.journal, plan, tell))
-            resumed = self.run.journal if self.run.journal is not None and self.run.journal.resumed else None
-            changes = _kept(resumed, plan) if resumed is not None else []
-            dimension, only, read = first_look(plan, cutting, done_of(self.run.journal))
+            self.memory = self.run.journal or looked_back(folder_of(client.target, settings), settings)
+            plan, changes = self._going_on(plan)
+            dimension, only, read = first_look(plan, cutting, done_of(self.memory))
             self.known.opened = opened_index(client, settings, dimension, tell, self.known.command)
             if self.known.opened is None or settings.dry_run:
                 return self._rehearse(client, plan, cutting, dimension, read)
             with self.known.opened.index:
                 # of a resumed load, the first chunk may be the bad rows' alone
-                self._before(client, self.known.opened, plan, plan.dimension or (None if resumed else only), changes)
+                is_first = self.memory is None or not self.memory.goes_on
+                self._before(client, self.known.opened, plan, plan.dimension or (only if is_first else None), changes)
                 self._send(client, self.known.opened, read, self._dimension(dimension), cutting)
                 self._after(client, self.known.opened, plan)
             plan.check(self.run.bad)
@@ -187,6 +208,28 @@ class _Load:
         self._refuse_nothing(plan)
         self.run.budget.check_end()
         return ExitCode.REJECTED if self.run.tally.rejected or self.run.bad else ExitCode.OK
+
+    def _going_on(self, plan: Plan) -> tuple[Plan, list[str]]:
+        """The plan, in the Parts that earlier runs have begun with; and what is to be said of these."""
+        memory, settings, tell = self.memory, self.settings, self.run.tell
+        tell(*all_again(self.run.journal, plan, settings))
+        plan = without_still_bad(self.run.journal, plan, tell)
+        if not is_compared(memory, settings):
+            plan = cut_as_before(memory, plan)
+            return plan, _kept(self.run.journal, plan) if self.run.journal and self.run.journal.resumed else []
+        if settings.only_new:  # else it resumes such a load, whatever rows are asked for now
+            refuse_what_has_no_files(plan, settings)
+        last, why_not = last_of(memory, settings)
+        if memory is not None and last is not None and not memory.resumed:
+            memory.carry(last)
+        plan = cut_as_before(memory, plan)
+        self.least = least_rows(memory) if memory is not None and memory.goes_on else 0
+        found = compared(plan, last)
+        if memory is not None and memory.goes_on:
+            found = replace(found, again=loaded_again(keep_unchanged(memory, plan)))
+        self.known.compared = found
+        tell(found, *([Noted(why_not)] if why_not else []), *compared_remarks(found))
+        return plan, []
 
     def _refuse_nothing(self, plan: Plan) -> None:
         """Of a stream it is known at its end alone that there was no row in it."""
@@ -206,9 +249,11 @@ class _Load:
         self.stored = Stored(opened, settings.storage_precision, journal, opened.index.get)
         if journal is not None:
             tell(*skipped(journal, plan))
-            if journal.resumed:
+            if journal.goes_on:
                 tell(*map(Noted, changes))
                 check_probes(journal, opened.index, self.stored.precision, tally.skipped, tell)
+                check_skipped(before, self.least)
+                journal.write()
         kept = KEPT_TO_COMPARE if settings.verify == "count" else KEPT
         earlier = journal.state.probes if journal is not None else None
         self.evidence = Evidence(earlier, tally.skipped, kept=kept)
@@ -225,11 +270,18 @@ class _Load:
         self, client: Client, plan: Plan, cutting: Cutting, found: int | None, read: Iterator[Chunk | PartEnd]
     ) -> ExitCode:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
+        if self.memory is not None:
+            self.run.tell(*skipped(self.memory, plan))
+            if self.known.opened is not None:
+                check_skipped(self.known.opened.index.count(), self.least)
+                precision = known(self.known.opened, self.settings.storage_precision, self.memory.state.facts)
+                check_probes(self.memory, self.known.opened.index, precision, self.run.tally.skipped, self.run.tell)
         self.run.tell(began("read", [plan]))
         dimension = plan.dimension or self._dimension(found)
         checks = self._checked(read, dimension, cutting)
         self.run.late.end(plan, self.run.tally)
-        duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting)), dimension, cutting))
+        done = done_of(self.memory)
+        duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting), done), dimension, cutting))
         plan.check(self.run.bad)
         findings = list(checks.findings(duplicates))
         if not_looked_at := checks.not_looked_at(duplicates):

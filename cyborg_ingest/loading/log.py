@@ -5,7 +5,18 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.facts import Began, Ended, FileSkipped, Noted, Planned, Retrying, RowRejected, Said, Sending
+from cyborg_ingest.facts import (
+    Began,
+    Compared,
+    Ended,
+    FileSkipped,
+    Noted,
+    Planned,
+    Retrying,
+    RowRejected,
+    Said,
+    Sending,
+)
 
 if TYPE_CHECKING:
     from cyborg_ingest.facts import Emit, Event
@@ -17,8 +28,8 @@ if TYPE_CHECKING:
 _WAITING = 1000
 """Facts that are kept for a log that is not open yet, at most."""
 
-_Logged = Planned | FileSkipped | Sending | Began | Noted | Said | Retrying | RowRejected
-_LOGGED = (Planned, FileSkipped, Sending, Began, Noted, Said, Retrying, RowRejected)
+_Logged = Planned | Compared | FileSkipped | Sending | Began | Noted | Said | Retrying | RowRejected
+_LOGGED = (Planned, Compared, FileSkipped, Sending, Began, Noted, Said, Retrying, RowRejected)
 """Not what is told of each batch: the counts at the end say it."""
 
 _OF_THE_END = ("status", "exit_code", "retry", "rows", "index_count", "verify", "error")

@@ -17,7 +17,7 @@ from cyborg_ingest.state.journal import ENDED
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from cyborg_ingest.facts import FileSkipped, Planned
+    from cyborg_ingest.facts import Compared, FileSkipped, Planned
     from cyborg_ingest.model import Batch
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.tally import Tally
@@ -127,6 +127,8 @@ class RunReport:
     """All rows that are rejected so far, those of earlier runs of the load among them."""
     bad_files: list[dict[str, Any]] = field(default_factory=list)
     """Files that could not be loaded, or not to their end, each with the rows that were read of it."""
+    compared: dict[str, Any] | None = None
+    """With --only-new, the sources beside those of the job's last load that ended: see `facts.Compared`."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run found wrong, as `inspect` would; empty for a load, which goes by `rejects`."""
     error: str | None = None
@@ -150,6 +152,7 @@ class Known:
     """The command line that was given, where there was one."""
     opened: Opened | None = None
     planned: Planned | None = None
+    compared: Compared | None = None
     count: dict[str, int | None] = field(default_factory=lambda: {"before": None, "after": None})
     verified: dict[str, Any] | None = None
     present: list[str] = field(default_factory=list)
@@ -207,6 +210,7 @@ def report_of(
         run_folder=str(journal.run_folder) if journal else None,
         rejected_file=str(journal.rejected_file) if journal and journal.rejected.is_there() else None,
         bad_files=bad_files,
+        compared=_compared(known.compared, tally),
         findings=known.findings,
         error=error,
     )
@@ -222,6 +226,17 @@ def _bad_file(one: FileSkipped, tally: Tally) -> dict[str, Any]:
     counts = tally.sources.get(one.uri)
     rows, claimed = (counts.asked, counts.claimed) if counts is not None else (0, None)
     return {**one.to_dict(), "rows": rows, "not_read": None if claimed is None else claimed - rows}
+
+
+def _compared(found: Compared | None, tally: Tally) -> dict[str, Any] | None:
+    """With the rows of what was read, as they are known by now."""
+    if found is None:
+        return None
+    told = found.to_dict()
+    for name in ("new", "changed", "again"):
+        uris = getattr(found, name).uris
+        told[name]["rows"] = sum(tally.sources[uri].asked for uri in uris if uri in tally.sources)
+    return told
 
 
 def _columns(planned: Planned | None) -> dict[str, list[str]]:

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Part
     from cyborg_ingest.plan.reading import Plan, Source
-    from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.state.ledger import PartKey
+    from cyborg_ingest.state.memory import Memory
     from cyborg_ingest.targets.base import Index
 
 
-def done_of(journal: Journal | None) -> Callable[[Part], Done]:
+def done_of(journal: Memory | None) -> Callable[[Part], Done]:
     """What earlier runs have settled of a Part, as the plan asks for it: as it was when the Part is begun."""
     if journal is None:
         return nothing
@@ -44,7 +44,7 @@ def done_of(journal: Journal | None) -> Callable[[Part], Done]:
     return done
 
 
-def cut_as_before(journal: Journal | None, plan: Plan) -> Plan:
+def cut_as_before(journal: Memory | None, plan: Plan) -> Plan:
     """The plan; a file that is the same as in the run that is resumed comes in the Parts that it had there.
 
     The journal learns where the Parts of all files are.
@@ -56,14 +56,14 @@ def cut_as_before(journal: Journal | None, plan: Plan) -> Plan:
     return plan
 
 
-def _as_before(journal: Journal, source: Source) -> Source:
+def _as_before(journal: Memory, source: Source) -> Source:
     parts = source.layout.parts
     cut = journal.cut_of(parts[0]) if parts else None
     before = parts_as(cut, parts) if cut is not None else None
     return source if before is None or before == parts else recut(source, before)
 
 
-def keep_in_order(journal: Journal, plan: Plan, repaired: Collection[str] = ()) -> list[str]:
+def keep_in_order(journal: Memory, plan: Plan, repaired: Collection[str] = ()) -> list[str]:
     """Forget what was done behind the first gap; what the user should know of it. Files that are `repaired` are none.
 
     A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is not a gap:
@@ -93,7 +93,7 @@ def keep_in_order(journal: Journal, plan: Plan, repaired: Collection[str] = ()) 
     return notes
 
 
-def _other_streams(journal: Journal, plan: Plan) -> Iterator[PartKey]:
+def _other_streams(journal: Memory, plan: Plan) -> Iterator[PartKey]:
     """Streams that are not the same any more, as far as they still can be read from their start.
 
     Where one differs later, reading it ends with a SourceChangedError.
@@ -105,11 +105,11 @@ def _other_streams(journal: Journal, plan: Plan) -> Iterator[PartKey]:
             yield key_of(part)
 
 
-def _settled_rows(journal: Journal) -> int:
+def _settled_rows(journal: Memory) -> int:
     return sum(len(part.settled) - part.passed_rows for part in journal.state.parts.values())
 
 
-def _changes(journal: Journal, plan: Plan, repaired: Collection[str]) -> list[str]:
+def _changes(journal: Memory, plan: Plan, repaired: Collection[str]) -> list[str]:
     """Which sources are others than in the last run."""
     known = {key[:2]: key for key in journal.state.parts}
     uris = [source.layout.uri for source in plan.sources]
@@ -129,7 +129,7 @@ def _changes(journal: Journal, plan: Plan, repaired: Collection[str]) -> list[st
     return notes
 
 
-def skipped(journal: Journal, plan: Plan) -> Iterator[Skipped]:
+def skipped(journal: Memory, plan: Plan) -> Iterator[Skipped]:
     """The rows that earlier runs have loaded or rejected, by source."""
     left = plan.selection.limit
     for source in plan.sources:
@@ -165,10 +165,11 @@ def _end_of(done: RangeSet, passed: Sequence[tuple[int, int, int]], asked: int) 
     return end
 
 
-def check_probes(journal: Journal, index: Index, precision: Precision | None, skipped_rows: int, emit: Emit) -> None:
+def check_probes(journal: Memory, index: Index, precision: Precision | None, skipped_rows: int, emit: Emit) -> None:
     """Ask the index for some of the rows that are to be skipped. Raises LostRowsError if they are gone."""
     probes = journal.state.probes.sample()
-    emit(Noted(f"Resuming the job in {journal.folder}: {skipped_rows:,} rows are already loaded and are skipped."))
+    if journal.resumed:
+        emit(Noted(f"Resuming the job in {journal.folder}: {skipped_rows:,} rows are already loaded and are skipped."))
     if not probes:
         return
     tolerance = precision.tolerance if precision is not None else 0.0

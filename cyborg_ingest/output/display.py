@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest.facts import (
     Advanced,
     Began,
+    Compared,
     Ended,
     FileSkipped,
     Landed,
@@ -32,7 +33,7 @@ from cyborg_ingest.output.streams import shown, undecorated
 from cyborg_ingest.tally import Step, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import TextIO
 
     from typing_extensions import Self
@@ -46,6 +47,15 @@ _SHOWN_REJECTIONS = 10
 
 _COUNTED = (Sending, Skipped, Read, Landed, Advanced)
 """What is shown as progress, and not one by one."""
+
+
+_LINES: dict[type, Callable[[Any], list[str]]] = {
+    Planned: wording.plan,
+    Compared: wording.compared,
+    Noted: lambda event: [wording.note(event)],
+    Said: lambda event: [wording.said(event)],
+}
+"""What is shown as it comes."""
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -83,10 +93,8 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Count one fact, and show it."""
         self.count(event)
-        if isinstance(event, Planned):
-            self.lines(wording.plan(event))
-        elif isinstance(event, Noted | Said):
-            self.lines([wording.note(event) if isinstance(event, Noted) else wording.said(event)])
+        if type(event) in _LINES:
+            self.lines(_LINES[type(event)](event))
         elif isinstance(event, Retrying):
             if self.verbose:
                 self.lines([wording.retry(event)])

@@ -8,9 +8,18 @@ from cyborg_ingest.model import Reason
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from cyborg_ingest.facts import FileSkipped, Noted, Planned, PlannedSource, Retrying, RowRejected, Said
+    from cyborg_ingest.facts import (
+        Compared,
+        FileSkipped,
+        Noted,
+        Planned,
+        PlannedSource,
+        Retrying,
+        RowRejected,
+        Said,
+    )
     from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.sources import NotRead
     from cyborg_ingest.tally import Step
@@ -29,6 +38,7 @@ STYLES = {
 
 _SHOWN_SOURCES = 10
 _MOST_NAMES = 100
+_FEW = 3
 _MOST_REASONS = 20
 _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
@@ -106,6 +116,24 @@ def _planned_rows(planned: Planned) -> str:
 
 def _roles(source: PlannedSource) -> str:
     return ", ".join(f"{role} <- {listed(names, ' + ') or 'none'}" for role, names in source.roles.items())
+
+
+def compared(event: Compared) -> list[str]:
+    """The sources beside those of the last load, with the first of those that are not as they were."""
+    kinds = (("new", event.new), ("changed", event.changed), ("vanished", event.vanished))
+    counts = [f"{len(files.uris):,} {kind}" for kind, files in kinds] + [f"{len(event.same.uris):,} the same"]
+    since = f"with the load that finished {event.when}: " if event.since else ""
+    lines = labelled("compared", f"{since}{', '.join(counts)}")
+    for kind, files in kinds:
+        if files.uris and event.since:
+            lines += labelled("", f"{kind}: {_few(files.uris)}")
+    return lines
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""
+    return ", ".join(names[:_FEW]) + more
 
 
 def note(event: Noted) -> str:
@@ -236,7 +264,7 @@ def summary(report: RunReport) -> list[str]:
         checked = f"{rows['read'] - rows['rejected']:,} of {rows['read']:,} rows can be loaded"
         lines = labelled("checked", f"{checked}; nothing was sent (--dry-run)")
         lines += labelled("bad files", *_bad_files(report)) if report.bad_files else []
-        return lines + findings(report.findings)
+        return lines + _files(report) + findings(report.findings)
     parts = [f"{rows['acknowledged']:,} of {rows['read']:,} rows acknowledged in {report.load_seconds:.1f} s"]
     if report.rows_per_second:
         rate = report.bytes["raw"] / report.load_seconds / _MEGABYTE
@@ -252,6 +280,7 @@ def summary(report: RunReport) -> list[str]:
         lines += labelled("bad files", *_what_to_repair(report))
     if report.verify:
         lines += labelled("verified", report.verify["text"])
+    lines += _files(report)
     if report.rejected_file and report.exit_code in _ENDED:
         lines += labelled("rejected", *_what_to_fix(report))
     elif report.rejected_file:
@@ -275,6 +304,21 @@ def _what_to_repair(report: RunReport) -> Iterator[str]:
     yield from _bad_files(report)
     if report.exit_code in _ENDED:
         yield "repair them, and run the same command again: it loads them"
+
+
+def _files(report: RunReport) -> list[str]:
+    """What the sources were beside those of the last load, with their rows."""
+    if report.compared is None:
+        return []
+    kinds = {"new": "new", "changed": "changed", "same": "the same", "vanished": "vanished"}
+    texts = [_so_many(report.compared[kind], words) for kind, words in kinds.items()]
+    again = report.compared["again"]
+    more = f"; loaded again: {again['files']:,} ({again['rows']:,} rows)" if again["files"] else ""
+    return labelled("files", ", ".join(texts) + more)
+
+
+def _so_many(files: dict[str, Any], words: str) -> str:
+    return f"{files['files']:,} {words}" + (f" ({files['rows']:,} rows)" if files["files"] else "")
 
 
 def _what_to_fix(report: RunReport) -> Iterator[str]:

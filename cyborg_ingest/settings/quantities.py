@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,15 @@ def duration_of(seconds: float) -> str:
     if days:
         return f"{days}d{hours}h"
     return f"{hours}h{minutes}m" if hours else f"{minutes}m{rest}s"
+
+
+def moment_of(text: str, now: datetime.datetime) -> str:
+    """When that was, as ISO 8601 has it, in words and in the time of this place; "" where it is no time."""
+    try:
+        then = datetime.datetime.fromisoformat(text).astimezone(now.tzinfo)
+    except ValueError:
+        return ""
+    return f"at {then:%H:%M} today" if then.date() == now.date() else f"on {then:%Y-%m-%d} at {then:%H:%M}"
 
 
 def _parted(seconds: int) -> list[int]:

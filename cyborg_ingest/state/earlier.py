@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import StateError, UsageError
+from cyborg_ingest.state.ids import Ids
 from cyborg_ingest.state.jobs import open_job
 from cyborg_ingest.state.journal import BEGUN, ENDED, JOURNAL, LAST
-from cyborg_ingest.state.ledger import replay
+from cyborg_ingest.state.ledger import State, replay
+from cyborg_ingest.state.memory import Memory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typing_extensions import Self
+
     from cyborg_ingest.private import Folder
-    from cyborg_ingest.state.ledger import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,40 @@ def earlier_runs(folder: Path, *, restart: bool) -> Earlier:
     is_resumed = current is not None and bool(current.parts) and not restart
     begun = current.facts.get(BEGUN) if current is not None and is_resumed else None
     return Earlier(_time(begun), None if ended is None else _rows(ended))
+
+
+class Remembered(Memory):
+    """What a journal of the job would begin with, for a run that keeps none: nothing is written or locked.
+
+    Raises as `earlier_runs` does, and FileNotFoundError where there is no such job.
+    """
+
+    def __init__(self, folder: Path, *, restart: bool) -> None:
+        super().__init__()
+        self.folder = folder
+        current, self._last = _states(folder, restart=restart)
+        with open_job(folder, make=False) as job:
+            self.ids = Ids(job, is_read=True)
+        if current is not None and current.parts and not restart:
+            self.state, self.resumed = current, True
+
+    def last_ended(self) -> State | None:
+        """What the last load of the job that ended has loaded."""
+        return self._last
+
+    def carry(self, state: State) -> None:
+        """Begin with what a load that ended has loaded."""
+        self.is_carried, self.state = True, state
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self.ids.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _states(folder: Path, *, restart: bool) -> tuple[State | None, State | None]:

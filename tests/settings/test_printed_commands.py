@@ -69,7 +69,8 @@ def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_every_option_that_counts_is_in_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    left_out = {"kms_name", "max_shrink", "skip_bad_files"}  # with no --key-out, no --no-checkpoint, no --skip
+    # which go with no --key-out, with no --no-checkpoint, or with no --skip
+    left_out = {"kms_name", "max_shrink", "skip_bad_files", "only_new", "delete_missing"}
     given: list[Any] = []
     kinds: list[tuple[Any, dict[str, Any]]] = [(LoadSettings, {"sources": (), "index": "i"}), (OutputSettings, {})]
     for kind, more in kinds:

@@ -79,6 +79,13 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
         "Forget what earlier runs of this job have loaded, and load everything.",
         panel=panels.SAFETY,
     )
+    only_new: bool = option(
+        False,
+        "--only-new",
+        "Load files that are new or have changed since this job's last load that ended, and skip the others, once the "
+        "index is seen to hold their rows.",
+        panel=panels.SAFETY,
+    )
     checkpoint: bool = option(
         True,
         "--checkpoint/--no-checkpoint",
@@ -118,6 +125,14 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
         if self.skip_bad_files and (self.skip or self.sample is not None):
             raise UsageError(
                 "--skip and --sample count rows, and --skip-bad-files leaves out rows that nobody can count. Drop one."
+            )
+        if self.only_new and self.skip_bad_files:
+            raise UsageError(
+                "--only-new goes by loads that have seen all files, and --skip-bad-files leaves out some. Drop one."
+            )
+        if self.only_new and not self.checkpoint:
+            raise UsageError(
+                "--only-new compares with the job's last load, of which --no-checkpoint keeps nothing. Drop one."
             )
         if self.max_shrink is not None and not self.checkpoint:
             raise UsageError(
