@@ -95,6 +95,14 @@ class Index(Protocol):
         """The rows of these ids that exist, whole, each once, in the order asked for."""
         ...
 
+    def list_ids(self) -> list[str]:
+        """The ids of all rows; after a crash of the engine some of rows that it does not have may be among them."""
+        ...
+
+    def delete_rows(self, ids: Sequence[str]) -> None:
+        """Delete the rows of these ids; those that are not there are none the worse for it."""
+        ...
+
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """The nearest ids and their distances, nearest first."""
         ...

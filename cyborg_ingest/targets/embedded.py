@@ -332,6 +332,18 @@ class EmbeddedIndex(Closing):
                 for row in self._engine().get(asked, index_key=revealed(self._key))
             ]
 
+    def list_ids(self) -> list[str]:
+        """See `targets.base.Index`."""
+        with self.border("listing its ids"):
+            return list(map(str, self._engine().list_ids(index_key=revealed(self._key))))
+
+    def delete_rows(self, ids: Sequence[str]) -> None:
+        """See `targets.base.Index`."""
+        wanted = distinct_ids(ids)
+        if wanted:
+            with self.border(f"deleting {len(wanted):,} rows"):
+                self._engine().delete(wanted, index_key=revealed(self._key))
+
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
         narrow, most = checked_query(vector, top_k)

@@ -42,6 +42,9 @@ _CONTROL_BYTES = 4_000_000
 _ROW_BYTES = 32_000_000
 """Metadata and contents that all rows of an answer may have together; more are asked for in smaller numbers."""
 
+_ID_BYTES = 1_000
+"""What an id may take in a list of all, on the average."""
+
 _NUMBER_BYTES, _DISTANCE_BYTES = 26, 4_096
 
 
@@ -228,6 +231,18 @@ class RestIndex(Closing):
             half = len(wanted) // 2
             return self.get(wanted[:half]) + self.get(wanted[half:])
         return stored_rows(said, set(wanted))
+
+    def list_ids(self) -> list[str]:
+        """See `targets.base.Index`."""
+        largest = _CONTROL_BYTES + self.count() * _ID_BYTES
+        return self._call("/v1/vectors/list_ids", largest=largest).texts("ids")
+
+    def delete_rows(self, ids: Sequence[str]) -> None:
+        """See `targets.base.Index`. Without ids nothing is sent."""
+        wanted = distinct_ids(ids)
+        if wanted:
+            said = self._call("/v1/vectors/delete", ids=wanted)
+            check_done(said, self.secrets, f"{self._client.target}, index {self.name!r},")
 
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""

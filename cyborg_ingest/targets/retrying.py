@@ -173,6 +173,14 @@ class RetryingIndex(Closing):
         """The rows of these ids that exist."""
         return self._patience.call(lambda: self.asked_once.get(ids))
 
+    def list_ids(self) -> list[str]:
+        """The ids of all rows."""
+        return self._patience.call(self.asked_once.list_ids)
+
+    def delete_rows(self, ids: Sequence[str]) -> None:
+        """Delete the rows of these ids."""
+        self._patience.call(lambda: self.asked_once.delete_rows(ids))
+
     def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
         """The nearest ids and their distances."""
         return self._patience.call(lambda: self.asked_once.query(vector, top_k))
