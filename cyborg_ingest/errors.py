@@ -39,6 +39,7 @@
     │       └── ConnectionLostError 3  nothing came back, or no answer of such a service
     │           └── OversizedAnswerError 3  more came back than such an answer can have
     ├── BadRowError               4    a bad row, or more of them than --max-errors allows
+    ├── TooManyMissingError       4    more rows have left the sources than --max-delete allows
     ├── DifferenceError           5    what the index holds, counts or says is not what was sent
     └── StoppedError     6, 130, 143   stopped by --max-duration, or a signal; the same command resumes
 """
@@ -302,6 +303,12 @@ class OversizedAnswerError(ConnectionLostError):
 
 class BadRowError(IngestError):
     """A row cannot be loaded, or more rows than `--max-errors` allows."""
+
+    exit_code = ExitCode.BAD_ROWS
+
+
+class TooManyMissingError(IngestError):
+    """More rows have left the sources than `--max-delete` allows: none is deleted."""
 
     exit_code = ExitCode.BAD_ROWS
 

@@ -199,7 +199,7 @@ class Landed:
 class Began:
     """Something begins that is done to rows and sends none; what was done before it is over.
 
-    `step` is a code: read, count, verify, compare, train.
+    `step` is a code: read, count, verify, compare, train, delete.
     """
 
     step: str

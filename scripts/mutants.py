@@ -56,6 +56,7 @@ MODULES = [
     "loading.badfiles",
     "loading.fresh",
     "loading.compared",
+    "loading.missing",
     "state.compacting",
     "state.ids",
     "state.memory",

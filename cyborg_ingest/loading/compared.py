@@ -48,10 +48,10 @@ def refuse_what_has_no_files(plan: Plan, settings: LoadSettings) -> None:
 
 def looked_back(folder: Path, settings: LoadSettings) -> Remembered | None:
     """What is known of the job, for a dry run that compares; None where nothing is, or it does not."""
-    if not (settings.only_new and settings.dry_run):
+    if not (settings.dry_run and (settings.only_new or settings.delete_missing)):
         return None
     try:
-        return Remembered(folder, restart=settings.restart)
+        return Remembered(folder, restart=settings.restart, is_resumed=settings.only_new)
     except FileNotFoundError:
         return None
 
@@ -115,8 +115,10 @@ def loaded_again(parts: Sequence[Part]) -> Files:
     return _files(list(dict.fromkeys(part.uri for part in parts)))
 
 
-def remarks(found: Compared) -> Iterator[Noted]:
-    """What is loaded although it has not changed; or that nothing is loaded."""
+def remarks(found: Compared, settings: LoadSettings) -> Iterator[Noted]:
+    """What is loaded although it has not changed; what stays in the index; or that nothing is loaded."""
+    if found.vanished.uris and not settings.delete_missing:
+        yield Noted("Rows that have left the sources stay in the index (--delete-missing deletes them).")
     uris = found.again.uris
     if uris:
         more = f" and {len(uris) - _SHOWN:,} more" if len(uris) > _SHOWN else ""

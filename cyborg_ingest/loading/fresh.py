@@ -37,10 +37,14 @@ class _Turn:
     """Whether anything of it is sent, if only what was in flight."""
 
 
-def keep_unchanged(memory: Memory, plan: Plan) -> list[Part]:
-    """Forget what the job has loaded of Parts that have to be loaded again; those of them that have not changed."""
+def keep_unchanged(memory: Memory, plan: Plan, *, all_ids: bool = False) -> list[Part]:
+    """Forget what the job has loaded of Parts that have to be loaded again; those of them that have not changed.
+
+    `all_ids`: the ids of all rows have to be known in the end.
+    """
     turns = list(_turns(memory, plan))
-    upto = dict(_upto(memory, plan, turns))
+    unknown = {turn.part for turn in turns if all_ids and turn.has_rows and not _is_known(memory, turn.part)}
+    upto = dict(_upto(memory, plan, turns, unknown))
     memory.keep(upto)
     return [turn.part for turn in turns if turn.gap is None and turn.has_rows and upto[key_of(turn.part)] == 0]
 
@@ -59,7 +63,13 @@ def _turns(memory: Memory, plan: Plan) -> Iterator[_Turn]:
                 yield _Turn(part, None, has_rows=False, is_read=False)
 
 
-def _upto(memory: Memory, plan: Plan, turns: list[_Turn]) -> Iterator[tuple[PartKey, int | None]]:
+def _is_known(memory: Memory, part: Part) -> bool:
+    return memory.ids.knows(*_named(part), memory.part(part).settled)
+
+
+def _upto(
+    memory: Memory, plan: Plan, turns: list[_Turn], unknown: Collection[Part]
+) -> Iterator[tuple[PartKey, int | None]]:
     """Each Part, and its first row to be loaded; None: what is there of it stands."""
     here = {key_of(turn.part) for turn in turns}
     last = max((place for place, turn in enumerate(turns) if turn.has_rows), default=0)
@@ -67,7 +77,7 @@ def _upto(memory: Memory, plan: Plan, turns: list[_Turn]) -> Iterator[tuple[Part
     sent.gone({key: one for key, one in memory.state.parts.items() if key not in here})
     sent.look(plan, [turn.part for turn in turns[:last] if turn.is_read or turn.gap is not None])
     for turn in turns:
-        gap = 0 if turn.has_rows and sent.may_share(turn.part) else turn.gap
+        gap = 0 if turn.part in unknown or (turn.has_rows and sent.may_share(turn.part)) else turn.gap
         if gap is not None or turn.is_read:
             sent.add(turn.part)
         yield key_of(turn.part), gap
@@ -108,7 +118,7 @@ class _Sent:
         self._sorted, self._some = merged([self._sorted, *self._some]), []
         if self._is_anything or not len(self._sorted):
             return self._is_anything
-        if not self._memory.ids.knows(*_named(part), self._memory.part(part).settled):
+        if not _is_known(self._memory, part):
             return True
         return bool(among(self._memory.ids.of([_named(part)]), self._sorted).any())
 

@@ -22,9 +22,10 @@ from cyborg_ingest.errors import (
     LostRowsError,
     SourceChangedError,
     StateError,
+    TooManyMissingError,
 )
 from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
-from cyborg_ingest.loading import rehearsal, remarks
+from cyborg_ingest.loading import missing, rehearsal, remarks
 from cyborg_ingest.loading.badfiles import hold_newer, note_bad, repaired, without_still_bad
 from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.compared import (
@@ -130,6 +131,7 @@ class _Load:
         """What earlier runs of the job have loaded, as far as this one goes by it."""
         self.least = 0
         """So many rows of theirs the index has to hold."""
+        self.gathered = missing.Gathered() if settings.dry_run and settings.delete_missing else None
 
     def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
@@ -183,6 +185,8 @@ class _Load:
             if not plan.sources:
                 tell(remarks.nothing_to_load(plan))
                 return ExitCode.OK
+            if settings.delete_missing:
+                missing.refuse_a_part(plan, settings)
             cutting = cutting_of(client, settings)
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
@@ -199,6 +203,7 @@ class _Load:
                 self._before(client, self.known.opened, plan, plan.dimension or (only if is_first else None), changes)
                 self._send(client, self.known.opened, read, self._dimension(dimension), cutting)
                 self._after(client, self.known.opened, plan)
+                self._delete_missing(self.known.opened, plan)
             plan.check(self.run.bad)
             note_bad(self.run.journal, plan, self.run.bad)
             if self.run.journal is not None:
@@ -214,6 +219,8 @@ class _Load:
         memory, settings, tell = self.memory, self.settings, self.run.tell
         tell(*all_again(self.run.journal, plan, settings))
         plan = without_still_bad(self.run.journal, plan, tell)
+        if memory is not None and settings.delete_missing:
+            tell(*missing.unknown_base(memory, None if settings.restart else memory.last_ended()))
         if not is_compared(memory, settings):
             plan = cut_as_before(memory, plan)
             return plan, _kept(self.run.journal, plan) if self.run.journal and self.run.journal.resumed else []
@@ -226,10 +233,46 @@ class _Load:
         self.least = least_rows(memory) if memory is not None and memory.goes_on else 0
         found = compared(plan, last)
         if memory is not None and memory.goes_on:
-            found = replace(found, again=loaded_again(keep_unchanged(memory, plan)))
+            again = keep_unchanged(memory, plan, all_ids=settings.delete_missing)
+            found = replace(found, again=loaded_again(again))
         self.known.compared = found
-        tell(found, *([Noted(why_not)] if why_not else []), *compared_remarks(found))
+        tell(found, *([Noted(why_not)] if why_not else []), *compared_remarks(found, settings))
         return plan, []
+
+    def _delete_missing(self, opened: Opened, plan: Plan) -> None:
+        """What has left the sources leaves the index, once all else is well."""
+        settings, journal = self.settings, self.run.journal
+        if journal is None or not settings.delete_missing:
+            return
+        plan.check()
+        self.run.budget.check_end()
+        found = missing.find(opened.index, journal.ids.brought(), *missing.present_of(journal, plan))
+        self.known.missing = found.to_dict(0)
+        self.run.tell(*missing.remarks(found))
+        if found.why_none is not None:
+            return
+        missing.check_bound(found, settings)
+        if found.ids:
+            policy = RetryPolicy(settings.retries, settings.retry_max_wait)
+            missing.delete(opened.index, journal, found, policy, self.stop, self.run.tell)
+            self.known.missing = found.to_dict(len(found.ids))
+            self.known.count["after"] = opened.index.count()
+        journal.forget_missing()
+
+    def _foresee_missing(self, opened: Opened) -> None:
+        """What a load would delete."""
+        if self.gathered is None:
+            return
+        if self.memory is None:
+            found = missing.Missing((), 0)
+        else:
+            found = missing.find(opened.index, self.memory.ids.brought(), *self.gathered.present(self.memory))
+        self.known.missing = found.to_dict(0)
+        self.run.tell(*missing.remarks(found))
+        try:
+            missing.check_bound(found, self.settings)
+        except TooManyMissingError as error:
+            self.run.tell(Noted(f"A load would stop: {error}"))
 
     def _refuse_nothing(self, plan: Plan) -> None:
         """Of a stream it is known at its end alone that there was no row in it."""
@@ -248,6 +291,10 @@ class _Load:
         self.known.count["before"] = before
         self.stored = Stored(opened, settings.storage_precision, journal, opened.index.get)
         if journal is not None:
+            if opened.created:
+                journal.ids.forget()
+            elif settings.delete_missing:
+                tell(*missing.check_base(journal, journal.last_ended(), opened.index, self.stored.precision))
             tell(*skipped(journal, plan))
             if journal.goes_on:
                 tell(*map(Noted, changes))
@@ -294,6 +341,7 @@ class _Load:
                     self.run.tell(one)
                 else:
                     findings.append(one)
+            self._foresee_missing(self.known.opened)
         self.known.findings = [one.to_dict() for one in findings]
         self.run.tell(*self.run.budget.foresee(checks.rows))
         return ExitCode.REJECTED if findings or self.run.bad else ExitCode.OK
@@ -303,6 +351,8 @@ class _Load:
         checks = Checks()
         for batch in self._batches(read, dimension, cutting):
             checks.add(batch)
+            if self.gathered is not None:
+                self.gathered.add(batch)
             self.run.tell(Advanced(batch.stop - batch.start - batch.passed))
         return checks
 

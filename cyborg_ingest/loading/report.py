@@ -129,6 +129,8 @@ class RunReport:
     """Files that could not be loaded, or not to their end, each with the rows that were read of it."""
     compared: dict[str, Any] | None = None
     """With --only-new, the sources beside those of the job's last load that ended: see `facts.Compared`."""
+    missing: dict[str, Any] | None = None
+    """With --delete-missing, what its sources no longer have of the rows that the job has brought: `Missing`."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run found wrong, as `inspect` would; empty for a load, which goes by `rejects`."""
     error: str | None = None
@@ -153,6 +155,7 @@ class Known:
     opened: Opened | None = None
     planned: Planned | None = None
     compared: Compared | None = None
+    missing: dict[str, Any] | None = None
     count: dict[str, int | None] = field(default_factory=lambda: {"before": None, "after": None})
     verified: dict[str, Any] | None = None
     present: list[str] = field(default_factory=list)
@@ -211,6 +214,7 @@ def report_of(
         rejected_file=str(journal.rejected_file) if journal and journal.rejected.is_there() else None,
         bad_files=bad_files,
         compared=_compared(known.compared, tally),
+        missing=known.missing,
         findings=known.findings,
         error=error,
     )

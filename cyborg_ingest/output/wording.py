@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.model import Reason
+from cyborg_ingest.model import Reason, shown_id
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ STYLES = {
 _SHOWN_SOURCES = 10
 _MOST_NAMES = 100
 _FEW = 3
+_SHOWN_IDS = 20
 _MOST_REASONS = 20
 _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
@@ -190,6 +191,7 @@ def rates(tally: Tally, width: int | None = None) -> str:
 
 _STEPS = {
     "read": "reading", "count": "counting", "verify": "verifying", "compare": "comparing", "train": "training",
+    "delete": "deleting",
 }  # fmt: skip
 
 
@@ -264,7 +266,7 @@ def summary(report: RunReport) -> list[str]:
         checked = f"{rows['read'] - rows['rejected']:,} of {rows['read']:,} rows can be loaded"
         lines = labelled("checked", f"{checked}; nothing was sent (--dry-run)")
         lines += labelled("bad files", *_bad_files(report)) if report.bad_files else []
-        return lines + _files(report) + findings(report.findings)
+        return lines + _files(report) + _missing(report) + findings(report.findings)
     parts = [f"{rows['acknowledged']:,} of {rows['read']:,} rows acknowledged in {report.load_seconds:.1f} s"]
     if report.rows_per_second:
         rate = report.bytes["raw"] / report.load_seconds / _MEGABYTE
@@ -280,7 +282,7 @@ def summary(report: RunReport) -> list[str]:
         lines += labelled("bad files", *_what_to_repair(report))
     if report.verify:
         lines += labelled("verified", report.verify["text"])
-    lines += _files(report)
+    lines += _files(report) + _missing(report)
     if report.rejected_file and report.exit_code in _ENDED:
         lines += labelled("rejected", *_what_to_fix(report))
     elif report.rejected_file:
@@ -315,6 +317,20 @@ def _files(report: RunReport) -> list[str]:
     again = report.compared["again"]
     more = f"; loaded again: {again['files']:,} ({again['rows']:,} rows)" if again["files"] else ""
     return labelled("files", ", ".join(texts) + more)
+
+
+def _missing(report: RunReport) -> list[str]:
+    """What has left the sources, and the index with them."""
+    found = report.missing
+    if found is None or found["why_none"]:
+        return []
+    if found["deleted"] or not found["missing"]:
+        return labelled("deleted", f"{found['deleted']:,} rows that are no longer in the sources")
+    would = "would be deleted" if report.status == "dry_run" else "none is deleted"
+    shown = [shown_id(one) for one in found["ids"][:_SHOWN_IDS]]
+    more = [f"... and {found['missing'] - len(shown):,} more"] if found["missing"] > len(shown) else []
+    texts = [f"{found['missing']:,} rows are no longer in the sources; {would}:", *shown, *more]
+    return labelled("missing", *texts)
 
 
 def _so_many(files: dict[str, Any], words: str) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.targets.keyring import KeyFile
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_STATE = ("journal.jsonl", "ended.jsonl", "job.json", "runs/run/rejected.jsonl", "runs/run/report.json")
+_STATE = ("journal.jsonl", "ended.jsonl", "ids", "job.json", "runs/run/rejected.jsonl", "runs/run/report.json")
 
 _STREAMS = ("/dev", "/dev/fd", "/proc/self/fd")
 

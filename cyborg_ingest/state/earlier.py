@@ -53,13 +53,13 @@ class Remembered(Memory):
     Raises as `earlier_runs` does, and FileNotFoundError where there is no such job.
     """
 
-    def __init__(self, folder: Path, *, restart: bool) -> None:
+    def __init__(self, folder: Path, *, restart: bool, is_resumed: bool) -> None:
         super().__init__()
         self.folder = folder
         current, self._last = _states(folder, restart=restart)
         with open_job(folder, make=False) as job:
             self.ids = Ids(job, is_read=True)
-        if current is not None and current.parts and not restart:
+        if current is not None and current.parts and is_resumed and not restart:
             self.state, self.resumed = current, True
 
     def last_ended(self) -> State | None:

@@ -161,7 +161,8 @@ class Journal(Memory):
 
     def carry(self, state: State) -> None:
         """Begin with what a load that ended has loaded. Nothing of it is noted before `keep` writes it."""
-        facts = {**state.facts, **self.state.facts, SINCE: state.facts.get(FINISHED, "")}
+        own = {name: state.facts[name] for name in (*_LASTING, "guess", FINISHED) if name in state.facts}
+        facts = {**own, **self.state.facts, SINCE: state.facts.get(FINISHED, "")}
         self.is_carried, self.state = True, state
         with writing(self.folder):
             self._take_over_rejected(self._runs)
@@ -248,14 +249,23 @@ class Journal(Memory):
         """Note that rows leave now; called before they do."""
         with writing(self.folder):
             self.ids.sending(batch)
+        self.leaving(batch.ids)
         records = self._number(batch.part)
-        replaced = self.state.probes.replaced(batch.ids)
-        if replaced:
-            self.state.probes.drop(replaced)
-            records.append({"drop": replaced})
         if not batch.again:
             records.append({"sent": [self._numbers[key_of(batch.part)], batch.start, batch.stop]})
         self._append(records)
+
+    def leaving(self, ids: Collection[str]) -> None:
+        """Note that rows are replaced or deleted now: nobody is to ask for them any more."""
+        replaced = self.state.probes.replaced(ids)
+        if replaced:
+            self.state.probes.drop(replaced)
+            self._append([{"drop": replaced}])
+
+    def forget_missing(self) -> None:
+        """Forget the ids of all rows that are no longer in the sources: they have left the index, too."""
+        with writing(self.folder):
+            self.ids.keep((key, part.choice) for key, part in self.state.parts.items())
 
     def acknowledged(
         self,

@@ -80,3 +80,45 @@ def test_what_comes_by_a_pipe_is_saved_in_a_file(folder: Path) -> None:
     told = piped.stderr.decode()
     says(told, "--only-new compares files with those of the last load, and {} is none. Save it in a file")
     assert run("upsert", "rows.jsonl", *to)[0] == 0
+
+
+def test_rows_that_have_left_may_be_deleted(folder: Path) -> None:
+    (folder / "more.npy").write_bytes((folder / "rows.npy").read_bytes())
+    load = ("upsert", ".", "--index", "x", "--target", "disk:data", "--create", "--id-prefix", "{file}-", "--only-new")
+    assert run(*load)[0] == 0
+    (folder / "more.npy").unlink()
+    code, told = run(*load)
+    assert code == 0
+    says(told, "Rows that have left the sources stay in the index (--delete-missing deletes them).")
+    code, told = run(*load, "--delete-missing")
+    assert code == 4
+    says(told, "loaded. Look whether the sources are whole (--dry-run lists what would be deleted); if so, raise ")
+    code, told = run(*load, "--delete-missing", "--dry-run", "--max-delete", "50%")
+    assert code == 0
+    assert "1,000 rows are no longer in the sources; would be deleted" in told
+    code, told = run(*load, "--delete-missing", "--max-delete", "50%")
+    assert code == 0
+    assert "deleted   1,000 rows that are no longer in the sources" in told
+
+
+def test_what_is_a_part_of_the_sources_deletes_nothing() -> None:
+    code, told = run(*LOAD, "--delete-missing", "--limit", 3)
+    assert code == 2
+    says(told, "--delete-missing has to see all rows of the sources, and {} leaves some out. Drop one.")
+    code, told = run(*LOAD, "--delete-missing", "--skip-bad-files")
+    assert code == 2
+    says(told, "--delete-missing has to see all files, and --skip-bad-files leaves out some. Drop one, or repair them.")
+    code, told = run(*LOAD, "--delete-missing", "--no-checkpoint")
+    assert code == 2
+    says(
+        told,
+        "--delete-missing goes by what a job has brought, of which --no-checkpoint keeps nothing.",
+    )
+    assert run(*LOAD, "--delete-missing")[0] == 0
+    data = b'{"id": "a", "vector": [1, 2]}\n'
+    to = ("--index", "y", "--target", "disk:data", "--create", "--delete-missing")
+    command = [sys.executable, "-m", "cyborg_ingest", "upsert", "-", "--format", "jsonl", *to]
+    told = subprocess.run(command, input=data, capture_output=True, check=False).stderr.decode()
+    says(told, "--delete-missing compares files with what was loaded before, and {} is none. Save it in a file")
+    Path("y.jsonl").write_bytes(data)
+    assert run("upsert", "y.jsonl", *to)[0] == 0

@@ -86,6 +86,22 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
         "index is seen to hold their rows.",
         panel=panels.SAFETY,
     )
+    delete_missing: bool = option(
+        False,
+        "--delete-missing",
+        "Afterwards, delete the rows that this job has loaded before and that are no longer in its sources. Others are "
+        "not touched.",
+        panel=panels.SAFETY,
+    )
+    max_delete: str = option(
+        "10%",
+        "--max-delete",
+        "Delete none if --delete-missing would delete more rows than this, or such a share of those that the job has "
+        "loaded. Exit code 4.",
+        panel=panels.SAFETY,
+        metavar="N|N%",
+        parse=quantities.number_or_share("--max-delete", "1000", "10%"),
+    )
     checkpoint: bool = option(
         True,
         "--checkpoint/--no-checkpoint",
@@ -133,6 +149,14 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
         if self.only_new and not self.checkpoint:
             raise UsageError(
                 "--only-new compares with the job's last load, of which --no-checkpoint keeps nothing. Drop one."
+            )
+        if self.delete_missing and self.skip_bad_files:
+            raise UsageError(
+                "--delete-missing has to see all files, and --skip-bad-files leaves out some. Drop one, or repair them."
+            )
+        if self.delete_missing and not self.checkpoint:
+            raise UsageError(
+                "--delete-missing goes by what a job has brought, of which --no-checkpoint keeps nothing. Drop one."
             )
         if self.max_shrink is not None and not self.checkpoint:
             raise UsageError(
