@@ -128,7 +128,7 @@ def _standing(state: State | None, ended: State | None, fault: str | None, *, is
         return Standing.UNREADABLE
     if state is None:
         return Standing.ENDED if ended is not None else Standing.FORGOTTEN
-    if state.ended in ENDED:
+    if state.ended in ENDED and not state.is_open:
         return Standing.ENDED
     return Standing.RESUMABLE if state.parts else Standing.FAILED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import shlex
@@ -163,6 +164,20 @@ def test_the_name_of_a_job_in_the_file_goes_before_the_beginning_of_an_id() -> N
     loaded("upsert", "rows.jsonl", "--index", "wiki-old", "--create")
     loaded("run", "wiki")
     assert "name      wiki\n" in ran("jobs", "show", "wiki").stdout
+
+
+@pytest.mark.usefixtures("here")
+def test_a_load_that_left_a_damaged_file_out_can_be_resumed() -> None:
+    Path("broken.jsonl.gz").write_bytes(b"no gzip")
+    report = loaded("upsert", "rows.jsonl", "broken.jsonl.gz", "--index", "i", "--create", "--skip-bad-files")
+    assert report["exit_code"] == 1
+    job = listed()["i"]
+    assert job["standing"] == "resumable"
+    aged(job, 40)
+    assert job["job"] in json.loads(ran("jobs", "clean", "--json").stdout)["left"]
+    Path("broken.jsonl.gz").write_bytes(gzip.compress(b'{"id": "z", "vector": [2.0, 1.0]}\n'))
+    report = loaded(*shlex.split(job["resume_command"])[1:])
+    assert (report["rows"]["skipped"], report["rows"]["acknowledged"], listed()["i"]["standing"]) == (40, 1, "ended")
 
 
 @contextlib.contextmanager
