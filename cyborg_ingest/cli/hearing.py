@@ -3,54 +3,93 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.cli.guard import code_of
 from cyborg_ingest.cli.options import settings_of
 from cyborg_ingest.errors import ExitCode, StoppedError
+from cyborg_ingest.facts import Ended, Locked
+from cyborg_ingest.output.hearers import Ending, Subject
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.settings.options import NotifySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from cyborg_ingest.facts import Event
     from cyborg_ingest.loading.report import RunReport
-    from cyborg_ingest.output.notify import Notifier
+    from cyborg_ingest.output.hearers import Hearer
+
+
+class Heard:
+    """A load that others hear of; `report` is there once it has ended."""
+
+    def __init__(self, settings: NotifySettings) -> None:
+        self.settings = settings
+        self.report: RunReport | None = None
+        self._hearers: list[Hearer] = []
+        self._began = time.monotonic()
+
+    def gather(self, hearers: Iterator[Hearer]) -> None:
+        """Who hears of it; whoever is there hears that another one cannot be. Raises UsageError."""
+        for one in hearers:
+            self._hearers.append(one)
+
+    def __call__(self, event: Event) -> None:
+        """Tell a fact; that it begins once nobody else runs it."""
+        if isinstance(event, Locked):
+            for one in self._hearers:
+                one.begin()
+        if isinstance(event, Ended):
+            self.report = event.report
+        for one in self._hearers:
+            one.hear(event)
+
+    def end(self, code: ExitCode, words: str) -> None:
+        """Tell how it ended; what could not be told is said."""
+        ending = self._ending(code, words)
+        try:
+            for one in self._hearers:
+                for text in one.end(ending):
+                    say(f"note      {text}", err=True)
+        except (StoppedError, KeyboardInterrupt):  # the load has ended before, as it did
+            say("note      Stopped while others were told how the load ended: some may not have heard of it.", err=True)
+
+    def _ending(self, code: ExitCode, words: str) -> Ending:
+        from cyborg_ingest.loading.report import failure  # noqa: PLC0415 - `--help` needs none of this
+        from cyborg_ingest.state.pruning import REPORT  # noqa: PLC0415
+
+        report, seconds = self.report, time.monotonic() - self._began
+        if report is None or report.exit_code != code:
+            return Ending(failure(code, words), seconds)
+        kept = Path(report.run_folder) / REPORT if report.run_folder else None
+        return Ending(report.to_dict(), seconds, kept if kept is not None and kept.is_file() else None)
 
 
 @contextlib.contextmanager
-def heard(arguments: dict[str, Any], reports: list[RunReport]) -> Iterator[tuple[NotifySettings, Callable[[], None]]]:
-    """Tell how a load ended; `reports` has its report by then, if there is one. Raises UsageError.
+def heard(arguments: dict[str, Any], job: str | None, index: str) -> Iterator[Heard]:
+    """Tell that a load begins, what happens while it gets all facts, and how it ended. Raises UsageError.
 
-    Gives the settings, and what tells that it begins, to be called once nobody else runs it. No error comes of telling:
-    what could not be told is said.
+    No error comes of telling: what could not be told is said.
     """
     settings = settings_of(NotifySettings, arguments)
-    if not given(settings):
-        yield settings, lambda: None
-        return
-    from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `--help` needs none of this
-
-    notifier = Notifier(settings, is_dry=bool(arguments.get("dry_run")))
+    load = Heard(settings)
+    subject = Subject(job, index, is_dry=bool(arguments.get("dry_run")))
     try:
-        yield settings, notifier.begin
+        load.gather(_hearers(settings, subject))
+        yield load
     except BaseException as error:
-        _tell(notifier, reports, code_of(error), str(error) or type(error).__name__)
+        load.end(code_of(error), str(error) or type(error).__name__)
         raise
-    _tell(notifier, reports, ExitCode(reports[-1].exit_code), "")
+    load.end(ExitCode(load.report.exit_code if load.report is not None else ExitCode.OK), "")
 
 
-def _tell(notifier: Notifier, reports: list[RunReport], code: ExitCode, words: str) -> None:
-    from cyborg_ingest.loading.report import failure  # noqa: PLC0415 - as above
-    from cyborg_ingest.state.pruning import REPORT  # noqa: PLC0415
+def _hearers(settings: NotifySettings, subject: Subject) -> Iterator[Hearer]:
+    """All that are asked for."""
+    if given(settings):
+        from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `--help` needs none of this
 
-    report = next((one for one in reversed(reports) if one.exit_code == code), None)
-    kept = Path(report.run_folder) / REPORT if report is not None and report.run_folder else None
-    result = report.to_dict() if report is not None else failure(code, words)
-    try:
-        for text in notifier.end(result, kept if kept is not None and kept.is_file() else None):
-            say(f"note      {text}", err=True)
-    except (StoppedError, KeyboardInterrupt):  # the load has ended before, as it did
-        say("note      Stopped while others were told how the load ended: some may not have heard of it.", err=True)
+        yield Notifier(settings, is_dry=subject.is_dry)

@@ -49,7 +49,7 @@ def run(ctx: typer.Context, *, jobs: JOBS, index: OTHER_INDEX = None, **_: Any) 
         arguments = dict(own.params)
         sources, to = arguments.pop(SOURCES), arguments.pop(INDEX)
         again = functools.partial(_again, own, found, job)
-        call = functools.partial(load, sources, to, arguments, found.said(job), again)
+        call = functools.partial(load, sources, to, arguments, found.said(job), again, job=job)
         codes.append(told(call, is_verbose=arguments["verbose"], as_json=arguments["json"]))
         if codes[-1] in _STOPPED:
             break

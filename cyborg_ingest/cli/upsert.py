@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cyborg_ingest.facts import Event
-    from cyborg_ingest.loading.report import RunReport
 
 app = part_of_program("upsert")
 
@@ -40,30 +39,31 @@ def load(
     arguments: dict[str, Any],
     notes: list[str],
     again: Callable[..., list[str]],
+    *,
+    job: str | None = None,
 ) -> ExitCode:
-    """Load, and show it. `again` gives the words of the command that does the same, from the settings."""
-    from cyborg_ingest.facts import Ended, Locked, Noted  # noqa: PLC0415
+    """Load, and show it. `again` gives the words of the command that does the same, from the settings.
+
+    `job`: its name in the configuration file.
+    """
+    from cyborg_ingest.facts import Noted  # noqa: PLC0415
     from cyborg_ingest.loading.loader import run  # noqa: PLC0415
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
     output = settings_of(OutputSettings, arguments)
-    reports: list[RunReport] = []
 
     def emit(event: Event) -> None:
-        reports.extend([event.report] if isinstance(event, Ended) else [])
-        if isinstance(event, Locked):
-            begins()
+        others(event)
         display(event)
 
-    with heard(arguments, reports) as (others, begins):
+    with heard(arguments, job, index) as others:
         settings = settings_of(LoadSettings, {**arguments, "sources": sources, "index": index})
         try:
             with make_display(output.progress, verbose=output.verbose) as display:
                 for text in (*environment.misspelled(os.environ), *notes):
                     display(Noted(text))
-                report = run(settings, emit, command=again(settings, output, others))
+                report = run(settings, emit, command=again(settings, output, others.settings))
         finally:  # whatever ended it, a bug included
-            if output.json:
-                for one in reports:
-                    print_json(one.to_dict())
+            if output.json and others.report is not None:
+                print_json(others.report.to_dict())
     return ExitCode(report.exit_code)

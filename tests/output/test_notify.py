@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from listener import listening_to_all
 
-from cyborg_ingest.output import notify
+from cyborg_ingest.output import posting
+from cyborg_ingest.output.hearers import Ending
 from cyborg_ingest.output.notify import Notifier
 from cyborg_ingest.settings.options import NotifySettings
 from cyborg_ingest.settings.scrubbing import KNOWN
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESULT = {"status": "ok", "exit_code": 0, "rows": {"read": 3}, "sources": [{"uri": "private/place"}], "error": None}
+ENDING = Ending(RESULT, 1.0)
 
 
 def of(**options: str) -> Notifier:
@@ -56,11 +58,11 @@ def dripping() -> Iterator[str]:
 
 
 def test_an_answer_that_drips_is_given_up(dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "SECONDS", 1.0)
+    monkeypatch.setattr(posting, "SECONDS", 1.0)
     one, began = of(ping_url=f"{dripping}/x", webhook=f"{dripping}/hook"), time.monotonic()
     one.begin()
     assert time.monotonic() - began < 0.5  # the load goes on
-    assert len(list(one.end(RESULT, None))) == 3
+    assert len(list(one.end(ENDING))) == 3
     assert time.monotonic() - began < 3
 
 
@@ -70,14 +72,14 @@ def test_the_beginning_arrives_before_the_end_also_where_it_fails_at_first() -> 
         one = of(ping_url=f"{listener.url}/x")
         one.begin()
         threading.Timer(0.3, setattr, (listener, "way", 200)).start()
-        assert list(one.end(RESULT, None)) == []
+        assert list(one.end(ENDING)) == []
     assert listener.paths[-1] == "/x/0"
     assert set(listener.paths[:-1]) == {"/x/start"}
 
 
 def test_a_webhook_keeps_its_address_as_it_is() -> None:
     with listening_to_all() as listener:
-        assert list(of(webhook=f"{listener.url}/a/?token=x%20y").end(RESULT, None)) == []
+        assert list(of(webhook=f"{listener.url}/a/?token=x%20y").end(ENDING)) == []
     assert (listener.paths, listener.heard[0].query) == (["/a/"], {"token": ["x y"]})
     assert listener.heard[0].body == RESULT
 

@@ -1,0 +1,50 @@
+"""Whoever hears of a load beside those who watch. None of them changes how it ends.
+
+One file each: `notify` (pings, a webhook, a command), `metrics`. What could not be told is said, in words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from cyborg_ingest.facts import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which load it is."""
+
+    job: str | None
+    """Its name in the configuration file, where it has one."""
+    index: str
+    is_dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a load ended."""
+
+    result: dict[str, Any]
+    """The report, or what is said of a load that ended before it had one."""
+    seconds: float
+    report: Path | None = None
+    """Where the result is kept, if it is."""
+
+
+class Hearer:
+    """One of them. By itself it listens and does nothing."""
+
+    def begin(self) -> None:
+        """Hear that the load begins: nobody else runs it. What ended before is heard of by its end alone."""
+
+    def hear(self, event: Event) -> None:
+        """Hear a fact, while it goes on; from the thread that does the work, which does not wait for long."""
+
+    def end(self, ending: Ending) -> Iterable[str]:  # noqa: ARG002 - for those who look at it
+        """Hear how it ended. What could not be told, in words."""
+        return ()
