@@ -21,6 +21,8 @@ class Heard:
     path: str
     query: dict[str, list[str]]
     body: Any
+    """What JSON it was, or else its bytes."""
+    authorization: str | None = None
 
 
 @dataclass
@@ -45,7 +47,9 @@ def listening_to_all() -> Iterator[Listener]:
         def do_POST(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            listener.heard.append(Heard(parts.path, parse_qs(parts.query), json.loads(body)))
+            is_json = self.headers["Content-Type"] == "application/json"
+            found = json.loads(body) if is_json else body
+            listener.heard.append(Heard(parts.path, parse_qs(parts.query), found, self.headers["Authorization"]))
             if listener.way == "hang":
                 listener.over.wait(30)
             if isinstance(listener.way, str):

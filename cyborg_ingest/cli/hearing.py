@@ -52,7 +52,7 @@ class Heard:
         """Tell how it ended; what could not be told is said."""
         ending = self._ending(code, words)
         try:
-            for one in self._hearers:
+            for one in reversed(self._hearers):  # pings come last: they may take a while
                 for text in one.end(ending):
                     say(f"note      {text}", err=True)
         except (StoppedError, KeyboardInterrupt):  # the load has ended before, as it did
@@ -93,3 +93,7 @@ def _hearers(settings: NotifySettings, subject: Subject) -> Iterator[Hearer]:
         from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `--help` needs none of this
 
         yield Notifier(settings, is_dry=subject.is_dry)
+    if (settings.metrics_file or settings.pushgateway) and not subject.is_dry:
+        from cyborg_ingest.output.metrics import Metrics  # noqa: PLC0415 - as above
+
+        yield Metrics(settings, subject)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from listener import listening_to_all
@@ -23,7 +23,7 @@ RESULT = {"status": "ok", "exit_code": 0, "rows": {"read": 3}, "sources": [{"uri
 ENDING = Ending(RESULT, 1.0)
 
 
-def of(**options: str) -> Notifier:
+def of(**options: Any) -> Notifier:
     return Notifier(NotifySettings(**options), is_dry=False)
 
 

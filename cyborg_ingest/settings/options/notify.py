@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,11 +12,14 @@ from cyborg_ingest.settings.keycommands import words_of
 from cyborg_ingest.settings.options import panels
 
 
-def _address(flag: str) -> Callable[[Any], Any]:
-    """What looks at an address before anything is sent there. Its errors do not show it: it is a secret."""
+def _address(flag: str, *, is_service: bool = False) -> Callable[[Any], Any]:
+    """What looks at an address before anything is sent there. Its errors do not show it: it is a secret.
+
+    `is_service`: paths are added to it, and it may say who we are.
+    """
 
     def looked_at(value: Any) -> Any:
-        fault = _fault_of(value) if isinstance(value, str) else None
+        fault = _fault_of(value, is_service=is_service) if isinstance(value, str) else None
         if fault:
             raise UsageError(f"{flag} {fault}. It takes an address as in https://HOST/PATH.")
         return value
@@ -23,7 +27,7 @@ def _address(flag: str) -> Callable[[Any], Any]:
     return looked_at
 
 
-def _fault_of(address: str) -> str | None:  # noqa: PLR0911 - a table
+def _fault_of(address: str, *, is_service: bool) -> str | None:  # noqa: PLR0911 - a table
     """What is wrong with an address, if something is."""
     if any(one.isspace() or not one.isprintable() for one in address):
         return "holds blanks or control characters"
@@ -34,10 +38,12 @@ def _fault_of(address: str) -> str | None:  # noqa: PLR0911 - a table
         return "is not an address"
     if parts.scheme not in {"http", "https"}:
         return "begins with neither http:// nor https://"
-    if parts.username is not None or parts.password is not None:
+    if not is_service and (parts.username is not None or parts.password is not None):
         return "holds a user or a password, which are not sent"
     if not parts.hostname or port == 0:
         return "names no host, or no port of one"
+    if is_service and parts.query:
+        return "has a part behind ?, which is not sent"
     if parts.fragment:
         return "has a part behind #, which is not sent"
     return None
@@ -73,6 +79,23 @@ class NotifySettings(Settings):
         "CYBORG_INGEST_STATUS and CYBORG_INGEST_REPORT (a file) in its environment, and no key.",
         panel=panels.HEARD,
         metavar="COMMAND",
+    )
+    metrics_file: Path | None = option(
+        None,
+        "--metrics-file",
+        "Write gauges of the run here for Prometheus (node_exporter's textfile collector), by job and index; others' "
+        "stay. Extra: metrics.",
+        panel=panels.HEARD,
+        metavar="FILE",
+    )
+    pushgateway: str | None = option(
+        None,
+        "--pushgateway",
+        "Push the same gauges to this Prometheus Pushgateway; a user and a password may stand in the address.",
+        panel=panels.HEARD,
+        metavar="URL",
+        parse=_address("--pushgateway", is_service=True),
+        is_secret=True,
     )
 
     def __post_init__(self) -> None:
