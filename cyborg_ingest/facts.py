@@ -266,6 +266,24 @@ class Ended:
         return self.report.to_dict()
 
 
+_OF_THE_END = ("status", "exit_code", "retry", "rows", "index_count", "verify", "error")
+_MOST_SOURCES = 100
+
+
+def brief(event: Event) -> Json:
+    """A fact in words and numbers, as logs have it; of a row that is rejected never its content."""
+    if isinstance(event, Planned):
+        uris = [one.uri for one in event.sources[:_MOST_SOURCES]]
+        more = len(event.sources) - len(uris)
+        told = {"target": event.target, "index": event.index, "rows": event.rows, "sources": uris}
+        return {**told, **({"more_sources": more} if more else {})}
+    if isinstance(event, Ended):
+        return {name: getattr(event.report, name) for name in _OF_THE_END}
+    if isinstance(event, Skipped | Read | Landed | Advanced):
+        return {}  # the counts at the end say it
+    return event.to_dict()
+
+
 Event = (
     Planned
     | Locked

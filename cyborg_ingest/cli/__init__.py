@@ -15,8 +15,7 @@ import threading
 
 from cyborg_ingest.cli.app import app
 from cyborg_ingest.errors import ExitCode
-from cyborg_ingest.output import streams
-from cyborg_ingest.output.streams import say
+from cyborg_ingest.output import streams, voice
 
 __all__ = ["app", "main"]
 
@@ -44,7 +43,7 @@ def main() -> None:
     except SystemExit as done:
         lost = streams.why_lost(sys.stdout)
         if lost is not None:
-            say(f"note      Not all of the result could be written to standard output: {lost}.", err=True)
+            voice.tell("note", f"Not all of the result could be written to standard output: {lost}.")
         if any(thread.name.startswith(_GIVEN_UP) for thread in threading.enumerate()):
             # what a stop has given up, a request or a silent source, would be waited for at the end of the process
             os._exit(done.code if isinstance(done.code, int) else ExitCode.BUG)

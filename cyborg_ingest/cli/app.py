@@ -18,6 +18,7 @@ import typer.main
 from cyborg_ingest import __version__
 from cyborg_ingest.cli.usage import UsageFault, told
 from cyborg_ingest.errors import ExitCode, UsageError
+from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say
 
 if TYPE_CHECKING:
@@ -84,21 +85,24 @@ class Group(typer.core.TyperGroup):
         except UsageFault as error:
             context = getattr(error, "ctx", None)
             if type(error).__name__ == "NoArgsIsHelpError":  # a group of commands, and none of them
-                say(*error.format_message().splitlines(), err=True)
+                voice.tell_lines("usage", *error.format_message().splitlines())
                 sys.exit(error.exit_code)
             from cyborg_ingest.settings import environment  # noqa: PLC0415 - `--help` does not need it
 
             for text in environment.misspelled(os.environ):
-                say(f"note      {text}", err=True)
+                voice.tell("note", text)
             if context is not None:
-                say(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
-            say(f"Error: {told(error)}", err=True)
+                usage = (*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "")
+                voice.tell_lines("usage", *usage)
+            words = told(error)
+            facts = {"exit_code": int(error.exit_code)}
+            voice.say(voice.Said("error", (f"Error: {words}",), words, voice.Level.ERROR, facts))
             code = error.exit_code
         except typer.Abort:
-            say("stopped", err=True)
+            voice.tell_lines("stopped", "stopped", level=voice.Level.ERROR)
             code = ExitCode.INTERRUPTED
         except UsageError as error:  # found while the command line was read
-            say(f"error     {error}", err=True)
+            voice.tell("error", str(error), exit_code=int(error.exit_code))
             code = error.exit_code
         sys.exit(code)
 

@@ -13,6 +13,7 @@ from cyborg_ingest.cli.configured import Origin
 from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.errors import ConfigurationError, masked
+from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.configkeys import FROM_COMMAND, SOURCES, known_keys
 from cyborg_ingest.settings.environment import INDEX_VARIABLE, one_a_line
@@ -51,7 +52,7 @@ def show(
     if json_output:
         print_json({name: {"value": value, "from": source} for name, (value, source) in values.items()})
         return
-    say(f"file  {shown(str(found.file.path)) if found.file else 'none'}", err=True)
+    voice.tell_lines("file", f"file  {found.file.path if found.file else 'none'}")
     width = max(map(len, values))
     for name, (value, source) in values.items():
         say(f"{name:<{width}}  {_text(value)}  ({source})")

@@ -9,7 +9,7 @@ import typer
 
 from cyborg_ingest.cli.printed import print_failure
 from cyborg_ingest.errors import ExitCode, IngestError
-from cyborg_ingest.output.streams import say, say_traceback
+from cyborg_ingest.output import voice
 from cyborg_ingest.settings import environment
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def guarded(
         if refuses_empty:
             environment.refuse_empty(os.environ)
         for text in () if has_display else environment.misspelled(os.environ):
-            say(f"note      {text}", err=True)
+            voice.tell("note", text)
         with listening(Stop(drain_seconds=0)):
             return function(**arguments)
 
@@ -61,15 +61,16 @@ def told(call: Callable[[], ExitCode | None], *, is_verbose: bool, as_json: bool
 def _said(error: BaseException, *, is_verbose: bool) -> tuple[ExitCode, str]:
     """Say what ended a command; the exit code of it, and what it is in a word or two."""
     if isinstance(error, IngestError):
-        say(f"error     {error}", err=True)
+        voice.tell("error", str(error), exit_code=int(code_of(error)))
         if is_verbose:
-            say_traceback()
+            voice.tell_traceback()
         return code_of(error), str(error)
     if isinstance(error, typer.Abort | KeyboardInterrupt):
-        say("stopped", err=True)
+        voice.tell_lines("stopped", "stopped", level=voice.Level.ERROR)
         return code_of(error), "stopped"
-    say_traceback()  # a bug: said so, with all that helps to mend it
-    say("This is a bug in cyborg-ingest. Please report it with the lines above.", err=True)
+    voice.tell_traceback()  # a bug: said so, with all that helps to mend it
+    asked = "This is a bug in cyborg-ingest. Please report it with the lines above."
+    voice.tell_lines("error", asked, level=voice.Level.ERROR, exit_code=int(code_of(error)))
     return code_of(error), str(error) or type(error).__name__
 
 

@@ -11,8 +11,8 @@ from cyborg_ingest.cli.guard import code_of
 from cyborg_ingest.cli.options import settings_of
 from cyborg_ingest.errors import ExitCode, StoppedError
 from cyborg_ingest.facts import Ended, Locked
+from cyborg_ingest.output import voice
 from cyborg_ingest.output.hearers import Ending, Subject
-from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.settings.options import NotifySettings
 
@@ -54,9 +54,9 @@ class Heard:
         try:
             for one in reversed(self._hearers):  # pings come last: they may take a while
                 for text in one.end(ending):
-                    say(f"note      {text}", err=True)
+                    voice.tell("note", text)
         except (StoppedError, KeyboardInterrupt):  # the load has ended before, as it did
-            say("note      Stopped while others were told how the load ended: some may not have heard of it.", err=True)
+            voice.tell("note", "Stopped while others were told how the load ended: some may not have heard of it.")
 
     def _ending(self, code: ExitCode, words: str) -> Ending:
         from cyborg_ingest.loading.report import failure  # noqa: PLC0415 - `--help` needs none of this

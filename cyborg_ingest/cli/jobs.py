@@ -10,6 +10,7 @@ import typer
 from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.options import settings_of, takes
 from cyborg_ingest.cli.printed import at_terminal, print_json
+from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.options import StateSettings
 
@@ -38,7 +39,7 @@ def list_jobs(*, json_output: JSON = False, **arguments: Any) -> None:
         return
     say(*told.job_list(each, kept.short_ids(jobs)))
     if not jobs:
-        say(f"There are no jobs in {place}.", err=True)
+        voice.tell_lines("none", f"There are no jobs in {place}.")
 
 
 @app.command("show", cls=Command)

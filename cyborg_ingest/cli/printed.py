@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings import spelled
 
 if TYPE_CHECKING:
@@ -52,9 +51,8 @@ def at_terminal() -> bool:
 def say_fact(event: Event) -> None:
     """What commands without a display of their own have to say: notes, and each failure that is waited out."""
     from cyborg_ingest.facts import Noted, Retrying  # noqa: PLC0415
-    from cyborg_ingest.output import wording  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.output import voice, worded  # noqa: PLC0415 - `--help` needs none of this
 
-    if isinstance(event, Noted):
-        say(wording.note(event), err=True)
-    elif isinstance(event, Retrying):
-        say(wording.retry(event), err=True)
+    said = worded.said(event) if isinstance(event, Noted | Retrying) else None
+    if said is not None:
+        voice.say(said)

@@ -14,7 +14,7 @@ from cyborg_ingest.cli.guard import told
 from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.upsert import load
 from cyborg_ingest.errors import ConfigurationError, ExitCode
-from cyborg_ingest.output.streams import say
+from cyborg_ingest.output import voice
 from cyborg_ingest.settings import spelled
 from cyborg_ingest.settings.configkeys import FROM_COMMAND, INDEX, SOURCES
 from cyborg_ingest.settings.declaring import declarations, given
@@ -45,7 +45,7 @@ def run(ctx: typer.Context, *, jobs: JOBS, index: OTHER_INDEX = None, **_: Any) 
     codes = []
     for job, own in each:
         if len(each) > 1:
-            say(f"job       {job}", err=True)
+            voice.tell("job", job)
         arguments = dict(own.params)
         sources, to = arguments.pop(SOURCES), arguments.pop(INDEX)
         again = functools.partial(_again, own, found, job)

@@ -10,6 +10,7 @@ from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.jobs import JSON  # noqa: TC001 - the parser looks at the signature
 from cyborg_ingest.cli.options import settings_of, takes
 from cyborg_ingest.cli.printed import print_json
+from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings.options import StateSettings
 
@@ -48,9 +49,9 @@ def list_runs(
         say(*told.run_lines(one, run, short[one.id]))
     for one in wanted:
         if one.fault:
-            say(f"note      Job {one.id}: {one.fault}", err=True)
+            voice.tell("note", f"Job {one.id}: {one.fault}")
     if not found:
-        say(f"There are no runs in {place}.", err=True)
+        voice.tell_lines("none", f"There are no runs in {place}.")
 
 
 @app.command("show", cls=Command)

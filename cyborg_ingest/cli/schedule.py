@@ -14,6 +14,7 @@ from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.options import settings_of, takes
 from cyborg_ingest.errors import ConfigurationError, UsageError
+from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings import environment
 from cyborg_ingest.settings.declaring import declarations
@@ -63,7 +64,7 @@ def schedule(
         text = clusters.manifests(scheduled, settings.image or f"cyborg-ingest:{__version__}")
     say(*text.splitlines())
     for name in sorted(environment.known() & os.environ.keys() - _NOT_NOTED):
-        say(f"note      {shown(name)} is set here; it will not be where a scheduler starts the job.", err=True)
+        voice.tell("note", f"{shown(name)} is set here; it will not be where a scheduler starts the job.")
 
 
 def _scheduled(found: configured.Configured, job: str, settings: ScheduleSettings) -> Scheduled:

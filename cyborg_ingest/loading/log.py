@@ -16,12 +16,12 @@ from cyborg_ingest.facts import (
     RowRejected,
     Said,
     Sending,
+    brief,
 )
 
 if TYPE_CHECKING:
     from cyborg_ingest.facts import Emit, Event
     from cyborg_ingest.loading.report import RunReport
-    from cyborg_ingest.model import Json
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.state.runlog import RunLog
 
@@ -31,8 +31,6 @@ _WAITING = 1000
 _Logged = Planned | Compared | FileSkipped | Sending | Began | Noted | Said | Retrying | RowRejected
 _LOGGED = (Planned, Compared, FileSkipped, Sending, Began, Noted, Said, Retrying, RowRejected)
 """Not what is told of each batch: the counts at the end say it."""
-
-_OF_THE_END = ("status", "exit_code", "retry", "rows", "index_count", "verify", "error")
 
 
 class Logged:
@@ -69,14 +67,4 @@ class Logged:
 
 
 def _add(log: RunLog, time: datetime.datetime, event: _Logged | Ended) -> None:
-    log.add(type(event).__name__.lower(), time, _facts(event), is_last=isinstance(event, Ended))
-
-
-def _facts(event: _Logged | Ended) -> Json:
-    """A fact in words and numbers; of a row that is rejected never its content."""
-    if isinstance(event, Planned):
-        uris = [one.uri for one in event.sources]
-        return {"target": event.target, "index": event.index, "rows": event.rows, "sources": uris}
-    if isinstance(event, Ended):
-        return {name: getattr(event.report, name) for name in _OF_THE_END}
-    return event.to_dict()
+    log.add(type(event).__name__.lower(), time, brief(event), is_last=isinstance(event, Ended))

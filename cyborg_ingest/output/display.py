@@ -15,25 +15,21 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest.facts import (
     Advanced,
     Began,
-    Compared,
     Ended,
     FileSkipped,
     Landed,
-    Noted,
-    Planned,
     Read,
     Retrying,
     RowRejected,
-    Said,
     Sending,
     Skipped,
 )
-from cyborg_ingest.output import wording
+from cyborg_ingest.output import voice, worded, wording
 from cyborg_ingest.output.streams import shown, undecorated
 from cyborg_ingest.tally import Step, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import TextIO
 
     from typing_extensions import Self
@@ -47,15 +43,6 @@ _SHOWN_REJECTIONS = 10
 
 _COUNTED = (Sending, Skipped, Read, Landed, Advanced)
 """What is shown as progress, and not one by one."""
-
-
-_LINES: dict[type, Callable[[Any], list[str]]] = {
-    Planned: wording.plan,
-    Compared: wording.compared,
-    Noted: lambda event: [wording.note(event)],
-    Said: lambda event: [wording.said(event)],
-}
-"""What is shown as it comes."""
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -93,20 +80,34 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Count one fact, and show it."""
         self.count(event)
-        if type(event) in _LINES:
-            self.lines(_LINES[type(event)](event))
-        elif isinstance(event, Retrying):
-            if self.verbose:
-                self.lines([wording.retry(event)])
-        elif isinstance(event, RowRejected | FileSkipped):
-            self._left_out(event)
-        elif isinstance(event, Sending | Began):
+        if isinstance(event, Ended):
+            self.stop()
+        self.show(event)
+        if isinstance(event, Sending | Began):
             self.has_begun = True
             self.start()
-        elif isinstance(event, Ended):
-            self.stop()
-            if self.has_begun or event.report.error is None:  # what failed before it began has no figures
-                self.lines(wording.summary(event.report))
+
+    def show(self, event: Event) -> None:
+        """Say what there is to say of it."""
+        if isinstance(event, Retrying) and not self.verbose:
+            return
+        if isinstance(event, RowRejected | FileSkipped) and self._left_out(event) > _SHOWN_REJECTIONS:
+            return
+        # what failed before it began has no figures
+        has_figures = self.has_begun or (isinstance(event, Ended) and event.report.error is None)
+        said = worded.said(event, has_figures=has_figures)
+        if said is not None:
+            self.say(said)
+
+    def _left_out(self, event: RowRejected | FileSkipped) -> int:
+        """Count a row, or a file, and say where no more of them are shown; how many there are by now."""
+        is_row = isinstance(event, RowRejected)
+        self.rejections, self.bad_files = self.rejections + is_row, self.bad_files + (not is_row)
+        count = self.rejections if is_row else self.bad_files
+        if count == _SHOWN_REJECTIONS + 1:
+            lines = [f"{'rejected  more rows' if is_row else 'bad file  more files'}, not shown here"]
+            self.say(voice.Said("more", tuple(lines), " ".join(lines[0].split())))
+        return count
 
     def count(self, event: Event) -> None:
         """Count one fact."""
@@ -121,19 +122,13 @@ class Display:
         """Of what progress is shown."""
         return self.step or self.tally
 
-    def _left_out(self, event: RowRejected | FileSkipped) -> None:
-        """A row, or a file: the first of them."""
-        is_row = isinstance(event, RowRejected)
-        self.rejections, self.bad_files = self.rejections + is_row, self.bad_files + (not is_row)
-        count = self.rejections if is_row else self.bad_files
-        if count <= _SHOWN_REJECTIONS:
-            self.lines([wording.rejection(event) if isinstance(event, RowRejected) else wording.skipped(event)])
-        elif count == _SHOWN_REJECTIONS + 1:
-            self.lines([f"{'rejected  more rows' if is_row else 'bad file  more files'}, not shown here"])
+    def say(self, said: voice.Said) -> None:
+        """Print what is said, in the form that is asked for."""
+        self.lines(voice.current().formed(said))
 
     def lines(self, texts: Iterable[str]) -> None:
-        """Print some lines."""
-        self._out.write("".join(shown(text) + "\n" for text in texts))
+        """Print lines that have their form."""
+        self._out.write("".join(f"{text}\n" for text in texts))
         self._out.flush()
 
     def start(self) -> None:
@@ -157,7 +152,7 @@ class PlainDisplay(Display):
 
     def progress(self) -> None:
         """Print where the load stands."""
-        self.lines([wording.progress(self.watched)])
+        self.lines(voice.current().formed(worded.progress(self.watched)))
 
     def start(self) -> None:
         """Begin to show progress; the lines go on with what is done by then."""
@@ -174,22 +169,17 @@ class PlainDisplay(Display):
 class JsonDisplay(PlainDisplay):
     """One JSON object a line for every event, for programs."""
 
-    def __call__(self, event: Event) -> None:
-        """Print the event as one object."""
-        self.count(event)
-        if isinstance(event, Ended):
-            self.stop()
+    def show(self, event: Event) -> None:
+        """Print the event as one object. Whoever reads it hears that something began before how far it is."""
         if not isinstance(event, _COUNTED):
             self._object(type(event).__name__.lower(), event.to_dict())
-        if isinstance(event, Sending | Began):  # whoever reads it hears that it began before how far it is
-            self.start()
 
     def progress(self) -> None:
         """Print where the load stands."""
         self._object("progress", wording.progress_facts(self.watched))
 
     def _object(self, event: str, facts: dict[str, Any]) -> None:
-        self.lines([json.dumps({"event": event, "time": round(time.time(), 3), **facts})])
+        self.lines([shown(json.dumps({"event": event, "time": round(time.time(), 3), **facts}))])
 
 
 class RichDisplay(Display):
@@ -203,7 +193,7 @@ class RichDisplay(Display):
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print these lines."""
-        for text in map(shown, texts):
+        for text in texts:
             self._screen.line(text)
 
     def start(self) -> None:

@@ -6,7 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.output.wording import byte_text, findings, labelled, left_out, listed, not_read
+from cyborg_ingest.output.voice import labelled
+from cyborg_ingest.output.wording import byte_text, findings, left_out, listed, not_read
 
 if TYPE_CHECKING:
     from cyborg_ingest.check.inspection import Inspection, Mapped, SourceFacts

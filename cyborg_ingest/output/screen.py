@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from cyborg_ingest.output import wording
+from cyborg_ingest.output.voice import LABEL
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Screen:
 
     def line(self, text: str) -> None:
         """Print a line above the bar, its label in the label's colour."""
-        label, rest = text[: wording.LABEL], text[wording.LABEL :]
+        label, rest = text[:LABEL], text[LABEL:]
         self._console.print(Text.assemble((label, wording.STYLES.get(label.strip(), "bold")), rest))
 
     def start(self, watched: Tally | Step) -> None:

@@ -15,7 +15,6 @@ import os
 import re
 import select
 import sys
-import traceback
 import warnings
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +22,7 @@ from cyborg_ingest.errors import printable
 from cyborg_ingest.settings.scrubbing import KNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
     from typing_extensions import Buffer
@@ -36,17 +36,10 @@ def shown(text: str) -> str:
     return printable(KNOWN.scrub(text))
 
 
-def say(*lines: str, err: bool = False) -> None:
-    """Print lines, each of which stays one."""
-    out = sys.stderr if err else sys.stdout
-    out.write("".join(f"{shown(line)}\n" for line in lines))
-    out.flush()
-
-
-def say_traceback() -> None:
-    """Print the traceback of the error that is being handled, moved in: no line of it looks like one of ours."""
-    text = KNOWN.scrub(traceback.format_exc())
-    say(*(f"  {line}" for line in text.splitlines()), err=True)
+def say(*lines: str) -> None:
+    """Print lines on standard output, each of which stays one: what was asked for. All else is told by `voice`."""
+    sys.stdout.write("".join(f"{shown(line)}\n" for line in lines))
+    sys.stdout.flush()
 
 
 def undecorated(stream: TextIO) -> TextIO:
@@ -81,16 +74,46 @@ class _Guarded(io.TextIOWrapper):
     Only where a line ends is left to them.
     """
 
+    reshaped: Callable[[str], list[str]] | None = None
+    """What makes lines like ours of one of theirs, where ours are no bare lines."""
+    _begun = ""
+
     def write(self, text: str, /) -> int:
         """Write it without what a terminal obeys."""
         text = KNOWN.scrub(text) if self.fileno() == _STDERR else text
         if not text.isprintable():
             text = _WITHIN_LINES.sub(lambda found: printable(found[0]), text)
-        return self.write_plain(text)
+        if self.reshaped is None:
+            return self.write_plain(text)
+        *lines, self._begun = (self._begun + text).split("\n")
+        self._write_lines(lines)
+        return len(text)
+
+    def _write_lines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write_plain("".join(f"{one}\n" for one in (self.reshaped or _as_it_is)(line)))
+
+    def flush(self) -> None:
+        """Pass on what was written, a line that was only begun too."""
+        if self._begun:
+            line, self._begun = self._begun, ""
+            self._write_lines([line])
+        super().flush()
 
     def write_plain(self, text: str) -> int:
         """Write it as it is."""
         return super().write(text)
+
+
+def _as_it_is(line: str) -> list[str]:
+    return [line]
+
+
+def reshape_foreign(reshaped: Callable[[str], list[str]] | None) -> None:
+    """Make lines like ours of what others write to standard error."""
+    if isinstance(sys.stderr, _Guarded):
+        sys.stderr.flush()
+        sys.stderr.reshaped = reshaped
 
 
 class _Plain:

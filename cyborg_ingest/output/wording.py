@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.model import Reason, shown_id
+from cyborg_ingest.output.voice import labelled
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.sources import NotRead
     from cyborg_ingest.tally import Step
 
-LABEL = 10
-"""Width of the words at the left."""
-
 STYLES = {
     "note": "bold yellow",
     "rejected": "bold red",
@@ -45,11 +43,6 @@ _MEGABYTE = 1_000_000
 _ENDED = (0, 1, 5)
 _BETWEEN = "  "
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
-
-
-def labelled(label: str, *texts: str) -> list[str]:
-    """Lines with a word at the left of the first."""
-    return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
 
 
 def listed(names: Iterable[str], between: str = ", ") -> str:

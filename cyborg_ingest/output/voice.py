@@ -1,0 +1,167 @@
+"""How this process talks on standard error: what is said, and in which form. Every line there is said here.
+
+People see lines with a word at the left; `text` puts the time before each, and `json` makes an object of all that is
+said at once. Where standard error is the journal of systemd, each line begins with its priority, and with no time: the
+journal has one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import os
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.output.streams import reshape_foreign, shown, undecorated
+from cyborg_ingest.settings.scrubbing import KNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+LABEL = 10
+"""Width of the words at the left."""
+
+JOURNAL_VARIABLE = "JOURNAL_STREAM"
+"""`device:inode` of the stream that systemd gives a service; others that it starts may have it, too."""
+
+
+class Level(enum.IntEnum):
+    """How much it matters, by the numbers of syslog."""
+
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+
+
+_LEVELS = {"error": Level.ERROR, "stopped": Level.ERROR, "retry": Level.WARNING, "note": Level.NOTICE}
+_EVENTS = {"note": "noted"}
+"""The words at the left -> the code of a fact that says the same."""
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that is said: as lines, as one message, and as facts."""
+
+    event: str
+    lines: tuple[str, ...]
+    message: str
+    level: Level = Level.INFO
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    time: datetime.datetime = field(default_factory=_now)
+
+
+def stamp(time: datetime.datetime) -> str:
+    """A time in UTC, as all logs have it."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z"
+
+
+def labelled(label: str, *texts: str) -> list[str]:
+    """Lines with a word at the left of the first."""
+    return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
+
+
+def plain(said: Said) -> list[str]:
+    """As people see it."""
+    return [shown(line) for line in said.lines]
+
+
+def stamped(said: Said) -> list[str]:
+    """The same, each line with its time and level."""
+    return [f"{stamp(said.time)} {said.level.name:<7} {line}" for line in plain(said)]
+
+
+def as_json(said: Said) -> list[str]:
+    """One object."""
+    import json  # noqa: PLC0415 - `--help` needs none of this
+
+    message = "\n".join(map(shown, said.message.split("\n")))
+    record = {"time": stamp(said.time), "level": said.level.name.lower(), "event": said.event, "message": message}
+    return [json.dumps(KNOWN.scrubbed({**record, **said.facts}), default=str)]
+
+
+_FORMS: dict[str, Callable[[Said], list[str]]] = {"auto": plain, "text": stamped, "json": as_json}
+
+
+class Voice:
+    """The form that is used, until another is."""
+
+    def __init__(self, log_format: str = "auto") -> None:
+        self.log_format = log_format
+        in_journal = _is_journal()
+        self._form = plain if in_journal and log_format == "text" else _FORMS[log_format]
+        self._has_priorities = in_journal
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether lines are as people see them, and nothing more."""
+        return self._form is plain and not self._has_priorities
+
+    def formed(self, said: Said) -> list[str]:
+        """The lines to print."""
+        mark = f"<{said.level.value}>" if self._has_priorities else ""
+        return [mark + line for line in self._form(said)]
+
+
+def _is_journal() -> bool:
+    try:
+        status = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get(JOURNAL_VARIABLE) == f"{status.st_dev}:{status.st_ino}"
+
+
+_current = Voice()
+
+
+def current() -> Voice:
+    """How this process talks now."""
+    return _current
+
+
+def use(log_format: str) -> None:
+    """Talk in another form from now on."""
+    global _current  # noqa: PLW0603 - standard error is one for the process, too
+    _current = Voice(log_format)
+    reshape_foreign(None if _current.is_bare else _foreign)
+
+
+def _foreign(line: str) -> list[str]:
+    """What others write to standard error: Python's warnings, a thread's traceback."""
+    return _current.formed(Said("other", (line,), line, Level.WARNING)) if line else []
+
+
+def say(said: Said) -> None:
+    """Say it."""
+    write(_current.formed(said))
+
+
+def write(lines: Iterable[str]) -> None:
+    """Print lines that have their form."""
+    out = undecorated(sys.stderr)
+    out.write("".join(f"{line}\n" for line in lines))
+    out.flush()
+
+
+def tell(label: str, *texts: str, **facts: Any) -> None:
+    """Say a line with a word at its left, and lines below it."""
+    event, level = _EVENTS.get(label, label), _LEVELS.get(label, Level.INFO)
+    say(Said(event, tuple(labelled(label, *texts)), " ".join(texts), level, facts))
+
+
+def tell_lines(event: str, *lines: str, level: Level = Level.INFO, **facts: Any) -> None:
+    """Say lines as they are."""
+    say(Said(event, lines, "\n".join(lines).strip(), level, facts))
+
+
+def tell_traceback() -> None:
+    """Say the traceback of the error that is being handled, moved in: no line of it looks like one of ours."""
+    text = KNOWN.scrub(traceback.format_exc())
+    tell_lines("traceback", *(f"  {line}" for line in text.splitlines()), level=Level.ERROR)
