@@ -13,6 +13,7 @@ from cyborg_ingest.cli.app import COMMANDS
 from cyborg_ingest.cli.printed import print_failure
 from cyborg_ingest.cli.usage import UsageFault, told
 from cyborg_ingest.errors import ExitCode, UsageError
+from cyborg_ingest.output import voice
 
 
 class Commands(typer.core.TyperGroup):
@@ -66,22 +67,34 @@ class Command(typer.core.TyperCommand):
             rest = super().parse_args(ctx, args)
             configured.take_command(ctx)
         except (UsageFault, UsageError) as error:
-            if is_first and self._asks_for_json(ctx):
-                print_failure(ExitCode.USAGE, told(error))
+            if is_first:
+                voice.use(self._foretold(ctx, "--log-format") or "auto")
+                if self._foretold(ctx, "--json"):
+                    print_failure(ExitCode.USAGE, told(error))
             raise
+        if is_first:
+            voice.use(ctx.params.get("log_format") or "auto")
         return rest
 
-    def _asks_for_json(self, ctx: Any) -> bool:
-        """Whether the result is to be JSON, where no more than the words, the variables and the file are known."""
-        option = next((one for one in self.params if "--json" in one.opts), None)
+    def _foretold(self, ctx: Any, flag: str) -> Any:
+        """The value of an option, where no more than the words, the variables and the file are known.
+
+        None where it has none, the command has no such option, or it is itself what is wrong.
+        """
+        option = next((one for one in self.params if flag in one.opts), None)
         if option is None or option.name is None:
-            return False
+            return None
         words = ctx.meta[configured.ARGUMENTS]
-        is_typed = "--json" in words[: words.index("--") if "--" in words else None]
+        words = words[: words.index("--") if "--" in words else None]
+        typed: dict[str, Any] = {}
+        for word, following in zip(words, [*words[1:], ""], strict=False):
+            name, _, value = word.partition("=")
+            if name == flag:
+                typed[option.name] = True if getattr(option, "is_flag", False) else value or following
         try:
-            return bool(option.handle_parse_result(ctx, {option.name: True} if is_typed else {}, [])[0])
-        except UsageFault:  # it is itself what is wrong
-            return False
+            return option.handle_parse_result(ctx, typed, [])[0]
+        except UsageFault:
+            return None
 
     def _defaults(self, ctx: Any, args: list[str]) -> dict[str, Any] | None:
         by_name = {one.name: one for one in self.params}

@@ -13,6 +13,7 @@ from cyborg_ingest.cli.hearing import heard
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import command_line, print_json
 from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.output import voice
 from cyborg_ingest.settings import environment, spelled
 from cyborg_ingest.settings.options import LoadSettings, NotifySettings, OutputSettings
 
@@ -51,6 +52,7 @@ def load(
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
     output = settings_of(OutputSettings, arguments)
+    voice.use(output.log_format)
 
     def emit(event: Event) -> None:
         others(event)

@@ -54,7 +54,9 @@ def make_display(progress: str, *, verbose: bool = False, stream: TextIO | None 
     """The display for `--progress`."""
     out = stream or sys.stderr
     if progress == "auto":
-        progress = "rich" if is_terminal(out) else "plain"
+        progress = "rich" if is_terminal(out) and voice.current().is_bare else "plain"
+    elif voice.current().log_format == "json" and progress == "json":
+        progress = "plain"  # whose lines are objects then
     kinds: dict[str, type[Display]] = {"rich": RichDisplay, "json": JsonDisplay, "plain": PlainDisplay}
     return kinds.get(progress, Display)(out, verbose=verbose)
 

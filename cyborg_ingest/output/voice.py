@@ -52,7 +52,8 @@ class Said:
 
     event: str
     lines: tuple[str, ...]
-    message: str
+    message: str | None
+    """In one line; None where it is the lines as they are."""
     level: Level = Level.INFO
     facts: Mapping[str, Any] = field(default_factory=dict)
     time: datetime.datetime = field(default_factory=_now)
@@ -82,7 +83,7 @@ def as_json(said: Said) -> list[str]:
     """One object."""
     import json  # noqa: PLC0415 - `--help` needs none of this
 
-    message = "\n".join(map(shown, said.message.split("\n")))
+    message = "\n".join(plain(said)).strip() if said.message is None else shown(said.message)
     record = {"time": stamp(said.time), "level": said.level.name.lower(), "event": said.event, "message": message}
     return [json.dumps(KNOWN.scrubbed({**record, **said.facts}), default=str)]
 
@@ -158,7 +159,7 @@ def tell(label: str, *texts: str, **facts: Any) -> None:
 
 def tell_lines(event: str, *lines: str, level: Level = Level.INFO, **facts: Any) -> None:
     """Say lines as they are."""
-    say(Said(event, lines, "\n".join(lines).strip(), level, facts))
+    say(Said(event, lines, None, level, facts))
 
 
 def tell_traceback() -> None:

@@ -10,7 +10,7 @@ from cyborg_ingest.settings.options.check import VERIFY, DoctorSettings, Inspect
 from cyborg_ingest.settings.options.load import REJECT_CONTENTS, LoadSettings
 from cyborg_ingest.settings.options.locks import LockSettings
 from cyborg_ingest.settings.options.notify import NotifySettings
-from cyborg_ingest.settings.options.output import PROGRESS, OutputSettings, ProgressSettings
+from cyborg_ingest.settings.options.output import LOG_FORMATS, PROGRESS, OutputSettings, ProgressSettings
 from cyborg_ingest.settings.options.schedule import ScheduleSettings
 from cyborg_ingest.settings.options.sources import ENCODINGS, FORMATS, MAX_ROW_BYTES, SourceSettings
 from cyborg_ingest.settings.options.state import StateSettings
@@ -38,6 +38,7 @@ __all__ = [
     "COMMANDS",
     "ENCODINGS",
     "FORMATS",
+    "LOG_FORMATS",
     "MAX_ROW_BYTES",
     "METRICS",
     "MOST_SECONDS",

@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass
 
+from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings.declaring import Settings, option
 from cyborg_ingest.settings.options import panels
 
 PROGRESS = ("auto", "rich", "plain", "json", "none")
+LOG_FORMATS = ("auto", "text", "json")
+
+_BESIDE = {"text": ("rich", "json"), "json": ("rich",)}
+"""Formats of the log -> what is no progress in it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProgressSettings(Settings):
-    """How progress is shown."""
+    """How progress is shown, and all else that is said on the way."""
 
     progress: str = option(
         "auto",
@@ -19,6 +24,22 @@ class ProgressSettings(Settings):
         panel=panels.OUTPUT,
         choices=PROGRESS,
     )
+    log_format: str = option(
+        "auto",
+        "--log-format",
+        "How lines on stderr look. auto: for people. text: each with its time (UTC) and level. json: all that is said "
+        "is one object a line, errors too.",
+        panel=panels.OUTPUT,
+        choices=LOG_FORMATS,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.progress in _BESIDE.get(self.log_format, ()):
+            raise UsageError(
+                f"--progress {self.progress} is no line of a log. With --log-format {self.log_format} it is --progress "
+                "plain, which says every 5 seconds how far it is, or none."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
