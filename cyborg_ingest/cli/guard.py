@@ -22,15 +22,19 @@ def guarded(
     *,
     has_display: bool,
     refuses_empty: bool = True,
+    log: Callable[[], Any] | None = None,
 ) -> ExitCode:
     """Call a command; every error ends here, in one or two lines and an exit code.
 
     `has_display`: the command says itself which variables change nothing. `refuses_empty`: one that is empty ends it.
+    `log` gives its log file.
     """
     from cyborg_ingest.signals import listening  # noqa: PLC0415
     from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
 
     def called() -> ExitCode | None:
+        if log is not None:
+            voice.log_to(*log())
         if refuses_empty:
             environment.refuse_empty(os.environ)
         for text in () if has_display else environment.misspelled(os.environ):
@@ -39,7 +43,10 @@ def guarded(
             return function(**arguments)
 
     as_json = bool(arguments.get("json") or arguments.get("json_output"))
-    return told(called, is_verbose=bool(arguments.get("verbose")), as_json=as_json)
+    try:
+        return told(called, is_verbose=bool(arguments.get("verbose")), as_json=as_json)
+    finally:
+        voice.log_to(None)
 
 
 def told(call: Callable[[], ExitCode | None], *, is_verbose: bool, as_json: bool) -> ExitCode:

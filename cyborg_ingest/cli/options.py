@@ -20,7 +20,7 @@ from cyborg_ingest.cli.printed import at_terminal
 from cyborg_ingest.settings import environment
 from cyborg_ingest.settings.configkeys import SOURCES as SOURCES_NAME
 from cyborg_ingest.settings.declaring import Settings, declarations, parted
-from cyborg_ingest.settings.options import CreateSettings, OutputSettings, TargetSettings
+from cyborg_ingest.settings.options import CreateSettings, OutputSettings, ProgressSettings, TargetSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,11 +76,15 @@ def takes(
         def command(config: Path | None = None, profile: str | None = None, **arguments: Any) -> None:  # noqa: ARG001
             if has_sources:  # of no words Typer makes None
                 arguments[SOURCES_NAME] = arguments[SOURCES_NAME] or []
+            # a load opens its log file when those are there who hear of its end
+            own = ProgressSettings in groups
+            log = functools.partial(_log_of, arguments) if own else None
             code = guarded(
                 function,
                 arguments,
                 has_display=OutputSettings in groups or tells_of_environment,
                 refuses_empty=not tells_of_environment,
+                log=log,
             )
             if code:
                 raise typer.Exit(code)
@@ -92,6 +96,10 @@ def takes(
         return command
 
     return decorate
+
+
+def _log_of(arguments: dict[str, Any]) -> tuple[Path | None, int, int]:
+    return settings_of(ProgressSettings, arguments).log
 
 
 def _parameters(group: type[Settings], *, has_sources: bool) -> Iterator[inspect.Parameter]:

@@ -59,6 +59,7 @@ def load(
         display(event)
 
     with heard(arguments, job, index) as others:
+        voice.log_to(*output.log)
         settings = settings_of(LoadSettings, {**arguments, "sources": sources, "index": index})
         try:
             with make_display(output.progress, verbose=output.verbose) as display:

@@ -127,6 +127,7 @@ class Display:
     def say(self, said: voice.Said) -> None:
         """Print what is said, in the form that is asked for."""
         self.lines(voice.current().formed(said))
+        voice.record(said)
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print lines that have their form."""
@@ -173,8 +174,13 @@ class JsonDisplay(PlainDisplay):
 
     def show(self, event: Event) -> None:
         """Print the event as one object. Whoever reads it hears that something began before how far it is."""
+        super().show(event)
         if not isinstance(event, _COUNTED):
             self._object(type(event).__name__.lower(), event.to_dict())
+
+    def say(self, said: voice.Said) -> None:
+        """Keep it, as lines: a log file has them."""
+        voice.record(said)
 
     def progress(self) -> None:
         """Print where the load stands."""

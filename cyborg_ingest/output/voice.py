@@ -15,11 +15,15 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.errors import UsageError
 from cyborg_ingest.output.streams import reshape_foreign, shown, undecorated
 from cyborg_ingest.settings.scrubbing import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from cyborg_ingest.output.logfile import LogFile
 
 LABEL = 10
 """Width of the words at the left."""
@@ -97,6 +101,7 @@ class Voice:
     def __init__(self, log_format: str = "auto") -> None:
         self.log_format = log_format
         in_journal = _is_journal()
+        self._kept_form = as_json if log_format == "json" else stamped
         self._form = plain if in_journal and log_format == "text" else _FORMS[log_format]
         self._has_priorities = in_journal
 
@@ -110,6 +115,10 @@ class Voice:
         mark = f"<{said.level.value}>" if self._has_priorities else ""
         return [mark + line for line in self._form(said)]
 
+    def kept(self, said: Said) -> list[str]:
+        """The lines for a file."""
+        return self._kept_form(said)
+
 
 def _is_journal() -> bool:
     try:
@@ -120,6 +129,7 @@ def _is_journal() -> bool:
 
 
 _current = Voice()
+_log: LogFile | None = None
 
 
 def current() -> Voice:
@@ -131,20 +141,56 @@ def use(log_format: str) -> None:
     """Talk in another form from now on."""
     global _current  # noqa: PLW0603 - standard error is one for the process, too
     _current = Voice(log_format)
-    reshape_foreign(None if _current.is_bare else _foreign)
+    _listen()
+
+
+def _listen() -> None:
+    """Hear what others write to standard error, where it has to look like ours or is kept."""
+    reshape_foreign(None if _current.is_bare and _log is None else _foreign)
+
+
+def log_to(path: Path | None, largest: int = 0, kept: int = 0) -> None:
+    """Write all that is said from now on to this file, too, or to none any more. Raises UsageError."""
+    global _log  # noqa: PLW0603 - as above
+    if _log is not None:
+        _log.close()
+        _log = None
+    if path is not None:
+        from cyborg_ingest.output.logfile import LogFile  # noqa: PLC0415 - `--help` needs none of this
+
+        try:
+            _log = LogFile(path, largest, kept)
+        except OSError as error:
+            raise UsageError(f"--log-file {path}: {error.strerror or error}. Name another file.") from None
+    _listen()
 
 
 def _foreign(line: str) -> list[str]:
     """What others write to standard error: Python's warnings, a thread's traceback."""
-    return _current.formed(Said("other", (line,), line, Level.WARNING)) if line else []
+    if not line:
+        return []
+    said = Said("other", (line,), line, Level.WARNING)
+    record(said)
+    return _current.formed(said)
 
 
 def say(said: Said) -> None:
     """Say it."""
-    write(_current.formed(said))
+    _write(_current.formed(said))
+    record(said)
 
 
-def write(lines: Iterable[str]) -> None:
+def record(said: Said) -> None:
+    """Keep it in the log file, if there is one; that it could not be kept is said once."""
+    lines = _current.kept(said) if _log is not None else []
+    if _log is not None and lines:
+        fault = _log.add(lines)
+        if fault is not None:
+            text = f"The log file {_log.baseFilename} lacks lines: {fault}. Nothing else changes."
+            _write(_current.formed(Said("noted", tuple(labelled("note", text)), text, Level.NOTICE)))
+
+
+def _write(lines: Iterable[str]) -> None:
     """Print lines that have their form."""
     out = undecorated(sys.stderr)
     out.write("".join(f"{line}\n" for line in lines))

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from advised import says
 from commands import ran
+from listener import listening_to_all
+
+from cyborg_ingest.output.logfile import LogFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,3 +237,108 @@ def test_names_are_shown_and_never_obeyed_and_no_key_is_said(here: Path) -> None
         assert "ab" * 32 not in done.stderr
     for one in objects(done.stderr):
         assert one["message"].isprintable()
+
+
+def test_a_log_file_has_all_that_is_said_but_progress(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cyborg_ingest.output.display.INTERVAL", 0.001)
+    slow = ("--batch-rows", "1", "--workers", "1", "--log-file", "log")
+    done = load(*slow, "--max-errors", "20", file="bad.jsonl")
+    assert "\nloading " in done.stderr
+    lines = (here / "log").read_text().splitlines()
+    parted = [re.fullmatch(rf"{STAMP.pattern} (ERROR|WARNING|NOTICE|INFO) +(.*)", one) for one in lines]
+    expected = [one.strip() for one in done.stderr.splitlines() if not one.startswith("loading ")]
+    assert [one[2] for one in parted if one] == expected
+    assert load(*slow, "--progress", "json", file="none.jsonl").returncode == 2
+    assert " ERROR   error     " in (here / "log").read_text().splitlines()[-1]
+    (here / "log").unlink()
+    assert load(*slow, "--log-format", "json", "--restart").returncode == 0
+    events = [one["event"] for one in objects((here / "log").read_text())]
+    assert ("planned" in events, events[-1], "progress" in events) == (True, "ended", False)
+
+
+def test_every_command_has_a_log_file_and_each_job_its_own(here: Path) -> None:
+    (here / "cyborg-ingest.toml").write_text(
+        "".join(f'[job.{one}]\nsources = "rows.jsonl"\nindex = "{one}"\nlog-file = "{one}.log"\n' for one in "ab")
+    )
+    assert ran("run", "a", "b").returncode == 0
+    for one in "ab":
+        text = (here / f"{one}.log").read_text()
+        assert re.findall("index     (.)$", text, re.MULTILINE) == [one]
+    done = ran("verify", "rows.jsonl", "--index", "a", "--log-file", "verify.log", CYBORG_INGEST_TYPO="x")
+    assert done.returncode == 0
+    assert "CYBORG_INGEST_TYPO" in (here / "verify.log").read_text()
+
+
+def test_a_log_file_is_rotated_and_so_many_are_kept(here: Path) -> None:
+    for _ in range(12):
+        assert (
+            load("--log-file", "log", "--log-file-bytes", "1000", "--log-file-keep", "2", "--restart").returncode == 0
+        )
+    found = sorted(one.name for one in here.iterdir() if one.name.startswith("log"))
+    assert found == ["log", "log.1", "log.2"]
+    assert all((here / one).stat().st_size <= 1000 for one in found)
+    for _ in range(3):
+        load("--log-file", "grows", "--log-file-bytes", "1000", "--log-file-keep", "0", "--restart")
+    assert (here / "grows").stat().st_size > 1000
+    assert not (here / "grows.1").exists()
+
+
+@pytest.mark.parametrize("is_renamed", [True, False])
+def test_a_log_file_that_something_else_takes_away_is_begun_anew(is_renamed: bool, tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log", 1000, 2)
+    assert log.add(["one"]) is None
+    (tmp_path / "log").rename(tmp_path / "old") if is_renamed else (tmp_path / "log").unlink()
+    assert log.add(["two"]) is None
+    log.close()
+    assert (tmp_path / "log").read_text() == "two\n"
+    assert not is_renamed or (tmp_path / "old").read_text() == "one\n"
+
+
+def test_a_full_disk_is_said_once_and_changes_nothing(here: Path) -> None:
+    """`/dev/full` is no file; a limit of the process is what a full disk is."""
+    script = 'ulimit -f 1; exec "$0" -m cyborg_ingest "$@"'
+    (here / "log").write_text("2026-01-01T00:00:00.000Z INFO x\n" * 31)  # 992 bytes: the rest of a kilobyte is free
+    words = ["inspect", "rows.jsonl", "--log-file", "log", "--log-file-keep", "0", "--json"]
+    noisy = {"CYBORG_INGEST_TYPO": "x", "CYBORG_INGEST_TYPE": "y", "CYBORG_INGEST_TYPA": "z"}
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable, *words], capture_output=True, text=True, check=False,
+        env={**os.environ, **noisy, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    assert done.stderr.count(f"note      The log file {here / 'log'} lacks lines: File too large.") == 1
+
+
+def test_a_folder_that_does_not_let_us_rotate_lets_the_file_grow(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log", 20, 1)
+    (tmp_path / "log.1").mkdir()
+    (tmp_path / "log.1/x").touch()
+    faults = [log.add(["x" * 15]) for _ in range(3)]
+    log.close()
+    assert faults[0] is None
+    assert [one.partition(":")[0] for one in faults if one] == ["it cannot be rotated"]
+    assert (tmp_path / "log").read_text() == ("x" * 15 + "\n") * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("none/log", "No such file or directory"),
+        (".", "Is a directory"),
+        ("rows.jsonl", "it holds something else than a log"),
+        ("rows.jsonl/log", "Not a directory"),
+        ("/dev/full", "it is no file"),
+        ("pipe", "No such device or address"),
+    ],
+)
+def test_a_log_file_that_cannot_be_one_ends_it_before_the_first_row(path: str, why: str, here: Path) -> None:
+    os.mkfifo(here / "pipe")
+    with listening_to_all() as listener:
+        done = load("--log-file", path, "--ping-url", f"{listener.url}/x", "--json")
+        assert listener.paths == ["/x/start", "/x/2"]
+    assert (done.returncode, json.loads(done.stdout)["exit_code"]) == (2, 2)
+    says(done.stderr, "--log-file {}: {}. Name another file.")
+    assert f"--log-file {path}: {why}." in done.stderr
+    assert not (here / "data").exists()
+    assert (here / "rows.jsonl").read_text() == ROWS
+    assert load("--log-file", "log").returncode == 0

@@ -1,10 +1,12 @@
 """Options that say what is shown."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings.declaring import Settings, option
 from cyborg_ingest.settings.options import panels
+from cyborg_ingest.settings.quantities import byte_count, bytes_of
 
 PROGRESS = ("auto", "rich", "plain", "json", "none")
 LOG_FORMATS = ("auto", "text", "json")
@@ -32,6 +34,30 @@ class ProgressSettings(Settings):
         panel=panels.OUTPUT,
         choices=LOG_FORMATS,
     )
+    log_file: Path | None = option(
+        None,
+        "--log-file",
+        "Append what is said on stderr, but progress, to this file too, with times; as objects with --log-format json.",
+        panel=panels.OUTPUT,
+        metavar="FILE",
+    )
+    log_file_bytes: str = option(
+        "10M",
+        "--log-file-bytes",
+        "Begin a new log file before this one has more bytes, as in 500K or 10M.",
+        panel=panels.OUTPUT,
+        metavar="BYTES",
+        parse=byte_count("--log-file-bytes"),
+    )
+    log_file_keep: int = option(
+        5,
+        "--log-file-keep",
+        "How many older log files are kept (FILE.1 is the newest); 0: the file only grows.",
+        panel=panels.OUTPUT,
+        minimum=0,
+        maximum=1000,
+        metavar="N",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,6 +66,11 @@ class ProgressSettings(Settings):
                 f"--progress {self.progress} is no line of a log. With --log-format {self.log_format} it is --progress "
                 "plain, which says every 5 seconds how far it is, or none."
             )
+
+    @property
+    def log(self) -> tuple[Path | None, int, int]:
+        """The log file, how many bytes it may have, and how many older ones are kept."""
+        return self.log_file, bytes_of(self.log_file_bytes), self.log_file_keep
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
