@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,11 +89,17 @@ def heard(arguments: dict[str, Any], job: str | None, index: str) -> Iterator[He
 
 
 def _hearers(settings: NotifySettings, subject: Subject) -> Iterator[Hearer]:
-    """All that are asked for."""
+    """All that are asked for, by options or by what has started us."""
+    from cyborg_ingest.output import dagster, github  # noqa: PLC0415 - `--help` needs none of this
+
     if given(settings):
         from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `--help` needs none of this
 
         yield Notifier(settings, is_dry=subject.is_dry)
+    if github.is_there(os.environ):
+        yield github.GitHub(subject, os.environ)
+    if dagster.is_there(os.environ) and not subject.is_dry:
+        yield dagster.Dagster()
     if (settings.metrics_file or settings.pushgateway) and not subject.is_dry:
         from cyborg_ingest.output.metrics import Metrics  # noqa: PLC0415 - as above
 

@@ -176,7 +176,7 @@ def _foreign(line: str) -> list[str]:
 
 def say(said: Said) -> None:
     """Say it."""
-    _write(_current.formed(said))
+    write(_current.formed(said))
     record(said)
 
 
@@ -187,10 +187,10 @@ def record(said: Said) -> None:
         fault = _log.add(lines)
         if fault is not None:
             text = f"The log file {_log.baseFilename} lacks lines: {fault}. Nothing else changes."
-            _write(_current.formed(Said("noted", tuple(labelled("note", text)), text, Level.NOTICE)))
+            write(_current.formed(Said("noted", tuple(labelled("note", text)), text, Level.NOTICE)))
 
 
-def _write(lines: Iterable[str]) -> None:
+def write(lines: Iterable[str]) -> None:
     """Print lines that have their form."""
     out = undecorated(sys.stderr)
     out.write("".join(f"{line}\n" for line in lines))
