@@ -32,6 +32,7 @@ class Extra:
 EXTRAS = {
     "embedded": Extra({"cyborgdb-core": "cyborgdb_core"}, "targets disk: and s3://"),
     "hdf5": Extra({"h5py": "h5py"}, "HDF5 files"),
+    "metrics": Extra({"prometheus_client": "prometheus_client"}, "--metrics-file and --pushgateway"),
 }
 """By their names in pyproject.toml."""
 

@@ -196,7 +196,9 @@ def commands() -> dict[str, Any]:
 
 
 def test_the_commands_are_these() -> None:
-    names = {"upsert", "run", "verify", "inspect", "keygen"}
+    names = {"upsert", "run", "verify", "inspect", "doctor", "schedule", "keygen"}
+    names |= {f"jobs {one}" for one in ("list", "show", "clean", "forget")}
+    names |= {f"runs {one}" for one in ("list", "show")}
     names |= {f"index {one}" for one in ("create", "info", "list", "train", "delete")}
     names |= {f"config {one}" for one in ("show", "validate", "schema")}
     assert set(commands()) == names
