@@ -28,7 +28,7 @@ _GARBAGE = 20_000
 
 
 def main() -> None:
-    """The console script. Ends the process with an exit code of `errors.ExitCode`."""
+    """The console script. Ends the process with an exit code of `errors.ExitCode`, or the one for nothing new."""
     from cyborg_ingest.targets.engine_log import Owner  # noqa: PLC0415 - whoever calls `app` has a process of his own
 
     Owner.is_us = True

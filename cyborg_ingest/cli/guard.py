@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def guarded(
-    function: Callable[..., ExitCode | None],
+    function: Callable[..., int | None],
     arguments: dict[str, Any],
     *,
     has_display: bool,
     refuses_empty: bool = True,
     log: Callable[[], Any] | None = None,
-) -> ExitCode:
+) -> int:
     """Call a command; every error ends here, in one or two lines and an exit code.
 
     `has_display`: the command says itself which variables change nothing. `refuses_empty`: one that is empty ends it.
@@ -32,7 +32,7 @@ def guarded(
     from cyborg_ingest.signals import listening  # noqa: PLC0415
     from cyborg_ingest.stop import Stop  # noqa: PLC0415 - `--help` needs none of this
 
-    def called() -> ExitCode | None:
+    def called() -> int | None:
         if log is not None:
             voice.log_to(*log())
         if refuses_empty:
@@ -49,13 +49,13 @@ def guarded(
         voice.log_to(None)
 
 
-def told(call: Callable[[], ExitCode | None], *, is_verbose: bool, as_json: bool) -> ExitCode:
+def told(call: Callable[[], int | None], *, is_verbose: bool, as_json: bool) -> int:
     """Call it, and say what it ended with, if that is an error. Returns its exit code.
 
     `as_json`: what asked for a result as JSON gets one in any case; of an error with a report it has it already.
     """
     try:
-        return ExitCode(call() or 0)
+        return call() or ExitCode.OK
     except typer.Exit:
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - `_said` says it

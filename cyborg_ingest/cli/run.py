@@ -38,7 +38,7 @@ app = part_of_program("run")
 
 @app.command(cls=Command)
 @takes(LoadSettings, OutputSettings, NotifySettings)
-def run(ctx: typer.Context, *, jobs: JOBS, index: OTHER_INDEX = None, **_: Any) -> ExitCode:  # noqa: ARG001
+def run(ctx: typer.Context, *, jobs: JOBS, index: OTHER_INDEX = None, **_: Any) -> int:  # noqa: ARG001
     """Load what jobs of the configuration file say, one after another; options given here go before theirs."""
     found: configured.Configured = ctx.meta[configured.CONFIGURED]
     each = [(job, _parsed(ctx, found, job)) for job in jobs]  # a wrong one ends it before the first has begun
@@ -56,10 +56,16 @@ def run(ctx: typer.Context, *, jobs: JOBS, index: OTHER_INDEX = None, **_: Any) 
     return _of_all(codes)
 
 
-def _of_all(codes: list[ExitCode]) -> ExitCode:
-    """The first failure; that a job was busy, with which nothing is wrong, only where no other has failed."""
-    failed = [code for code in codes if code > ExitCode.REJECTED]
-    return next((code for code in failed if code is not ExitCode.BUSY), failed[0] if failed else max(codes))
+def _of_all(codes: list[int]) -> int:
+    """The first failure; that a job was busy, with which nothing is wrong, only where no other has failed.
+
+    That nothing was new, which is none of our own codes, only where it is true of all.
+    """
+    ours = [code for code in codes if code in set(ExitCode)]
+    if not ours:
+        return codes[0]
+    failed = [code for code in ours if code > ExitCode.REJECTED]
+    return next((code for code in failed if code != ExitCode.BUSY), failed[0] if failed else max(ours))
 
 
 def _parsed(ctx: typer.Context, found: configured.Configured, job: str) -> typer.Context:

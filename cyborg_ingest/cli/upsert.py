@@ -12,7 +12,6 @@ from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.hearing import heard
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import command_line, print_json
-from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output import voice
 from cyborg_ingest.settings import environment, spelled
 from cyborg_ingest.settings.options import LoadSettings, NotifySettings, OutputSettings
@@ -27,7 +26,7 @@ app = part_of_program("upsert")
 
 @app.command(cls=Command)
 @takes(LoadSettings, OutputSettings, NotifySettings)
-def upsert(ctx: typer.Context, *, sources: SOURCES, index: INDEX, **arguments: Any) -> ExitCode:
+def upsert(ctx: typer.Context, *, sources: SOURCES, index: INDEX, **arguments: Any) -> int:
     """Load files into an index: new rows are inserted, rows of a known id are replaced whole."""
     command = ["upsert", *map(spelled.source, sources), "--index", index]
     notes = ctx.meta[configured.CONFIGURED].said()
@@ -42,10 +41,11 @@ def load(
     again: Callable[..., list[str]],
     *,
     job: str | None = None,
-) -> ExitCode:
-    """Load, and show it. `again` gives the words of the command that does the same, from the settings.
+) -> int:
+    """Load, and show it: its exit code, or the one for nothing new.
 
-    `job`: its name in the configuration file.
+    `again` gives the words of the command that does the same, from the settings. `job`: its name in the configuration
+    file.
     """
     from cyborg_ingest.facts import Noted  # noqa: PLC0415
     from cyborg_ingest.loading.loader import run  # noqa: PLC0415
@@ -69,4 +69,4 @@ def load(
         finally:  # whatever ended it, a bug included
             if output.json and others.report is not None:
                 print_json(others.report.to_dict())
-    return ExitCode(report.exit_code)
+    return output.nothing_new_exit if report.nothing_new else report.exit_code

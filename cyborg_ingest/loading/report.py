@@ -133,6 +133,8 @@ class RunReport:
     """With --delete-missing, what its sources no longer have of the rows that the job has brought: `Missing`."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run found wrong, as `inspect` would; empty for a load, which goes by `rejects`."""
+    nothing_new: bool = False
+    """Whether it ended with exit code 0 and had no row to send, nor one to delete."""
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -216,6 +218,7 @@ def report_of(
         compared=_compared(known.compared, tally),
         missing=known.missing,
         findings=known.findings,
+        nothing_new=code is ExitCode.OK and not is_dry and _has_nothing_new(known, tally, journal),
         error=error,
     )
 
@@ -241,6 +244,17 @@ def _compared(found: Compared | None, tally: Tally) -> dict[str, Any] | None:
         uris = getattr(found, name).uris
         told[name]["rows"] = sum(tally.sources[uri].asked for uri in uris if uri in tally.sources)
     return told
+
+
+def _has_nothing_new(known: Known, tally: Tally, journal: Journal | None) -> bool:
+    """Whether a load that ended well had no row to send, nor one to delete.
+
+    Not one that is resumed: it ends what another has begun, which had. Rows that --only-new skips are no such ones.
+    """
+    is_as_it_was = known.compared is None or known.compared.is_nothing_new
+    is_resumed = journal is not None and journal.resumed
+    deleted = known.missing["deleted"] if known.missing else 0
+    return is_as_it_was and not (tally.acknowledged or is_resumed or deleted)
 
 
 def _columns(planned: Planned | None) -> dict[str, list[str]]:

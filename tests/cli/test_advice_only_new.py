@@ -14,6 +14,8 @@ import pytest
 from advised import run, says
 from conftest import KEY
 
+from cyborg_ingest.errors import ExitCode
+
 LOAD = ("upsert", "rows.npy", "--index", "x", "--target", "disk:data", "--create")
 
 
@@ -50,6 +52,15 @@ def test_an_index_with_fewer_rows_is_loaded_from_the_start() -> None:
     code, told = run(*LOAD, "--only-new", "--restart")
     assert code == 0
     assert "1,000 of 1,000 rows acknowledged" in told
+
+
+@pytest.mark.parametrize("code", [code for code in ExitCode if code])
+def test_the_code_for_nothing_new_says_nothing_else(code: ExitCode) -> None:
+    ended, told = run(*LOAD, "--only-new", "--nothing-new-exit", int(code))
+    assert ended == 2
+    says(told, "--nothing-new-exit is {}, which says something else; take one that is free, like 99.")
+    assert not Path("data").exists()
+    assert [run(*LOAD, "--only-new", "--nothing-new-exit", 99)[0] for _ in range(2)] == [0, 99]
 
 
 def states(name: str) -> list[Path]:

@@ -138,16 +138,18 @@ def test_commands_of_ci_and_airflow_are_commands_of_this_program() -> None:
         assert "1 rows" in done.stderr or "rows      1," in done.stderr, done.stderr
 
 
-def test_the_dag_is_python_and_skips_what_is_busy() -> None:
+def test_the_dag_is_python_and_skips_what_is_busy_or_has_nothing_new() -> None:
     (text,) = blocks("python")
     (call,) = [
         one
         for one in ast.walk(ast.parse(text))
         if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "BashOperator"
     ]
-    given = {one.arg: ast.literal_eval(one.value) for one in call.keywords if isinstance(one.value, ast.Constant)}
-    assert given["skip_on_exit_code"] == ExitCode.BUSY
-    assert shlex.split(given["bash_command"])[:2] == ["exec", "cyborg-ingest"]
+    given = {one.arg: one.value for one in call.keywords}
+    command = shlex.split(ast.literal_eval(given["bash_command"]))
+    assert command[:2] == ["exec", "cyborg-ingest"]
+    nothing_new = int(command[command.index("--nothing-new-exit") + 1])
+    assert ast.literal_eval(given["skip_on_exit_code"]) == [ExitCode.BUSY, nothing_new]
 
 
 # cron

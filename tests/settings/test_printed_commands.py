@@ -29,6 +29,7 @@ VALUES: dict[str, Any] = {
     "target": "disk:some where", "format": "csv", "metric": "cosine", "storage_precision": "tq8", "max_errors": "2.5%",
     "max_delete": "7",
     "reject_content": "ids", "verify": "full", "delimiter": ";", "where": "a = 'it''s' AND b > 1", "progress": "json",
+    "nothing_new_exit": 99,
 }  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cyborg_ingest.errors import UsageError
+from cyborg_ingest.errors import ExitCode, UsageError
 from cyborg_ingest.settings.declaring import Settings, option
 from cyborg_ingest.settings.options import panels
 from cyborg_ingest.settings.quantities import byte_count, bytes_of
@@ -13,6 +14,14 @@ LOG_FORMATS = ("auto", "text", "json")
 
 _BESIDE = {"text": ("rich", "json"), "json": ("rich",)}
 """Formats of the log -> what is no progress in it."""
+
+
+def _free_code(value: Any) -> Any:
+    """An exit code that says nothing else."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number and value in set(ExitCode) - {ExitCode.OK}:
+        raise UsageError(f"--nothing-new-exit is {value}, which says something else; take one that is free, like 99.")
+    return value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,3 +90,13 @@ class OutputSettings(ProgressSettings):
         False, "--verbose", "Also show each retry, and the traceback of an error.", panel=panels.OUTPUT
     )
     json: bool = option(False, "--json", "Print the report as JSON on stdout.", panel=panels.OUTPUT)
+    nothing_new_exit: int = option(
+        0,
+        "--nothing-new-exit",
+        "Exit code where there was nothing to send, for schedulers that then skip what follows (Airflow: 99).",
+        panel=panels.OUTPUT,
+        minimum=0,
+        maximum=255,
+        metavar="N",
+        parse=_free_code,
+    )
