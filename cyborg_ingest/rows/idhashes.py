@@ -5,7 +5,6 @@ Two ids may share them. Whoever asks must be safe then: a row is loaded once mor
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +16,17 @@ if TYPE_CHECKING:
 
     Hashes = npt.NDArray[np.uint64]
 
-MODULUS = sys.hash_info.modulus
-"""Of the hash of a whole number, which Python documents: 2^61 - 1 where words have 64 bits. Others are not these."""
+MODULUS = 0xF3C9A1D7B5E86F71
+"""A prime of 64 bits that is near no power of two. By one that is, like 2^61 - 1, a byte weighs a small multiple of
+what another one does: then `user8:item000` and `user0:item001` are the same."""
 
 NONE: Hashes = np.empty(0, np.uint64)
 
 
 def hashes_of(ids: Sequence[str]) -> Hashes:
-    """The bytes of each id as one number, by `MODULUS`: a tenth of a microsecond an id, a digest takes three."""
+    """The bytes of each id, and where they end, as one number by `MODULUS`: a digest takes several times as long."""
     number = int.from_bytes
-    return np.fromiter([hash(number(one.encode(), "little")) for one in ids], np.uint64, len(ids))
+    return np.fromiter([number(one.encode() + b"\1", "little") % MODULUS for one in ids], np.uint64, len(ids))
 
 
 def merged(some: Sequence[Hashes]) -> Hashes:

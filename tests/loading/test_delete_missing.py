@@ -21,6 +21,7 @@ from test_only_new import CutError, files, folder, generations, jobs, jsonl, las
 import cyborg_ingest
 from cyborg_ingest.errors import TooManyMissingError, UnavailableError, UsageError
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.rows import idhashes
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = ["folder"]
 KILLER = """
 import os, signal, sys
 from cyborg_ingest import cli
+from cyborg_ingest.rows import idhashes
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 from cyborg_ingest.targets.rest import RestIndex
 
@@ -242,14 +244,27 @@ def test_what_somebody_else_has_put_there_since_is_not_deleted(folder: Path) -> 
     assert "1-0" in in_disk()
 
 
-def test_ids_that_share_their_bits_keep_a_row(folder: Path) -> None:
-    jsonl(folder / "rows" / "a.jsonl", [("b", 1.0), ("same\0", 1.0)])
+def test_ids_that_share_their_bits_keep_a_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idhashes, "MODULUS", 2**61 - 1)  # by which 2 ** 64 is 8, so that the two share them
+    jsonl(folder / "rows" / "a.jsonl", [("b", 1.0), ("user0:item001", 1.0)])
     load()
-    jsonl(folder / "rows" / "a.jsonl", [("b", 1.0), ("same", 1.0)])
+    jsonl(folder / "rows" / "a.jsonl", [("b", 1.0), ("user8:item000", 1.0)])
     report = load()
     assert report.missing is not None
     assert report.missing["missing"] == 0
-    assert in_disk() == {"b", "same", "same\0"}
+    assert in_disk() == {"b", "user8:item000", "user0:item001"}
+
+
+def test_ids_of_one_scheme_are_told_apart(folder: Path) -> None:
+    """Of these many shared their bits once: rows that had left the sources stayed, and those of others went."""
+    users = [[(f"user{user}:item{item:03d}", 1.0) for item in range(30)] for user in range(10)]
+    jsonl(folder / "rows" / "a.jsonl", [row for user in users for row in user])
+    load()
+    jsonl(folder / "rows" / "a.jsonl", [row for user in users[:8] for row in user])
+    report = load()
+    assert report.missing is not None
+    assert report.missing["deleted"] == 60
+    assert in_disk() == {name for user in users[:8] for name, _ in user}
 
 
 def test_a_request_to_delete_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

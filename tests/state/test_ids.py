@@ -64,6 +64,26 @@ def test_an_id_has_the_same_bits_in_every_process() -> None:
     assert len(set(hashes_of([hashlib.sha256(bytes([one])).hexdigest() for one in range(256)]).tolist())) == 256
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [f"user{user}:item{item:03d}" for user in range(100) for item in range(100)],
+        [f"{document:06d}/{chunk:04d}" for document in range(1000) for chunk in range(50)],
+        [f"{number:010d}" for number in (*range(20_000), *range(800_000_000, 800_020_000))],
+        [f"2026-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:00.{more:03d}Z" for month in range(1, 13)
+         for day in range(1, 29) for hour in range(0, 24, 6) for minute in range(0, 60, 20) for more in range(3)],
+        ["a" * length for length in range(1, 600)],
+        ["a" + "\0" * length for length in range(20)] + ["\0" * length + "a" for length in range(1, 20)],
+        [str(number) for number in range(50_000)],
+        [f"{'ü' * (number % 7)}{number}" for number in range(20_000)],
+    ],
+    ids=["composite", "chunks", "padded", "times", "long", "zeros", "numbers", "letters"],
+)  # fmt: skip
+def test_ids_made_by_a_scheme_have_different_bits(ids: list[str]) -> None:
+    assert len(set(ids)) == len(ids)
+    assert len(np.unique(hashes_of(ids))) == len(ids)
+
+
 def test_rows_whose_ids_are_known_are_not_noted_again(tmp_path: Path) -> None:
     for _ in range(3):
         with Journal(tmp_path, DESCRIPTION) as journal:
