@@ -27,8 +27,13 @@ class Exclusive(contextlib.ExitStack):
         self._is_done = settings.dry_run
 
     def wait(self) -> None:
-        """Take them before anything is looked at, where they may be waited for: what is planned then is still true."""
-        if self._settings.lock_wait is not None and self._settings.target:
+        """Take them before anything is looked at, where they may be waited for, or where to look starts a command.
+
+        What is planned then is still true; and a command that is started for nothing may have taken its rows from where
+        they were.
+        """
+        is_first = self._settings.lock_wait is not None or self._settings.from_command
+        if is_first and self._settings.target:
             self.take(one_spelling(self._settings.target))
 
     def take(self, target: str) -> None:

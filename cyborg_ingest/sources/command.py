@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import re
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from cyborg_ingest.stop import Stop
+
+_MOMENT_SECONDS = 0.5
 
 _ODD = re.compile(r"[^A-Za-z0-9._+-]")
 
@@ -48,15 +49,14 @@ class Command(Stream):
         self.title = f"The command {printable(program)}"
         self._producer: Producer | None = None
         self._starter: threading.Thread | None = None
+        self._was_started = threading.Event()
         self._fault: Exception | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if self._starter is not None:
-            with contextlib.suppress(RuntimeError):  # it was interrupted before it began
-                self._starter.join()
+        self._await_start()
         if self._producer is None:
             return
         try:
@@ -70,8 +70,10 @@ class Command(Stream):
         if self._starter is None:
             # a signal interrupts the main thread anywhere: also where a process has begun, and nobody knows it yet
             self._starter = threading.Thread(target=self._start, name="starter")
+            if self._stop is not None:
+                self._stop.abandoned.append(self._leave_nobody)
             self._starter.start()
-            self._starter.join()
+            self._await_start()
         if self._fault is not None:
             raise self._fault
         return Listing((Found(source),))
@@ -90,6 +92,23 @@ class Command(Stream):
             self._producer = self._started()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._fault = error
+        finally:
+            self._was_started.set()
+
+    def _await_start(self) -> None:
+        """Wait until the process is known, or that there is none.
+
+        A `join` that is interrupted takes the thread for ended from then on (before Python 3.13).
+        """
+        while self._starter is not None and not self._was_started.wait(_MOMENT_SECONDS):
+            if not self._starter.is_alive():  # it was interrupted before it began
+                return
+
+    def _leave_nobody(self) -> None:
+        """The process ends at once: so does the command, which may just be about to be known."""
+        self._await_start()
+        if self._producer is not None:
+            self._producer.kill()
 
     def _started(self) -> Producer:
         try:

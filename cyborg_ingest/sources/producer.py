@@ -6,7 +6,6 @@ alone. What it says on standard error is handed on line by line.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -57,7 +56,8 @@ class Producer:
         self._name, self._stop = name, stop
         self._words = _Words(said)
         self._has_ended, self._is_over, self._is_at_end = threading.Event(), False, False
-        self._is_told = False
+        self._is_told = self._is_gone = False
+        self._code: int | None = None
         self._reads = threading.Lock()
         self._wakes, self._waker = os.pipe()
         try:
@@ -77,7 +77,6 @@ class Producer:
         self._waiter.start()
         if stop is not None:
             stop.wake.add_done_callback(self._stopped)
-            stop.abandoned.append(self._kill)
 
     def read(self, size: int) -> bytes:
         """What it prints next, up to so many bytes; nothing at the end of all. Raises SourceError where it failed."""
@@ -106,20 +105,27 @@ class Producer:
             self._signal(signal.SIGTERM)
             self._await(GRACE_SECONDS)
         finally:  # whoever is interrupted here leaves nobody behind
-            self._kill()
-        if self._stop is not None:
-            self._stop.abandoned.remove(self._kill)
+            self.kill()
         self._waiter.join(GRACE_SECONDS)
+        self._is_gone = True
+        if self._has_ended.is_set():
+            self._process.wait()
         if self._reads.acquire(timeout=GRACE_SECONDS):  # nobody reads from what is closed now
             self._close()
             self._reads.release()
+
+    def kill(self) -> None:
+        """End it and what it has started at once, and wait for nothing."""
+        if not self._is_gone:
+            self._signal(signal.SIGKILL)
 
     def _close(self) -> None:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
-        os.close(self._wakes)
-        os.close(self._waker)
+        if not self._waiter.is_alive():  # or it would write to whatever file has that number by then
+            os.close(self._wakes)
+            os.close(self._waker)
 
     def _check_goes_on(self) -> None:
         if self._is_over:
@@ -135,7 +141,7 @@ class Producer:
             data = os.read(self._out, size)
             self._is_at_end = not data
             return data
-        if self._has_ended.is_set() and self._process.returncode:
+        if self._has_ended.is_set() and self._code:
             self._is_at_end = True  # whoever holds its output open now, what it made is not whole
         elif not ready:
             raise SourceError(
@@ -180,8 +186,8 @@ class Producer:
         self._check_code()
 
     def _check_code(self) -> None:
-        if self._process.returncode:
-            how = f"{_how(self._process.returncode)}{self._words.last()}"
+        if self._code:
+            how = f"{_how(self._code)}{self._words.last()}"
             raise SourceError(f"{self._name} {how}: not all of its rows came. Fix it, and run the same command again.")
 
     def _hear_the_rest(self) -> None:
@@ -190,10 +196,9 @@ class Producer:
         self._words.end()
 
     def _wait(self) -> None:
-        self._process.wait()
+        self._code = _code_of(self._process)
         self._has_ended.set()
-        with contextlib.suppress(OSError):  # it is closed, where it took too long to be killed
-            os.write(self._waker, b"x")
+        os.write(self._waker, b"x")
 
     def _stopped(self, _wake: Future[None]) -> None:
         if not self._is_over:
@@ -208,9 +213,6 @@ class Producer:
             self._signal(self._stop.signal)
         self._has_ended.wait(GRACE_SECONDS)  # another signal now might end it in the midst of what it does at this one
 
-    def _kill(self) -> None:
-        self._signal(signal.SIGKILL)
-
     def _signal(self, number: int) -> bool:
         """Send a signal to it and what it has started; whether there is anything of it."""
         try:
@@ -222,9 +224,12 @@ class Producer:
     def _await(self, seconds: float) -> None:
         """Wait so long until all of it has ended: then nobody holds its standard error any more, as a rule."""
         deadline = time.monotonic() + seconds
-        self._has_ended.wait(seconds)
-        while self._signal(0) and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, 0.02))
+        if not self._has_ended.wait(seconds):
+            return
+        self._process.wait()  # what it has started keeps its number from now on, where there is any
+        while not self._is_gone and (left := deadline - time.monotonic()) > 0:
+            self._is_gone = not self._signal(0)
+            time.sleep(0 if self._is_gone else min(left, 0.02))
 
 
 class _Words:
@@ -267,6 +272,15 @@ class _Words:
             self._said(text)
         elif self._count == _MOST_LINES + 1:
             self._said("(what else it says is not shown)")
+
+
+def _code_of(process: subprocess.Popen[bytes]) -> int:
+    """How it has ended. Its number stays its own until it is waited for: no signal to it reaches another process."""
+    if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+        return process.wait()
+    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None  # noqa: S101 - for mypy: None is for those who do not wait
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 def _how(code: int) -> str:

@@ -275,6 +275,31 @@ def test_what_a_command_has_left_behind_with_its_output_open_is_not_waited_for_w
     assert (code, "exit code 5" in report["error"]) == (3, True)
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system tells how a process ended only by forgetting it")
+def test_the_number_of_a_command_that_has_ended_is_no_other_process_until_nothing_is_sent_to_it(folder: Path) -> None:
+    said: list[str] = []
+    ended = producer.Producer("it", ["sh", "-c", "echo $$ > pid; echo done >&2"], dict(os.environ), said.append)
+    assert ended.read(10) == b""
+    number = number_in(folder / "pid")
+    os.kill(number, 0)  # nobody else can have it
+    ended.end()
+    assert not is_running(number)
+    assert said == ["done"]
+
+
+def test_a_load_that_another_run_keeps_out_does_not_start_its_command(folder: Path) -> None:
+    os.mkfifo(folder / "go")
+    words = [*UPSERT, "--from-command", "--", "sh", "-c", "echo x >> started; echo waits >&2; cat go; cat rows.jsonl"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "command   waits\n"
+        assert subprocess.run(words, capture_output=True, check=False, timeout=60).returncode == 75
+        (folder / "go").write_text("")
+        process.stderr.read()
+    assert process.returncode == 0
+    assert (folder / "started").read_text() == "x\n"
+
+
 def test_what_a_command_has_started_ends_with_it_when_all_is_well_too(folder: Path) -> None:
     script = "sleep 1000 > /dev/null 2>&1 & echo $! > pid; cat rows.jsonl"
     assert sh(script)[0] == 0
