@@ -126,7 +126,8 @@ def exposition(samples: Iterable[Sample]) -> bytes:
         families += [family] if family.samples else []
     registry: Any = CollectorRegistry()
     registry.collect = lambda: families
-    return generate_latest(registry)
+    read_by_prometheus: bytes = generate_latest(registry)
+    return read_by_prometheus
 
 
 def _grouping(labels: Mapping[str, str]) -> str:
