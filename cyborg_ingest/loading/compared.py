@@ -124,7 +124,8 @@ def remarks(found: Compared, settings: LoadSettings) -> Iterator[Noted]:
         more = f" and {len(uris) - _SHOWN:,} more" if len(uris) > _SHOWN else ""
         yield Noted(
             f"Loaded again though they have not changed: {', '.join(uris[:_SHOWN])}{more}. They share ids with "
-            "what has, or their ids are not known, and the later row of an id wins."
+            "what has, or with files that they came before in the last load, or their ids are not known; and the later "
+            "row of an id wins."
         )
     if found.is_nothing_new:
         count = len(found.same.uris)

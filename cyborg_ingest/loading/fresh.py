@@ -1,9 +1,9 @@
 """Only what is new: which Parts of a plan need not be loaded, since the job's last load that ended has loaded them.
 
 The later row of an id wins, here too. What is sent now comes to lie over what is there; so a Part is skipped only
-where no row that is sent before its turn has one of its ids, and no row that is no longer in the sources had one: the
-index may hold that one in the place of its own. The ids are compared by 64 bits. Where they are not known, a Part is
-loaded again.
+where no row that is sent before its turn has one of its ids, and no row had one that is no longer in the sources, or
+that came behind the Part then and comes before it now: the index may hold that one in the place of its own. The ids
+are compared by 64 bits. Where they are not known, a Part is loaded again.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.loading.resume import done_of
+from cyborg_ingest.loading.resume import done_of, moved_of, out_of_order
 from cyborg_ingest.plan.ids import ids_of
-from cyborg_ingest.rows.idhashes import NONE, among, merged
+from cyborg_ingest.rows.idhashes import among, merged
 from cyborg_ingest.state.ledger import key_of
 
 if TYPE_CHECKING:
@@ -76,30 +76,42 @@ def _upto(
     sent = _Sent(memory)
     sent.gone({key: one for key, one in memory.state.parts.items() if key not in here})
     sent.look(plan, [turn.part for turn in turns[:last] if turn.is_read or turn.gap is not None])
+    moved = set(moved_of(memory, plan))
+    passed, over = _passed(memory, plan), _Sent(memory)
     for turn in turns:
-        gap = 0 if turn.part in unknown or (turn.has_rows and sent.may_share(turn.part)) else turn.gap
+        part = turn.part
+        is_under = turn.has_rows and (sent.may_share(part) or (part in moved and over.may_share(part)))
+        gap = 0 if part in unknown or is_under else turn.gap
         if gap is not None or turn.is_read:
-            sent.add(turn.part)
-        yield key_of(turn.part), gap
+            sent.add(part)
+        if part in passed:
+            over.stands(part)
+        yield key_of(part), gap
+
+
+def _passed(memory: Memory, plan: Plan) -> set[Part]:
+    """Parts that come before one now behind which they came then."""
+    parts = [part for source in reversed(plan.sources) for part in reversed(source.layout.parts)]
+    return set(out_of_order(memory, parts, -1))
 
 
 class _Sent:
-    """The ids of rows that lie over others, or come to lie there: of what is gone, and of what is sent."""
+    """The ids of rows that lie over others, or come to lie there: of what is gone, is sent or has moved."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._some: list[Hashes] = []
-        self._sorted = NONE
+        """Sorted, each some times as long as the next: so that few are merged when one is added."""
         self._read: dict[Part, Hashes] = {}
         self._is_anything = False
         """Whether some of them are not known."""
 
     def gone(self, parts: dict[PartKey, PartState]) -> None:
-        """Rows were sent of Parts that are not in the sources any more."""
+        """Earlier runs have sent rows of these Parts, which may be in the sources no more."""
         ids = self._memory.ids
         if not all(ids.knows(key, one.choice, [*one.settled, *one.sent]) for key, one in parts.items()):
             self._is_anything = True
-        self._some.append(ids.of((key, one.choice) for key, one in parts.items()))
+        self._take(ids.of((key, one.choice) for key, one in parts.items()))
 
     def look(self, plan: Plan, parts: Collection[Part]) -> None:
         """Read the ids of Parts that are sent, where nobody knows them."""
@@ -111,16 +123,26 @@ class _Sent:
         read = self._read.get(part)
         if read is None and not self._knows_all(part):
             self._is_anything = True
-        self._some.append(self._memory.ids.of([_named(part)]) if read is None else read)
+        self._take(self._memory.ids.of([_named(part)]) if read is None else read)
+
+    def stands(self, part: Part) -> None:
+        """Rows of a Part were sent by an earlier run."""
+        self.gone({key_of(part): self._memory.part(part)})
 
     def may_share(self, part: Part) -> bool:
         """Whether one of them may have an id of a Part that was loaded."""
-        self._sorted, self._some = merged([self._sorted, *self._some]), []
-        if self._is_anything or not len(self._sorted):
+        if self._is_anything or not self._some:
             return self._is_anything
         if not _is_known(self._memory, part):
             return True
-        return bool(among(self._memory.ids.of([_named(part)]), self._sorted).any())
+        own = self._memory.ids.of([_named(part)])
+        return any(among(own, some).any() for some in self._some)
+
+    def _take(self, hashes: Hashes) -> None:
+        while self._some and len(self._some[-1]) <= 2 * len(hashes):
+            hashes = merged([self._some.pop(), hashes])
+        if len(hashes):
+            self._some.append(hashes)
 
     def _knows_all(self, part: Part) -> bool:
         total = part.rows if part.rows is not None else self._memory.part(part).rows

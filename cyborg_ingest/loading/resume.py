@@ -67,12 +67,18 @@ def keep_in_order(journal: Memory, plan: Plan, repaired: Collection[str] = ()) -
     """Forget what was done behind the first gap; what the user should know of it. Files that are `repaired` are none.
 
     A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is not a gap:
-    until it lands, no newer row of its ids is sent. A source that is new or changed is one, and so is a line that the
-    journal has lost.
+    until it lands, no newer row of its ids is sent. A source that is new or changed is one, and so are a line that the
+    journal has lost and a source that has moved behind others: what these brought may lie over its rows.
     """
     notes = _changes(journal, plan, repaired)
     other = set(_other_streams(journal, plan))
     notes += [f"{key[0]} brings other rows than in the last run: all of them are loaded." for key in other]
+    moved = moved_of(journal, plan)
+    notes += [
+        f"{uri} comes behind sources now that it came before in the last run."
+        for uri in dict.fromkeys(part.uri for part in moved)
+    ]
+    other |= {key_of(part) for part in moved}
     if journal.state.has_lost_lines:
         notes.append(
             f"Lines of {journal.folder / 'journal.jsonl'} cannot be read: the rows that they name are loaded again."
@@ -91,6 +97,23 @@ def keep_in_order(journal: Memory, plan: Plan, repaired: Collection[str] = ()) -
             "an id wins."
         )
     return notes
+
+
+def moved_of(memory: Memory, plan: Plan) -> list[Part]:
+    """Parts that rows were sent of, and that come behind one now before which they came then."""
+    return list(out_of_order(memory, [part for source in plan.sources for part in source.layout.parts]))
+
+
+def out_of_order(memory: Memory, parts: Sequence[Part], sign: int = 1) -> Iterator[Part]:
+    """Those of which rows were sent and that then came before one that precedes them here; -1: after one."""
+    known = ((part, memory.part(part)) for part in parts)
+    last: int | None = None
+    for part, state in known:
+        if state.settled or state.sent:
+            place = sign * state.place
+            if last is not None and place < last:
+                yield part
+            last = place if last is None else max(last, place)
 
 
 def _other_streams(journal: Memory, plan: Plan) -> Iterator[PartKey]:

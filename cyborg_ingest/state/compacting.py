@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.state.cuts import spans_of
-from cyborg_ingest.state.ledger import VERSION, file_of
+from cyborg_ingest.state.ledger import VERSION, PartState, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cyborg_ingest.model import Json
     from cyborg_ingest.state.cuts import Cut
-    from cyborg_ingest.state.ledger import FileKey, PartKey, PartState, State
+    from cyborg_ingest.state.ledger import FileKey, PartKey, State
     from cyborg_ingest.state.probes import Probes
 
 
@@ -26,7 +26,7 @@ def records_of(state: State, numbers: dict[PartKey, int]) -> Iterator[Json]:
     files: set[FileKey] = set()
     for number, (key, part) in enumerate(state.parts.items()):
         numbers[key] = number
-        yield part_record(number, key, part.choice, None if file_of(key) in files else state.cuts.get(file_of(key)))
+        yield part_record(number, key, part, None if file_of(key) in files else state.cuts.get(file_of(key)))
         files.add(file_of(key))
         yield from _part_records(number, part)
     yield from _probe_records(len(numbers), numbers, state.probes)
@@ -34,11 +34,13 @@ def records_of(state: State, numbers: dict[PartKey, int]) -> Iterator[Json]:
         yield {"end": state.ended, **({"open": 1} if state.is_open else {})}
 
 
-def part_record(number: int, key: PartKey, choice: str, cut: Cut | None = None) -> Json:
+def part_record(number: int, key: PartKey, part: PartState, cut: Cut | None = None) -> Json:
     """The record that introduces a Part; that of a file's first one says where all of them are."""
     record: Json = {"part": [number, *key]}
-    if choice:
-        record["choice"] = choice
+    if part.place != number:
+        record["at"] = part.place
+    if part.choice:
+        record["choice"] = part.choice
     if cut is not None:
         record["cut"] = spans_of(cut)
     return record
@@ -66,6 +68,6 @@ def _probe_records(number: int, numbers: dict[PartKey, int], probes: Probes) -> 
     sample = probes.sample()
     if sample:  # a Part of their own carries them: an empty range acknowledges nothing
         numbers["", 0, 0, 0, ""] = number
-        yield part_record(number, ("", 0, 0, 0, ""), "")
+        yield part_record(number, ("", 0, 0, 0, ""), PartState(place=number))
     for probe in sorted(sample, key=lambda one: (one != probes.oldest, one == probes.newest)):
         yield {"ack": [number, 0, 0], "probe": [probe.id, probe.vector, probe.rest], "keep": 1}

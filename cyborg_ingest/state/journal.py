@@ -369,9 +369,10 @@ class Journal(Memory):
         key = key_of(part)
         if key in self._numbers:
             return []
-        self._numbers[key] = len(self._numbers)
-        self.state.parts.setdefault(key, PartState(choice=part.choice))
-        return [part_record(self._numbers[key], key, part.choice, self._new_cut(file_of(key)))]
+        number = self._numbers[key] = len(self._numbers)
+        known = self.state.parts.setdefault(key, PartState(choice=part.choice))
+        known.place = self._places.get(key, number)
+        return [part_record(number, key, known, self._new_cut(file_of(key)))]
 
     def _new_cut(self, file: FileKey) -> Sequence[Part] | None:
         """Where the Parts of a file are, the first time that one of them is named."""

@@ -68,6 +68,8 @@ class PartState:
     """(start, stop, ids of these rows that were in doubt before they were sent): those that are."""
     sent: RangeSet = field(default_factory=RangeSet)
     rows: int | None = None
+    place: int = 0
+    """Among the Parts of the plan by which its rows were sent: of two that share an id, the later one's row counts."""
     choice: str = ""
     """How the rows that were asked for were chosen, as `Part.choice`."""
     passed: list[tuple[int, int, int]] = field(default_factory=list)
@@ -236,11 +238,13 @@ def _apply_part(state: State, numbers: dict[int, PartState], record: Json) -> No
     number, uri, place, start, stop, fingerprint = record["part"]
     place, start, stop = map(_whole, (place, start, stop))
     _texts([uri, fingerprint, record.get("choice", "")])
+    number, at = _whole(number), _whole(record.get("at", number))  # an older release notes no place
     if "cut" in record:
         state.cuts[place_of(uri), fingerprint] = as_spans(record["cut"])
     part = state.parts.setdefault((place_of(uri), place, start, stop, fingerprint), PartState())
     part.choice = record.get("choice", "")
-    numbers[_whole(number)] = part
+    part.place = at
+    numbers[number] = part
 
 
 def _apply_ack(state: State, numbers: dict[int, PartState], record: Json) -> None:

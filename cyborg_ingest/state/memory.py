@@ -27,6 +27,7 @@ class Memory:
         self.is_carried = False
         """Whether it begins with what the last load that ended has loaded."""
         self._planned: dict[FileKey, Sequence[Part]] = {}
+        self._places: dict[PartKey, int] = {}
 
     @property
     def goes_on(self) -> bool:
@@ -36,6 +37,8 @@ class Memory:
     def planned(self, files: Iterable[Sequence[Part]]) -> None:
         """Take in where the Parts of the files are that are loaded, all of each; before anything of them is noted."""
         self._planned = {file_of(key_of(parts[0])): parts for parts in files if parts}
+        keys = (key_of(part) for parts in self._planned.values() for part in parts)
+        self._places = {key: place for place, key in enumerate(keys)}
         for file in {file_of(key) for key in self.state.parts} & self._planned.keys():
             self.state.cuts[file] = self._planned[file]
 
@@ -54,7 +57,8 @@ class Memory:
         """
         parts = self.state.parts
         self.state.parts = {key: parts.get(key) or PartState() for key in upto}
-        for key, part in self.state.parts.items():
+        for place, (key, part) in enumerate(self.state.parts.items()):
+            part.place = self._places.get(key, place)
             row = upto[key]
             if row is not None:
                 part.forget(row)

@@ -185,6 +185,117 @@ def test_it_does_so_where_loads_break_off_and_are_resumed_with_other_files(
         assert stored(sorted(expected)) == expected
 
 
+def listed(names: list[str], **options: Any) -> cyborg_ingest.RunReport:
+    Path("list").write_text("".join(f"rows/{name}\n" for name in names))
+    given = {"target": "disk:data", "create": True, "only_new": True, "batch_rows": 2, **options}
+    return cyborg_ingest.load("@list", index="x", **given)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("seed", range(8))
+def test_it_does_so_where_the_lines_of_a_list_are_moved(
+    folder: Path, seed: int, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, before, real = random.Random(seed), dict[str, Rows](), EmbeddedIndex.upsert_binary
+    left, skipped = [0], 0
+
+    def upsert_binary(index: Any, *arguments: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise CutError("here")
+        real(index, *arguments)
+
+    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    for number, generation in enumerate(generations(seed, 12)):
+        found = generation if number % 3 == 0 else {name: before[name] for name in before}
+        put(folder, before, found, suffix)
+        before = found
+        names = list(found)
+        chance.shuffle(names)
+        left[0] = chance.choice([0, 0, 1, 2, 3, 4])
+        try:
+            report = listed([f"{name}.{suffix}" for name in names], workers=chance.choice([1, 2]))
+        except CutError:
+            gc.collect()
+            continue
+        skipped += report.rows["skipped"]
+        expected = last_rows({name: found[name] for name in names})
+        assert stored(sorted(expected)) == expected
+    assert skipped
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("seed", range(8))
+def test_a_load_of_everything_is_resumed_in_the_order_that_its_list_has_by_then(
+    folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, real, left = random.Random(seed), EmbeddedIndex.upsert_binary, [0]
+
+    def upsert_binary(index: Any, *arguments: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise CutError("here")
+        real(index, *arguments)
+
+    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    names = [f"{n}.jsonl" for n in range(6)]
+    found = {name: [(chance.choice(IDS), 10.0 * n + row) for row in range(6)] for n, name in enumerate(names)}
+    written(folder, found)
+    for calls in (12, 5, 0):
+        left[0] = calls
+        chance.shuffle(names)
+        try:
+            report = listed(names, workers=chance.choice([1, 2]), only_new=False)
+        except CutError:
+            gc.collect()
+            continue
+    expected = last_rows({name: found[name] for name in names})
+    assert stored(sorted(expected)) == expected
+    assert report.rows["unsent"] == 0
+
+
+def test_of_files_that_were_moved_those_are_loaded_again_that_share_ids_with_what_they_passed(folder: Path) -> None:
+    written(folder, {**files(5), "a.jsonl": [("x", 100.0)], "b.jsonl": [("x", 200.0)]})
+    names = [f"{n:04}.jsonl" for n in range(5)]
+    listed(["a.jsonl", *names, "b.jsonl"])
+    report = listed(["b.jsonl", *reversed(names), "a.jsonl"])
+    assert stored(["x"]) == {"x": 100.0}
+    assert kinds(report)["again"] == (1, 1)
+    assert report.rows == {"read": 27, "acknowledged": 1, "rejected": 0, "skipped": 26, "unsent": 0}
+    assert any(one.startswith("Loaded again though they have not changed: rows/a.jsonl.") for one in report.notes)
+    third = listed(["b.jsonl", *names, "a.jsonl"])
+    assert third.rows["skipped"] == 27
+
+
+def test_the_order_is_that_of_the_list_and_not_that_in_which_its_files_could_be_read(folder: Path) -> None:
+    (folder / "rows" / "a.parquet").write_bytes(b"PAR1 no more than this")
+    parquet(folder / "rows" / "b.parquet", [("x", 2.0), ("y", 2.0)])
+    names = ["a.parquet", "b.parquet"]
+    assert listed(names, only_new=False, skip_bad_files=True).exit_code == 1
+    parquet(folder / "rows" / "a.parquet", [("x", 1.0)])
+    assert listed(names, only_new=False, skip_bad_files=True).exit_code == 0
+    assert stored(["x"]) == {"x": 2.0}
+    report = listed(names)
+    assert report.rows["skipped"] == 3  # though the first file's rows were sent last
+    report = listed(["b.parquet", "a.parquet"])
+    assert stored(["x", "y"]) == {"x": 1.0, "y": 2.0}
+    assert report.rows["skipped"] == 2
+
+
+def test_a_resumed_load_says_which_file_has_moved_and_loads_again_what_is_behind_it(folder: Path) -> None:
+    written(folder, {"a.jsonl": [("x", 1.0)], "b.jsonl": [("x", 2.0)], "c.jsonl": [("y", 3.0)]})
+    (folder / "rows" / "d.jsonl").write_text('{"id": "z", "vector": [1, "bad"]}\n')
+    names = ["a.jsonl", "b.jsonl", "c.jsonl"]
+    with pytest.raises(BadRowError):
+        listed([*names, "d.jsonl"], only_new=False)
+    jsonl(folder / "rows" / "d.jsonl", [("z", 4.0)])
+    report = listed(["b.jsonl", "a.jsonl", "c.jsonl", "d.jsonl"], only_new=False)
+    assert stored(["x", "y", "z"]) == {"x": 1, "y": 3, "z": 4}
+    assert report.rows["skipped"] == 1
+    assert "rows/a.jsonl comes behind sources now that it came before in the last run." in report.notes
+
+
 def killed(row: int, moment: str, *arguments: object) -> bool:
     """Run it until so many rows were sent, and kill it there; whether it got so far."""
     victim = subprocess.run(
