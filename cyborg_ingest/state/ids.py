@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyborg_ingest.rows.idhashes import MODULUS, NONE, hashes_of, merged, without
+from cyborg_ingest.rows.idhashes import MODULUS, NONE, among, hashes_of, merged, without
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.state.ledger import key_of
 
@@ -213,8 +213,14 @@ class Ids:
             self._rewrite(kept, without(brought, own))
 
     def keep(self, live: Iterable[tuple[PartKey, str]]) -> None:
-        """Forget the ids of all Parts but these: their rows are gone from the index."""
-        self._rewrite([*self._blocks_of(live)], NONE)
+        """Forget the ids that no row of these Parts has: their rows are gone from the index.
+
+        A row that is rejected now may be there as an earlier version of its Part had it: that one is still brought.
+        """
+        kept = [*self._blocks_of(live)]
+        brought, present = self.brought(), merged([self._hashes(one, others=True) for one in kept])
+        own = merged([self._hashes(one, others=False) for one in kept])
+        self._rewrite(kept, without(brought[among(brought, present)], own))
 
     def forget(self) -> None:
         """Forget all ids: the index is another one."""

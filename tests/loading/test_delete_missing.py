@@ -216,6 +216,35 @@ def test_a_rejected_row_has_not_left_the_sources(folder: Path) -> None:
     assert "2-0" in in_disk()
 
 
+@pytest.mark.parametrize("only_new", [False, True])
+def test_a_row_that_was_rejected_and_leaves_the_sources_later_is_deleted(folder: Path, *, only_new: bool) -> None:
+    jsonl(folder / "rows" / "a.jsonl", [("x", 1.0), ("keep", 2.0)])
+    load()
+    for _ in range(2):
+        with (folder / "rows" / "a.jsonl").open("w") as file:
+            file.write('{"id": "x", "vector": "bad"}\n{"id": "keep", "vector": [2, 1]}\n')
+        report = load(max_errors=1, only_new=only_new)
+        assert report.missing is not None
+        assert (report.missing["deleted"], in_disk()) == (0, {"x", "keep"})
+    jsonl(folder / "rows" / "a.jsonl", [("keep", 2.0)])
+    report = load(only_new=only_new)
+    assert report.missing is not None
+    assert (report.missing["ids"], in_disk()) == (["x"], {"keep"})
+
+
+def test_a_row_of_others_that_was_only_ever_rejected_here_is_not_deleted(folder: Path) -> None:
+    jsonl(folder / "rows" / "a.jsonl", [("keep", 2.0)])
+    load()
+    with cyborg_ingest.connect("disk:data") as client, client.index("x", KEY) as index:
+        index.upsert_binary(["theirs"], np.ones((1, 2), np.float32))
+    with (folder / "rows" / "a.jsonl").open("a") as file:
+        file.write('{"id": "theirs", "vector": "bad"}\n')
+    load(max_errors=1)
+    jsonl(folder / "rows" / "a.jsonl", [("keep", 2.0)])
+    load()
+    assert in_disk() == {"keep", "theirs"}
+
+
 def test_after_an_older_release_the_first_load_learns_and_the_next_one_deletes(folder: Path) -> None:
     written(folder, files(4))
     load(delete_missing=False)
