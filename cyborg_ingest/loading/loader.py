@@ -52,6 +52,7 @@ from cyborg_ingest.loading.setup import (
     cutting_of,
     first_look,
     folder_of,
+    has_index,
     open_journal,
     opened_index,
     refuse_outputs,
@@ -184,7 +185,8 @@ class _Load:
             check_guards(client, plan, settings, tell)
             if not plan.sources:
                 tell(remarks.nothing_to_load(plan))
-                return ExitCode.OK
+                if not (settings.delete_missing and has_index(client, settings, tell)):
+                    return ExitCode.OK
             if settings.delete_missing:
                 missing.refuse_a_part(plan, settings)
             cutting = cutting_of(client, settings)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import NoIndexError, UsageError
+from cyborg_ingest.facts import Noted
 from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.parts import PartEnd
 from cyborg_ingest.plan.planning import check_ids, describe_job
@@ -89,6 +90,16 @@ def opened_index(
         if settings.create:
             return None
         raise NoIndexError(f"{error} {how_to_create(settings, command)}") from None
+
+
+def has_index(client: RetryingClient, settings: LoadSettings, tell: Emit) -> bool:
+    """Whether there is an index that rows can be deleted from; it is said where there is none."""
+    try:
+        with open_index(client, settings, settings.index).index:
+            return True
+    except NoIndexError as error:
+        tell(Noted(f"Nothing is deleted: {error}"))
+        return False
 
 
 def first_look(

@@ -245,6 +245,36 @@ def test_a_row_of_others_that_was_only_ever_rejected_here_is_not_deleted(folder:
     assert in_disk() == {"keep", "theirs"}
 
 
+def test_sources_that_are_all_empty_have_lost_all_rows_where_that_may_be(folder: Path) -> None:
+    path = folder / "rows" / "a.jsonl"
+    jsonl(path, [("x", 1.0), ("y", 2.0)])
+    load()
+    path.write_text("")
+    with pytest.raises(TooManyMissingError, match=r"2 of 2 rows \(100.0%\)"):
+        load(allow_empty=True, max_delete="10%")
+    foreseen = load(allow_empty=True, dry_run=True).missing
+    assert foreseen is not None
+    assert (foreseen["ids"], in_disk()) == (["x", "y"], {"x", "y"})
+    report = load(allow_empty=True)
+    assert report.missing is not None
+    assert (report.missing["ids"], in_disk()) == (["x", "y"], set())
+    assert (report.exit_code, report.nothing_new, report.index_count) == (0, False, {"before": 2, "after": 0})
+    again = load(allow_empty=True, only_new=True)
+    assert (again.exit_code, again.nothing_new) == (0, True)
+    jsonl(path, [("x", 3.0)])
+    load(only_new=True)
+    assert in_disk() == {"x"}
+
+
+def test_of_empty_sources_and_an_index_that_is_not_there_nothing_is_deleted_nor_made(folder: Path) -> None:
+    (folder / "rows" / "a.jsonl").write_text("")
+    report = load(allow_empty=True)
+    assert report.exit_code == 0
+    assert [one for one in report.notes if one.startswith("Nothing is deleted: ")]
+    with cyborg_ingest.connect("disk:data") as client:
+        assert client.list_indexes() == []
+
+
 def test_after_an_older_release_the_first_load_learns_and_the_next_one_deletes(folder: Path) -> None:
     written(folder, files(4))
     load(delete_missing=False)
