@@ -268,6 +268,8 @@ class _Load:
         if self.memory is None:
             found = missing.Missing((), 0)
         else:
+            precision = known(opened, self.settings.storage_precision, self.memory.state.facts)
+            self.run.tell(*missing.check_base(self.memory, self.memory.last_ended(), opened.index, precision))
             found = missing.find(opened.index, self.memory.ids.brought(), *self.gathered.present(self.memory))
         self.known.missing = found.to_dict(0)
         self.run.tell(*missing.remarks(found))

@@ -89,16 +89,16 @@ def unknown_base(memory: Memory, last: State | None) -> Iterator[Noted]:
         )
 
 
-def check_base(journal: Journal, last: State | None, index: Index, precision: Precision | None) -> Iterator[Noted]:
+def check_base(memory: Memory, last: State | None, index: Index, precision: Precision | None) -> Iterator[Noted]:
     """Forget what the job has brought, where the index does not hold it any more: it is another, or not its alone."""
     probes = last.probes.sample() if last is not None else []
-    if not probes or journal.goes_on:  # what is resumed is looked at anyway
+    if not probes or memory.goes_on:  # what is resumed is looked at anyway
         return
     missing, changed = contradicted(
         probes, index.get([one.id for one in probes]), precision.tolerance if precision else 0.0
     )
     if missing or changed:
-        journal.ids.forget()
+        memory.ids.forget()
         yield Noted(
             f"The index does not hold what this job's last load left there (id {shown_id([*missing, *changed][0])} is "
             "one): what earlier loads brought is forgotten, and nothing of it is deleted."

@@ -59,6 +59,8 @@ class Remembered(Memory):
         current, self._last = _states(folder, restart=restart)
         with open_job(folder, make=False) as job:
             self.ids = Ids(job, is_read=True)
+        if restart:
+            self.ids.forget()
         if current is not None and current.parts and is_resumed and not restart:
             self.state, self.resumed = current, True
 

@@ -223,8 +223,12 @@ class Ids:
         self._rewrite(kept, without(brought[among(brought, present)], own))
 
     def forget(self) -> None:
-        """Forget all ids: the index is another one."""
-        self._rewrite([], NONE)
+        """Forget all ids: the index is another one. Who only reads the file leaves it as it is."""
+        if not self._is_read:
+            self._rewrite([], NONE)
+            return
+        self.close()
+        self._scan()
 
     def _rewrite(self, blocks: list[_Block], former: Hashes) -> None:
         """Write the file anew, whole or not at all: these blocks, what was refused, and what was of other Parts."""

@@ -196,6 +196,26 @@ def test_a_dry_run_lists_what_would_be_deleted_and_deletes_and_notes_nothing(fol
     assert "missing   5 rows are no longer in the sources; would be deleted:\n          '4-0'\n" in shown.stderr
 
 
+def test_a_dry_run_lists_none_where_the_load_forgets_what_was_brought(folder: Path) -> None:
+    jsonl(folder / "rows" / "a.jsonl", [("a", 1.0), ("b", 1.0)])
+    load()
+    (job,) = jobs()
+    jsonl(folder / "rows" / "a.jsonl", [("a", 1.0)])
+    before = tree(job)
+    foreseen = load(dry_run=True, restart=True).missing
+    assert foreseen is not None
+    assert (foreseen["ids"], foreseen["why_none"]) == ([], None)
+    with cyborg_ingest.connect("disk:data") as client, client.index("x", KEY) as index:
+        index.upsert_binary(["a", "b"], np.full((2, 2), 7, np.float32))
+    report = load(dry_run=True)
+    assert report.missing is not None
+    assert report.missing["ids"] == []
+    assert [one for one in report.notes if "what earlier loads brought is forgotten" in one]
+    assert tree(job) == before
+    load()
+    assert in_disk() == {"a", "b"}
+
+
 def test_a_rejected_row_has_not_left_the_sources(folder: Path) -> None:
     written(folder, files(3))
     load()
