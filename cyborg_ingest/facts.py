@@ -130,6 +130,7 @@ class Compared:
     """The sources beside those of the job's last load that ended, at `since`: in words `when`, None for none.
 
     Each is in one of `new`, `changed` and `same`; `again` are those of the last that are loaded again all the same.
+    `is_left`: a load that was stopped is resumed, and rows of it are still to be loaded.
     """
 
     since: str | None
@@ -139,11 +140,12 @@ class Compared:
     same: Files
     vanished: Files
     again: Files
+    is_left: bool = False
 
     @property
     def is_nothing_new(self) -> bool:
         """Whether all is as it was, and nothing is to be loaded."""
-        return not any(one.uris for one in (self.new, self.changed, self.vanished, self.again))
+        return not self.is_left and not any(one.uris for one in (self.new, self.changed, self.vanished, self.again))
 
     def to_dict(self) -> Json:
         """As JSON has it."""

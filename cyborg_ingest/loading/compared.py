@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import LostRowsError, UsageError
 from cyborg_ingest.facts import Compared, Files, Noted
+from cyborg_ingest.loading.resume import done_of
 from cyborg_ingest.rows.idhashes import merged
 from cyborg_ingest.settings.quantities import moment_of
 from cyborg_ingest.state.earlier import Remembered
@@ -115,6 +116,17 @@ def loaded_again(parts: Sequence[Part]) -> Files:
     return _files(list(dict.fromkeys(part.uri for part in parts)))
 
 
+def is_left(memory: Memory, plan: Plan) -> bool:
+    """Whether a load that was stopped is resumed, and rows of it are still to be loaded."""
+    done = done_of(memory)
+    parts = [(source, part, done(part)) for source in plan.sources for part in source.layout.parts]
+    totals = [known.total if part.rows is None else part.rows for _, part, known in parts]
+    return memory.resumed and any(
+        known.first_to_read(total) is not None and plan.holds(source, part, 0, total)
+        for (source, part, known), total in zip(parts, totals, strict=True)
+    )
+
+
 def remarks(found: Compared, settings: LoadSettings) -> Iterator[Noted]:
     """What is loaded although it has not changed; what stays in the index; or that nothing is loaded."""
     if found.vanished.uris and not settings.delete_missing:
@@ -127,6 +139,8 @@ def remarks(found: Compared, settings: LoadSettings) -> Iterator[Noted]:
             "what has, or with files that they came before in the last load, or their ids are not known; and the later "
             "row of an id wins."
         )
+    if found.is_left and not found.new.uris:
+        yield Noted("A load that was stopped is resumed: what it still had to load is loaded, changed or not.")
     if found.is_nothing_new:
         count = len(found.same.uris)
         are = "file is as it was" if count == 1 else "files are as they were"

@@ -32,6 +32,7 @@ from cyborg_ingest.loading.compared import (
     all_again,
     compared,
     is_compared,
+    is_left,
     last_of,
     least_rows,
     loaded_again,
@@ -236,7 +237,7 @@ class _Load:
         found = compared(plan, last)
         if memory is not None and memory.goes_on:
             again = keep_unchanged(memory, plan, all_ids=settings.delete_missing)
-            found = replace(found, again=loaded_again(again))
+            found = replace(found, again=loaded_again(again), is_left=is_left(memory, plan))
         self.known.compared = found
         tell(found, *([Noted(why_not)] if why_not else []), *compared_remarks(found, settings))
         return plan, []

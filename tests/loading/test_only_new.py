@@ -185,6 +185,35 @@ def test_it_does_so_where_loads_break_off_and_are_resumed_with_other_files(
         assert stored(sorted(expected)) == expected
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_where_a_stopped_load_of_everything_is_resumed_it_is_not_said_that_nothing_is_new(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(folder, files(3))
+    load()
+    left, real = [3], EmbeddedIndex.upsert_binary
+
+    def upsert_binary(index: Any, *arguments: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise CutError("here")
+        real(index, *arguments)
+
+    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    with pytest.raises(CutError):
+        load(workers=1, only_new=False)
+    gc.collect()
+    for dry_run in (True, False):
+        report = load(dry_run=dry_run)
+        assert report.nothing_new is False
+        assert not [one for one in report.notes if "Nothing new" in one]
+        assert [one for one in report.notes if one.startswith("A load that was stopped is resumed: ")]
+    assert report.rows["acknowledged"] > 0
+    again = load()
+    assert again.nothing_new is True
+    assert [one for one in again.notes if one.startswith("Nothing new: 3 files")]
+
+
 def listed(names: list[str], **options: Any) -> cyborg_ingest.RunReport:
     Path("list").write_text("".join(f"rows/{name}\n" for name in names))
     given = {"target": "disk:data", "create": True, "only_new": True, "batch_rows": 2, **options}
