@@ -72,7 +72,12 @@ def last_of(memory: Journal | Remembered | None, settings: LoadSettings) -> tupl
             f"The job's last load ended with exit code {last.ended}: the index did not hold what was sent. All of it "
             "is loaded again."
         )
-    if not last.is_whole or last.is_open:
+    if last.is_open:
+        return (
+            None,
+            "The job's last load has left out files that were bad: it is resumed, and what it loaded stays.",
+        )
+    if not last.is_whole:
         return None, "What the job's last load has noted is not whole: all of it is loaded again."
     return last, None
 

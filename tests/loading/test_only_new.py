@@ -214,6 +214,18 @@ def test_where_a_stopped_load_of_everything_is_resumed_it_is_not_said_that_nothi
     assert [one for one in again.notes if one.startswith("Nothing new: 3 files")]
 
 
+def test_a_load_that_left_out_a_bad_file_is_said_to_be_resumed(folder: Path) -> None:
+    written(folder, files(2))
+    bad = folder / "rows" / "0002.parquet"
+    bad.write_bytes(b"PAR1 cut short")
+    load(only_new=False, skip_bad_files=True)
+    parquet(bad, [("p", 1.0)])
+    report = load(skip_bad_files=False)
+    assert (report.rows["acknowledged"], report.rows["skipped"]) == (1, 10)
+    assert [one for one in report.notes if "has left out files that were bad: it is resumed" in one]
+    assert not [one for one in report.notes if "all of it is loaded again" in one]
+
+
 def listed(names: list[str], **options: Any) -> cyborg_ingest.RunReport:
     Path("list").write_text("".join(f"rows/{name}\n" for name in names))
     given = {"target": "disk:data", "create": True, "only_new": True, "batch_rows": 2, **options}
