@@ -349,9 +349,6 @@ SETTINGS = {
         "index info x --index-key-file key ENV=INDEX_KEY", "index info x ENV="),
     "{} {}: {}.": Advice(
         "index create y --index-key-file nowhere", "index create y --index-key-file key"),
-    "The key that was tried is that of --index-key-file {}.": Advice(
-        "index info x --index-key-file key", "index info x"),
-    "The key that was tried is that of {}.": Advice("index info x ENV=INDEX_KEY", "index info x ENV="),
     "--ca-cert {}": Advice(
         "index list --target https://127.0.0.1:9 --retries 0 --ca-cert nokey",
         "index list --target https://127.0.0.1:9 --retries 0", 3, "Nothing answers at"),

@@ -62,15 +62,9 @@ def find_key(settings: TargetSettings, target: str, index: str) -> Hidden[bytes]
 
 def origin(settings: TargetSettings, target: str, index: str) -> str:
     """Where the key came from that an index does not take, or where none was found: the next step of such an error."""
-    if settings.index_key_file is not None:
-        return f"The key that was tried is that of --index-key-file {settings.index_key_file}."
-    if keys.variable(os.environ, keys.INDEX_KEY_VARIABLE) is not None:
-        return f"The key that was tried is that of {keys.INDEX_KEY_VARIABLE}."
-    if settings.index_key_command is not None:
-        return "The key that was tried is that of --index-key-command."
-    delivered = keys.delivered(os.environ, keys.INDEX_KEY_VARIABLE)
-    if delivered is not None:
-        return f"The key that was tried is that in {delivered}."
+    given = keys.origin_of(os.environ, keys.INDEX_KEY_VARIABLE, settings.index_key_file, settings.index_key_command)
+    if given is not None:
+        return f"The key that was tried is that of {given.text}."
     looked_at = possible_key_files(settings, target, index)
     kept = next((file for file in looked_at if file.find() is not None), None)
     if kept is not None:

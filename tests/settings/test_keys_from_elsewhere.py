@@ -104,7 +104,7 @@ def test_a_command_that_prints_no_key_is_told_without_what_it_printed(here: Path
     assert not (here / "data").exists()
     assert load("--index-key-command", "cat key").returncode == 0
     (here / "other").write_text(OTHER.hex())
-    says(refused("cat other"), "The key that was tried is that of --index-key-command.")
+    assert "The key that was tried is that of --index-key-command." in refused("cat other")
     assert load("--index-key-command", "cat key").returncode == 0
 
 
@@ -170,7 +170,7 @@ def test_a_key_that_is_delivered_is_found_by_its_name(by: str, name: str, here: 
     (folder / name).write_text(OTHER.hex())
     done = load(**environment)
     assert done.returncode == 2
-    assert f"The key that was tried is that in {folder / name}." in done.stderr
+    assert f"The key that was tried is that of {folder / name}." in done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
