@@ -19,12 +19,12 @@ from cyborg_ingest.targets.health import health_of
 from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.keyring import as_options
 from cyborg_ingest.targets.opening import is_token, open_client, open_index
-from cyborg_ingest.targets.rest import RestClient, RestIndex
+from cyborg_ingest.targets.rest import RestClient
 from cyborg_ingest.targets.trust import certificate_of
 from cyborg_ingest.targets.wire import proxies_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cyborg_ingest.doctor.finding import Finding
     from cyborg_ingest.settings.options import DoctorSettings
@@ -126,8 +126,9 @@ def _of_token(client: RestClient, settings: DoctorSettings) -> Iterator[Finding]
         yield skip(_PERMISSIONS, "what a token may do is known of an index alone: name it with --index")
         return
     index = client.index(settings.index)
-    asked = {"read": index.count, "write": index.check_writing}
-    refused = [name for name, ask in asked.items() if not _may(index, ask)]
+    index.describe()  # a token that is none, or is for another index, is an error
+    asked: dict[str, Callable[[], object]] = {"read": index.count, "write": index.check_writing}
+    refused = [name for name, ask in asked.items() if not _may(ask)]
     if refused:
         text = f"this token may not {' or '.join(refused)} in index {settings.index!r}, and a load does both"
         yield fail(_PERMISSIONS, text, "Have one made with the permissions read and write.")
@@ -135,10 +136,9 @@ def _of_token(client: RestClient, settings: DoctorSettings) -> Iterator[Finding]
         yield ok(_PERMISSIONS, "a token that may read and write, and create no index")
 
 
-def _may(index: RestIndex, ask: object) -> bool:
-    index.describe()  # a token that is none, or is for another index, is an error
+def _may(ask: Callable[[], object]) -> bool:
     try:
-        ask()  # type: ignore[operator]
+        ask()
     except AccessError:
         return False
     return True
