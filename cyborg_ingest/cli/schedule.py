@@ -33,6 +33,9 @@ _NOT_NOTED = {
 }
 """Variables whose values stand in what is printed."""
 
+_TAKEN = ("target", "state_dir", "api_key_file", "index_key_file", "nothing_new_exit")
+"""Options of the job that a scheduler has to know, as it names them."""
+
 
 @app.command(cls=Command)
 @takes(ScheduleSettings)
@@ -81,7 +84,7 @@ def _scheduled(found: configured.Configured, job: str, settings: ScheduleSetting
         config=found.file.path,
         final_codes=tuple(sorted(int(code) for code, what in RETRY.items() if code and what != "same-command")),
         profile=found.profile,
-        **{name: said[name] for name in ("target", "state_dir", "api_key_file", "index_key_file") if name in said},
+        **{name: said[name] for name in _TAKEN if name in said},
         **({"drain_seconds": said["drain_timeout"]} if "drain_timeout" in said else {}),
     )
 

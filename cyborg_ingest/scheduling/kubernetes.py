@@ -19,10 +19,14 @@ _SECRETS = "/run/secrets"
 _STATE = "/state"
 _USER = 65532
 
+_REMARK = """\
+# Kubernetes takes no exit code but 0 for a success, and would run it again: the nothing-new-exit of the job is 0 here.
+"""
+
 _MANIFESTS = """\
 # kubectl create configmap {name} --from-file={file}={config}
 # kubectl create secret generic {name}{key_files}
-apiVersion: v1
+{remark}apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
   name: {name}-state
@@ -109,17 +113,19 @@ spec:
 
 def manifests(job: Scheduled, image: str) -> str:
     """The manifests, behind comments that say where configuration and keys come from. Raises UsageError."""
+    plain = ("--nothing-new-exit", "0") if job.nothing_new_exit else ()
     return _MANIFESTS.format(
         name=job.name,
         file=_FILE,
         config=shlex.quote(str(job.config)),
         key_files="".join(f" --from-file={name}={shlex.quote(path)}" for name, path in _key_files(job)),
+        remark=_REMARK if plain else "",
         schedule=_quoted(cron_time(job.at)),
         codes=list(job.final_codes),
         grace=job.stop_seconds,
         user=_USER,
         image=_quoted(image),
-        arguments="[" + ", ".join(map(_argument, job.arguments(f"{_CONFIG}/{_FILE}"))) + "]",
+        arguments="[" + ", ".join(map(_argument, job.arguments(f"{_CONFIG}/{_FILE}", *plain))) + "]",
         variables="".join(_variables(job)),
         folder=_CONFIG,
         secrets=_SECRETS,

@@ -35,6 +35,8 @@ class Scheduled:
     api_key_file: Path | None = None
     index_key_file: Path | None = None
     drain_seconds: float = 20.0
+    nothing_new_exit: int = 0
+    """The exit code that the job has where there was nothing to send."""
 
     def __post_init__(self) -> None:
         for text in (self.job, self.program, str(self.config), self.profile or ""):
@@ -59,7 +61,7 @@ class Scheduled:
         """How long to wait for its end before it is killed: requests that are on their way, and a little more."""
         return math.ceil(self.drain_seconds) + _MARGIN_SECONDS
 
-    def arguments(self, config: str) -> list[str]:
-        """What stands behind the program's name."""
-        options = ["--config", config, *(["--profile", self.profile] if self.profile else [])]
+    def arguments(self, config: str, *more: str) -> list[str]:
+        """What stands behind the program's name; `more` are options."""
+        options = ["--config", config, *(["--profile", self.profile] if self.profile else []), *more]
         return ["run", *options, "--", self.job] if self.job.startswith("-") else ["run", self.job, *options]

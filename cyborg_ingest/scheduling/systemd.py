@@ -74,6 +74,7 @@ def _service(job: Scheduled, user: str | None, own_name: str) -> str:
             "Restart=on-failure",
             "RestartSec=10min",
             f"RestartPreventExitStatus={codes}",
+            *([f"SuccessExitStatus={job.nothing_new_exit}"] if job.nothing_new_exit else []),
             f"TimeoutStopSec={job.stop_seconds}",
             *_owner(job, user, own_name),
             *(f"LoadCredential={name}:{_text(str(path))}" for name, path in _keys(job)),

@@ -274,6 +274,15 @@ def test_a_job_that_writes_files_of_ours_runs_as_we_do(tmp_path: Path) -> None:
     assert "User=loader\n" in text
 
 
+@needs_systemd
+def test_the_code_of_a_job_that_finds_nothing_new_is_a_success_for_systemd(tmp_path: Path) -> None:
+    assert "SuccessExitStatus" not in printed("wiki", "--systemd")
+    named("j", "nothing-new-exit = 99\n")
+    text = printed("j", "--systemd", "--program", "/bin/true")
+    assert "\nSuccessExitStatus=99\n" in text
+    verified(*units(text, tmp_path))
+
+
 # times
 
 
@@ -397,6 +406,20 @@ def test_a_pod_ends_well_is_not_root_and_finds_its_keys_and_its_state() -> None:
         key = Path(variables[f"CYBORG_INGEST_{name}_FILE"]).name
         assert f"--from-file={key}=" in text
     assert set(mounts.values()) == {one["name"] for one in pod["volumes"]}
+
+
+@pytest.mark.parametrize("name", ["wiki", "-x"])
+def test_a_pod_that_finds_nothing_new_ends_with_the_code_that_kubernetes_takes_for_a_success(name: str) -> None:
+    Path("rows.jsonl").write_text('{"id": "a", "vector": [1, 2]}\n')
+    file = Path("cyborg-ingest.toml")
+    named(name, "target = 'disk:data'\ncreate = true\nonly-new = true\nnothing-new-exit = 99\n")
+    file.write_text(file.read_text().replace("['x']", "['rows.jsonl']"))
+    text = after_dashes(name, "--kubernetes")
+    assert "# Kubernetes takes no exit code but 0 for a success" in text
+    words = [str(file.absolute()) if word.endswith(".toml") else word for word in pod_args(text)]
+    here = {"CYBORG_INGEST_STATE_DIR": "state", "CYBORG_INGEST_CONFIG_DIR": "keys"}
+    assert [ran(*words, **here).returncode for _ in range(2)] == [0, 0]
+    assert ran(*expected(name), **here).returncode == 99
 
 
 # All of them
