@@ -73,6 +73,7 @@ def schedule(
 def _scheduled(found: configured.Configured, job: str, settings: ScheduleSettings) -> Scheduled:
     from cyborg_ingest.loading.report import RETRY  # noqa: PLC0415 - as above
     from cyborg_ingest.scheduling.scheduled import Scheduled  # noqa: PLC0415
+    from cyborg_ingest.targets import is_embedded  # noqa: PLC0415
 
     if found.file is None:
         raise ConfigurationError("There is no configuration file here. Name it with --config.")
@@ -84,6 +85,7 @@ def _scheduled(found: configured.Configured, job: str, settings: ScheduleSetting
         config=found.file.path,
         final_codes=tuple(sorted(int(code) for code, what in RETRY.items() if code and what != "same-command")),
         profile=found.profile,
+        is_embedded="target" in said and is_embedded(said["target"]),
         **{name: said[name] for name in _TAKEN if name in said},
         **({"drain_seconds": said["drain_timeout"]} if "drain_timeout" in said else {}),
     )

@@ -136,7 +136,7 @@ def manifests(job: Scheduled, image: str) -> str:
 def _key_files(job: Scheduled) -> Iterator[tuple[str, str]]:
     """The names that keys have where containers find them, and the files that they are taken from."""
     yield "cyborg-ingest-index-key", str(job.index_key_file or "INDEX-KEY-FILE")
-    if job.place is None:
+    if not job.is_embedded:
         yield "cyborg-ingest-api-key", str(job.api_key_file or "API-KEY-FILE")
 
 

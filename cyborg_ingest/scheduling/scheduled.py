@@ -31,6 +31,8 @@ class Scheduled:
     final_codes: tuple[int, ...]
     profile: str | None = None
     target: str | None = None
+    is_embedded: bool = False
+    """Whether the target is the engine itself, which asks for no API key."""
     state_dir: Path | None = None
     api_key_file: Path | None = None
     index_key_file: Path | None = None

@@ -422,7 +422,21 @@ def test_a_pod_that_finds_nothing_new_ends_with_the_code_that_kubernetes_takes_f
     assert ran(*expected(name), **here).returncode == 99
 
 
+def test_the_engine_itself_is_given_no_api_key() -> None:
+    for target, has_key in (("https://db.example", True), ("s3://bucket/p", False), ("disk:data", False)):
+        named("j", f"target = '{target}'\n")
+        assert ("--from-file=cyborg-ingest-api-key" in printed("j", "--kubernetes")) is has_key
+
+
 # All of them
+
+
+@pytest.mark.parametrize("scheduler", ["--cron", "--systemd", "--kubernetes"])
+def test_a_target_that_no_load_takes_is_refused(scheduler: str) -> None:
+    named("j", "target = 'htp://db.example'\n")
+    done = ran("schedule", "j", scheduler)
+    assert done.returncode == 2
+    assert "Target 'htp://db.example' has no scheme that is known." in done.stderr
 
 
 @pytest.mark.parametrize("scheduler", ["--cron", "--systemd", "--kubernetes"])
