@@ -13,7 +13,7 @@ from cyborg_ingest.state.journal import BEGUN, COMMAND, RUN
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from cyborg_ingest.model import Json
     from cyborg_ingest.state.ledger import State
@@ -160,9 +160,8 @@ def find_job(jobs: list[KeptJob], word: str) -> KeptJob:
 
     Raises UsageError where there is none, or more than one.
     """
-    by_name = {one.id: one for one in jobs if one.name == word}
-    found = by_name if len(by_name) == 1 else {one.id: one for one in jobs}
-    return found[next(iter(by_name)) if len(by_name) == 1 else _only(found, word, "job")]
+    found = {one.id: one for one in jobs}
+    return found[_only(found, word, "job", named=[one.id for one in jobs if one.name == word])]
 
 
 def find_run(jobs: list[KeptJob], word: str) -> tuple[KeptJob, str]:
@@ -172,10 +171,11 @@ def find_run(jobs: list[KeptJob], word: str) -> tuple[KeptJob, str]:
     return found[run], run
 
 
-def _only(ids: Collection[str], word: str, kind: str) -> str:
+def _only(ids: Collection[str], word: str, kind: str, named: Sequence[str] = ()) -> str:
+    """The one id that is meant by a word. `named`: the ids of those that have it as their name."""
     if word in ids:
         return word
-    found = [one for one in ids if word and (one.startswith(word) or one.rpartition("-")[2].startswith(word))]
+    found = named or [one for one in ids if word and (one.startswith(word) or one.rpartition("-")[2].startswith(word))]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -167,6 +167,21 @@ def test_the_name_of_a_job_in_the_file_goes_before_the_beginning_of_an_id() -> N
 
 
 @pytest.mark.usefixtures("here")
+def test_of_jobs_of_one_name_none_is_taken_for_another() -> None:
+    """It has loaded into two indexes; the id of another one begins with its name."""
+    for index in ("one", "two"):
+        Path("cyborg-ingest.toml").write_text(FILE.replace('index = "wiki"', f'index = "{index}"'))
+        loaded("run", "wiki")
+    loaded("upsert", "rows.jsonl", "--index", "wiki-old", "--create")
+    for words in (("show", "wiki"), ("forget", "wiki", "--yes")):
+        done = ran("jobs", *words)
+        assert done.returncode == 2, done.stdout
+        assert "'wiki' may be 2 jobs: " in done.stderr
+        assert "one-" in done.stderr
+    assert listed().keys() == {"one", "two", "wiki-old"}
+
+
+@pytest.mark.usefixtures("here")
 def test_a_load_that_left_a_damaged_file_out_can_be_resumed() -> None:
     Path("broken.jsonl.gz").write_bytes(b"no gzip")
     report = loaded("upsert", "rows.jsonl", "broken.jsonl.gz", "--index", "i", "--create", "--skip-bad-files")
