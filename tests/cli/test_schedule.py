@@ -22,6 +22,7 @@ from advised import says
 from commands import ran
 from where import ROOT
 
+from cyborg_ingest.doctor.extras import EXTRAS
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.loading.report import RETRY
 
@@ -502,6 +503,11 @@ def test_the_image_is_not_root_hears_signals_and_keeps_its_state() -> None:
     copied = [words.split()[0] for name, words in instructions() if name == "COPY" and not words.startswith("--from")]
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {f"!{one}" for one in copied} <= set(ignored)
+
+
+def test_the_image_has_all_extras_since_nobody_can_add_one_to_it() -> None:
+    (extras,) = re.findall(r"pip install [^\n]*'\.\[([a-z0-9,]+)\]'", (ROOT / "Dockerfile").read_text("utf-8"))
+    assert set(extras.split(",")) == EXTRAS.keys()
 
 
 @pytest.mark.skipif(
