@@ -35,6 +35,8 @@ _NOT_NOTED = {
 
 _TAKEN = ("target", "state_dir", "api_key_file", "index_key_file", "nothing_new_exit")
 """Options of the job that a scheduler has to know, as it names them."""
+_WRITTEN = ("log_file", "metrics_file", "key_out")
+"""Files that a load writes beside its state."""
 
 
 @app.command(cls=Command)
@@ -85,6 +87,7 @@ def _scheduled(found: configured.Configured, job: str, settings: ScheduleSetting
         config=found.file.path,
         final_codes=tuple(sorted(int(code) for code, what in RETRY.items() if code and what != "same-command")),
         profile=found.profile,
+        written=tuple(said[name] for name in _WRITTEN if name in said),
         is_embedded="target" in said and is_embedded(said["target"]),
         **{name: said[name] for name in _TAKEN if name in said},
         **({"drain_seconds": said["drain_timeout"]} if "drain_timeout" in said else {}),

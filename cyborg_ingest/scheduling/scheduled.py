@@ -36,6 +36,8 @@ class Scheduled:
     state_dir: Path | None = None
     api_key_file: Path | None = None
     index_key_file: Path | None = None
+    written: tuple[Path, ...] = ()
+    """Files that it writes beside its state: a log, metrics, a key."""
     drain_seconds: float = 20.0
     nothing_new_exit: int = 0
     """The exit code that the job has where there was nothing to send."""

@@ -102,7 +102,8 @@ def _timer(job: Scheduled) -> str:
 
 def _owner(job: Scheduled, user: str | None, own_name: str) -> Iterator[str]:
     """Who runs it, and where it may write: a state directory of its own, if the job names none."""
-    written = [path for path in (job.place, str(job.state_dir) if job.state_dir else None) if path]
+    folders = [job.place, str(job.state_dir) if job.state_dir else None, *(str(file.parent) for file in job.written)]
+    written = [path for path in dict.fromkeys(folders) if path]
     name = user or (own_name if written else None)
     yield f"User={_text(name)}" if name else "DynamicUser=yes"
     if job.state_dir is None:

@@ -276,6 +276,17 @@ def test_a_job_that_writes_files_of_ours_runs_as_we_do(tmp_path: Path) -> None:
 
 
 @needs_systemd
+def test_the_service_may_write_the_files_that_its_job_names(tmp_path: Path) -> None:
+    """All else is read-only to it."""
+    named("j", "log-file = '/srv/a b/load.log'\nmetrics-file = '/srv/metrics/load.prom'\nkey-out = '/srv/a b/key'\n")
+    text = printed("j", "--systemd", "--program", "/bin/true")
+    assert re.findall("^ReadWritePaths=(.*)$", text, re.MULTILINE) == ['"/srv/a b"', "/srv/metrics"]
+    assert "DynamicUser" not in text
+    assert "\nStateDirectory=cyborg-ingest/j\n" in text
+    verified(*units(text, tmp_path))
+
+
+@needs_systemd
 def test_the_code_of_a_job_that_finds_nothing_new_is_a_success_for_systemd(tmp_path: Path) -> None:
     assert "SuccessExitStatus" not in printed("wiki", "--systemd")
     named("j", "nothing-new-exit = 99\n")
