@@ -135,7 +135,7 @@ def take(folder: Folder, command: str | None, *, is_shared: bool = False, make: 
     with contextlib.ExitStack() as unless_held:
         unless_held.callback(lock.free)
         if not has_locked(handle, folder.path / LOCK, is_shared=is_shared):
-            raise HeldError(list(_holders(folder)))
+            raise HeldError(holders(folder))
         _drop_left(folder)
         lock.say(Holder.here(command))
         unless_held.pop_all()
@@ -144,7 +144,8 @@ def take(folder: Folder, command: str | None, *, is_shared: bool = False, make: 
 
 def holders(folder: Folder) -> list[Holder]:
     """Who has the lock of a folder, as far as they say so. The look is in nobody's way."""
-    return list(_holders(folder))
+    said = (_read(os.pread(handle, _LARGEST, 0)) for _, handle, is_there in _others(folder) if is_there)
+    return [one for one in said if one is not None]
 
 
 def is_held(folder: Folder) -> bool:
@@ -196,13 +197,6 @@ def _drop_left(folder: Folder) -> None:
         if not is_held:
             with contextlib.suppress(OSError):
                 folder.drop(name)
-
-
-def _holders(folder: Folder) -> Iterator[Holder]:
-    for _, handle, is_held in _others(folder):
-        holder = _read(os.pread(handle, _LARGEST, 0)) if is_held else None
-        if holder is not None:
-            yield holder
 
 
 def _read(data: bytes) -> Holder | None:

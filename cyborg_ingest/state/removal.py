@@ -58,7 +58,7 @@ def clean(directory: Path, ask: Ask) -> Cleaned:
     """Remove what is old of all jobs. Raises StateError, UntrustedError where the state directory cannot be read."""
     done = Cleaned()
     for job in jobs_in(directory):
-        why = _RUNNING if job.standing is Standing.RUNNING else None
+        why = _RUNNING if job.is_running else None
         if job.standing is Standing.UNREADABLE:
             why = f"it cannot be read: {job.fault}"
         try:
