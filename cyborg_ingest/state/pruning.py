@@ -42,15 +42,17 @@ def prune_runs(runs: Folder, spared: Collection[str], now: datetime.datetime) ->
             remove_run(runs, name)
 
 
-def remove_run(runs: Folder, name: str, *, also: Collection[str] = ()) -> bool:
+def remove_run(runs: Folder, name: str, *, also: Collection[str] = (), is_dry: bool = False) -> bool:
     """Remove the folder of a run, unless there is more in it than a report, what was said, and `also`.
 
-    Whether it is gone. Raises OSError, UntrustedError.
+    Whether it is gone, or would be: `is_dry` removes nothing. Raises OSError, UntrustedError.
     """
     with runs.below(name, make=False) as run:
         found = run.names()
         if not all(one in _OURS or one in also or _is_left_over(one) for one in found):
             return False
+        if is_dry:
+            return True
         for one in found:
             run.drop(one)
     runs.drop_folder(name)

@@ -103,7 +103,7 @@ def _clean_job(jobs: Folder, own: Folder, job: KeptJob, ask: Ask, done: Cleaned)
     is_resumable = job.standing is Standing.RESUMABLE and not ask.resumable
     old = [one for one in _runs(own, job) if one.began < ask.before and not (is_resumable and one.id == job.last)]
     going = [one for one in old if ask.rejected or not one.has_rejected]
-    gone = [one for one in going if ask.is_dry or _drop_run(own, one.id)]
+    gone = [one for one in going if _drop_run(own, one.id, is_dry=ask.is_dry)]
     if is_old and not is_resumable and len(gone) == len(job.runs) and (ask.rejected or REJECTED not in own.names()):
         done.jobs.append(job.id)
         done.bytes += job.size
@@ -126,10 +126,10 @@ def _runs(own: Folder, job: KeptJob) -> list[KeptRun]:
         return [run_in(runs, one) for one in job.runs]
 
 
-def _drop_run(own: Folder, name: str) -> bool:
-    """Remove a run with its rejected rows; whether it is gone."""
+def _drop_run(own: Folder, name: str, *, is_dry: bool = False) -> bool:
+    """Remove a run with its rejected rows; whether it is gone, or would be."""
     with own.below(RUNS, make=False) as runs:
-        return remove_run(runs, name, also={REJECTED})
+        return remove_run(runs, name, also={REJECTED}, is_dry=is_dry)
 
 
 def _drop_files(own: Folder, kept: set[str]) -> None:

@@ -395,8 +395,10 @@ def test_files_that_somebody_has_put_into_a_run_are_left_with_it() -> None:
     report = loaded("run", "wiki")
     (Path(report["run_folder"]) / "mine.txt").write_text("words")
     aged(listed()["wiki"], 40)
+    looked = json.loads(ran("jobs", "clean", "--dry-run", "--json").stdout)
     done = json.loads(ran("jobs", "clean", "--json").stdout)
     assert "there are files in its runs that are not theirs" in done["left"].values()
+    assert {**looked, "dry_run": False} == done
     assert [path.read_text() for path in Path("state").rglob("mine.txt")] == ["words"]
 
 
