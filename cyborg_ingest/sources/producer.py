@@ -31,6 +31,7 @@ GRACE_SECONDS = 5.0
 
 _MOMENT_SECONDS = 0.5
 _BLOCK = 65_536
+_PIPE_BYTES = 1 << 20
 _LONGEST_LINE = 1000
 _MOST_LINES = 200
 _LAST_LINES = 5
@@ -191,7 +192,10 @@ class Producer:
             raise SourceError(f"{self._name} {how}: not all of its rows came. Fix it, and run the same command again.")
 
     def _hear_the_rest(self) -> None:
-        while self._err in self._open and self._err in self._ready(0):
+        """What it had said when it ended: no more than a pipe holds. What it has left behind may speak without end."""
+        for _ in range(_PIPE_BYTES // _BLOCK):
+            if self._err not in self._open or self._err not in self._ready(0):
+                break
             self._hear()
         self._words.end()
 

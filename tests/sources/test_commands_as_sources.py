@@ -307,6 +307,13 @@ def test_what_a_command_has_started_ends_with_it_when_all_is_well_too(folder: Pa
 
 
 def test_what_comes_after_the_last_rows_and_late_is_waited_for() -> None:
+def test_what_a_command_has_left_behind_and_speaks_without_end_is_not_heard_to_its_end(folder: Path) -> None:
+    code, report, said = sh("cat rows.jsonl; echo well >&2; yes >&2 & echo $! > pid")
+    assert (code, report["rows"]["acknowledged"]) == (0, ROWS), said
+    assert "command   well" in said
+    assert not is_running(number_in(folder / "pid"))
+
+
     """Whoever has started it has ended; what it started still writes."""
     script = "(head -n 1000 rows.jsonl; sleep 0.5; tail -n +1001 rows.jsonl) & exit 0"
     code, report, _ = sh(script)
