@@ -27,7 +27,7 @@ END_SECONDS = 60.0
 """How long it may go on once its output is at the end; and be silent, where it has ended and its output has not."""
 
 GRACE_SECONDS = 5.0
-"""How long it may take to end when it is told to, before it is killed."""
+"""How long it may take to end when it is told to, before it is killed: what waits for that itself has twice as long."""
 
 _MOMENT_SECONDS = 0.5
 _BLOCK = 65_536
@@ -57,7 +57,9 @@ class Producer:
         self._name, self._stop = name, stop
         self._words = _Words(said)
         self._has_ended, self._is_over, self._is_at_end = threading.Event(), False, False
-        self._is_told = self._is_gone = False
+        self._is_gone = False
+        self._telling = threading.Lock()
+        """Taken by the first who tells it of the stop, and never given back: it hears of it once."""
         self._code: int | None = None
         self._reads = threading.Lock()
         self._wakes, self._waker = os.pipe()
@@ -101,10 +103,13 @@ class Producer:
         """End it, and what it has started, if anything of it still runs; wait for it."""
         self._is_over = True
         os.write(self._waker, b"x")
+        deadline = time.monotonic() + GRACE_SECONDS
         try:
-            self._tell_of_the_stop()
+            if self._stop is not None and self._stop.signal is not None:
+                self._tell(self._stop.signal)
+                self._has_ended.wait(GRACE_SECONDS)  # another signal might end it in the midst of what it does at this
             self._signal(signal.SIGTERM)
-            self._await(GRACE_SECONDS)
+            self._await(deadline)
         finally:  # whoever is interrupted here leaves nobody behind
             self.kill()
         self._waiter.join(GRACE_SECONDS)
@@ -117,8 +122,7 @@ class Producer:
 
     def kill(self) -> None:
         """End it and what it has started at once, and wait for nothing."""
-        if not self._is_gone:
-            self._signal(signal.SIGKILL)
+        self._signal(signal.SIGKILL)
 
     def _close(self) -> None:
         for stream in (self._process.stdout, self._process.stderr):
@@ -206,29 +210,26 @@ class Producer:
 
     def _stopped(self, _wake: Future[None]) -> None:
         if not self._is_over:
-            self._signal((self._stop and self._stop.signal) or signal.SIGTERM)
-            self._is_told = True
+            self._tell((self._stop and self._stop.signal) or signal.SIGTERM)
 
-    def _tell_of_the_stop(self) -> None:
-        """What ends us by a signal ends it by the same one first."""
-        if self._stop is None or self._stop.signal is None:
-            return
-        if not self._is_told:
-            self._signal(self._stop.signal)
-        self._has_ended.wait(GRACE_SECONDS)  # another signal now might end it in the midst of what it does at this one
+    def _tell(self, number: int) -> None:
+        """What ends us by a signal ends it by the same one, first and once."""
+        if self._telling.acquire(blocking=False):
+            self._signal(number)
 
     def _signal(self, number: int) -> bool:
         """Send a signal to it and what it has started; whether there is anything of it."""
+        if self._is_gone:  # its number may be another's by now
+            return False
         try:
             os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):  # macOS says the latter of what has ended
             return False
         return True
 
-    def _await(self, seconds: float) -> None:
-        """Wait so long until all of it has ended: then nobody holds its standard error any more, as a rule."""
-        deadline = time.monotonic() + seconds
-        if not self._has_ended.wait(seconds):
+    def _await(self, deadline: float) -> None:
+        """Wait until all of it has ended: then nobody holds its standard error any more, as a rule."""
+        if not self._has_ended.wait(max(0, deadline - time.monotonic())):
             return
         self._process.wait()  # what it has started keeps its number from now on, where there is any
         while not self._is_gone and (left := deadline - time.monotonic()) > 0:

@@ -399,6 +399,24 @@ def test_a_second_signal_leaves_no_process_behind(folder: Path) -> None:
 
 def test_a_load_whose_time_is_over_ends_the_command_and_says_so(folder: Path) -> None:
     script = "echo $$ > pid; cat rows.jsonl; exec sleep 1000"
+def test_a_command_that_ignores_a_signal_is_killed_in_time_for_the_load_to_say_how_it_ended(folder: Path) -> None:
+    program = (
+        "from cyborg_ingest import cli, signals; from cyborg_ingest.sources import producer\n"
+        "producer.GRACE_SECONDS, signals._GRACE_SECONDS = 2.0, 3.9; cli.main()"  # 5 and 10, but for the test's time
+    )
+    options = (*UPSERT[3:], "--json", "--drain-timeout", "0")
+    script = "trap '' TERM INT; echo $$ > pid; while :; do sleep 1; done"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *options, "--from-command", "--", "sh", "-c", script],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        pid = number_in(folder / "pid")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(out)["status"]) == (130, "interrupted")
+    assert not is_running(pid)
+
+
     code, report, _ = sh(script, "--max-duration", "2s", "--batch-rows", 100)
     assert (code, report["status"]) == (6, "stopped")
     assert not is_running(number_in(folder / "pid"))
