@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.stop import abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ class _Handler:
         self._seen += 1
         self._stop.signal, self._stop.exit_code = number, _EXIT_CODES[signal.Signals(number)]
         if self._seen > 1:
-            _leave(self._stop, self._stop.exit_code)
+            _leave(self._stop.exit_code)
         if not self._stop.is_draining:
             raise self._stop.error()
         signal.setitimer(signal.ITIMER_REAL, self._stop.drain_seconds + _MARGIN_SECONDS)
@@ -110,7 +111,7 @@ def _watch(listener: socket.socket, stop: Stop, seconds: float) -> None:
         except TimeoutError:
             with contextlib.suppress(OSError):
                 os.write(2, _LAST_WORDS)
-            _leave(stop, code or ExitCode.TERMINATED)
+            _leave(code or ExitCode.TERMINATED)
         if not heard:
             return
         if heard[0] in _EXIT_CODES:
@@ -124,9 +125,9 @@ def _watch(listener: socket.socket, stop: Stop, seconds: float) -> None:
             code, deadline = int(stop.exit_code), time.monotonic() + seconds
 
 
-def _leave(stop: Stop, code: int) -> None:
+def _leave(code: int) -> None:
     """End the process where it stands."""
-    for one in [*stop.abandoned]:
+    for one in [*abandoned]:
         with contextlib.suppress(Exception):
             one()
     os._exit(code)

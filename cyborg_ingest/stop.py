@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 from cyborg_ingest.errors import ExitCode, StoppedError
 
+abandoned: list[Callable[[], object]] = []
+"""What is done before this process ends at once, whatever it is that is stopped: it leaves no other behind.
+
+Nothing of it may wait for a lock: the main thread may be interrupted while it holds it.
+"""
+
 
 class Stop:
     """Asked for once, it ends the reading and every pause, and wakes whoever sends.
@@ -35,8 +41,6 @@ class Stop:
         """Whether it was woken for that and has not heard of it yet."""
         self.signal: int | None = None
         """Which one asks for it, where one does: other processes hear of the same."""
-        self.abandoned: list[Callable[[], object]] = []
-        """What is done before the process is ended at once: other processes are not left behind."""
         self._reason = ""
         self._asked = threading.Event()
         self._lock = threading.Lock()

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from cyborg_ingest.sources.base import Found, Listing
 from cyborg_ingest.sources.names import COMMAND
 from cyborg_ingest.sources.producer import Producer
 from cyborg_ingest.sources.streams import Stream
+from cyborg_ingest.stop import abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.stop import Stop
 
 _MOMENT_SECONDS = 0.5
+_PAUSE_SECONDS = 0.002
 
 _ODD = re.compile(r"[^A-Za-z0-9._+-]")
 
@@ -49,29 +52,27 @@ class Command(Stream):
         self.title = f"The command {printable(program)}"
         self._producer: Producer | None = None
         self._starter: threading.Thread | None = None
-        self._was_started = threading.Event()
         self._fault: Exception | None = None
 
     def __enter__(self) -> Self:
+        abandoned.append(self._leave_nobody)
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         self._await_start()
-        if self._producer is None:
-            return
         try:
-            if isinstance(error, FormatError):  # what a program prints when it fails is of no format
+            if self._producer is not None and isinstance(error, FormatError):  # what fails may print what is of none
                 self._producer.check_has_not_failed()
         finally:
-            self._producer.end()
+            if self._producer is not None:
+                self._producer.end()
+            abandoned.remove(self._leave_nobody)
 
     def find(self, source: str) -> Listing:
         """See `base.Store`. Raises UsageError where the command cannot be started."""
         if self._starter is None:
             # a signal interrupts the main thread anywhere: also where a process has begun, and nobody knows it yet
             self._starter = threading.Thread(target=self._start, name="starter")
-            if self._stop is not None:
-                self._stop.abandoned.append(self._leave_nobody)
             self._starter.start()
             self._await_start()
         if self._fault is not None:
@@ -92,17 +93,18 @@ class Command(Stream):
             self._producer = self._started()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._fault = error
-        finally:
-            self._was_started.set()
 
     def _await_start(self) -> None:
         """Wait until the process is known, or that there is none.
 
-        A `join` that is interrupted takes the thread for ended from then on (before Python 3.13).
+        By no lock: a signal may interrupt the main thread here, and its handler comes here again. A `join` that is
+        interrupted takes the thread for ended from then on (before Python 3.13).
         """
-        while self._starter is not None and not self._was_started.wait(_MOMENT_SECONDS):
-            if not self._starter.is_alive():  # it was interrupted before it began
+        deadline = time.monotonic() + _MOMENT_SECONDS
+        while self._starter is not None and self._producer is None and self._fault is None:
+            if time.monotonic() >= deadline and not self._starter.is_alive():  # it was interrupted before it began
                 return
+            time.sleep(_PAUSE_SECONDS)
 
     def _leave_nobody(self) -> None:
         """The process ends at once: so does the command, which may just be about to be known."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 ROWS, DIMENSION = 3000, 256
 """Of which the first look at a stream sees a part: more than a megabyte in every format."""
-UPSERT = (sys.executable, "-m", "cyborg_ingest", "upsert", "--index", "x", "--create")
+PROGRAM = (sys.executable, "-m", "cyborg_ingest")
+UPSERT = (*PROGRAM, "upsert", "--index", "x", "--create")
 
 
 def vector(row: int) -> list[float]:
@@ -306,7 +307,6 @@ def test_what_a_command_has_started_ends_with_it_when_all_is_well_too(folder: Pa
     assert not is_running(number_in(folder / "pid"))
 
 
-def test_what_comes_after_the_last_rows_and_late_is_waited_for() -> None:
 def test_what_a_command_has_left_behind_and_speaks_without_end_is_not_heard_to_its_end(folder: Path) -> None:
     code, report, said = sh("cat rows.jsonl; echo well >&2; yes >&2 & echo $! > pid")
     assert (code, report["rows"]["acknowledged"]) == (0, ROWS), said
@@ -314,6 +314,7 @@ def test_what_a_command_has_left_behind_and_speaks_without_end_is_not_heard_to_i
     assert not is_running(number_in(folder / "pid"))
 
 
+def test_what_comes_after_the_last_rows_and_late_is_waited_for() -> None:
     """Whoever has started it has ended; what it started still writes."""
     script = "(head -n 1000 rows.jsonl; sleep 0.5; tail -n +1001 rows.jsonl) & exit 0"
     code, report, _ = sh(script)
@@ -381,10 +382,11 @@ def test_a_signal_reaches_the_command_and_all_that_it_has_started(
     assert not any(map(is_running, pids))
 
 
-def test_a_second_signal_leaves_no_process_behind(folder: Path) -> None:
+@pytest.mark.parametrize("command", [UPSERT, (*PROGRAM, "inspect"), (*PROGRAM, "verify", "--index", "x")])
+def test_a_second_signal_leaves_no_process_behind(folder: Path, command: tuple[str, ...]) -> None:
     script = "trap '' TERM; echo $$ > pid; while :; do sleep 1; done"
     with subprocess.Popen(
-        [*UPSERT, "--from-command", "--", "sh", "-c", script],
+        [*command, "--from-command", "--", "sh", "-c", script],
         stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         pid = number_in(folder / "pid")
@@ -397,8 +399,6 @@ def test_a_second_signal_leaves_no_process_behind(folder: Path) -> None:
     awaited(lambda: not is_running(pid))
 
 
-def test_a_load_whose_time_is_over_ends_the_command_and_says_so(folder: Path) -> None:
-    script = "echo $$ > pid; cat rows.jsonl; exec sleep 1000"
 def test_a_command_that_ignores_a_signal_is_killed_in_time_for_the_load_to_say_how_it_ended(folder: Path) -> None:
     program = (
         "from cyborg_ingest import cli, signals; from cyborg_ingest.sources import producer\n"
@@ -417,6 +417,8 @@ def test_a_command_that_ignores_a_signal_is_killed_in_time_for_the_load_to_say_h
     assert not is_running(pid)
 
 
+def test_a_load_whose_time_is_over_ends_the_command_and_says_so(folder: Path) -> None:
+    script = "echo $$ > pid; cat rows.jsonl; exec sleep 1000"
     code, report, _ = sh(script, "--max-duration", "2s", "--batch-rows", 100)
     assert (code, report["status"]) == (6, "stopped")
     assert not is_running(number_in(folder / "pid"))
