@@ -16,7 +16,7 @@ import pytest
 from commands import ran
 from conftest import KEY
 from cyborgdb import Client
-from test_only_new import CutError, files, folder, generations, jobs, jsonl, last_rows, put, tree, written
+from test_only_new import Cut, CutError, cut, files, folder, generations, jobs, jsonl, last_rows, put, tree, written
 
 import cyborg_ingest
 from cyborg_ingest.errors import TooManyMissingError, UnavailableError, UsageError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from conftest import Engine
 
-__all__ = ["folder"]
+__all__ = ["cut", "folder"]
 
 KILLER = """
 import os, signal, sys
@@ -107,30 +107,19 @@ def test_what_left_the_sources_is_deleted_and_rows_of_others_stay(
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("seed", range(10))
 def test_whatever_changes_and_breaks_off_the_index_is_as_the_sources_are(
-    folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+    folder: Path, seed: int, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, before, left = random.Random(seed), dict[str, Any](), [0]
-    real_upsert, real_delete = EmbeddedIndex.upsert_binary, EmbeddedIndex.delete_rows
-
-    def breaks() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise CutError("here")
-
-    def upsert_binary(index: Any, *arguments: Any) -> None:
-        breaks()
-        real_upsert(index, *arguments)
+    chance, before, real = random.Random(seed), dict[str, Any](), EmbeddedIndex.delete_rows
 
     def delete_rows(index: Any, ids: Any) -> None:
-        real_delete(index, ids)
-        breaks()
+        real(index, ids)
+        cut.count()
 
-    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
     monkeypatch.setattr(EmbeddedIndex, "delete_rows", delete_rows)
     monkeypatch.setattr("cyborg_ingest.loading.missing._AT_ONCE", 1)
     for found in generations(seed + 100, 10):
         put(folder, before, found, "jsonl")
-        before, left[0] = found, chance.choice([0, 0, 1, 2, 4, 8])
+        before, cut.left = found, chance.choice([0, 0, 1, 2, 4, 8])
         try:
             load(only_new=True, workers=1, batch_rows=3)
         except CutError:

@@ -156,26 +156,41 @@ class CutError(TargetError):
     """The load breaks off here."""
 
 
+class Cut:
+    """Where a load breaks off: so many calls are `left`, the one that it breaks off at among them; 0: it does not."""
+
+    left = 0
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise CutError("here")
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Cut:
+    """Of the requests that bring rows to the engine."""
+    found, real = Cut(), EmbeddedIndex.upsert_binary
+
+    def upsert_binary(index: Any, *arguments: Any) -> None:
+        found.count()
+        real(index, *arguments)
+
+    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    return found
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 @pytest.mark.parametrize("seed", range(8))
 def test_it_does_so_where_loads_break_off_and_are_resumed_with_other_files(
-    folder: Path, seed: int, suffix: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, seed: int, suffix: str, cut: Cut
 ) -> None:
-    chance, before, real = random.Random(seed), dict[str, Rows](), EmbeddedIndex.upsert_binary
-    left = [0]
-
-    def upsert_binary(index: Any, *arguments: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise CutError("here")
-        real(index, *arguments)
-
-    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    chance, before = random.Random(seed), dict[str, Rows]()
     for found in generations(seed, 12):
         put(folder, before, found, suffix)
         before = found
-        left[0] = chance.choice([0, 1, 2, 3, 4])
+        cut.left = chance.choice([0, 1, 2, 3, 4])
         try:
             load(workers=1, batch_rows=2, only_new=chance.random() < 0.7)
         except CutError:
@@ -187,19 +202,11 @@ def test_it_does_so_where_loads_break_off_and_are_resumed_with_other_files(
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_where_a_stopped_load_of_everything_is_resumed_it_is_not_said_that_nothing_is_new(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, cut: Cut
 ) -> None:
     written(folder, files(3))
     load()
-    left, real = [3], EmbeddedIndex.upsert_binary
-
-    def upsert_binary(index: Any, *arguments: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise CutError("here")
-        real(index, *arguments)
-
-    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    cut.left = 3
     with pytest.raises(CutError):
         load(workers=1, only_new=False)
     gc.collect()
@@ -235,26 +242,15 @@ def listed(names: list[str], **options: Any) -> cyborg_ingest.RunReport:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 @pytest.mark.parametrize("seed", range(8))
-def test_it_does_so_where_the_lines_of_a_list_are_moved(
-    folder: Path, seed: int, suffix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chance, before, real = random.Random(seed), dict[str, Rows](), EmbeddedIndex.upsert_binary
-    left, skipped = [0], 0
-
-    def upsert_binary(index: Any, *arguments: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise CutError("here")
-        real(index, *arguments)
-
-    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+def test_it_does_so_where_the_lines_of_a_list_are_moved(folder: Path, seed: int, suffix: str, cut: Cut) -> None:
+    chance, before, skipped = random.Random(seed), dict[str, Rows](), 0
     for number, generation in enumerate(generations(seed, 12)):
         found = generation if number % 3 == 0 else {name: before[name] for name in before}
         put(folder, before, found, suffix)
         before = found
         names = list(found)
         chance.shuffle(names)
-        left[0] = chance.choice([0, 0, 1, 2, 3, 4])
+        cut.left = chance.choice([0, 0, 1, 2, 3, 4])
         try:
             report = listed([f"{name}.{suffix}" for name in names], workers=chance.choice([1, 2]))
         except CutError:
@@ -269,22 +265,14 @@ def test_it_does_so_where_the_lines_of_a_list_are_moved(
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("seed", range(8))
 def test_a_load_of_everything_is_resumed_in_the_order_that_its_list_has_by_then(
-    folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+    folder: Path, seed: int, cut: Cut
 ) -> None:
-    chance, real, left = random.Random(seed), EmbeddedIndex.upsert_binary, [0]
-
-    def upsert_binary(index: Any, *arguments: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise CutError("here")
-        real(index, *arguments)
-
-    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    chance = random.Random(seed)
     names = [f"{n}.jsonl" for n in range(6)]
     found = {name: [(chance.choice(IDS), 10.0 * n + row) for row in range(6)] for n, name in enumerate(names)}
     written(folder, found)
     for calls in (12, 5, 0):
-        left[0] = calls
+        cut.left = calls
         chance.shuffle(names)
         try:
             report = listed(names, workers=chance.choice([1, 2]), only_new=False)
