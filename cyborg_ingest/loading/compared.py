@@ -64,21 +64,21 @@ def is_compared(memory: Memory | None, settings: LoadSettings) -> bool:
 
 def last_of(memory: Journal | Remembered | None, settings: LoadSettings) -> tuple[State | None, str | None]:
     """What the last load that ended has loaded, if it can be gone by; and why not."""
-    last = None if memory is None or settings.restart else memory.last_ended()
+    if settings.restart:
+        return None, None
+    last, is_resumed = (None, False) if memory is None else (memory.last_ended(), memory.resumed)
+    again = "The load that was stopped since is resumed." if is_resumed else "All of it is loaded again."
     if last is None:
-        return None, None if settings.restart else "No load of this job has ended yet: all of it is new."
+        then = "the one that was stopped is resumed" if is_resumed else "all of it is new"
+        return None, f"No load of this job has ended yet: {then}."
     if last.ended not in {0, 1}:
-        return None, (
-            f"The job's last load ended with exit code {last.ended}: the index did not hold what was sent. All of it "
-            "is loaded again."
-        )
+        text = f"The job's last load ended with exit code {last.ended}: the index did not hold what was sent."
+        return None, f"{text} {again}"
     if last.is_open:
-        return (
-            None,
-            "The job's last load has left out files that were bad: it is resumed, and what it loaded stays.",
-        )
+        then = "it is resumed, and what it loaded stays." if is_resumed else "all of it is loaded again."
+        return None, f"The job's last load has left out files that were bad: {then}"
     if not last.is_whole:
-        return None, "What the job's last load has noted is not whole: all of it is loaded again."
+        return None, f"What the job's last load has noted is not whole. {again}"
     return last, None
 
 

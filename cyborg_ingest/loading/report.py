@@ -12,7 +12,7 @@ from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.rows.values import JsonList, dump_objects
 from cyborg_ingest.settings.commands import resuming
 from cyborg_ingest.settings.scrubbing import KNOWN
-from cyborg_ingest.state.journal import ENDED
+from cyborg_ingest.state.ledger import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

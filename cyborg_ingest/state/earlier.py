@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.state.ids import Ids
 from cyborg_ingest.state.jobs import open_job
-from cyborg_ingest.state.journal import BEGUN, ENDED, JOURNAL, LAST
+from cyborg_ingest.state.journal import BEGUN, JOURNAL, LAST
 from cyborg_ingest.state.ledger import State, replay
 from cyborg_ingest.state.memory import Memory
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """`begun`: when the load began that would be resumed. `rows`: how many the job's last load that ended had.
+    """`begun`: when the load began that was stopped and would be resumed.
 
-    None where there is no such load; or where the release that began it did not note when.
+    `rows`: how many the job's last load that ended had. None where there is no such load; or where the
+    release that began it did not note when.
     """
 
     begun: datetime.datetime | None = None
@@ -42,8 +43,8 @@ def earlier_runs(folder: Path, *, restart: bool) -> Earlier:
         return Earlier()
     except OSError as error:
         raise StateError(f"The state directory {folder} cannot be read: {error.strerror or error}.") from None
-    is_resumed = current is not None and bool(current.parts) and not restart
-    begun = current.facts.get(BEGUN) if current is not None and is_resumed else None
+    is_stopped = current is not None and bool(current.parts) and not current.has_ended and not restart
+    begun = current.facts.get(BEGUN) if current is not None and is_stopped else None
     return Earlier(_time(begun), None if ended is None else _rows(ended))
 
 
@@ -61,7 +62,7 @@ class Remembered(Memory):
             self.ids = Ids(job, is_read=True)
         if restart:
             self.ids.forget()
-        if current is not None and current.parts and is_resumed and not restart:
+        if current is not None and current.parts and not current.is_over and is_resumed and not restart:
             self.state, self.resumed = current, True
 
     def last_ended(self) -> State | None:
@@ -84,14 +85,12 @@ class Remembered(Memory):
 
 
 def _states(folder: Path, *, restart: bool) -> tuple[State | None, State | None]:
-    """That of the load that has not ended, and that of the last one that has."""
+    """What the last run has left, and the last load that ended: they are the same where that run ended it."""
     current = None
     with open_job(folder, make=False) as job:
         with contextlib.suppress(*([UsageError] if restart else [])):  # it is forgotten, whatever it says
             current = _state(job, JOURNAL)
-        if current is not None and current.ended in ENDED:
-            return None, current
-        return current, _state(job, LAST)
+        return current, current if current is not None and current.has_ended else _state(job, LAST)
 
 
 def _state(job: Folder, name: str) -> State | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cyborg_ingest.errors import StateError, UntrustedError, UsageError
 from cyborg_ingest.state import locks
 from cyborg_ingest.state.jobs import DESCRIPTION, RUNS, is_run, open_jobs
-from cyborg_ingest.state.journal import ENDED, JOURNAL, LAST
+from cyborg_ingest.state.journal import JOURNAL, LAST
 from cyborg_ingest.state.kept import KeptJob, KeptRun, Standing
 from cyborg_ingest.state.ledger import State, replay
 from cyborg_ingest.state.pruning import REPORT
@@ -128,7 +128,7 @@ def _standing(state: State | None, ended: State | None, fault: str | None, *, is
         return Standing.UNREADABLE
     if state is None:
         return Standing.ENDED if ended is not None else Standing.FORGOTTEN
-    if state.ended in ENDED and not state.is_open:
+    if state.is_over:
         return Standing.ENDED
     return Standing.RESUMABLE if state.parts else Standing.FAILED
 

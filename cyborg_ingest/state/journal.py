@@ -21,7 +21,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.errors import ExitCode, StateError, UsageError
+from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.model import Reason
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
@@ -29,6 +29,7 @@ from cyborg_ingest.state.compacting import part_record, records_of
 from cyborg_ingest.state.ids import Ids
 from cyborg_ingest.state.jobs import DESCRIPTION, RUNS, is_run, new_run, open_job, writing
 from cyborg_ingest.state.ledger import (
+    ENDED,
     FileKey,
     PartKey,
     PartState,
@@ -51,11 +52,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from cyborg_ingest.errors import ExitCode
     from cyborg_ingest.model import Batch, Json, Part, Rejection
     from cyborg_ingest.private import Folder
-
-ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
-"""After these a job is over, and the same command starts anew."""
 
 JOURNAL = "journal.jsonl"
 LAST = "ended.jsonl"
@@ -119,15 +118,14 @@ class Journal(Memory):
         # to be forgotten, whatever it says, but for what is true of the index itself
         with contextlib.suppress(*([UsageError] if restart else [])):
             state = self._replayed(JOURNAL) or state
-        if state.ended in ENDED:
+        if state.has_ended:
             self._write(LAST, state)  # and if this run is killed before its own begins, the next one does the same
-        is_over = state.ended in ENDED and not state.is_open
-        self.resumed = bool(state.parts) and not is_over and not restart
+        self.resumed = bool(state.parts) and not state.is_over and not restart
         self.ids = Ids(self._own)
         opened.callback(self.ids.close)
         if restart:
             self.ids.forget()
-        elif is_over:
+        elif state.is_over:
             self.ids.tidy((key, part.choice) for key, part in state.parts.items())
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
@@ -141,7 +139,7 @@ class Journal(Memory):
         opened.callback(self.log.close)
         self._take_over_rejected(runs)
         self.state.facts |= {RUN: self._run.path.name, COMMAND: KNOWN.scrub(command) if command else None}
-        if not self.resumed or state.ended in ENDED:
+        if not self.resumed or state.has_ended:
             self.state.facts[BEGUN] = now.isoformat(timespec="seconds")
         self._compact()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from cyborg_ingest.errors import UsageError
+from cyborg_ingest.errors import ExitCode, UsageError
 from cyborg_ingest.model import Mark
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.state.cuts import as_spans
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 VERSION = 2
 """Of the lines. Version 1 had no checksums; it is read, and written anew as version 2."""
+
+ENDED = (ExitCode.OK, ExitCode.REJECTED, ExitCode.DIFFERENT)
+"""After these a load has ended, and the same command starts anew."""
 
 _CHECKSUM = 8
 
@@ -159,6 +162,16 @@ class State:
     is_whole: bool = True
     """Whether nothing is missing but a tail; if not, a gap may be more than what was in flight."""
     has_lost_lines: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has come to its end, if with files that could not be loaded."""
+        return self.ended in ENDED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the next run begins anew."""
+        return self.has_ended and not self.is_open
 
     def rejects(self) -> Counter[str]:
         """Rejected rows by reason."""

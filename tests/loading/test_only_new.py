@@ -227,10 +227,33 @@ def test_a_load_that_left_out_a_bad_file_is_said_to_be_resumed(folder: Path) -> 
     bad.write_bytes(b"PAR1 cut short")
     load(only_new=False, skip_bad_files=True)
     parquet(bad, [("p", 1.0)])
-    report = load(skip_bad_files=False)
-    assert (report.rows["acknowledged"], report.rows["skipped"]) == (1, 10)
-    assert [one for one in report.notes if "has left out files that were bad: it is resumed" in one]
-    assert not [one for one in report.notes if "all of it is loaded again" in one]
+    for dry_run in (True, False):
+        report = load(dry_run=dry_run)
+        assert (report.rows["read"], report.rows["skipped"]) == (11, 10)
+        assert [one for one in report.notes if "has left out files that were bad: it is resumed" in one]
+        assert not [one for one in report.notes if "loaded again" in one]
+    assert report.rows["acknowledged"] == 1
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("ended", [None, 5])
+def test_where_the_first_load_or_one_after_a_failure_was_stopped_it_is_said_to_be_resumed(
+    folder: Path, cut: Cut, ended: int | None
+) -> None:
+    written(folder, files(3))
+    if ended is not None:
+        load()
+        with (jobs()[0] / "journal.jsonl").open("ab") as journal:
+            journal.write(line_of({"end": ended}))
+    cut.left = 3
+    with pytest.raises(CutError):
+        load(workers=1)
+    gc.collect()
+    for dry_run in (True, False):
+        report = load(dry_run=dry_run)
+        assert report.rows["skipped"] > 0
+        assert [one for one in report.notes if one.endswith("is resumed.")]
+        assert not [one for one in report.notes if "all of it" in one.lower()]
 
 
 def listed(names: list[str], **options: Any) -> cyborg_ingest.RunReport:

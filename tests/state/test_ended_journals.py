@@ -18,8 +18,8 @@ import cyborg_ingest
 from cyborg_ingest.errors import ExitCode, UsageError
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
-from cyborg_ingest.state.journal import ENDED, Journal
-from cyborg_ingest.state.ledger import key_of, line_of
+from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.state.ledger import ENDED, key_of, line_of
 
 KILLED = """
 import os, pathlib, signal, sys
