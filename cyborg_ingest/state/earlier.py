@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,15 +11,13 @@ from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.state.ids import Ids
 from cyborg_ingest.state.jobs import open_job
 from cyborg_ingest.state.journal import BEGUN, JOURNAL, LAST
-from cyborg_ingest.state.ledger import State, replay
+from cyborg_ingest.state.ledger import State, replayed
 from cyborg_ingest.state.memory import Memory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
-
-    from cyborg_ingest.private import Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +86,8 @@ def _states(folder: Path, *, restart: bool) -> tuple[State | None, State | None]
     current = None
     with open_job(folder, make=False) as job:
         with contextlib.suppress(*([UsageError] if restart else [])):  # it is forgotten, whatever it says
-            current = _state(job, JOURNAL)
-        return current, current if current is not None and current.has_ended else _state(job, LAST)
-
-
-def _state(job: Folder, name: str) -> State | None:
-    with contextlib.suppress(FileNotFoundError), os.fdopen(job.open(name), "rb") as file:
-        return replay(line.rstrip(b"\n") for line in file)
-    return None
+            current = replayed(job, JOURNAL)
+        return current, current if current is not None and current.has_ended else replayed(job, LAST)
 
 
 def _rows(state: State) -> int:

@@ -17,7 +17,7 @@ from cyborg_ingest.state import locks
 from cyborg_ingest.state.jobs import DESCRIPTION, RUNS, is_run, open_jobs
 from cyborg_ingest.state.journal import JOURNAL, LAST
 from cyborg_ingest.state.kept import KeptJob, KeptRun, Standing
-from cyborg_ingest.state.ledger import State, replay
+from cyborg_ingest.state.ledger import State, replayed
 from cyborg_ingest.state.pruning import REPORT
 from cyborg_ingest.state.rejected import NAME as REJECTED
 
@@ -92,7 +92,7 @@ def job_in(own: Folder, name: str, *, is_ours: bool = False) -> KeptJob:
     """The job of a folder. `is_ours`: this process has its lock. Raises OSError."""
     fault, state, ended = None, None, None
     try:
-        state, ended = _replayed(own, JOURNAL), _replayed(own, LAST)
+        state, ended = replayed(own, JOURNAL), replayed(own, LAST)
     except (OSError, UsageError) as error:  # also of a later release, or one that somebody else has made
         fault = _words(error)
     description, unread = _json(own, DESCRIPTION)
@@ -131,12 +131,6 @@ def _standing(state: State | None, ended: State | None, fault: str | None, *, is
     if state.is_over:
         return Standing.ENDED
     return Standing.RESUMABLE if state.parts else Standing.FAILED
-
-
-def _replayed(own: Folder, name: str) -> State | None:
-    with contextlib.suppress(FileNotFoundError), os.fdopen(own.open(name), "rb") as file:
-        return replay(line.rstrip(b"\n") for line in file)
-    return None
 
 
 def _run_names(own: Folder) -> list[str]:

@@ -38,7 +38,7 @@ from cyborg_ingest.state.ledger import (
     file_of,
     key_of,
     line_of,
-    replay,
+    replayed,
 )
 from cyborg_ingest.state.memory import Memory
 from cyborg_ingest.state.pruning import REPORT, prune_runs
@@ -117,7 +117,7 @@ class Journal(Memory):
         state = State()
         # to be forgotten, whatever it says, but for what is true of the index itself
         with contextlib.suppress(*([UsageError] if restart else [])):
-            state = self._replayed(JOURNAL) or state
+            state = replayed(self._own, JOURNAL) or state
         if state.has_ended:
             self._write(LAST, state)  # and if this run is killed before its own begins, the next one does the same
         self.resumed = bool(state.parts) and not state.is_over and not restart
@@ -143,19 +143,13 @@ class Journal(Memory):
             self.state.facts[BEGUN] = now.isoformat(timespec="seconds")
         self._compact()
 
-    def _replayed(self, name: str) -> State | None:
-        """What a journal says, read line by line: of a large load they are many. None where there is none."""
-        with contextlib.suppress(FileNotFoundError), os.fdopen(self._own.open(name), "rb") as file:
-            return replay(line.rstrip(b"\n") for line in file)
-        return None
-
     def last_ended(self) -> State | None:
         """What the last load of the job that ended has loaded, by Part and fingerprint; None where none has.
 
         Its `ended` is the exit code. Raises UsageError where a later release wrote it.
         """
         with writing(self.folder):
-            return self._replayed(LAST)
+            return replayed(self._own, LAST)
 
     def carry(self, state: State) -> None:
         """Begin with what a load that ended has loaded. Nothing of it is noted before `keep` writes it."""

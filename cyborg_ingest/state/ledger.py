@@ -7,7 +7,9 @@ and never claims one. What takes back (`PartState.forget`) is never appended: th
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cyborg_ingest.model import Json, Part
+    from cyborg_ingest.private import Folder
     from cyborg_ingest.state.cuts import Cut
 
 VERSION = 2
@@ -214,6 +217,16 @@ def replay(lines: Iterable[bytes]) -> State:
         for part in state.parts.values():
             part.drop_held()
     return state
+
+
+def replayed(folder: Folder, name: str) -> State | None:
+    """What a journal says, read line by line: of a large load they are many. None where there is none.
+
+    Raises as `replay` does, and OSError.
+    """
+    with contextlib.suppress(FileNotFoundError), os.fdopen(folder.open(name), "rb") as file:
+        return replay(line.rstrip(b"\n") for line in file)
+    return None
 
 
 def _record(line: bytes, *, has_checksums: bool) -> Json:
