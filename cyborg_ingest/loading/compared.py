@@ -6,7 +6,6 @@ import contextlib
 import datetime
 from typing import TYPE_CHECKING
 
-from cyborg_ingest import sources as places
 from cyborg_ingest.errors import LostRowsError, UsageError
 from cyborg_ingest.facts import Compared, Files, Noted
 from cyborg_ingest.loading.resume import done_of
@@ -30,21 +29,6 @@ _COUNTED = 25_000_000
 """Ids that are counted to know how many rows the index has to have at least: 200 MB."""
 
 _SHOWN = 3
-
-
-def refuse_what_has_no_files(plan: Plan, settings: LoadSettings) -> None:
-    """Raise UsageError where sources or options leave nothing that two loads could be compared by."""
-    uris = [one.layout.uri for one in plan.sources]
-    other = next((one for one in uris if places.is_read_once(one) or places.is_object(one)), None)
-    if other is not None:
-        raise UsageError(
-            f"--only-new compares files with those of the last load, and {other} is none. Save it in a file, or leave "
-            "--only-new out."
-        )
-    by_place = {"--skip": settings.skip, "--limit": settings.limit, "--sample": settings.sample}
-    option = next((name for name, value in by_place.items() if value), None)
-    if option is not None:
-        raise UsageError(f"--only-new takes whole files, and {option} chooses rows by their places. Drop one.")
 
 
 def looked_back(folder: Path, settings: LoadSettings) -> Remembered | None:

@@ -37,7 +37,6 @@ from cyborg_ingest.loading.compared import (
     least_rows,
     loaded_again,
     looked_back,
-    refuse_what_has_no_files,
 )
 from cyborg_ingest.loading.compared import check_count as check_skipped
 from cyborg_ingest.loading.compared import remarks as compared_remarks
@@ -56,6 +55,7 @@ from cyborg_ingest.loading.setup import (
     has_index,
     open_journal,
     opened_index,
+    refuse_a_part,
     refuse_outputs,
     refuse_second_look,
 )
@@ -188,8 +188,7 @@ class _Load:
                 tell(remarks.nothing_to_load(plan))
                 if not (settings.delete_missing and has_index(client, settings, tell)):
                     return ExitCode.OK
-            if settings.delete_missing:
-                missing.refuse_a_part(plan, settings)
+            refuse_a_part(plan, settings)
             cutting = cutting_of(client, settings)
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
@@ -227,8 +226,6 @@ class _Load:
         if not is_compared(memory, settings):
             plan = cut_as_before(memory, plan)
             return plan, _kept(self.run.journal, plan) if self.run.journal and self.run.journal.resumed else []
-        if settings.only_new:  # else it resumes such a load, whatever rows are asked for now
-            refuse_what_has_no_files(plan, settings)
         last, why_not = last_of(memory, settings)
         if memory is not None and last is not None and not memory.resumed:
             memory.carry(last)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest import sources as places
-from cyborg_ingest.errors import DifferenceError, TooManyMissingError, UsageError
+from cyborg_ingest.errors import DifferenceError, TooManyMissingError
 from cyborg_ingest.facts import Advanced, Began, Noted, Retrying
 from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.model import shown_id
@@ -58,25 +57,6 @@ class Missing:
             "brought": self.brought, "missing": len(self.ids), "deleted": deleted, "ids": list(self.ids[:_SHOWN]),
             "why_none": self.why_none,
         }  # fmt: skip
-
-
-def refuse_a_part(plan: Plan, settings: LoadSettings) -> None:
-    """Raise UsageError where not all rows of the sources are asked for, or nobody knows that they all came."""
-    given = {
-        "--where": settings.where, "--skip": settings.skip, "--limit": settings.limit, "--sample": settings.sample,
-    }  # fmt: skip
-    option = next((name for name, value in given.items() if value), None)
-    if option is not None:
-        raise UsageError(
-            f"--delete-missing has to see all rows of the sources, and {option} leaves some out. Drop one."
-        )
-    uris = [one.layout.uri for one in plan.sources]
-    other = next((one for one in uris if places.is_read_once(one) or places.is_object(one)), None)
-    if other is not None:
-        raise UsageError(
-            f"--delete-missing compares files with what was loaded before, and {other} is none. Save it in a file, or "
-            "leave --delete-missing out."
-        )
 
 
 def unknown_base(memory: Memory, last: State | None) -> Iterator[Noted]:

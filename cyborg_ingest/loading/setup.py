@@ -21,7 +21,7 @@ from cyborg_ingest.targets.keyring import possible_key_files
 from cyborg_ingest.targets.opening import how_to_create, open_index, open_or_create
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from cyborg_ingest.facts import Emit
@@ -41,6 +41,28 @@ def refuse_second_look(plan: Plan, verify: str) -> None:
     if once is not None and verify in {"sample", "full"}:
         raise UsageError(
             f"--verify {verify} reads the sources again, and {once} can be read once only. --verify count does not."
+        )
+
+
+def refuse_a_part(plan: Plan, settings: LoadSettings) -> None:
+    """Raise UsageError where a load is to go by what was loaded before, and its sources are no files or not whole."""
+    by_place = {"--skip": settings.skip, "--limit": settings.limit, "--sample": settings.sample}
+    if settings.only_new:
+        _refuse_a_part("--only-new", by_place, plan)
+    if settings.delete_missing:
+        _refuse_a_part("--delete-missing", {"--where": settings.where, **by_place}, plan)
+
+
+def _refuse_a_part(flag: str, choices: Mapping[str, object], plan: Plan) -> None:
+    choice = next((name for name, value in choices.items() if value), None)
+    if choice is not None:
+        raise UsageError(f"{flag} has to see whole files, and {choice} leaves out rows of them. Drop one.")
+    uris = [one.layout.uri for one in plan.sources]
+    other = next((one for one in uris if places.is_read_once(one) or places.is_object(one)), None)
+    if other is not None:
+        raise UsageError(
+            f"{flag} compares files with what was loaded before, and {other} is none. Save it in a file, or leave "
+            f"{flag} out."
         )
 
 

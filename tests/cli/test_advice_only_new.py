@@ -70,7 +70,7 @@ def states(name: str) -> list[Path]:
 def test_what_has_no_files_is_loaded_whole() -> None:
     code, told = run(*LOAD, "--only-new", "--limit", 3)
     assert code == 2
-    says(told, "--only-new takes whole files, and {} chooses rows by their places. Drop one.")
+    says(told, "{} has to see whole files, and {} leaves out rows of them. Drop one.")
     assert run(*LOAD, "--limit", 3)[0] == 0
     assert run(*LOAD, "--only-new")[0] == 0
     code, told = run(*LOAD, "--only-new", "--skip-bad-files")
@@ -89,7 +89,7 @@ def test_what_comes_by_a_pipe_is_saved_in_a_file(folder: Path) -> None:
     piped = subprocess.run(command, input=data, capture_output=True, check=False)
     assert piped.returncode == 2
     told = piped.stderr.decode()
-    says(told, "--only-new compares files with those of the last load, and {} is none. Save it in a file")
+    says(told, "{} compares files with what was loaded before, and {} is none. Save it in a file")
     assert run("upsert", "rows.jsonl", *to)[0] == 0
 
 
@@ -115,7 +115,7 @@ def test_rows_that_have_left_may_be_deleted(folder: Path) -> None:
 def test_what_is_a_part_of_the_sources_deletes_nothing() -> None:
     code, told = run(*LOAD, "--delete-missing", "--limit", 3)
     assert code == 2
-    says(told, "--delete-missing has to see all rows of the sources, and {} leaves some out. Drop one.")
+    says(told, "{} has to see whole files, and {} leaves out rows of them. Drop one.")
     code, told = run(*LOAD, "--delete-missing", "--skip-bad-files")
     assert code == 2
     says(told, "--delete-missing has to see all files, and --skip-bad-files leaves out some. Drop one, or repair them.")
@@ -130,6 +130,6 @@ def test_what_is_a_part_of_the_sources_deletes_nothing() -> None:
     to = ("--index", "y", "--target", "disk:data", "--create", "--delete-missing")
     command = [sys.executable, "-m", "cyborg_ingest", "upsert", "-", "--format", "jsonl", *to]
     told = subprocess.run(command, input=data, capture_output=True, check=False).stderr.decode()
-    says(told, "--delete-missing compares files with what was loaded before, and {} is none. Save it in a file")
+    says(told, "{} compares files with what was loaded before, and {} is none. Save it in a file")
     Path("y.jsonl").write_bytes(data)
     assert run("upsert", "y.jsonl", *to)[0] == 0

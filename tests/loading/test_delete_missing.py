@@ -356,7 +356,7 @@ def test_a_request_to_delete_is_made_again(folder: Path, monkeypatch: pytest.Mon
 def test_where_not_all_rows_are_seen_it_is_refused(folder: Path) -> None:
     written(folder, files(2))
     for options in ({"skip": 1}, {"limit": 1}, {"sample": 1}, {"where": "id = 'a'"}):
-        with pytest.raises(UsageError, match="has to see all rows of the sources"):
+        with pytest.raises(UsageError, match="--delete-missing has to see whole files"):
             load(**options)
     with pytest.raises(UsageError, match="--no-checkpoint keeps nothing"):
         load(checkpoint=False)

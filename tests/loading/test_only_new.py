@@ -547,7 +547,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_what_cannot_be_compared_is_refused(folder: Path) -> None:
     written(folder, files(2))
     for options in ({"skip": 1}, {"limit": 1}, {"sample": 1}):
-        with pytest.raises(UsageError, match="chooses rows by their places"):
+        with pytest.raises(UsageError, match="--only-new has to see whole files"):
             load(**options)
     with pytest.raises(UsageError, match="--no-checkpoint keeps nothing"):
         load(checkpoint=False)
