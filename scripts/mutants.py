@@ -54,6 +54,7 @@ MODULES = [
     "loading.transfer",
     "loading.resume",
     "loading.badfiles",
+    "loading.incremental",
     "loading.fresh",
     "loading.compared",
     "loading.missing",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest import sources as places
@@ -22,36 +21,23 @@ from cyborg_ingest.errors import (
     LostRowsError,
     SourceChangedError,
     StateError,
-    TooManyMissingError,
 )
 from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
 from cyborg_ingest.loading import missing, rehearsal, remarks
-from cyborg_ingest.loading.badfiles import hold_newer, note_bad, repaired, without_still_bad
+from cyborg_ingest.loading.badfiles import note_bad
 from cyborg_ingest.loading.boxes import boxed
-from cyborg_ingest.loading.compared import (
-    all_again,
-    compared,
-    is_compared,
-    is_left,
-    last_of,
-    least_rows,
-    loaded_again,
-    looked_back,
-)
 from cyborg_ingest.loading.compared import check_count as check_skipped
-from cyborg_ingest.loading.compared import remarks as compared_remarks
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.exclusive import Exclusive
-from cyborg_ingest.loading.fresh import keep_unchanged
 from cyborg_ingest.loading.guards import check_guards
+from cyborg_ingest.loading.incremental import Incremental
 from cyborg_ingest.loading.pace import pace_of
 from cyborg_ingest.loading.report import Known, RunReport, report_of
-from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
+from cyborg_ingest.loading.resume import check_probes, done_of, skipped
 from cyborg_ingest.loading.run import Run
 from cyborg_ingest.loading.setup import (
     cutting_of,
     first_look,
-    folder_of,
     has_index,
     open_journal,
     opened_index,
@@ -83,8 +69,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan.parts import PartEnd
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting
-    from cyborg_ingest.state.earlier import Remembered
-    from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.opening import Opened
 
@@ -129,11 +113,7 @@ class _Load:
         self.stop = Stop(settings.drain_timeout)
         self.evidence = Evidence()
         self.exclusive = Exclusive(settings, self.stop, self.run.tell, self.known.command)
-        self.memory: Journal | Remembered | None = None
-        """What earlier runs of the job have loaded, as far as this one goes by it."""
-        self.least = 0
-        """So many rows of theirs the index has to hold."""
-        self.gathered = missing.Gathered() if settings.dry_run and settings.delete_missing else None
+        self.earlier = Incremental(settings, self.run, self.known, self.stop)
 
     def carry_out(self) -> RunReport:
         """All of it. The journal hears how it ended before anybody else."""
@@ -193,19 +173,19 @@ class _Load:
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
             self.run.begin(open_journal(client.target, settings, self.known.command))
-            self.memory = self.run.journal or looked_back(folder_of(client.target, settings), settings)
-            plan, changes = self._going_on(plan)
-            dimension, only, read = first_look(plan, cutting, done_of(self.memory))
+            self.earlier.begin(client.target)
+            plan, changes = self.earlier.going_on(plan)
+            dimension, only, read = first_look(plan, cutting, done_of(self.earlier.memory))
             self.known.opened = opened_index(client, settings, dimension, tell, self.known.command)
             if self.known.opened is None or settings.dry_run:
                 return self._rehearse(client, plan, cutting, dimension, read)
             with self.known.opened.index:
                 # of a resumed load, the first chunk may be the bad rows' alone
-                is_first = self.memory is None or not self.memory.goes_on
+                is_first = self.earlier.memory is None or not self.earlier.memory.goes_on
                 self._before(client, self.known.opened, plan, plan.dimension or (only if is_first else None), changes)
                 self._send(client, self.known.opened, read, self._dimension(dimension), cutting)
                 self._after(client, self.known.opened, plan)
-                self._delete_missing(self.known.opened, plan)
+                self.earlier.delete_missing(self.known.opened, plan)
             plan.check(self.run.bad)
             note_bad(self.run.journal, plan, self.run.bad)
             if self.run.journal is not None:
@@ -215,66 +195,6 @@ class _Load:
         self._refuse_nothing(plan)
         self.run.budget.check_end()
         return ExitCode.REJECTED if self.run.tally.rejected or self.run.bad else ExitCode.OK
-
-    def _going_on(self, plan: Plan) -> tuple[Plan, list[str]]:
-        """The plan, in the Parts that earlier runs have begun with; and what is to be said of these."""
-        memory, settings, tell = self.memory, self.settings, self.run.tell
-        tell(*all_again(self.run.journal, plan, settings))
-        plan = without_still_bad(self.run.journal, plan, tell)
-        if memory is not None and settings.delete_missing:
-            tell(*missing.unknown_base(memory, None if settings.restart else memory.last_ended()))
-        if not is_compared(memory, settings):
-            plan = cut_as_before(memory, plan)
-            return plan, _kept(self.run.journal, plan) if self.run.journal and self.run.journal.resumed else []
-        last, why_not = last_of(memory, settings)
-        if memory is not None and last is not None and not memory.resumed:
-            memory.carry(last)
-        plan = cut_as_before(memory, plan)
-        self.least = least_rows(memory) if memory is not None and memory.goes_on else 0
-        found = compared(plan, last)
-        if memory is not None and memory.goes_on:
-            again = keep_unchanged(memory, plan, all_ids=settings.delete_missing)
-            found = replace(found, again=loaded_again(again), is_left=is_left(memory, plan))
-        self.known.compared = found
-        tell(found, *([Noted(why_not)] if why_not else []), *compared_remarks(found, settings))
-        return plan, []
-
-    def _delete_missing(self, opened: Opened, plan: Plan) -> None:
-        """What has left the sources leaves the index, once all else is well."""
-        settings, journal = self.settings, self.run.journal
-        if journal is None or not settings.delete_missing:
-            return
-        plan.check()
-        self.run.budget.check_end()
-        found = missing.find(opened.index, journal.ids.brought(), *missing.present_of(journal, plan))
-        self.known.missing = found.to_dict(0)
-        self.run.tell(*missing.remarks(found))
-        if found.why_none is not None:
-            return
-        missing.check_bound(found, settings)
-        if found.ids:
-            policy = RetryPolicy(settings.retries, settings.retry_max_wait)
-            missing.delete(opened.index, journal, found, policy, self.stop, self.run.tell)
-            self.known.missing = found.to_dict(len(found.ids))
-            self.known.count["after"] = opened.index.count()
-        journal.forget_missing()
-
-    def _foresee_missing(self, opened: Opened) -> None:
-        """What a load would delete."""
-        if self.gathered is None:
-            return
-        if self.memory is None:
-            found = missing.Missing((), 0)
-        else:
-            precision = known(opened, self.settings.storage_precision, self.memory.state.facts)
-            self.run.tell(*missing.check_base(self.memory, self.memory.last_ended(), opened.index, precision))
-            found = missing.find(opened.index, self.memory.ids.brought(), *self.gathered.present(self.memory))
-        self.known.missing = found.to_dict(0)
-        self.run.tell(*missing.remarks(found))
-        try:
-            missing.check_bound(found, self.settings)
-        except TooManyMissingError as error:
-            self.run.tell(Noted(f"A load would stop: {error}"))
 
     def _refuse_nothing(self, plan: Plan) -> None:
         """Of a stream it is known at its end alone that there was no row in it."""
@@ -301,7 +221,7 @@ class _Load:
             if journal.goes_on:
                 tell(*map(Noted, changes))
                 check_probes(journal, opened.index, self.stored.precision, tally.skipped, tell)
-                check_skipped(before, self.least)
+                check_skipped(before, self.earlier.least)
                 journal.write()
         kept = KEPT_TO_COMPARE if settings.verify == "count" else KEPT
         earlier = journal.state.probes if journal is not None else None
@@ -319,17 +239,19 @@ class _Load:
         self, client: Client, plan: Plan, cutting: Cutting, found: int | None, read: Iterator[Chunk | PartEnd]
     ) -> ExitCode:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
-        if self.memory is not None:
-            self.run.tell(*skipped(self.memory, plan))
+        if self.earlier.memory is not None:
+            self.run.tell(*skipped(self.earlier.memory, plan))
             if self.known.opened is not None:
-                check_skipped(self.known.opened.index.count(), self.least)
-                precision = known(self.known.opened, self.settings.storage_precision, self.memory.state.facts)
-                check_probes(self.memory, self.known.opened.index, precision, self.run.tally.skipped, self.run.tell)
+                check_skipped(self.known.opened.index.count(), self.earlier.least)
+                precision = known(self.known.opened, self.settings.storage_precision, self.earlier.memory.state.facts)
+                check_probes(
+                    self.earlier.memory, self.known.opened.index, precision, self.run.tally.skipped, self.run.tell
+                )
         self.run.tell(began("read", [plan]))
         dimension = plan.dimension or self._dimension(found)
         checks = self._checked(read, dimension, cutting)
         self.run.late.end(plan, self.run.tally)
-        done = done_of(self.memory)
+        done = done_of(self.earlier.memory)
         duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting), done), dimension, cutting))
         plan.check(self.run.bad)
         findings = list(checks.findings(duplicates))
@@ -343,7 +265,7 @@ class _Load:
                     self.run.tell(one)
                 else:
                     findings.append(one)
-            self._foresee_missing(self.known.opened)
+            self.earlier.foresee_missing(self.known.opened)
         self.known.findings = [one.to_dict() for one in findings]
         self.run.tell(*self.run.budget.foresee(checks.rows))
         return ExitCode.REJECTED if findings or self.run.bad else ExitCode.OK
@@ -353,8 +275,8 @@ class _Load:
         checks = Checks()
         for batch in self._batches(read, dimension, cutting):
             checks.add(batch)
-            if self.gathered is not None:
-                self.gathered.add(batch)
+            if self.earlier.gathered is not None:
+                self.earlier.gathered.add(batch)
             self.run.tell(Advanced(batch.stop - batch.start - batch.passed))
         return checks
 
@@ -472,12 +394,6 @@ class _Load:
         self.exclusive.close()
         self.run.tell(Ended(report))
         return report
-
-
-def _kept(journal: Journal, plan: Plan) -> list[str]:
-    """Keep of what earlier runs have loaded what stays in order; what the user should know of it."""
-    files = repaired(journal, plan)
-    return [*keep_in_order(journal, plan, files), *hold_newer(journal, plan, files)]
 
 
 def _code_of_foreign(error: BaseException) -> ExitCode:
