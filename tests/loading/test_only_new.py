@@ -168,7 +168,7 @@ class Cut:
 
 
 @pytest.fixture
-def cut(monkeypatch: pytest.MonkeyPatch) -> Cut:
+def cut(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cut]:
     """Of the requests that bring rows to the engine."""
     found, real = Cut(), EmbeddedIndex.upsert_binary
 
@@ -177,7 +177,8 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Cut:
         real(index, *arguments)
 
     monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
-    return found
+    yield found
+    gc.collect()  # what reads a file is left to it
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -194,7 +195,6 @@ def test_it_does_so_where_loads_break_off_and_are_resumed_with_other_files(
         try:
             load(workers=1, batch_rows=2, only_new=chance.random() < 0.7)
         except CutError:
-            gc.collect()  # what reads a file is left to it
             continue
         expected = last_rows(found)
         assert stored(sorted(expected)) == expected
@@ -209,7 +209,6 @@ def test_where_a_stopped_load_of_everything_is_resumed_it_is_not_said_that_nothi
     cut.left = 3
     with pytest.raises(CutError):
         load(workers=1, only_new=False)
-    gc.collect()
     for dry_run in (True, False):
         report = load(dry_run=dry_run)
         assert report.nothing_new is False
@@ -248,7 +247,6 @@ def test_where_the_first_load_or_one_after_a_failure_was_stopped_it_is_said_to_b
     cut.left = 3
     with pytest.raises(CutError):
         load(workers=1)
-    gc.collect()
     for dry_run in (True, False):
         report = load(dry_run=dry_run)
         assert report.rows["skipped"] > 0
@@ -277,7 +275,6 @@ def test_it_does_so_where_the_lines_of_a_list_are_moved(folder: Path, seed: int,
         try:
             report = listed([f"{name}.{suffix}" for name in names], workers=chance.choice([1, 2]))
         except CutError:
-            gc.collect()
             continue
         skipped += report.rows["skipped"]
         expected = last_rows({name: found[name] for name in names})
@@ -300,7 +297,6 @@ def test_a_load_of_everything_is_resumed_in_the_order_that_its_list_has_by_then(
         try:
             report = listed(names, workers=chance.choice([1, 2]), only_new=False)
         except CutError:
-            gc.collect()
             continue
     expected = last_rows({name: found[name] for name in names})
     assert stored(sorted(expected)) == expected
