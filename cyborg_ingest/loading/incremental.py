@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.check.precision import known
 from cyborg_ingest.errors import TooManyMissingError
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.loading import missing
@@ -105,8 +104,8 @@ class Incremental:
         if self.memory is None:
             found = missing.Missing((), 0)
         else:
-            precision = known(opened, self.settings.storage_precision, self.memory.state.facts)
-            self.run.tell(*missing.check_base(self.memory, self.memory.last_ended(), opened.index, precision))
+            last, option = self.memory.last_ended(), self.settings.storage_precision
+            self.run.tell(*missing.check_base(self.memory, last, opened, option))
             found = missing.find(opened.index, self.memory.ids.brought(), *self.gathered.present(self.memory))
         self.known.missing = found.to_dict(0)
         self.run.tell(*missing.remarks(found))

@@ -216,7 +216,7 @@ class _Load:
             if opened.created:
                 journal.ids.forget()
             elif settings.delete_missing:
-                tell(*missing.check_base(journal, journal.last_ended(), opened.index, self.stored.precision))
+                tell(*missing.check_base(journal, journal.last_ended(), opened, settings.storage_precision))
             tell(*skipped(journal, plan))
             if journal.goes_on:
                 tell(*map(Noted, changes))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.check.precision import known
 from cyborg_ingest.errors import DifferenceError, TooManyMissingError
 from cyborg_ingest.facts import Advanced, Began, Noted, Retrying
 from cyborg_ingest.loading.doubts import PAUSES
@@ -24,7 +25,6 @@ from cyborg_ingest.targets.retrying import asked_once
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.check.precision import Precision
     from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Batch
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.state.memory import Memory
     from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
+    from cyborg_ingest.targets.opening import Opened
 
 _AT_ONCE = 1_000
 _BYTES_AT_ONCE = 1_000_000
@@ -69,14 +70,16 @@ def unknown_base(memory: Memory, last: State | None) -> Iterator[Noted]:
         )
 
 
-def check_base(memory: Memory, last: State | None, index: Index, precision: Precision | None) -> Iterator[Noted]:
-    """Forget what the job has brought, where the index does not hold it any more: it is another, or not its alone."""
-    probes = last.probes.sample() if last is not None else []
-    if not probes or memory.goes_on:  # what is resumed is looked at anyway
+def check_base(memory: Memory, last: State | None, opened: Opened, option: str | None) -> Iterator[Noted]:
+    """Forget what the job has brought, where the index does not hold it any more: it is another, or not its alone.
+
+    How exactly it gives rows back is known by the `option`, or as that load has known it.
+    """
+    if last is None or memory.goes_on:  # what is resumed is looked at anyway
         return
-    missing, changed = contradicted(
-        probes, index.get([one.id for one in probes]), precision.tolerance if precision else 0.0
-    )
+    probes, precision = last.probes.sample(), known(opened, option, last.facts)
+    stored = opened.index.get([one.id for one in probes])
+    missing, changed = contradicted(probes, stored, precision.tolerance if precision else 0.0)
     if missing or changed:
         memory.ids.forget()
         yield Noted(

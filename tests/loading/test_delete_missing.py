@@ -312,6 +312,25 @@ def test_what_somebody_else_has_put_there_since_is_not_deleted(folder: Path) -> 
     assert "1-0" in in_disk()
 
 
+@pytest.mark.parametrize("is_own", [False, True])
+def test_rows_that_the_index_rounds_are_what_the_last_load_left_there(folder: Path, *, is_own: bool) -> None:
+    for name in "ab":
+        vectors = np.random.default_rng(ord(name)).normal(size=(20, 64))
+        lines = [json.dumps({"id": f"{name}{n}", "vector": row.tolist()}) for n, row in enumerate(vectors)]
+        (folder / "rows" / f"{name}.jsonl").write_text("\n".join(lines))
+    if not is_own:
+        with cyborg_ingest.connect("disk:data") as client:
+            client.create("x", KEY, CreateOptions(dimension=64, storage_precision="tq8")).close()
+    load(storage_precision="tq8" if is_own else None)
+    (folder / "rows" / "b.jsonl").unlink()
+    gone = {f"b{n}" for n in range(20)}
+    for dry_run in (True, False):
+        report = load(dry_run=dry_run)
+        assert report.missing is not None
+        assert set(report.missing["ids"]) == gone
+    assert in_disk() == {f"a{n}" for n in range(20)}
+
+
 def test_ids_that_share_their_bits_keep_a_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idhashes, "MODULUS", 2**61 - 1)  # by which 2 ** 64 is 8, so that the two share them
     jsonl(folder / "rows" / "a.jsonl", [("b", 1.0), ("user0:item001", 1.0)])
