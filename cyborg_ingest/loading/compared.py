@@ -46,7 +46,7 @@ def is_compared(memory: Memory | None, settings: LoadSettings) -> bool:
     return settings.only_new or (memory is not None and SINCE in memory.state.facts)
 
 
-def last_of(memory: Journal | Remembered | None, settings: LoadSettings) -> tuple[State | None, str | None]:
+def last_of(memory: Memory | None, settings: LoadSettings) -> tuple[State | None, str | None]:
     """What the last load that ended has loaded, if it can be gone by; and why not."""
     if settings.restart:
         return None, None

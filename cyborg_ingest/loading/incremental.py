@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cyborg_ingest.check.precision import known
 from cyborg_ingest.errors import TooManyMissingError
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.loading import missing
 from cyborg_ingest.loading.badfiles import hold_newer, repaired, without_still_bad
 from cyborg_ingest.loading.compared import (
     all_again,
+    check_count,
     compared,
     is_compared,
     is_left,
@@ -21,101 +23,140 @@ from cyborg_ingest.loading.compared import (
     remarks,
 )
 from cyborg_ingest.loading.fresh import keep_unchanged
-from cyborg_ingest.loading.resume import cut_as_before, keep_in_order
+from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
 from cyborg_ingest.loading.setup import folder_of
+from cyborg_ingest.rows.idhashes import NONE
 from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cyborg_ingest.loading.missing import Missing
     from cyborg_ingest.loading.report import Known
     from cyborg_ingest.loading.run import Run
+    from cyborg_ingest.model import Batch, Part
+    from cyborg_ingest.plan.done import Done
     from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.rows.idhashes import Hashes
     from cyborg_ingest.settings.options import LoadSettings
-    from cyborg_ingest.state.earlier import Remembered
-    from cyborg_ingest.state.journal import Journal
+    from cyborg_ingest.state.memory import Memory
     from cyborg_ingest.stop import Stop
+    from cyborg_ingest.targets.base import Index
     from cyborg_ingest.targets.opening import Opened
 
 
 class Incremental:
-    """What is known of earlier runs. What is found goes into `known`, for the report."""
+    """What is known of earlier runs, once it has begun. What is found goes into `known`, for the report."""
 
     def __init__(self, settings: LoadSettings, run: Run, known: Known, stop: Stop) -> None:
-        self.settings = settings
-        self.run = run
-        self.known = known
-        self.stop = stop
-        self.memory: Journal | Remembered | None = None
+        self._settings = settings
+        self._run = run
+        self._known = known
+        self._stop = stop
+        self._memory: Memory | None = None
         """What earlier runs of the job have loaded, as far as this one goes by it."""
-        self.least = 0
+        self._least = 0
         """So many rows of theirs the index has to hold."""
-        self.gathered = missing.Gathered() if settings.dry_run and settings.delete_missing else None
+        self._changes: list[str] = []
+        self._gathered = missing.Gathered() if settings.dry_run and settings.delete_missing else None
 
-    def begin(self, target: str) -> None:
-        """By the journal, where there is one; or by a look at what is there."""
-        self.memory = self.run.journal or looked_back(folder_of(target, self.settings), self.settings)
+    @property
+    def goes_on(self) -> bool:
+        """Whether rows are skipped that earlier runs have loaded."""
+        return self._memory is not None and self._memory.goes_on
 
-    def going_on(self, plan: Plan) -> tuple[Plan, list[str]]:
-        """The plan, in the Parts that earlier runs have begun with; and what is to be said of these."""
-        memory, settings, tell = self.memory, self.settings, self.run.tell
-        tell(*all_again(self.run.journal, plan, settings))
-        plan = without_still_bad(self.run.journal, plan, tell)
+    @property
+    def done(self) -> Callable[[Part], Done]:
+        """What earlier runs have settled of a Part."""
+        return done_of(self._memory)
+
+    def begin(self, target: str, plan: Plan) -> Plan:
+        """The plan, in the Parts that earlier runs have begun with: by the journal, or by a look at what is there."""
+        settings, journal, tell = self._settings, self._run.journal, self._run.tell
+        memory = self._memory = journal or looked_back(folder_of(target, settings), settings)
+        tell(*all_again(journal, plan, settings))
+        plan = without_still_bad(journal, plan, tell)
         if memory is not None and settings.delete_missing:
             tell(*missing.unknown_base(memory, None if settings.restart else memory.last_ended()))
-        if not is_compared(memory, settings):
-            plan = cut_as_before(memory, plan)
-            return plan, _kept(self.run.journal, plan) if self.run.journal and self.run.journal.resumed else []
+        if is_compared(memory, settings):
+            return self._compared(plan)
+        plan = cut_as_before(memory, plan)
+        if journal is not None and journal.resumed:
+            files = repaired(journal, plan)
+            self._changes = [*keep_in_order(journal, plan, files), *hold_newer(journal, plan, files)]
+        return plan
+
+    def _compared(self, plan: Plan) -> Plan:
+        """The same, without what has not changed since the last load that ended."""
+        memory, settings = self._memory, self._settings
         last, why_not = last_of(memory, settings)
         if memory is not None and last is not None and not memory.resumed:
             memory.carry(last)
         plan = cut_as_before(memory, plan)
-        self.least = least_rows(memory) if memory is not None and memory.goes_on else 0
         found = compared(plan, last)
         if memory is not None and memory.goes_on:
+            self._least = least_rows(memory)
             again = keep_unchanged(memory, plan, all_ids=settings.delete_missing)
             found = replace(found, again=loaded_again(again), is_left=is_left(memory, plan))
-        self.known.compared = found
-        tell(found, *([Noted(why_not)] if why_not else []), *remarks(found, settings))
-        return plan, []
+        self._known.compared = found
+        self._run.tell(found, *([Noted(why_not)] if why_not else []), *remarks(found, settings))
+        return plan
 
-    def delete_missing(self, opened: Opened, plan: Plan) -> None:
+    def check(self, opened: Opened | None, plan: Plan, rows: int) -> None:
+        """Say what is skipped. Raises LostRowsError where the index, which has so many rows, does not hold it."""
+        memory, option, tell = self._memory, self._settings.storage_precision, self._run.tell
+        if memory is None:
+            return
+        if opened is not None and opened.created:
+            memory.ids.forget()
+        elif opened is not None and self._settings.delete_missing:
+            tell(*missing.check_base(memory, memory.last_ended(), opened, option))
+        tell(*skipped(memory, plan))
+        if not memory.goes_on:
+            return
+        tell(*map(Noted, self._changes))
+        if opened is not None:
+            precision = known(opened, option, memory.state.facts)
+            check_probes(memory, opened.index, precision, self._run.tally.skipped, tell)
+        check_count(rows, self._least)
+
+    def gather(self, batch: Batch) -> None:
+        """A dry run has read rows."""
+        if self._gathered is not None:
+            self._gathered.add(batch)
+
+    def delete_missing(self, index: Index, plan: Plan) -> None:
         """What has left the sources leaves the index, once all else is well."""
-        settings, journal = self.settings, self.run.journal
+        settings, journal = self._settings, self._run.journal
         if journal is None or not settings.delete_missing:
             return
         plan.check()
-        self.run.budget.check_end()
-        found = missing.find(opened.index, journal.ids.brought(), *missing.present_of(journal, plan))
-        self.known.missing = found.to_dict(0)
-        self.run.tell(*missing.remarks(found))
+        self._run.budget.check_end()
+        found = self._find(index, journal, *missing.present_of(journal, plan))
         if found.why_none is not None:
             return
         missing.check_bound(found, settings)
         if found.ids:
             policy = RetryPolicy(settings.retries, settings.retry_max_wait)
-            missing.delete(opened.index, journal, found, policy, self.stop, self.run.tell)
-            self.known.missing = found.to_dict(len(found.ids))
-            self.known.count["after"] = opened.index.count()
+            missing.delete(index, journal, found, policy, self._stop, self._run.tell)
+            self._known.missing = found.to_dict(len(found.ids))
+            self._known.count["after"] = index.count()
         journal.forget_missing()
 
-    def foresee_missing(self, opened: Opened) -> None:
+    def foresee_missing(self, index: Index) -> None:
         """What a load would delete."""
-        if self.gathered is None:
+        if self._gathered is None:
             return
-        if self.memory is None:
-            found = missing.Missing((), 0)
-        else:
-            last, option = self.memory.last_ended(), self.settings.storage_precision
-            self.run.tell(*missing.check_base(self.memory, last, opened, option))
-            found = missing.find(opened.index, self.memory.ids.brought(), *self.gathered.present(self.memory))
-        self.known.missing = found.to_dict(0)
-        self.run.tell(*missing.remarks(found))
+        present = self._gathered.present(self._memory) if self._memory is not None else (NONE, None)
+        found = self._find(index, self._memory, *present)
         try:
-            missing.check_bound(found, self.settings)
+            missing.check_bound(found, self._settings)
         except TooManyMissingError as error:
-            self.run.tell(Noted(f"A load would stop: {error}"))
+            self._run.tell(Noted(f"A load would stop: {error}"))
 
-
-def _kept(journal: Journal, plan: Plan) -> list[str]:
-    """Keep of what earlier runs have loaded what stays in order; what the user should know of it."""
-    files = repaired(journal, plan)
-    return [*keep_in_order(journal, plan, files), *hold_newer(journal, plan, files)]
+    def _find(self, index: Index, memory: Memory | None, present: Hashes | None, why_none: str | None) -> Missing:
+        """What has left the sources, as it is reported until it is deleted."""
+        found = missing.find(index, NONE if memory is None else memory.ids.brought(), present, why_none)
+        self._known.missing = found.to_dict(0)
+        self._run.tell(*missing.remarks(found))
+        return found

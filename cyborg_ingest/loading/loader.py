@@ -11,7 +11,6 @@ from cyborg_ingest import sources as places
 from cyborg_ingest.check.commanded import sources_of
 from cyborg_ingest.check.distinct import KEPT, KEPT_TO_COMPARE
 from cyborg_ingest.check.findings import Checks
-from cyborg_ingest.check.precision import known
 from cyborg_ingest.check.progress import began
 from cyborg_ingest.check.verifier import present
 from cyborg_ingest.errors import (
@@ -23,17 +22,15 @@ from cyborg_ingest.errors import (
     StateError,
 )
 from cyborg_ingest.facts import Advanced, Ended, Noted, Sending, ignore
-from cyborg_ingest.loading import missing, rehearsal, remarks
+from cyborg_ingest.loading import rehearsal, remarks
 from cyborg_ingest.loading.badfiles import note_bad
 from cyborg_ingest.loading.boxes import boxed
-from cyborg_ingest.loading.compared import check_count as check_skipped
 from cyborg_ingest.loading.ending import Evidence, raise_what_differs, verified
 from cyborg_ingest.loading.exclusive import Exclusive
 from cyborg_ingest.loading.guards import check_guards
 from cyborg_ingest.loading.incremental import Incremental
 from cyborg_ingest.loading.pace import pace_of
 from cyborg_ingest.loading.report import Known, RunReport, report_of
-from cyborg_ingest.loading.resume import check_probes, done_of, skipped
 from cyborg_ingest.loading.run import Run
 from cyborg_ingest.loading.setup import (
     cutting_of,
@@ -173,19 +170,18 @@ class _Load:
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
             self.run.begin(open_journal(client.target, settings, self.known.command))
-            self.earlier.begin(client.target)
-            plan, changes = self.earlier.going_on(plan)
-            dimension, only, read = first_look(plan, cutting, done_of(self.earlier.memory))
+            plan = self.earlier.begin(client.target, plan)
+            dimension, only, read = first_look(plan, cutting, self.earlier.done)
             self.known.opened = opened_index(client, settings, dimension, tell, self.known.command)
             if self.known.opened is None or settings.dry_run:
                 return self._rehearse(client, plan, cutting, dimension, read)
             with self.known.opened.index:
                 # of a resumed load, the first chunk may be the bad rows' alone
-                is_first = self.earlier.memory is None or not self.earlier.memory.goes_on
-                self._before(client, self.known.opened, plan, plan.dimension or (only if is_first else None), changes)
+                first = None if self.earlier.goes_on else only
+                self._before(client, self.known.opened, plan, plan.dimension or first)
                 self._send(client, self.known.opened, read, self._dimension(dimension), cutting)
                 self._after(client, self.known.opened, plan)
-                self.earlier.delete_missing(self.known.opened, plan)
+                self.earlier.delete_missing(self.known.opened.index, plan)
             plan.check(self.run.bad)
             note_bad(self.run.journal, plan, self.run.bad)
             if self.run.journal is not None:
@@ -205,24 +201,16 @@ class _Load:
     def _dimension(self, found: int | None) -> int | None:
         return (self.known.opened.info.dimension if self.known.opened else 0) or found
 
-    def _before(self, client: Client, opened: Opened, plan: Plan, dimension: int | None, changes: list[str]) -> None:
+    def _before(self, client: Client, opened: Opened, plan: Plan, dimension: int | None) -> None:
         """Everything that can stop the load before the first row is sent."""
         settings, journal, tell, tally = self.settings, self.run.journal, self.run.tell, self.run.tally
         check_index(opened, client, settings, dimension, tell, is_own=bool(self._noted().get("sole")))
         before = opened.index.count()
         self.known.count["before"] = before
         self.stored = Stored(opened, settings.storage_precision, journal, opened.index.get)
-        if journal is not None:
-            if opened.created:
-                journal.ids.forget()
-            elif settings.delete_missing:
-                tell(*missing.check_base(journal, journal.last_ended(), opened, settings.storage_precision))
-            tell(*skipped(journal, plan))
-            if journal.goes_on:
-                tell(*map(Noted, changes))
-                check_probes(journal, opened.index, self.stored.precision, tally.skipped, tell)
-                check_skipped(before, self.earlier.least)
-                journal.write()
+        self.earlier.check(opened, plan, before)
+        if journal is not None and journal.goes_on:
+            journal.write()
         kept = KEPT_TO_COMPARE if settings.verify == "count" else KEPT
         earlier = journal.state.probes if journal is not None else None
         self.evidence = Evidence(earlier, tally.skipped, kept=kept)
@@ -239,33 +227,27 @@ class _Load:
         self, client: Client, plan: Plan, cutting: Cutting, found: int | None, read: Iterator[Chunk | PartEnd]
     ) -> ExitCode:
         """A dry run: look at every row, however many are bad, and say what the load would meet."""
-        if self.earlier.memory is not None:
-            self.run.tell(*skipped(self.earlier.memory, plan))
-            if self.known.opened is not None:
-                check_skipped(self.known.opened.index.count(), self.earlier.least)
-                precision = known(self.known.opened, self.settings.storage_precision, self.earlier.memory.state.facts)
-                check_probes(
-                    self.earlier.memory, self.known.opened.index, precision, self.run.tally.skipped, self.run.tell
-                )
+        opened = self.known.opened
+        self.earlier.check(opened, plan, opened.index.count() if opened is not None else 0)
         self.run.tell(began("read", [plan]))
         dimension = plan.dimension or self._dimension(found)
         checks = self._checked(read, dimension, cutting)
         self.run.late.end(plan, self.run.tally)
-        done = done_of(self.earlier.memory)
-        duplicates = checks.duplicates(lambda: cut(plan.chunks(chunk_rows(plan, cutting), done), dimension, cutting))
+        rows = chunk_rows(plan, cutting)
+        duplicates = checks.duplicates(lambda: cut(plan.chunks(rows, self.earlier.done), dimension, cutting))
         plan.check(self.run.bad)
         findings = list(checks.findings(duplicates))
         if not_looked_at := checks.not_looked_at(duplicates):
             self.run.tell(Noted(not_looked_at))
-        if self.known.opened is None:
+        if opened is None:
             findings += rehearsal.of_missing_index(client, self.settings, self.known.command)
         else:
-            for one in rehearsal.of_index(client, self.known.opened, plan, checks.rows, self.settings):
+            for one in rehearsal.of_index(client, opened, plan, checks.rows, self.settings):
                 if isinstance(one, Noted):
                     self.run.tell(one)
                 else:
                     findings.append(one)
-            self.earlier.foresee_missing(self.known.opened)
+            self.earlier.foresee_missing(opened.index)
         self.known.findings = [one.to_dict() for one in findings]
         self.run.tell(*self.run.budget.foresee(checks.rows))
         return ExitCode.REJECTED if findings or self.run.bad else ExitCode.OK
@@ -275,8 +257,7 @@ class _Load:
         checks = Checks()
         for batch in self._batches(read, dimension, cutting):
             checks.add(batch)
-            if self.earlier.gathered is not None:
-                self.earlier.gathered.add(batch)
+            self.earlier.gather(batch)
             self.run.tell(Advanced(batch.stop - batch.start - batch.passed))
         return checks
 

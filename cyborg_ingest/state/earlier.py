@@ -63,12 +63,8 @@ class Remembered(Memory):
             self.state, self.resumed = current, True
 
     def last_ended(self) -> State | None:
-        """What the last load of the job that ended has loaded."""
+        """As the folder had it when it was read."""
         return self._last
-
-    def carry(self, state: State) -> None:
-        """Begin with what a load that ended has loaded."""
-        self.is_carried, self.state = True, state
 
     def close(self) -> None:
         """Let go of what is open."""

@@ -144,18 +144,15 @@ class Journal(Memory):
         self._compact()
 
     def last_ended(self) -> State | None:
-        """What the last load of the job that ended has loaded, by Part and fingerprint; None where none has.
-
-        Its `ended` is the exit code. Raises UsageError where a later release wrote it.
-        """
+        """As the folder has it: a large one is not kept for it."""
         with writing(self.folder):
             return replayed(self._own, LAST)
 
     def carry(self, state: State) -> None:
-        """Begin with what a load that ended has loaded. Nothing of it is noted before `keep` writes it."""
+        """The same. Nothing of it is noted before `keep` writes it."""
         own = {name: state.facts[name] for name in (*_LASTING, "guess", FINISHED) if name in state.facts}
         facts = {**own, **self.state.facts, SINCE: state.facts.get(FINISHED, "")}
-        self.is_carried, self.state = True, state
+        super().carry(state)
         with writing(self.folder):
             self._take_over_rejected(self._runs)
         self.state.facts, self.state.ended = facts, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.state.ledger import FileKey, PartKey, PartState, State, file_of, key_of
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.state.ids import Ids
 
 
-class Memory:
+class Memory(ABC):
     """The state of a load that is resumed, or of one that begins with what the last load that ended has loaded."""
 
     folder: Path
@@ -33,6 +34,17 @@ class Memory:
     def goes_on(self) -> bool:
         """Whether rows are skipped that earlier runs have loaded."""
         return self.resumed or self.is_carried
+
+    @abstractmethod
+    def last_ended(self) -> State | None:
+        """What the last load of the job that ended has loaded, by Part and fingerprint; None where none has.
+
+        Its `ended` is the exit code. Raises UsageError where a later release wrote it.
+        """
+
+    def carry(self, state: State) -> None:
+        """Begin with what a load that ended has loaded."""
+        self.is_carried, self.state = True, state
 
     def planned(self, files: Iterable[Sequence[Part]]) -> None:
         """Take in where the Parts of the files are that are loaded, all of each; before anything of them is noted."""
