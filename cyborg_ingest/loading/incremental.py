@@ -154,6 +154,11 @@ class Incremental:
         except TooManyMissingError as error:
             self._run.tell(Noted(f"A load would stop: {error}"))
 
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self._memory is not None:
+            self._memory.close()
+
     def _find(self, index: Index, memory: Memory | None, present: Hashes | None, why_none: str | None) -> Missing:
         """What has left the sources, as it is reported until it is deleted."""
         found = missing.find(index, NONE if memory is None else memory.ids.brought(), present, why_none)

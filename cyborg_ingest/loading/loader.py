@@ -372,6 +372,7 @@ class _Load:
                     self.run.tell(Noted(f"This report is not kept. {lost}"))
             self.run.log.end(report)
             journal.close()
+        self.earlier.close()
         self.exclusive.close()
         self.run.tell(Ended(report))
         return report

@@ -17,8 +17,6 @@ from cyborg_ingest.state.memory import Memory
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from typing_extensions import Self
-
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -69,12 +67,6 @@ class Remembered(Memory):
     def close(self) -> None:
         """Let go of what is open."""
         self.ids.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _states(folder: Path, *, restart: bool) -> tuple[State | None, State | None]:

@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from typing_extensions import Self
-
     from cyborg_ingest.errors import ExitCode
     from cyborg_ingest.model import Batch, Json, Part, Rejection
     from cyborg_ingest.private import Folder
@@ -388,9 +386,3 @@ class Journal(Memory):
         handle, self._file = self._file, -1
         if handle >= 0:
             os.close(handle)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

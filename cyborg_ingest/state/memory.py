@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from typing_extensions import Self
+
     from cyborg_ingest.model import Part
     from cyborg_ingest.state.cuts import Cut
     from cyborg_ingest.state.ids import Ids
@@ -45,6 +47,16 @@ class Memory(ABC):
     def carry(self, state: State) -> None:
         """Begin with what a load that ended has loaded."""
         self.is_carried, self.state = True, state
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def planned(self, files: Iterable[Sequence[Part]]) -> None:
         """Take in where the Parts of the files are that are loaded, all of each; before anything of them is noted."""

@@ -487,6 +487,17 @@ def test_a_dry_run_says_what_would_be_loaded_and_writes_nothing(folder: Path) ->
     assert load().rows["acknowledged"] == 7
 
 
+def test_a_dry_run_lets_go_of_what_it_looked_at(folder: Path) -> None:
+    written(folder, files(2))
+    load()
+    counts = []
+    for _ in range(3):
+        load(dry_run=True)
+        gc.collect()
+        counts.append(len(list(Path("/dev/fd").iterdir())))
+    assert counts[1] == counts[2]
+
+
 def test_fewer_rows_than_in_the_last_load_are_seen_whatever_was_skipped_in_it(folder: Path) -> None:
     written(folder, files(10))
     for _ in range(3):
