@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+ROWS = "".join(json.dumps({"id": f"row-{n}", "vector": [1.0, float(n)]}) + "\n" for n in range(5))
+BAD = '{"id": "bad-one", "vector": [0, 0]}\n'
+
 ONE_AFTER_ANOTHER = """
 import json, os, sys
 from cyborg_ingest import cli
@@ -48,6 +51,13 @@ def ran(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
         patch.setattr(sys, "argv", ["cyborg-ingest", *words])  # which is named where the same command is advised
         done = CliRunner().invoke(cli.app, words, env=environment, catch_exceptions=False)
     return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
+
+def load(
+    *more: object, file: str = "rows.jsonl", index: str = "i", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A load of rows of `here`."""
+    return ran("upsert", file, "--index", index, *more, **environment)
 
 
 def ran_together(

@@ -14,6 +14,7 @@ import boto3
 import hypothesis
 import numpy as np
 import pytest
+from commands import BAD, ROWS
 from cyborgdb import Client as SdkClient
 from moto.s3.models import FakeKey
 from moto.server import ThreadedMotoServer
@@ -58,6 +59,20 @@ def pytest_configure() -> None:
     """A shell starts what runs behind it with Ctrl-C ignored, and so would be all that tests start and interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with rows in it, which `commands.load` loads; other tests have others of this name."""
+    (tmp_path / "rows.jsonl").write_text(ROWS)
+    (tmp_path / "bad.jsonl").write_text(ROWS + BAD)
+    (tmp_path / "worse.jsonl").write_text(ROWS + BAD * 12)
+    (tmp_path / "key").write_text("ab" * 32)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
+    monkeypatch.setenv("CYBORG_INGEST_CREATE", "true")
+    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY_FILE", "key")
+    return tmp_path
 
 
 @pytest.fixture(autouse=True)

@@ -11,48 +11,28 @@ import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from advised import says
-from commands import ran
+from commands import load, ran
 from listener import listening_to_all
 from test_stopping import SLOWLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from listener import Listener
 
-ROWS = "".join(json.dumps({"id": f"row-{n}", "vector": [1.0, float(n)]}) + "\n" for n in range(5))
-BAD = '{"id": "bad-one", "vector": [0, 0]}\n'
 FILE = "cyborg-ingest.toml"
 SECRET = "/0b9c-5ecret-4dd0e55-77aa"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with rows in it."""
-    (tmp_path / "rows.jsonl").write_text(ROWS)
-    (tmp_path / "bad.jsonl").write_text(ROWS + BAD)
-    (tmp_path / "key").write_text("ab" * 32)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
-    monkeypatch.setenv("CYBORG_INGEST_CREATE", "true")
-    monkeypatch.setenv("CYBORG_INGEST_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY_FILE", "key")
-    return tmp_path
 
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     with listening_to_all() as one:
         yield one
-
-
-def load(*more: object, file: str = "rows.jsonl", **environment: str) -> subprocess.CompletedProcess[str]:
-    return ran("upsert", file, "--index", "i", *more, **environment)
 
 
 COUNTS = {"status", "exit_code", "rows", "load_seconds", "rows_per_second", "requests", "retries", "rejects"}
@@ -217,12 +197,10 @@ def test_a_dry_run_is_no_load_for_a_monitor(listener: Listener) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_of_a_load_that_another_process_runs_a_monitor_hears_by_that_one_alone(
-    listener: Listener, tmp_path: Path
-) -> None:
+def test_of_a_load_that_another_process_runs_a_monitor_hears_by_that_one_alone(listener: Listener) -> None:
     """A `/start` of this one would never end, and a failure of it be none."""
     assert load().returncode == 0
-    (lock,) = (tmp_path / "state" / "jobs").glob("*/lock")
+    (lock,) = Path(os.environ["CYBORG_INGEST_STATE_DIR"], "jobs").glob("*/lock")
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         done = load("--ping-url", f"{listener.url}/x", "--webhook", f"{listener.url}/hook")

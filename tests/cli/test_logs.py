@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from advised import says
-from commands import ran
+from commands import BAD, ROWS, load, ran
 from listener import listening_to_all
 
 from cyborg_ingest.output.logfile import LogFile
@@ -19,27 +19,8 @@ from cyborg_ingest.output.logfile import LogFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS = "".join(json.dumps({"id": f"row-{n}", "vector": [1.0, float(n)]}) + "\n" for n in range(5))
-BAD = '{"id": "bad-one", "vector": [0, 0]}\n'
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 LEVELS = {"error", "warning", "notice", "info"}
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with rows in it."""
-    (tmp_path / "rows.jsonl").write_text(ROWS)
-    (tmp_path / "bad.jsonl").write_text(ROWS + BAD * 12)
-    (tmp_path / "key").write_text("ab" * 32)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
-    monkeypatch.setenv("CYBORG_INGEST_CREATE", "true")
-    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY_FILE", "key")
-    return tmp_path
-
-
-def load(*more: object, file: str = "rows.jsonl", **environment: str) -> subprocess.CompletedProcess[str]:
-    return ran("upsert", file, "--index", "i", *more, **environment)
 
 
 def objects(text: str) -> list[dict[str, Any]]:
@@ -55,7 +36,7 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("here")
 def test_all_that_a_load_says_is_an_object_a_line() -> None:
-    done = load("--log-format", "json", "--max-errors", "20", "--json", file="bad.jsonl")
+    done = load("--log-format", "json", "--max-errors", "20", "--json", file="worse.jsonl")
     assert done.returncode == 1
     assert json.loads(done.stdout)["exit_code"] == 1
     found = objects(done.stderr)
@@ -63,9 +44,9 @@ def test_all_that_a_load_says_is_an_object_a_line() -> None:
         "planned", *["rowrejected"] * 10, "more", "ended",
     ]  # fmt: skip
     planned, rejected, ended = (next(o for o in found if o["event"] == e) for e in ("planned", "rowrejected", "ended"))
-    assert (planned["level"], planned["index"], planned["sources"]) == ("info", "i", ["bad.jsonl"])
-    assert (rejected["level"], rejected["file"], rejected["row"]) == ("warning", "bad.jsonl", 5)
-    assert rejected["message"].startswith("bad.jsonl")
+    assert (planned["level"], planned["index"], planned["sources"]) == ("info", "i", ["worse.jsonl"])
+    assert (rejected["level"], rejected["file"], rejected["row"]) == ("warning", "worse.jsonl", 5)
+    assert rejected["message"].startswith("worse.jsonl")
     assert (ended["level"], ended["exit_code"], ended["status"]) == ("warning", 1, "ok_with_rejected_rows")
     assert ended["rows"] == {"read": 17, "acknowledged": 5, "rejected": 12, "skipped": 0, "unsent": 0}
     assert ended["message"].startswith("done 5 of 17 rows acknowledged")
@@ -81,7 +62,7 @@ def test_all_that_a_load_says_is_an_object_a_line() -> None:
         (("run", "nobody"), 2),
         (("verify", "rows.jsonl", "--index", "nobody"), 2),
         (("inspect", "none.jsonl"), 2),
-        (("upsert", "bad.jsonl", "--index", "i", "--verbose"), 4),
+        (("upsert", "worse.jsonl", "--index", "i", "--verbose"), 4),
     ],
 )
 def test_errors_are_objects_too_wherever_they_are_found(words: tuple[str, ...], code: int) -> None:
@@ -113,15 +94,15 @@ def test_the_configuration_file_says_it_too_and_each_job_for_itself(here: Path) 
 
 @pytest.mark.usefixtures("here")
 def test_text_has_the_time_and_level_of_each_line() -> None:
-    done = load("--log-format", "text", "--max-errors", "20", file="bad.jsonl")
-    plain = load("--restart", "--max-errors", "20", file="bad.jsonl").stderr.splitlines()
+    done = load("--log-format", "text", "--max-errors", "20", file="worse.jsonl")
+    plain = load("--restart", "--max-errors", "20", file="worse.jsonl").stderr.splitlines()
     lines = [
         re.fullmatch(rf"({STAMP.pattern}) (ERROR|WARNING|NOTICE|INFO) +(.*)", one) for one in done.stderr.splitlines()
     ]
     assert None not in lines
     said = [(one[2], one[3]) for one in lines if one]
     assert ("INFO", "index     i") in said
-    assert {level for level, text in said if text.startswith("rejected  bad.jsonl")} == {"WARNING"}
+    assert {level for level, text in said if text.startswith("rejected  worse.jsonl")} == {"WARNING"}
     assert [text for _, text in said][:5] == [one.strip() for one in plain[:5]]
 
 
@@ -210,10 +191,10 @@ def journaled(here: Path, *words: str, **environment: str) -> list[str]:
 
 @pytest.mark.parametrize("form", ["auto", "text"])
 def test_the_journal_of_systemd_gets_priorities_and_no_times(form: str, here: Path) -> None:
-    lines = journaled(here, "upsert", "bad.jsonl", "--index", "i", "--log-format", form)
+    lines = journaled(here, "upsert", "worse.jsonl", "--index", "i", "--log-format", form)
     assert all(re.match("<[3-6]>", one) for one in lines), lines
     assert "<6>index     i" in lines
-    assert any(one.startswith("<4>rejected  bad.jsonl") for one in lines)
+    assert any(one.startswith("<4>rejected  worse.jsonl") for one in lines)
     assert any(one.startswith("<3>error     ") for one in lines)
     assert not any(STAMP.search(one) for one in lines)
     lines = journaled(here, "upsert", "rows.jsonl", "--index", "i", "--log-format", form, JOURNAL_STREAM="1:2")
@@ -242,7 +223,7 @@ def test_names_are_shown_and_never_obeyed_and_no_key_is_said(here: Path) -> None
 def test_a_log_file_has_all_that_is_said_but_progress(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cyborg_ingest.output.display.INTERVAL", 0.001)
     slow = ("--batch-rows", "1", "--workers", "1", "--log-file", "log")
-    done = load(*slow, "--max-errors", "20", file="bad.jsonl")
+    done = load(*slow, "--max-errors", "20", file="worse.jsonl")
     assert "\nloading " in done.stderr
     lines = (here / "log").read_text().splitlines()
     parted = [re.fullmatch(rf"{STAMP.pattern} (ERROR|WARNING|NOTICE|INFO) +(.*)", one) for one in lines]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from advised import says
-from commands import ran
+from commands import load, ran
 from listener import listening_to_all
 from pushgateway import gauges, kept_by, running
 from test_stopping import SLOWLY
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ROWS = "".join(json.dumps({"id": f"row-{n}", "vector": [1.0, float(n)]}) + "\n" for n in range(5))
-BAD = '{"id": "bad-one", "vector": [0, 0]}\n'
 FILE = "cyborg-ingest.toml"
 OWN = (("index", "i"), ("job", "cyborg-ingest"))
 STATES = ("read", "acknowledged", "rejected", "skipped", "unsent")
@@ -43,27 +41,10 @@ OBEYED = {"new\nline": "new\\nline", "\x00\x1b[0m": "\\x00\\x1b[0m", "\u202e\u20
           os.fsdecode(b"caf\xe9"): "caf\\xe9"}  # fmt: skip
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with rows in it."""
-    (tmp_path / "rows.jsonl").write_text(ROWS)
-    (tmp_path / "bad.jsonl").write_text(ROWS + BAD)
-    (tmp_path / "key").write_text("ab" * 32)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
-    monkeypatch.setenv("CYBORG_INGEST_CREATE", "true")
-    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY_FILE", "key")
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running(tmp_path_factory.mktemp("gateway")) as url:
         yield url
-
-
-def load(*more: object, file: str = "rows.jsonl", index: str = "i", **environment: str) -> Any:
-    return ran("upsert", file, "--index", index, *more, **environment)
 
 
 def read(path: Path) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:

@@ -11,33 +11,13 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import ran
+from commands import BAD, ROWS, load, ran
 
 from cyborg_ingest.output.github import annotation
 from cyborg_ingest.output.summary import text
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ROWS = "".join(json.dumps({"id": f"row-{n}", "vector": [1.0, float(n)]}) + "\n" for n in range(5))
-BAD = '{"id": "bad-one", "vector": [0, 0]}\n'
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with rows in it."""
-    (tmp_path / "rows.jsonl").write_text(ROWS)
-    (tmp_path / "bad.jsonl").write_text(ROWS + BAD * 12)
-    (tmp_path / "key").write_text("ab" * 32)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CYBORG_INGEST_TARGET", "disk:data")
-    monkeypatch.setenv("CYBORG_INGEST_CREATE", "true")
-    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY_FILE", "key")
-    return tmp_path
-
-
-def load(*more: object, file: str = "rows.jsonl", **environment: str) -> Any:
-    return ran("upsert", file, "--index", "i", *more, **environment)
 
 
 def on_github(here: Path) -> dict[str, str]:
@@ -50,12 +30,12 @@ def commands(told: str) -> list[str]:
 
 def test_a_job_on_github_has_a_summary_and_few_annotations(here: Path) -> None:
     (here / "summary.md").write_text("before\n")
-    done = load("--max-errors", "20", "--json", file="bad.jsonl", **on_github(here))
+    done = load("--max-errors", "20", "--json", file="worse.jsonl", **on_github(here))
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 1
     found = commands(done.stderr)
     assert [one.split("::")[1] for one in found] == [
-        *(f"warning file=bad.jsonl,line={n}" for n in range(6, 15)), "warning",
+        *(f"warning file=worse.jsonl,line={n}" for n in range(6, 15)), "warning",
     ]  # fmt: skip
     assert found[-1].endswith("::and 3 more rejected rows: see the summary")
     summary = (here / "summary.md").read_text()
@@ -65,7 +45,7 @@ def test_a_job_on_github_has_a_summary_and_few_annotations(here: Path) -> None:
     assert "| vector&#95;zero | 12 |" in summary
 
 
-@pytest.mark.parametrize(("file", "code"), [("none.jsonl", 2), ("bad.jsonl", 4)])
+@pytest.mark.parametrize(("file", "code"), [("none.jsonl", 2), ("worse.jsonl", 4)])
 def test_an_error_is_an_annotation_and_the_summary_says_what_comes_next(file: str, code: int, here: Path) -> None:
     done = load(file=file, **on_github(here))
     assert done.returncode == code
@@ -78,7 +58,7 @@ def test_an_error_is_an_annotation_and_the_summary_says_what_comes_next(file: st
 
 
 def test_elsewhere_nothing_is_annotated(here: Path) -> None:
-    done = load(file="bad.jsonl", GITHUB_STEP_SUMMARY=str(here / "summary.md"))
+    done = load(file="worse.jsonl", GITHUB_STEP_SUMMARY=str(here / "summary.md"))
     assert commands(done.stderr) == []
     assert not (here / "summary.md").exists()
 
@@ -145,7 +125,7 @@ def messages(here: Path) -> list[dict[str, Any]]:
 
 
 def test_dagster_hears_of_an_asset_that_is_materialized(here: Path) -> None:
-    done = load("--max-errors", "20", "--json", file="bad.jsonl", **by_dagster(here))
+    done = load("--max-errors", "20", "--json", file="worse.jsonl", **by_dagster(here))
     assert done.returncode == 1
     opened, made, closed = messages(here)
     assert (opened["method"], made["method"], closed["method"]) == ("opened", "report_asset_materialization", "closed")
