@@ -152,6 +152,13 @@ def test_every_room_says_what_it_is_for_and_is_in_the_map(room: str) -> None:
     assert f"| `{room}/` |" in (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
 
 
+def test_the_map_names_no_module_twice() -> None:
+    lines = [one.split("|")[1:3] for one in (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+             if one.startswith("| `") and "/` | `" in one]  # fmt: skip
+    named = [room.strip("` ") + name.strip("` ") for room, names in lines for name in names.split(",")]
+    assert [one for one in named if named.count(one) > 1] == []
+
+
 def test_rooms_import_what_the_table_says_and_nothing_else() -> None:
     assert [str(one) for one in OWN if not _is_allowed(one)] == []
 
