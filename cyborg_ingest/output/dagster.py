@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.errors import ExitCode, first_line
+from cyborg_ingest.errors import first_line
 from cyborg_ingest.output.hearers import Hearer
 from cyborg_ingest.settings.scrubbing import KNOWN
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.output.hearers import Ending
 
 _VARIABLES = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
-_ENDED = {ExitCode.OK, ExitCode.REJECTED}
 
 
 def is_there(environ: Mapping[str, str]) -> bool:
@@ -57,7 +56,7 @@ class Dagster(Hearer):
 
     def _tell(self, ending: Ending) -> None:
         result, failed = ending.result, None
-        if result["exit_code"] not in _ENDED:
+        if not ending.is_done:
             words = KNOWN.scrub(str(result.get("error") or result["status"]))
             failed = {"message": words, "stack": [], "name": result["status"], "cause": None, "context": None}
         try:

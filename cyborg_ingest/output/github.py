@@ -7,7 +7,6 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.facts import RowRejected
 from cyborg_ingest.output import voice
 from cyborg_ingest.output.hearers import Hearer
@@ -30,7 +29,6 @@ LARGEST = 1_000_000
 """Bytes of a summary, with what is there: of one beyond 1 MiB GitHub shows nothing."""
 
 _LONGEST = 1_000
-_ENDED = {ExitCode.OK, ExitCode.REJECTED}
 
 
 def is_there(environ: Mapping[str, str]) -> bool:
@@ -67,8 +65,8 @@ class GitHub(Hearer):
                 yield f"The summary of the job on GitHub lacks this run: {error.strerror or error}."
 
     def _annotations(self, ending: Ending) -> Iterator[str]:
-        code, left = ending.result["exit_code"], MOST
-        if code not in _ENDED:
+        left = MOST
+        if not ending.is_done:
             yield annotation("error", ending.result.get("error") or ending.result["status"], title=self._title)
             left -= 1
         told = self._rejections[:left]

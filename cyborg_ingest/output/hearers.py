@@ -1,12 +1,15 @@
 """Whoever hears of a load beside those who watch. None of them changes how it ends.
 
-One file each: `notify` (pings, a webhook, a command), `metrics`. What could not be told is said, in words.
+One file each: `notify` (pings, a webhook, a command), `metrics`, `github`, `dagster`. What could not be told is said,
+in words.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from cyborg_ingest.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +37,11 @@ class Ending:
     seconds: float
     report: Path | None = None
     """Where the result is kept, if it is."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all rows were dealt with, as was allowed."""
+        return self.result["exit_code"] in {ExitCode.OK, ExitCode.REJECTED}
 
 
 class Hearer:

@@ -11,7 +11,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cyborg_ingest.errors import ExitCode, MissingExtraError, printable
+from cyborg_ingest.errors import MissingExtraError, printable
 from cyborg_ingest.output.hearers import Hearer
 from cyborg_ingest.output.posting import Post, faults_of, keep_secret
 from cyborg_ingest.output.textfile import updated
@@ -40,7 +40,6 @@ _HELP = {
 }
 _STATES = ("read", "acknowledged", "rejected", "skipped", "unsent")
 _BYTES = ("raw", "wire")
-_SUCCESS = {ExitCode.OK, ExitCode.REJECTED}
 
 _FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 _WORD = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -81,7 +80,7 @@ class Metrics(Hearer):
 def samples_of(ending: Ending, now: float) -> Iterator[Sample]:
     """What is told of a run that has ended."""
     result = ending.result
-    if result["exit_code"] in _SUCCESS:
+    if ending.is_done:
         yield Sample(LAST_SUCCESS, {}, now)
     yield Sample(f"{_RUN}timestamp_seconds", {}, now)
     yield Sample(f"{_RUN}exit_code", {}, result["exit_code"])

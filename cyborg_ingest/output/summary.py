@@ -10,7 +10,6 @@ from cyborg_ingest.output.streams import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_STATES = ("read", "acknowledged", "rejected", "skipped", "unsent")
 _MOST_FILES = 50
 _LONGEST = 300
 _PLAIN = frozenset(" ,/-")
@@ -35,7 +34,7 @@ def _lines(result: Mapping[str, Any], title: str, seconds: float) -> Iterator[st
         yield from (text(result["error"]), "")
     rows = result.get("rows")
     if rows:
-        yield from _table(_STATES, [[f"{rows[state]:,}" for state in _STATES]])
+        yield from _table(rows, [[f"{count:,}" for count in rows.values()]])
         yield from _files(result["sources"])
         yield from _counts("rejected because of", "rows", result["rejects"])
         yield from _counts("retried because of", "requests", result["retries"])
