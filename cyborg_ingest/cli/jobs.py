@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.options import StateSettings
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 app = part_of_program("jobs")
 
 JOB = Annotated[
@@ -23,15 +26,21 @@ JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")]
 
 
+def state_of(arguments: dict[str, Any]) -> Path:
+    """Where the state is that a command looks at."""
+    from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415 - `--help` needs none of this
+
+    return state_directory(settings_of(StateSettings, arguments).state_dir)
+
+
 @app.command("list", cls=Command)
 @takes(StateSettings)
 def list_jobs(*, json_output: JSON = False, **arguments: Any) -> None:
     """List jobs, the last active first: when and how the last run ended, rows loaded, and what resumes it."""
     from cyborg_ingest.output import inventory as told  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415
 
-    place = state_directory(settings_of(StateSettings, arguments).state_dir)
+    place = state_of(arguments)
     jobs = inventory.jobs_in(place)
     each = [(job, inventory.last_run(job, place)) for job in jobs]
     if json_output:
@@ -48,9 +57,8 @@ def show_job(job: JOB, *, json_output: JSON = False, **arguments: Any) -> None:
     """Show a job: its sources, its runs, what is in doubt, and how much is kept of it."""
     from cyborg_ingest.output import inventory as told  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415
 
-    place = state_directory(settings_of(StateSettings, arguments).state_dir)
+    place = state_of(arguments)
     found = kept.find_job(inventory.jobs_in(place), job)
     last, runs = inventory.last_run(found, place), inventory.runs_of(found, found.runs, place)
     if json_output:
@@ -81,13 +89,12 @@ def clean_jobs(
 
     from cyborg_ingest.output import inventory as told  # noqa: PLC0415
     from cyborg_ingest.settings.quantities import duration, seconds_of  # noqa: PLC0415
-    from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415
     from cyborg_ingest.state.removal import Ask, clean  # noqa: PLC0415 - `--help` needs none of this
 
     age = datetime.timedelta(seconds=seconds_of(duration("--older-than")(older_than)))
     before = datetime.datetime.now(datetime.timezone.utc) - age
     ask = Ask(before, resumable=with_resumable, rejected=with_rejected, is_dry=dry_run)
-    done = clean(state_directory(settings_of(StateSettings, arguments).state_dir), ask)
+    done = clean(state_of(arguments), ask)
     if json_output:
         print_json({"dry_run": dry_run, "jobs": done.jobs, "runs": done.runs, "bytes": done.bytes, "left": done.left})
         return
@@ -108,9 +115,8 @@ def forget_job(
     """Forget which rows a job has loaded: the next run sends all of them again. The index is not touched."""
     from cyborg_ingest.errors import UsageError  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept, removal  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415
 
-    place = state_directory(settings_of(StateSettings, arguments).state_dir)
+    place = state_of(arguments)
     found = kept.find_job(inventory.jobs_in(place), job)
     runs = f"{len(found.runs)} run{'s' * (len(found.runs) != 1)}"
     what = f"job {found.id} with {runs}" if with_runs else f"what job {found.id} has loaded"

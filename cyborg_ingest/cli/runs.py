@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from cyborg_ingest.cli.command import Command, part_of_program
-from cyborg_ingest.cli.jobs import JSON  # noqa: TC001 - the parser looks at the signature
-from cyborg_ingest.cli.options import settings_of, takes
+from cyborg_ingest.cli.jobs import JSON, state_of
+from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.printed import print_json
 from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say
@@ -31,9 +31,8 @@ def list_runs(
     """List the last run of each job: how it ended, and its rows."""
     from cyborg_ingest.output import inventory as told  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415
 
-    place = state_directory(settings_of(StateSettings, arguments).state_dir)
+    place = state_of(arguments)
     jobs = inventory.jobs_in(place)
     wanted = jobs if job is None else [kept.find_job(jobs, job)]
     is_last = not (every or job is not None)
@@ -60,9 +59,8 @@ def show_run(run: RUN, *, json_output: JSON = False, **arguments: Any) -> None:
     """Show a run: its times, its rows by what became of them, what went wrong, and where its files are."""
     from cyborg_ingest.output import inventory as told  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept  # noqa: PLC0415 - `--help` needs none of this
-    from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415
 
-    place = state_directory(settings_of(StateSettings, arguments).state_dir)
+    place = state_of(arguments)
     job, name = kept.find_run(inventory.jobs_in(place), run)
     (found,) = inventory.runs_of(job, (name,), place)
     if json_output:
