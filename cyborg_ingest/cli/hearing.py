@@ -12,10 +12,12 @@ from cyborg_ingest.cli.guard import code_of
 from cyborg_ingest.cli.options import settings_of
 from cyborg_ingest.errors import ExitCode, StoppedError
 from cyborg_ingest.facts import Ended, Locked
-from cyborg_ingest.output import voice
+from cyborg_ingest.loading.report import failure
+from cyborg_ingest.output import dagster, github, voice
 from cyborg_ingest.output.hearers import Ending, Subject
 from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.settings.options import NotifySettings
+from cyborg_ingest.state.pruning import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +62,6 @@ class Heard:
             voice.tell("note", "Stopped while others were told how the load ended: some may not have heard of it.")
 
     def _ending(self, code: ExitCode, words: str) -> Ending:
-        from cyborg_ingest.loading.report import failure  # noqa: PLC0415 - `--help` needs none of this
-        from cyborg_ingest.state.pruning import REPORT  # noqa: PLC0415
-
         report, seconds = self.report, time.monotonic() - self._began
         if report is None or report.exit_code != code:
             return Ending(failure(code, words), seconds)
@@ -90,10 +89,8 @@ def heard(arguments: dict[str, Any], job: str | None, index: str) -> Iterator[He
 
 def _hearers(settings: NotifySettings, subject: Subject) -> Iterator[Hearer]:
     """All that are asked for, by options or by what has started us."""
-    from cyborg_ingest.output import dagster, github  # noqa: PLC0415 - `--help` needs none of this
-
     if given(settings):
-        from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `--help` needs none of this
+        from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `requests` is slow to import, and few need it
 
         yield Notifier(settings, is_dry=subject.is_dry)
     if github.is_there(os.environ):

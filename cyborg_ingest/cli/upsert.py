@@ -9,7 +9,6 @@ import typer  # noqa: TC002 - the parser looks at the signature
 
 from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.command import Command, part_of_program
-from cyborg_ingest.cli.hearing import heard
 from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
 from cyborg_ingest.cli.printed import command_line, print_json
 from cyborg_ingest.output import voice
@@ -47,6 +46,7 @@ def load(
     `again` gives the words of the command that does the same, from the settings. `job`: its name in the configuration
     file.
     """
+    from cyborg_ingest.cli.hearing import heard  # noqa: PLC0415
     from cyborg_ingest.facts import Noted  # noqa: PLC0415
     from cyborg_ingest.loading.loader import run  # noqa: PLC0415
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
