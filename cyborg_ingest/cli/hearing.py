@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.cli.guard import code_of
-from cyborg_ingest.cli.options import settings_of
+from cyborg_ingest.cli.options import refuse_among_sources, settings_of
 from cyborg_ingest.errors import ExitCode, StoppedError
 from cyborg_ingest.facts import Ended, Locked
 from cyborg_ingest.loading.report import failure
@@ -79,7 +79,7 @@ def heard(arguments: dict[str, Any], job: str | None, index: str) -> Iterator[He
     load = Heard(settings)
     subject = Subject(job, index, is_dry=bool(arguments.get("dry_run")))
     try:
-        load.gather(_hearers(settings, subject))
+        load.gather(_hearers(settings, subject, arguments))
         yield load
     except BaseException as error:
         load.end(code_of(error), str(error) or type(error).__name__)
@@ -87,8 +87,8 @@ def heard(arguments: dict[str, Any], job: str | None, index: str) -> Iterator[He
     load.end(ExitCode(load.report.exit_code if load.report is not None else ExitCode.OK), "")
 
 
-def _hearers(settings: NotifySettings, subject: Subject) -> Iterator[Hearer]:
-    """All that are asked for, by options or by what has started us."""
+def _hearers(settings: NotifySettings, subject: Subject, arguments: dict[str, Any]) -> Iterator[Hearer]:
+    """All that are asked for, by options or by what has started us. Raises UsageError."""
     if given(settings):
         from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `requests` is slow to import, and few need it
 
@@ -100,4 +100,5 @@ def _hearers(settings: NotifySettings, subject: Subject) -> Iterator[Hearer]:
     if (settings.metrics_file or settings.pushgateway) and not subject.is_dry:
         from cyborg_ingest.output.metrics import Metrics  # noqa: PLC0415 - as above
 
+        refuse_among_sources(f"--metrics-file {settings.metrics_file}", settings.metrics_file, arguments)
         yield Metrics(settings, subject)

@@ -6,10 +6,12 @@ what a command was called with becomes settings again.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
@@ -17,14 +19,15 @@ import typer
 from cyborg_ingest.cli.configured import CONFIG, NAMED_PROFILE
 from cyborg_ingest.cli.guard import guarded
 from cyborg_ingest.cli.printed import at_terminal
+from cyborg_ingest.errors import SourceNotFoundError
 from cyborg_ingest.settings import environment
 from cyborg_ingest.settings.configkeys import SOURCES as SOURCES_NAME
 from cyborg_ingest.settings.declaring import Settings, declarations, parted
 from cyborg_ingest.settings.options import CreateSettings, OutputSettings, ProgressSettings, TargetSettings
+from cyborg_ingest.smallfiles import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from cyborg_ingest.settings.declaring import Declaration
 
@@ -78,7 +81,7 @@ def takes(
                 arguments[SOURCES_NAME] = arguments[SOURCES_NAME] or []
             # a load opens its log file when those are there who hear of its end
             own = ProgressSettings in groups
-            log = functools.partial(_log_of, arguments) if own else None
+            log = functools.partial(log_of, arguments) if own else None
             code = guarded(
                 function,
                 arguments,
@@ -98,8 +101,25 @@ def takes(
     return decorate
 
 
-def _log_of(arguments: dict[str, Any]) -> tuple[Path | None, int, int]:
-    return settings_of(ProgressSettings, arguments).log
+def log_of(arguments: dict[str, Any]) -> tuple[Path | None, int, int]:
+    """The log file of a command, how many bytes it may have, and how many older ones are kept. Raises UsageError."""
+    log = settings_of(ProgressSettings, arguments).log
+    refuse_among_sources(f"--log-file {log[0]}", log[0], arguments)
+    return log
+
+
+def refuse_among_sources(what: str, path: Path | None, arguments: dict[str, Any]) -> None:
+    """Raise UsageError where an option names a file to write that the command's sources would find.
+
+    `what` is the option with it.
+    """
+    if path is not None and SOURCES_NAME in arguments:
+        from cyborg_ingest.plan.written import named_output, refuse_to_be_found  # noqa: PLC0415 - slow to import
+
+        # a list may come through a pipe, and then once only
+        sources = [one for one in arguments[SOURCES_NAME] if not one.startswith("@") or is_there(Path(one[1:]))]
+        with contextlib.suppress(SourceNotFoundError):  # the command says so itself
+            refuse_to_be_found(named_output(what, path), sources, arguments["format"])
 
 
 def _parameters(group: type[Settings], *, has_sources: bool) -> Iterator[inspect.Parameter]:

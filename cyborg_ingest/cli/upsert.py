@@ -9,7 +9,7 @@ import typer  # noqa: TC002 - the parser looks at the signature
 
 from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.command import Command, part_of_program
-from cyborg_ingest.cli.options import INDEX, SOURCES, settings_of, takes
+from cyborg_ingest.cli.options import INDEX, SOURCES, log_of, settings_of, takes
 from cyborg_ingest.cli.printed import command_line, print_json
 from cyborg_ingest.output import voice
 from cyborg_ingest.settings import environment, spelled
@@ -51,6 +51,7 @@ def load(
     from cyborg_ingest.loading.loader import run  # noqa: PLC0415
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
+    arguments = {**arguments, "sources": sources, "index": index}
     output = settings_of(OutputSettings, arguments)
     voice.use(output.log_format)
 
@@ -59,8 +60,8 @@ def load(
         display(event)
 
     with heard(arguments, job, index) as others:
-        voice.log_to(*output.log)
-        settings = settings_of(LoadSettings, {**arguments, "sources": sources, "index": index})
+        voice.log_to(*log_of(arguments))
+        settings = settings_of(LoadSettings, arguments)
         try:
             with make_display(output.progress, verbose=output.verbose) as display:
                 for text in (*environment.misspelled(os.environ), *notes):

@@ -22,7 +22,7 @@ from cyborg_ingest.sources.patterns import Match, Pattern, is_pattern
 from cyborg_ingest.sources.tree import EVERYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.settings.options import LoadSettings, VerifySettings
@@ -45,9 +45,14 @@ class Output:
     advice: str
 
 
+def named_output(what: str, path: Path) -> Output:
+    """A file that an option names; `what` is the option with it."""
+    return Output(what, _expanded(path), "Name another file.")
+
+
 def differences_output(path: Path) -> Output:
     """The file of `verify --differences`. Raises UsageError where it cannot be one."""
-    output = Output(f"--differences {path}", _expanded(path), "Name another file.")
+    output = named_output(f"--differences {path}", path)
     if _is(output.path.is_dir):
         raise UsageError(f"{output.what} is a directory. Name a file in it.")
     if not _is(output.path.parent.is_dir):
@@ -82,7 +87,7 @@ def key_outputs(file: KeyFile) -> list[Output]:
     if _is(file.path.exists):
         return []
     if file.is_named:
-        return [Output(f"--key-out {file.path}", file.path, "Name another file.")]
+        return [named_output(f"--key-out {file.path}", file.path)]
     advice = "Let CYBORG_INGEST_CONFIG_DIR name another directory."
     return [Output(f"{file.path}, where a new key is kept,", file.path, advice)]
 
@@ -115,7 +120,7 @@ def refuse_overwriting(
         found = read.get(_id_of(output.path) or (0, 0))
         if found is not None:
             raise UsageError(f"{output.what} is the same file as {found}, which is read. {output.advice}")
-        _refuse_to_be_found(output, settings)
+        refuse_to_be_found(output, settings.sources, settings.format)
         engine = Path(target.removeprefix("disk:")) if target.startswith("disk:") else None
         if engine is not None and output.what.startswith("--") and _below(output.path, engine) is not None:
             raise UsageError(f"{output.what} lies in {engine}, which is the engine's own. {output.advice}")
@@ -144,13 +149,20 @@ def _id_of(file: Path | int, *, regular: bool = False) -> _FileId | None:
     return None if regular and not stat.S_ISREG(status.st_mode) else (status.st_dev, status.st_ino)
 
 
-def _refuse_to_be_found(output: Output, settings: LoadSettings | VerifySettings) -> None:
-    if not settings.format and not by_suffix(output.path.name):
+def refuse_to_be_found(output: Output, sources: Sequence[str], form: str | None) -> None:
+    """Raise UsageError where these sources, all read as `form` or by their suffix, would find a file that is written.
+
+    It need not be there yet. Raises SourceNotFoundError for a list that is not there.
+    """
+    if not form and not by_suffix(output.path.name):
         return
-    for source in places.typed(settings.sources):
+    for source in places.typed(sources):
         if "://" in source.removeprefix("file://") or source == places.STDIN:
             continue
-        if any(_finds(Path(places.local_path(source)), path) for path in _spellings(output.path)):
+        place, paths = Path(places.local_path(source)), _spellings(output.path)
+        if place.absolute() in paths:
+            raise UsageError(f"{output.what} is the same file as {source}, which is read. {output.advice}")
+        if any(_finds(place, path) for path in paths):
             raise UsageError(
                 f"{output.what} lies where {source} finds its files: the next run would load it. {output.advice}"
             )

@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from advised import says
@@ -15,9 +16,6 @@ from commands import BAD, ROWS, load, ran
 from listener import listening_to_all
 
 from cyborg_ingest.output.logfile import LogFile
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 LEVELS = {"error", "warning", "notice", "info"}
@@ -306,7 +304,7 @@ def test_a_folder_that_does_not_let_us_rotate_lets_the_file_grow(tmp_path: Path)
     [
         ("none/log", "No such file or directory"),
         (".", "Is a directory"),
-        ("rows.jsonl", "it holds something else than a log"),
+        ("bad.jsonl", "it holds something else than a log"),
         ("rows.jsonl/log", "Not a directory"),
         ("/dev/full", "it is no file"),
         ("pipe", "No such device or address"),
@@ -323,3 +321,34 @@ def test_a_log_file_that_cannot_be_one_ends_it_before_the_first_row(path: str, w
     assert not (here / "data").exists()
     assert (here / "rows.jsonl").read_text() == ROWS
     assert load("--log-file", "log").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["upsert", "inspect", "verify"])
+@pytest.mark.parametrize(
+    ("source", "file", "why"),
+    [
+        ("rows", "rows/log.jsonl", "lies where {} finds its files: the next run would load it"),
+        ("rows/*.jsonl", "rows/x.jsonl", "lies where {} finds its files: the next run would load it"),
+        ("new.csv", "new.csv", "is the same file as {}, which is read"),
+    ],
+)
+def test_a_log_file_is_not_begun_where_the_next_load_would_find_it(
+    command: str, source: str, file: str, why: str, here: Path
+) -> None:
+    (here / "rows").mkdir()
+    (here / "rows" / "a.jsonl").write_text(ROWS)
+    index = () if command == "inspect" else ("--index", "i")
+    done = ran(command, source, *index, "--log-file", file)
+    assert done.returncode == 2
+    says(done.stderr, "--log-file {}")
+    assert f"--log-file {file} {why.format(source)}. Name another file." in done.stderr
+    assert not (here / file).exists()
+    assert load("--log-file", "rows/kept.log", file="rows").returncode == 0
+    assert load("--log-file", "rows/kept.log", file="rows").returncode == 0
+
+
+@pytest.mark.usefixtures("here")
+def test_a_list_that_is_not_there_is_said_in_the_log_file_too() -> None:
+    done = load("--log-file", "log.jsonl", file="@none")
+    assert done.returncode == 2
+    assert "@none: the list cannot be read" in Path("log.jsonl").read_text()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from advised import says
-from commands import load, ran
+from commands import ROWS, load, ran
 from listener import listening_to_all
 from pushgateway import gauges, kept_by, running
 from test_stopping import SLOWLY
@@ -345,3 +345,17 @@ def test_variables_and_the_resume_command_name_the_file(here: Path) -> None:
     assert f"--metrics-file {here / 'm.prom'}" in json.loads(done.stdout)["resume_command"]
     assert read(here / "m.prom")["last_run_exit_code"] == {OWN: 4}
     shutil.rmtree(here / "data")
+
+
+def test_no_metrics_are_written_where_the_next_load_would_find_them(here: Path) -> None:
+    (here / "rows").mkdir()
+    (here / "rows" / "a.jsonl").write_text(ROWS)
+    with listening_to_all() as listener:
+        done = load("--metrics-file", "rows/m.jsonl", "--ping-url", f"{listener.url}/x", file="rows")
+    assert done.returncode == 2
+    says(done.stderr, "--metrics-file {}")
+    assert "--metrics-file rows/m.jsonl lies where rows finds its files" in done.stderr
+    assert listener.paths == ["/x/start", "/x/2"]
+    assert [one.name for one in (here / "rows").iterdir()] == ["a.jsonl"]
+    assert load("--metrics-file", "rows/m.prom", file="rows").returncode == 0
+    assert load("--metrics-file", "rows/m.prom", file="rows").returncode == 0
