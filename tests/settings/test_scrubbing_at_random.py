@@ -32,12 +32,14 @@ ENOUGH = 5
 @settings(max_examples=300)
 @example(0, "a list on many lines", "JSON")
 @example(1, "hex in lines", "JSON")
+@example(37808, "the beginning of its repr", "JSON")
 def test_a_key_in_any_form_told_in_any_way_is_taken_out(seed: int, form: str, telling: str) -> None:
     key = random.Random(seed).randbytes(32)
-    found = Secrets(None, key).scrub(f"before it {TELLING[telling](FORMS[form](key))} and behind")
+    # behind it stands no hex digit: an `a` may as well be the next one of a key of which the beginning is told
+    found = Secrets(None, key).scrub(f"before it {TELLING[telling](FORMS[form](key))} or behind")
     assert MASK in found
     assert found.startswith("before it ")
-    assert found.endswith(" and behind")
+    assert found.endswith(" or behind")
     assert not [one for one in pieces(form, key) if len(one) > ENOUGH and one in found]
 
 
