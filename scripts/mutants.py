@@ -63,6 +63,8 @@ MODULES = [
     "state.memory",
     "state.cuts",
     "state.ledger",
+    "state.lines",
+    "state.replay",
     "state.journal",
     "state.rejected",
     "state.probes",

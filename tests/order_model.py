@@ -20,7 +20,7 @@ from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.model import StoredRow
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.state.journal import Journal
-from cyborg_ingest.state.ledger import replay
+from cyborg_ingest.state.replay import replay
 from cyborg_ingest.stop import Stop
 from cyborg_ingest.targets.retry import RetryPolicy
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.state.cuts import spans_of
-from cyborg_ingest.state.ledger import VERSION, PartState, file_of
+from cyborg_ingest.state.ledger import PartState, file_of
+from cyborg_ingest.state.replay import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

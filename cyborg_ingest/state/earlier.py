@@ -11,11 +11,13 @@ from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.state.ids import Ids
 from cyborg_ingest.state.jobs import open_job
 from cyborg_ingest.state.journal import BEGUN, JOURNAL, LAST
-from cyborg_ingest.state.ledger import State, replayed
 from cyborg_ingest.state.memory import Memory
+from cyborg_ingest.state.replay import replayed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cyborg_ingest.state.ledger import State
 
 
 @dataclass(frozen=True, slots=True)

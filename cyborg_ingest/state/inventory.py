@@ -17,15 +17,16 @@ from cyborg_ingest.state import locks
 from cyborg_ingest.state.jobs import DESCRIPTION, RUNS, is_run, open_jobs
 from cyborg_ingest.state.journal import JOURNAL, LAST
 from cyborg_ingest.state.kept import KeptJob, KeptRun, Standing
-from cyborg_ingest.state.ledger import State, replayed
 from cyborg_ingest.state.pruning import REPORT
 from cyborg_ingest.state.rejected import NAME as REJECTED
+from cyborg_ingest.state.replay import replayed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.model import Json
     from cyborg_ingest.private import Folder
+    from cyborg_ingest.state.ledger import State
 
 _RUN_TIME = "%Y%m%dT%H%M%SZ"
 _LONG_AGO = datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)

@@ -1,7 +1,7 @@
 """What a job has done, on disk: acknowledged rows, rejected rows, and what is in doubt.
 
 Lines are appended after the acknowledgement and flushed, not fsynced: a lost tail only sends rows again. The file is
-compacted when it is opened; `ledger` says what its lines mean. The folder of a job holds::
+compacted when it is opened; `replay` says what its lines mean. The folder of a job holds::
 
     lock  job.json  journal.jsonl  ended.jsonl  ids  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
 
@@ -34,15 +34,14 @@ from cyborg_ingest.state.ledger import (
     PartKey,
     PartState,
     State,
-    apply,
     file_of,
     key_of,
-    line_of,
-    replayed,
 )
+from cyborg_ingest.state.lines import line_of
 from cyborg_ingest.state.memory import Memory
 from cyborg_ingest.state.pruning import REPORT, prune_runs
 from cyborg_ingest.state.rejected import RejectedFile
+from cyborg_ingest.state.replay import apply, replayed
 from cyborg_ingest.state.runlog import RunLog
 from cyborg_ingest.state.turns import lock_job
 

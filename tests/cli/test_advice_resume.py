@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from advised import run, says
 
-from cyborg_ingest.state import compacting, journal, ledger
+from cyborg_ingest.state import compacting, journal, replay
 
 ROWS = np.arange(1, 401, dtype=np.float32).reshape(100, 4)
 UPSERT = ("upsert", "rows.npy", "--index", "x", "--batch-rows", 10)
@@ -65,14 +65,14 @@ def test_rows_that_the_index_has_lost_are_loaded_again_by_restart(monkeypatch: p
 
 def test_a_journal_of_a_later_release_is_left_to_that_release_or_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:  # that release
-        for module in (compacting, ledger):
+        for module in (compacting, replay):
             patch.setattr(module, "VERSION", module.VERSION + 1)
         assert run(*UPSERT)[0] == 4
     code, told = run(*UPSERT)
     assert code == 2, told
     says(told, "Continue with that release, or load everything again with --restart.")
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "VERSION", ledger.VERSION + 1)
+        patch.setattr(replay, "VERSION", replay.VERSION + 1)
         code, told = run(*UPSERT)
         assert (code, "Resuming the job" in told) == (4, True), told
     code, told = run(*UPSERT, "--restart", "--max-errors", 1)

@@ -25,7 +25,7 @@ from where import TESTS
 
 import cyborg_ingest
 from cyborg_ingest.errors import BadRowError, LostRowsError, TargetError, UsageError
-from cyborg_ingest.state.ledger import line_of
+from cyborg_ingest.state.lines import line_of
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 
 if TYPE_CHECKING:

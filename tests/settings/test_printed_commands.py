@@ -147,7 +147,8 @@ def test_a_job_whose_journal_has_names_as_they_were_typed_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As journals did before."""
-    from cyborg_ingest.state.ledger import line_of, replay  # noqa: PLC0415
+    from cyborg_ingest.state.lines import line_of  # noqa: PLC0415
+    from cyborg_ingest.state.replay import replay  # noqa: PLC0415
 
     monkeypatch.chdir(tmp_path)
     lines = [

@@ -12,7 +12,8 @@ import pytest
 from cyborg_ingest.model import Part
 from cyborg_ingest.state.compacting import records_of
 from cyborg_ingest.state.cuts import Span, as_spans, parts_as, spans_of
-from cyborg_ingest.state.ledger import line_of, replay
+from cyborg_ingest.state.lines import line_of
+from cyborg_ingest.state.replay import replay
 
 CUT: list[list[int | None]] = [[0, 64, None, 0, 64], [64, 100, 12, None, 36]]
 KEY = ["/a.jsonl", 0, 0, 64, "f"]

@@ -19,7 +19,8 @@ from cyborg_ingest.errors import ExitCode, UsageError
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 from cyborg_ingest.state.journal import Journal
-from cyborg_ingest.state.ledger import ENDED, key_of, line_of
+from cyborg_ingest.state.ledger import ENDED, key_of
+from cyborg_ingest.state.lines import line_of
 
 KILLED = """
 import os, pathlib, signal, sys

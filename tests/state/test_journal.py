@@ -20,8 +20,9 @@ from cyborg_ingest.model import Batch, Part, Reason, Rejection
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.state.jobs import job_folder
 from cyborg_ingest.state.journal import Journal
-from cyborg_ingest.state.ledger import key_of, replay
+from cyborg_ingest.state.ledger import key_of
 from cyborg_ingest.state.probes import PROBES, probe_of
+from cyborg_ingest.state.replay import replay
 
 DESCRIPTION: dict[str, Any] = {"target": "disk:/x", "index": "docs", "sources": ["/a.npy"]}
 

@@ -14,12 +14,15 @@ import cyborg_ingest
 from cyborg_ingest.errors import BadRowError, UsageError
 from cyborg_ingest.loading import doubts
 from cyborg_ingest.state.journal import Journal
-from cyborg_ingest.state.ledger import State, line_of, replay
+from cyborg_ingest.state.lines import line_of
+from cyborg_ingest.state.replay import replay
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Engine
+
+    from cyborg_ingest.state.ledger import State
 
 KEY = ["/a.npy", 0, 0, 1000, "f"]
 
