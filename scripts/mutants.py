@@ -67,6 +67,7 @@ MODULES = [
     "state.replay",
     "state.journal",
     "state.rejected",
+    "state.runfolder",
     "state.probes",
     "rows.ranges",
     "rows.idhashes",

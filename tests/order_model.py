@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Batch
     from cyborg_ingest.plan.reading import Plan
+    from cyborg_ingest.state.lines import LineFile
 
     Vectors = npt.NDArray[np.float32]
 
@@ -186,21 +187,20 @@ class ModelStop(Stop):
         return True
 
 
-class ModelJournal(Journal):
-    """The real journal, of a process that may be killed around each line and in the middle of it."""
+class ModelFile:
+    """The real file of lines, of a process that may be killed around each line and in the middle of it."""
 
-    world: World
+    def __init__(self, world: World, file: LineFile) -> None:
+        self._world, self._file, self._append = world, file, file.append
+        file.append = self.append  # type: ignore[method-assign]
 
-    def _append(self, records: Iterable[dict[str, Any]]) -> None:
-        records = list(records)
-        fault = self.world.fault("killed in a line", "killed behind a line")
+    def append(self, records: Iterable[dict[str, Any]]) -> None:
+        fault = self._world.fault("killed in a line", "killed behind a line")
+        before = self._file.path.read_bytes()
+        self._append(records)
         if fault == "killed in a line":
-            before = self._path.read_bytes()
-            super()._append(records)
-            written = self._path.read_bytes()
-            self._path.write_bytes(written[: (len(before) + len(written)) // 2])
-        else:
-            super()._append(records)
+            written = self._file.path.read_bytes()
+            self._file.path.write_bytes(written[: (len(before) + len(written)) // 2])
         if fault:
             raise KilledError
 
@@ -226,7 +226,7 @@ def load(world: World, plan: Plan, folder: Path, setting: Setting) -> bool:
     except TargetError as error:  # it gave up, in good order
         world.story.append(f"gave up: {error}")
         assert journal is not None
-        journal.world.faults, faults = 0, world.faults
+        world.faults, faults = 0, world.faults
         journal.end(ExitCode.FAILED, {})
         world.faults = faults
         return False
@@ -236,9 +236,10 @@ def load(world: World, plan: Plan, folder: Path, setting: Setting) -> bool:
     return True
 
 
-def _opened(world: World, folder: Path) -> ModelJournal:
-    ModelJournal.world = world
-    return ModelJournal(folder, {"index": "model"})
+def _opened(world: World, folder: Path) -> Journal:
+    journal = Journal(folder, {"index": "model"})
+    ModelFile(world, journal.file)
+    return journal
 
 
 def _run(world: World, plan: Plan, journal: Journal, setting: Setting, runner: ModelRunner) -> None:

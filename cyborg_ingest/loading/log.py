@@ -45,7 +45,7 @@ class Logged:
         """Where the log is, known once the job is; without a journal there is none."""
         if journal is None:
             return
-        self._log = journal.log
+        self._log = journal.run.log
         for time, event in self._waiting:
             _add(self._log, time, event)
         self._waiting.clear()

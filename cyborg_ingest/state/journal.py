@@ -5,7 +5,6 @@ compacted when it is opened; `replay` says what its lines mean. The folder of a 
 
     lock  job.json  journal.jsonl  ended.jsonl  ids  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
 
-Nothing in the folder of an earlier run is touched, until it is old: see `pruning`.
 Before runs had folders, their two files were in that of the job.
 A Part is known by its uri, number and fingerprint, so that a file that changed is loaded from its start.
 When a load has ended, the next one begins a journal of its own, and the last one that ended is kept as `ended.jsonl`:
@@ -16,9 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import StateError, UsageError
@@ -27,7 +24,7 @@ from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.compacting import part_record, records_of
 from cyborg_ingest.state.ids import Ids
-from cyborg_ingest.state.jobs import DESCRIPTION, RUNS, is_run, new_run, open_job, writing
+from cyborg_ingest.state.jobs import DESCRIPTION, open_job, writing
 from cyborg_ingest.state.ledger import (
     ENDED,
     FileKey,
@@ -37,12 +34,10 @@ from cyborg_ingest.state.ledger import (
     file_of,
     key_of,
 )
-from cyborg_ingest.state.lines import line_of
+from cyborg_ingest.state.lines import LineFile, write_lines
 from cyborg_ingest.state.memory import Memory
-from cyborg_ingest.state.pruning import REPORT, prune_runs
-from cyborg_ingest.state.rejected import RejectedFile
 from cyborg_ingest.state.replay import apply, replayed
-from cyborg_ingest.state.runlog import RunLog
+from cyborg_ingest.state.runfolder import RunFolder
 from cyborg_ingest.state.turns import lock_job
 
 if TYPE_CHECKING:
@@ -51,7 +46,6 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.errors import ExitCode
     from cyborg_ingest.model import Batch, Json, Part, Rejection
-    from cyborg_ingest.private import Folder
 
 JOURNAL = "journal.jsonl"
 LAST = "ended.jsonl"
@@ -96,17 +90,16 @@ class Journal(Memory):
     ) -> None:
         super().__init__()
         self.folder = folder.absolute()
-        self._path = self.folder / JOURNAL
         self._numbers: dict[PartKey, int] = {}
         self._cut: set[FileKey] = set()
         """Files of which it is noted where their Parts are."""
         self._doubted: dict[PartKey, RangeSet] = {}
-        self._file = -1
         with contextlib.ExitStack() as opened, writing(self.folder):
             self._own = opened.enter_context(open_job(self.folder))
             if not is_locked:
                 opened.enter_context(lock_job(self._own))
-            opened.callback(self._close_file)
+            self.file = LineFile(self._own, JOURNAL)
+            opened.callback(self.file.close)
             self._open(description, opened, command, restart=restart)
             self._opened = opened.pop_all()
 
@@ -116,7 +109,8 @@ class Journal(Memory):
         with contextlib.suppress(*([UsageError] if restart else [])):
             state = replayed(self._own, JOURNAL) or state
         if state.has_ended:
-            self._write(LAST, state)  # and if this run is killed before its own begins, the next one does the same
+            # and if this run is killed before its own begins, the next one does the same
+            write_lines(self._own, LAST, records_of(state, {}))
         self.resumed = bool(state.parts) and not state.is_over and not restart
         self.ids = Ids(self._own)
         opened.callback(self.ids.close)
@@ -127,15 +121,11 @@ class Journal(Memory):
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
         self.state = state if self.resumed else State(facts=lasting)
         self._own.replace(DESCRIPTION, json.dumps(KNOWN.scrubbed(description), indent=2).encode())
-        runs = self._runs = opened.enter_context(self._own.below(RUNS))
         now = datetime.datetime.now(datetime.timezone.utc)
-        prune_runs(runs, {str(state.facts.get(RUN))}, now)
-        self._run = opened.enter_context(new_run(runs))
-        self.rejected = RejectedFile(self._run)
-        self.log = RunLog(self._run)
-        opened.callback(self.log.close)
-        self._take_over_rejected(runs)
-        self.state.facts |= {RUN: self._run.path.name, COMMAND: KNOWN.scrub(command) if command else None}
+        self.run = RunFolder(self._own, state.facts.get(RUN), now)
+        opened.callback(self.run.close)
+        self.run.take_over(self.state, self.state.facts.get(RUN))
+        self.state.facts |= {RUN: self.run.path.name, COMMAND: KNOWN.scrub(command) if command else None}
         if not self.resumed or state.has_ended:
             self.state.facts[BEGUN] = now.isoformat(timespec="seconds")
         self._compact()
@@ -151,57 +141,21 @@ class Journal(Memory):
         facts = {**own, **self.state.facts, SINCE: state.facts.get(FINISHED, "")}
         super().carry(state)
         with writing(self.folder):
-            self._take_over_rejected(self._runs)
+            self.run.take_over(self.state, self.state.facts.get(RUN))
         self.state.facts, self.state.ended = facts, None
-
-    @property
-    def run_folder(self) -> Path:
-        """What this run leaves behind."""
-        return self._run.path
-
-    def _take_over_rejected(self, runs: Folder) -> None:
-        """A rejected row that is not in the file any more is nowhere: read on from there, and reject it again."""
-        missing = known = self.state.rejected_rows()
-        if known:
-            with contextlib.suppress(FileNotFoundError), self._earlier(runs) as earlier:
-                missing = self.rejected.take_over(earlier, known)
-        if missing:
-            for key, part in self.state.parts.items():
-                lost = [place for place, (row, _) in part.rejected.items() if (key[0], row) in missing]
-                if lost:
-                    part.forget(min(lost))
-
-    def _earlier(self, runs: Folder) -> contextlib.AbstractContextManager[Folder]:
-        """The folder in which the last run of this load left its rejected rows. Raises FileNotFoundError."""
-        name = self.state.facts.get(RUN)
-        if name is None:
-            return contextlib.nullcontext(self._own)
-        if not is_run(name):
-            raise FileNotFoundError
-        return runs.below(name, make=False)
 
     def _compact(self) -> None:
         """Write the fewest lines that say the same."""
         self.state.ended, self.state.is_open = None, False
-        self._numbers = self._write(JOURNAL, self.state)
-        self._cut = {file_of(key) for key in self._numbers}
-        if self._file >= 0:
-            before, self._file = self._file, -1  # first, or an error below would have it closed twice
-            os.close(before)
-        self._file = self._own.open(JOURNAL, os.O_WRONLY | os.O_APPEND)
-
-    def _write(self, name: str, state: State) -> dict[PartKey, int]:
-        """Write a journal that says the same as this state; the number that it gives to each Part."""
         numbers: dict[PartKey, int] = {}
-        with self._own.replacing(name) as handle, os.fdopen(os.dup(handle), "wb") as out:
-            out.writelines(map(line_of, records_of(state, numbers)))
-        return numbers
+        self.file.rewrite(records_of(self.state, numbers))
+        self._numbers, self._cut = numbers, set(map(file_of, numbers))
 
     def keep(self, upto: dict[PartKey, int | None]) -> None:
         """The same, on disk: what is carried by `write`, once it is proved."""
         super().keep(upto)
         with writing(self.folder):
-            self.rejected.keep(self.state.rejected_rows())
+            self.run.rejected.keep(self.state.rejected_rows())
         if not self.is_carried:
             self.write()
 
@@ -218,11 +172,6 @@ class Journal(Memory):
         """Write the journal anew, with all that is known by now."""
         with writing(self.folder):
             self._compact()
-
-    @property
-    def rejected_file(self) -> Path:
-        """Where the rejected rows are."""
-        return self.rejected.path
 
     def in_doubt(self, part: Part) -> RangeSet:
         """Rows of a Part that an earlier run sent and never heard of."""
@@ -321,14 +270,14 @@ class Journal(Memory):
             return
         with writing(self.folder):
             self._check_there()
-            self.rejected.append(rejected, full=full)
+            self.run.rejected.append(rejected, full=full)
             self.ids.refused([one.id for one in rejected if one.id is not None and one.reason in _NOT_TAKEN])
 
     def check_kept(self) -> None:
         """Raise StateError where rows are rejected, and the file that has them is gone."""
-        if self.state.rejects() and not (self._run.is_there() and self.rejected.is_there()):
+        if self.state.rejects() and not self.run.has_rejected():
             raise StateError(
-                f"{self.rejected.path} is gone, and with it the rows that were rejected. Those that were sent are "
+                f"{self.run.rejected.path} is gone, and with it the rows that were rejected. Those that were sent are "
                 "safe; run the same command again to have the others rejected again."
             )
 
@@ -336,17 +285,16 @@ class Journal(Memory):
         """Note how the run ended, and keep its report; files that are `bad` are still to be loaded."""
         with writing(self.folder):
             self._check_there()
-            self.rejected.sync()
-            self._run.replace(REPORT, json.dumps(report, indent=2).encode())
+            self.run.end(report)
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         finished = [{"facts": {FINISHED: now}}] if code in ENDED else []
         self._append([*finished, {"end": int(code), **({"open": 1} if bad else {})}])
 
     def _check_there(self) -> None:
         """Raise StateError where the folder was removed or moved: what is noted in it then helps nobody."""
-        if not (self._path.exists() and self._run.is_there()):
+        if not (self.file.is_there() and self.run.is_there()):
             raise StateError(
-                f"The state directory {self.run_folder} was removed while the load ran, so what the target "
+                f"The state directory {self.run.path} was removed while the load ran, so what the target "
                 "acknowledges can no longer be noted. Rows that were sent are safe; run the same command again."
             )
 
@@ -369,19 +317,9 @@ class Journal(Memory):
         return cut
 
     def _append(self, records: Iterable[Json]) -> None:
-        data = b"".join(map(line_of, records))
         with writing(self.folder):
-            written = os.write(self._file, data)
-            if written != len(data):
-                with contextlib.suppress(OSError):  # or the next line would be glued to this one
-                    os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.file.append(records)
 
     def close(self) -> None:
         """Free the lock, if it took one."""
         self._opened.close()
-
-    def _close_file(self) -> None:
-        handle, self._file = self._file, -1
-        if handle >= 0:
-            os.close(handle)

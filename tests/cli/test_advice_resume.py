@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from advised import run, says
 
-from cyborg_ingest.state import compacting, journal, replay
+from cyborg_ingest.state import compacting, lines, replay
 
 ROWS = np.arange(1, 401, dtype=np.float32).reshape(100, 4)
 UPSERT = ("upsert", "rows.npy", "--index", "x", "--batch-rows", 10)
@@ -91,7 +91,7 @@ def test_a_state_directory_that_is_full_is_another_one_or_has_room_again(monkeyp
         return real(handle, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal.os, "write", nearly_full)
+        patch.setattr(lines.os, "write", nearly_full)
         code, told = run(*UPSERT, "--batch-rows", 2)
         assert code == 3, told
         says(told, "make room, or name another with --state-dir, and run the same command again.")

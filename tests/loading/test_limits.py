@@ -200,7 +200,7 @@ def test_a_full_disk_under_the_engine_costs_no_row_and_the_load_can_go_on(tmp_pa
 def test_a_full_disk_under_the_state_directory_loses_nothing(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cyborg_ingest.state import journal  # noqa: PLC0415
+    from cyborg_ingest.state import lines  # noqa: PLC0415
 
     path, index = write(tmp_path, 3000), engine.name()
     real, written = os.write, 0
@@ -214,7 +214,7 @@ def test_a_full_disk_under_the_state_directory_loses_nothing(
 
     options: dict[str, Any] = {"target": engine.target, "create": True, "batch_rows": 100}
     with monkeypatch.context() as patch:
-        patch.setattr(journal.os, "write", nearly_full)
+        patch.setattr(lines.os, "write", nearly_full)
         with pytest.raises(StateError, match=r"cannot be written: No space left.*--state-dir") as caught:
             cyborg_ingest.load(path, index=index, **options)
     assert caught.value.exit_code == 3

@@ -103,7 +103,7 @@ def test_exit_codes_decide_whether_a_job_is_over(tmp_path: Path, code: ExitCode,
     with Journal(tmp_path, DESCRIPTION) as journal:
         journal.acknowledged(batch(0, 10))
         journal.end(code, {"status": "x"})
-    assert json.loads((journal.run_folder / "report.json").read_text()) == {"status": "x"}
+    assert json.loads((journal.run.path / "report.json").read_text()) == {"status": "x"}
     with Journal(tmp_path, DESCRIPTION) as journal:
         assert journal.resumed is resumed
         assert bool(len(journal.part(part()).done)) is resumed
@@ -131,7 +131,7 @@ def test_rejected_rows_stay_rejected_and_one_that_no_record_knows_is_dropped(tmp
         journal.reject([rejection(12)], full=True)  # and here the process is killed
     with Journal(tmp_path, DESCRIPTION) as journal:
         assert journal.state.rejects() == {"vector_zero": 1}
-    (line,) = (journal.run_folder / "rejected.jsonl").read_text().splitlines()
+    (line,) = (journal.run.path / "rejected.jsonl").read_text().splitlines()
     assert json.loads(line) == {
         "id": "0-3",
         "vector": [0],
@@ -142,7 +142,7 @@ def test_rejected_rows_stay_rejected_and_one_that_no_record_knows_is_dropped(tmp
 def test_rejected_rows_can_be_kept_as_ids_only(tmp_path: Path) -> None:
     with Journal(tmp_path, DESCRIPTION) as journal:
         journal.reject([rejection(3)], full=False)
-    found = json.loads((journal.run_folder / "rejected.jsonl").read_text())
+    found = json.loads((journal.run.path / "rejected.jsonl").read_text())
     assert set(found) == {"id", "_rejected"}
 
 
@@ -219,7 +219,7 @@ def full_disk() -> Path:
 def test_a_full_disk_is_an_error_that_names_the_way_out(tmp_path: Path, full_disk: Path) -> None:
     with Journal(tmp_path, DESCRIPTION) as journal:
         handle = os.open(full_disk, os.O_WRONLY)
-        os.dup2(handle, journal._file)
+        os.dup2(handle, journal.file.handle)
         os.close(handle)
         with pytest.raises(StateError, match=r"cannot be written: No space left.*--state-dir"):
             journal.acknowledged(batch(0, 10))

@@ -53,7 +53,7 @@ def use(folder: Path) -> Path:
         journal.reject([rejection(3)], full=True)
         journal.acknowledged(batch(0, 10), [rejection(3)])
         journal.end(ExitCode.OK, {"status": "ok"})
-    return journal.run_folder
+    return journal.run.path
 
 
 @pytest.mark.usefixtures("umask")

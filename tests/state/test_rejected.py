@@ -29,7 +29,7 @@ def job(folder: Path, *rows: int) -> Path:
             journal.sending(batch(10 * row, 10 * row + 10))
             journal.reject([rejection(10 * row)], full=True)
             journal.acknowledged(batch(10 * row, 10 * row + 10), [rejection(10 * row)])
-    return journal.rejected.path
+    return journal.run.rejected.path
 
 
 @pytest.mark.parametrize("lost", [1, 2, 30])
@@ -45,7 +45,7 @@ def test_a_torn_last_line_is_cut_off_and_its_row_read_again(tmp_path: Path, lost
             assert journal.state.rejects() == {"vector_zero": 2}
         journal.reject([rejection(40)], full=True)
         journal.acknowledged(batch(40, 50), [rejection(40)])
-    assert rejected_rows(journal.rejected.path) == [0, 10, *([20] if lost == 1 else []), 40]
+    assert rejected_rows(journal.run.rejected.path) == [0, 10, *([20] if lost == 1 else []), 40]
 
 
 def test_a_lost_file_means_that_its_rows_are_read_again(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_row_that_is_there_twice_is_kept_once(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() * 2)
     with Journal(tmp_path, DESCRIPTION) as journal:
         pass
-    assert rejected_rows(journal.rejected.path) == [10, 20]
+    assert rejected_rows(journal.run.rejected.path) == [10, 20]
 
 
 def test_a_resumed_load_has_each_rejected_row_in_its_file_and_its_report(engine: Engine, tmp_path: Path) -> None:

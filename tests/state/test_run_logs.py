@@ -221,7 +221,7 @@ def test_a_load_prunes_its_own_job_and_no_other_and_not_while_another_run_goes_o
         with pytest.raises(JobBusyError):
             load(good)
         assert set(names) < {path.name for path in (job / "runs").iterdir()}
-        assert journal.run_folder.is_dir()
+        assert journal.run.path.is_dir()
     again = load(good)
     left = {path.name for path in (job / "runs").iterdir()}
     # the newest ones: that of the first load, the journal's that was just opened, and the oldest names fill up

@@ -125,7 +125,7 @@ def test_rejected_rows_that_an_earlier_release_kept_in_the_folder_of_the_job_are
         journal.sending(batch(0, 10))
         journal.reject([rejection(3)], full=True)
         journal.acknowledged(batch(0, 10), [rejection(3)])
-    journal.rejected.path.rename(folder / "rejected.jsonl")
+    journal.run.rejected.path.rename(folder / "rejected.jsonl")
     shutil.rmtree(folder / "runs")
     lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "journal.jsonl").write_bytes(b"".join(line for line in lines if b'"facts"' not in line))
@@ -133,7 +133,7 @@ def test_rejected_rows_that_an_earlier_release_kept_in_the_folder_of_the_job_are
     with Journal(folder, DESCRIPTION) as journal:
         assert journal.state.rejects() == {"vector_zero": 1}
         assert list(journal.part(part()).done) == [(0, 10)]
-        assert journal.rejected.path.read_bytes() == before
+        assert journal.run.rejected.path.read_bytes() == before
     assert (folder / "rejected.jsonl").read_bytes() == before
 
 
@@ -152,7 +152,7 @@ def test_runs_that_begin_in_one_second_have_folders_of_their_own(tmp_path: Path)
     folders = set()
     for _ in range(20):
         with Journal(tmp_path, DESCRIPTION) as journal:
-            folders.add(journal.run_folder)
+            folders.add(journal.run.path)
     assert len(folders) == 20
 
 

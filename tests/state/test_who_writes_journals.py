@@ -10,7 +10,7 @@ from conftest import KEY
 from proxy import Fault, Proxy, status
 
 import cyborg_ingest
-from cyborg_ingest.state.journal import Journal
+from cyborg_ingest.state.lines import LineFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +28,15 @@ def test_one_thread_writes_while_others_send_fail_and_read_ahead(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
-    real, kinds, threads = Journal._append, set[str](), set[int]()
+    real, kinds, threads = LineFile.append, set[str](), set[int]()
 
-    def append(self: Journal, records: Iterable[Json]) -> None:
+    def append(self: LineFile, records: Iterable[Json]) -> None:
         found = list(records)
         kinds.update(name for one in found for name in one)
         threads.add(threading.get_ident())
         real(self, found)
 
-    monkeypatch.setattr(Journal, "_append", append)
+    monkeypatch.setattr(LineFile, "append", append)
     path = tmp_path / "rows.npy"
     vectors = np.ones((ROWS, 4), np.float32)
     vectors[::50] = 0
