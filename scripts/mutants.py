@@ -83,6 +83,7 @@ MODULES = [
     "plan.parts",
     "plan.tasks",
     "plan.selection",
+    "plan.sampling",
     "plan.done",
     "plan.ids",
     "rows.shaping",

@@ -10,8 +10,9 @@ from cyborg_ingest import sources as places
 from cyborg_ingest.errors import NoIndexError, UsageError
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_rows
+from cyborg_ingest.plan.job import describe_job
 from cyborg_ingest.plan.parts import PartEnd
-from cyborg_ingest.plan.planning import check_ids, describe_job
+from cyborg_ingest.plan.raw_ids import check_ids
 from cyborg_ingest.plan.written import engine_outputs, key_outputs, refuse_overwriting, state_outputs
 from cyborg_ingest.rows.columns import only_dimension, usual_dimension
 from cyborg_ingest.state.jobs import job_folder, state_directory

@@ -5,19 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, Unmapped, UsageError
-from cyborg_ingest.formats import READERS
-from cyborg_ingest.formats.base import Sidecars, Typing
+from cyborg_ingest.formats.base import Sidecars
 from cyborg_ingest.formats.cells import parse_dialect
 from cyborg_ingest.formats.jsonsample import schema_of
 from cyborg_ingest.formats.lines import BOM
-from cyborg_ingest.formats.sidecarrows import DELIMITED
-from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.plan.badfiles import BadFiles
 from cyborg_ingest.plan.columnfiles import ColumnFiles
 from cyborg_ingest.plan.discovery import discover, refuse_vectors_beside_rows
@@ -26,32 +21,28 @@ from cyborg_ingest.plan.late import believed
 from cyborg_ingest.plan.looks import looked_at
 from cyborg_ingest.plan.made_ids import check_made_ids
 from cyborg_ingest.plan.mapped import map_source
+from cyborg_ingest.plan.raw_ids import look_at_ids
 from cyborg_ingest.plan.reading import Plan, Source
+from cyborg_ingest.plan.refused import refuse_dialect, refuse_prefix, refuse_sidecars
+from cyborg_ingest.plan.sampling import sampled
 from cyborg_ingest.plan.selection import Selection
 from cyborg_ingest.rows import mapping
-from cyborg_ingest.rows.columns import are_text
-from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of, field_of
+from cyborg_ingest.rows.mapping import ColumnChoice, dimension_of
 from cyborg_ingest.rows.shaping import Shaping, folder_columns, parse_constants, parse_renames
 from cyborg_ingest.rows.templates import parse_template
-from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.sources import LeftOut, Why, summarised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    import numpy.typing as npt
-
-    from cyborg_ingest.formats.base import Layout, Reader
-    from cyborg_ingest.model import Chunk, Json
+    from cyborg_ingest.formats.base import Layout
+    from cyborg_ingest.model import Json
     from cyborg_ingest.plan.discovery import Discovery
     from cyborg_ingest.rows.filters import Filter
     from cyborg_ingest.rows.templates import Template
     from cyborg_ingest.settings.options import SourceSettings
     from cyborg_ingest.sources import Seen
 
-_SEED = 20_240_229
-"""Of `--sample`: the same command has to pick the same rows when it goes on."""
-_COUNTED_ROWS = 2000
 _BLANK_BYTES = 1 << 20
 _MAY_BE_BLANK = {"csv", "tsv", "fvecs", "bvecs", "ivecs"}
 """Formats whose readers do not say themselves that nothing is in a file, and without a header that was cut off."""
@@ -84,17 +75,17 @@ def make_plan(
         if not (mapped := bad.without_others(mapped)):
             bad.refuse_all()
         _check_rows(mapped, empty := {**empty, **bare}, allow_empty=allow_empty)
-        _check_prefix(mapped, sidecars)
+        refuse_prefix(mapped, sidecars)
         check_made_ids(mapped, sidecars.id_prefix)
         for source in mapped:
             with bad.at(source.layout.uri):
-                _look_at_ids(source, sidecars)
+                look_at_ids(source, sidecars)
         not_read = summarised(_left_out(found, sidecars, empty))
         plan = Plan(
             mapped, sidecars, _dimension(mapped), Selection(settings.skip, settings.limit), not_read, found.notes,
             () if mapped else tuple(places_of.look_all(list(empty))), bad.facts, skips_bad,
         )  # fmt: skip
-        return plan if settings.sample is None else replace(plan, selection=_sampled(plan, settings.sample))
+        return plan if settings.sample is None else replace(plan, selection=sampled(plan, settings.sample))
 
 
 def _look_all(found: Discovery, sidecars: Sidecars, bad: BadFiles) -> list[Seen]:
@@ -181,8 +172,8 @@ def _choice(settings: SourceSettings, template: Template | None, condition: Filt
 def _layouts(seen: Discovery, sidecars: Sidecars, bad: BadFiles) -> tuple[list[Layout], dict[str, FormatError | None]]:
     """The layouts of the files, in their order; and the files that hold nothing, each with what its reader says."""
     readers = [reader for _, reader in seen.files]
-    _check_sidecars(readers, sidecars)
-    _check_dialect(readers, sidecars)
+    refuse_sidecars(readers, sidecars)
+    refuse_dialect(readers, sidecars)
     layouts: list[Layout] = []
     empty: dict[str, FormatError | None] = dict(seen.empty)
     tables = ColumnFiles(seen)
@@ -255,162 +246,12 @@ def _check_rows(found: tuple[Source, ...], empty: dict[str, FormatError | None],
     raise EmptySourceError(f"{text} If that may be, say so with --allow-empty.")
 
 
-def _check_sidecars(readers: list[Reader], sidecars: Sidecars) -> None:
-    """Refuse options that the sources cannot honour."""
-    given = {"--ids": sidecars.ids, "--metadata": sidecars.metadata, "--contents": sidecars.contents}
-    options = [option for option, value in given.items() if value]
-    if options and not all(reader.is_bare for reader in readers):
-        bare = ", ".join(name for name, reader in READERS.items() if reader.is_bare)
-        raise UsageError(f"{options[0]} is for {bare} sources; the other formats hold their own columns.")
-    if options and len(readers) > 1:
-        raise UsageError(f"{options[0]} goes with one source; there are {len(readers)} sources. Load them one by one.")
-    for role, key, path in (
-        ("metadata", sidecars.metadata_key, sidecars.metadata),
-        ("contents", sidecars.contents_key, sidecars.contents),
-    ):
-        if key is not None and path is None:
-            raise UsageError(f"--{role}-key is a column of the file that --{role} names. Give that, or leave it out.")
-    if sidecars.contents_from and not all(reader.name in {"json", "jsonl"} for reader in readers):
-        raise UsageError("--contents-from is for the output of OpenAI's batches, which is JSONL. Leave it out.")
-    if sidecars.ids and sidecars.id_prefix:
-        raise UsageError("--ids and --id-prefix exclude each other: the ids are in the file, or the row numbers.")
-
-
-def _check_dialect(readers: list[Reader], sidecars: Sidecars) -> None:
-    """Refuse options for delimited files where there are none."""
-    dialect = sidecars.dialect
-    given = {
-        "--delimiter": dialect.delimiter is not None,
-        "--header and --no-header": dialect.has_header is not None,
-        "--column-types": dialect.types,
-        "--null-values": dialect.nulls,
-        "--decimal": dialect.decimal != ".",
-    }
-    if sidecars.records is not None and not any(reader.name == "json" for reader in readers):
-        raise UsageError(
-            "--records: no source is a JSON document, and in other formats rows are in one place. Leave it out."
-        )
-    option = next((option for option, value in given.items() if value), None)
-    is_read = any(isinstance(reader, Typing) for reader in readers)
-    if option is not None and not is_read and not any(path.suffix.lower() in DELIMITED for path in sidecars.files):
-        raise UsageError(f"{option}: no source is CSV or TSV, and other formats say this themselves. Leave it out.")
-
-
-def _check_prefix(found: tuple[Source, ...], sidecars: Sidecars) -> None:
-    """Refuse a prefix for ids that are no row numbers."""
-    own = next((one for one in found if not one.is_numbered), None)
-    if sidecars.id_prefix and own is not None:
-        ids = f"has ids of its own ({own.columns.id!r})" if own.columns.id else "gets its ids from --id-template"
-        raise UsageError(f"--id-prefix goes before row numbers, and {own.layout.uri} {ids}. Leave it out.")
-
-
-def _look_at_ids(source: Source, sidecars: Sidecars) -> None:
-    """Refuse ids of bytes that are not text, as their first rows show. Raises MappingError."""
-    uri, name = source.layout.uri, source.columns.id
-    if not source.has_raw_ids or name is None or places_of.is_read_once(uri):
-        return
-    alone = ColumnMap(name, name)  # what else there is need not be decoded
-    for part in source.layout.parts[:1]:
-        for chunk in READERS[source.layout.format].read(part, alone, sidecars, rows=_COUNTED_ROWS):
-            check_ids(source, Shaping().apply(chunk))
-            return
-
-
-def check_ids(source: Source, chunk: Chunk) -> None:
-    """Refuse ids of bytes of which most in a chunk are not text: then it is the column. Raises MappingError."""
-    name = source.columns.id
-    if source.has_raw_ids and name is not None and not are_text(chunk.batch.column(name)):
-        kind = field_of(source.layout.schema, name).type
-        raise MappingError(
-            f"{source.layout.uri}: the ids in {name!r} are bytes ({kind}) that are not text, and without a logical "
-            "type nothing says what they are. Write them as text or with the type UUID, or name other ids with "
-            "--id-column.",
-            uri=source.layout.uri,
-        )
-
-
 def _with_fingerprint(source: Source, *seen: Seen) -> Source:
     """The source, as it and the files that go with it were seen: its Parts are known by all of these."""
     marks = [places_of.fingerprint(one) for one in seen]
     mark = marks[0] if len(marks) == 1 else hashlib.blake2b(" ".join(marks).encode(), digest_size=16).hexdigest()
     parts = tuple(replace(part, fingerprint=mark) for part in source.layout.parts)
     return replace(source, layout=replace(source.layout, parts=parts), seen=seen)
-
-
-def _sampled(plan: Plan, size: int) -> Selection:
-    """The plan's selection, with so many rows of it picked at random; the same ones each time, whatever the limit."""
-    random = np.random.default_rng(_SEED)
-    limit, plan = plan.selection.limit, replace(plan, selection=replace(plan.selection, limit=None))
-    if plan.rows is None:
-        everything = _places(plan)
-        places = random.choice(everything, min(size, len(everything)), replace=False)
-    else:  # of so many rows none has to be named to pick some
-        places = plan.selection.skip + random.choice(plan.rows, min(size, plan.rows), replace=False)
-    return replace(plan.selection, limit=limit, sample=np.sort(places))
-
-
-def _places(plan: Plan) -> npt.NDArray[np.int64]:
-    """Where the rows are that are asked for: all have to be looked at. Raises UsageError."""
-    once = next((source.layout.uri for source in plan.sources if places_of.is_read_once(source.layout.uri)), None)
-    if once is not None:
-        raise UsageError(
-            f"--sample looks at all rows before it picks some, and {once} can be read once only. Save it in a file, or "
-            "take its first rows with --limit."
-        )
-    uris = [source.layout.uri for source in plan.sources]
-    rows = {source.layout.uri: source.layout.rows or 0 for source in plan.sources}
-    found = [np.empty(0, np.int64)]
-    for chunk in plan.chunks(_COUNTED_ROWS):  # of a file whose rows are known, Parts may be left out
-        uri, end = chunk.part.uri, chunk.first_row + len(chunk.batch)
-        rows[uri] = max(rows[uri], end)
-        before = sum(rows[one] for one in uris[: uris.index(uri)])
-        chosen = np.arange(len(chunk.batch)) if chunk.chosen is None else np.flatnonzero(chunk.chosen)
-        found.append(before + chunk.first_row + chosen)
-    return np.concatenate(found)
-
-
-_MAPPING = (
-    "id_column", "vector_column", "metadata_column", "metadata_columns", "contents_column", "id_template", "set",
-    "rename",
-)  # fmt: skip
-_RULES = 2
-"""Of what the user leaves open: rows that other rules mapped are not these rows, and their job is another."""
-_DELIMITED = ("delimiter", "header", "column_types", "null_values", "decimal")
-_SAID = ("metadata_key", "contents_key", "vector_encoding", "records", "from_command")
-"""Where nothing is said of these, the job has the name that it had before there were any."""
-_CHOOSING = ("where", "skip", "sample")
-"""Not the limit: with a higher one the job goes on."""
-
-
-def describe_job(target: str, index: str, sources: tuple[str, ...], settings: SourceSettings) -> Json:
-    """What makes a job this one and no other: target, index, sources as typed, and how they are mapped."""
-    absolute = {name: _absolute(getattr(settings, name)) for name in ("ids", "metadata", "contents")}
-    said = given(settings)
-    return {
-        "target": target,
-        "index": index,
-        "sources": [_as_typed(source) for source in sources],
-        "format": settings.format,
-        "id_prefix": settings.id_prefix,
-        "columns": {"rules": _RULES, **{name: getattr(settings, name) for name in _MAPPING}},
-        "rows": {name: getattr(settings, name) for name in _CHOOSING},
-        **({"dialect": dialect} if (dialect := {name: said[name] for name in _DELIMITED if name in said}) else {}),
-        **{name: said[name] for name in _SAID if name in said},
-        **({"contents_from": _absolute(settings.contents_from)} if settings.contents_from is not None else {}),
-        **absolute,
-    }
-
-
-def _as_typed(source: str) -> str:
-    """A source so that it is the same from any directory; a pattern stays one."""
-    if source == places_of.STDIN or ("://" in source and not source.startswith("file://")):
-        return source
-    mark = "@" if source.startswith("@") else ""
-    return f"{mark}{Path(places_of.local_path(source.removeprefix('@'))).absolute()}"
-
-
-def _absolute(path: Any) -> str | None:
-    return None if path is None else str(Path(places_of.local_path(str(path))).absolute())
 
 
 def _dimension(sources: tuple[Source, ...]) -> int | None:

@@ -18,7 +18,8 @@ from rows_read import Rows, rows_read
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, SourceError, UsageError
 from cyborg_ingest.formats import jsonarray, jsonsurvey, jsontext, reader_for
-from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.plan.job import describe_job
+from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 from cyborg_ingest.sources.stdin import StandardInput
 

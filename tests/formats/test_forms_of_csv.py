@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cyborg_ingest.errors import FormatError, MappingError
-from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.plan.job import describe_job
+from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.options import SourceSettings
 

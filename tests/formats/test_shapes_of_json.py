@@ -17,7 +17,8 @@ from rows_read import rows_read
 
 from cyborg_ingest.errors import FormatError, MappingError, SourceChangedError, SourceNotFoundError, UsageError
 from cyborg_ingest.model import Reason
-from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.plan.job import describe_job
+from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows import roles
 from cyborg_ingest.settings.options import SourceSettings
 

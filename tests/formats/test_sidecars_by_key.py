@@ -14,7 +14,8 @@ import pytest
 
 from cyborg_ingest.errors import FormatError, IngestError, UsageError
 from cyborg_ingest.formats import sidecarstore
-from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.plan.job import describe_job
+from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.options import SourceSettings
 

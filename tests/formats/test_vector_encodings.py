@@ -19,7 +19,8 @@ from pgvector import HalfVector, Vector
 
 from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.errors import MappingError
-from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.plan.job import describe_job
+from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.options import InspectSettings, SourceSettings

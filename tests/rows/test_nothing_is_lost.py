@@ -21,7 +21,8 @@ from cyborg_ingest.errors import MappingError
 from cyborg_ingest.loading.remarks import wiping
 from cyborg_ingest.output import wording
 from cyborg_ingest.output.portrait import portrait
-from cyborg_ingest.plan.planning import describe_job, make_plan
+from cyborg_ingest.plan.job import describe_job
+from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.options import InspectSettings, SourceSettings
