@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from cyborg_ingest import buckets
 from cyborg_ingest.errors import FormatError, SourceChangedError, SourceError, SourceNotFoundError, UsageError
 from cyborg_ingest.sources import small
 from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
@@ -75,7 +76,7 @@ class ObjectStore:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            raise SourceNotFoundError(f"{source}: {_words(error)} {_ADVICE[self._scheme]}") from None
+            raise SourceNotFoundError(f"{source}: {_words(error)} {buckets.ADVICE[self._scheme]}") from None
 
     def _object(self, source: str, path: str) -> Listing:
         folder, _, name = path.rpartition("/")
@@ -213,10 +214,7 @@ class ObjectStore:
 
     def _system(self, uri: str) -> tuple[Any, str]:
         parts = urlsplit(uri)
-        if parts.password or (parts.username and self._scheme in {"s3", "gs", "gcs"}):
-            raise UsageError(
-                f"A {self._scheme}:// source holds a user or password. Give them as environment variables."
-            )
+        buckets.refuse_secrets(uri, "source")
         if not parts.netloc:
             raise UsageError(f"{uri} names no bucket.")
         key = parts.netloc if self._scheme.startswith("abfs") else ""
@@ -238,57 +236,34 @@ class ObjectStore:
 
 
 def _s3(_netloc: str, environment: Mapping[str, str]) -> Any:
-    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    access = buckets.s3_access(environment)
     return pafs.S3FileSystem(
-        anonymous=_is_on(environment.get("AWS_NO_SIGN_REQUEST")),
-        endpoint_override=endpoint or None,
-        region=region or ("us-east-1" if endpoint else None),
+        anonymous=access.is_anonymous,
+        endpoint_override=access.endpoint,
+        region=access.region,
         connect_timeout=10,
         request_timeout=60,
     )
 
 
 def _gs(_netloc: str, environment: Mapping[str, str]) -> Any:
-    emulator = environment.get("STORAGE_EMULATOR_HOST")
-    if emulator:
-        scheme, _, host = emulator.rpartition("://")
-        return pafs.GcsFileSystem(anonymous=True, scheme=scheme or "http", endpoint_override=host)
-    return pafs.GcsFileSystem(anonymous=_is_on(environment.get("GS_NO_SIGN_REQUEST")))
+    access = buckets.gs_access(environment)
+    if access.emulator:
+        scheme, host = access.emulator
+        return pafs.GcsFileSystem(anonymous=True, scheme=scheme, endpoint_override=host)
+    return pafs.GcsFileSystem(anonymous=access.is_anonymous)
 
 
 def _abfs(netloc: str, environment: Mapping[str, str]) -> Any:
-    string = environment.get("AZURE_STORAGE_CONNECTION_STRING", "")
-    said = dict(part.split("=", 1) for part in string.split(";") if "=" in part)
-    account = netloc.rpartition("@")[2].partition(".")[0] if "@" in netloc else ""
-    account = account or environment.get("AZURE_STORAGE_ACCOUNT") or environment.get("AZURE_STORAGE_ACCOUNT_NAME") or ""
-    account = account or said.get("AccountName", "")
-    if not account:
-        raise ValueError("no account: name it as abfs://container@account.dfs.core.windows.net/path, or in "
-                         "AZURE_STORAGE_ACCOUNT or AZURE_STORAGE_CONNECTION_STRING.")  # fmt: skip
-    key = environment.get("AZURE_STORAGE_KEY") or environment.get("AZURE_STORAGE_ACCOUNT_KEY") or said.get("AccountKey")
-    token = None if key else environment.get("AZURE_STORAGE_SAS_TOKEN")
-    endpoint = urlsplit(said.get("BlobEndpoint", ""))
-    place = {"authority": endpoint.netloc, "scheme": endpoint.scheme} if endpoint.port else {}  # an emulator's
+    access = buckets.azure_access(netloc, environment)
+    place = dict(zip(("scheme", "authority"), access.emulator or (), strict=False))
     more = {f"{kind}_storage_{name}": value for kind in ("blob", "dfs") for name, value in place.items()}
-    return pafs.AzureFileSystem(account_name=account, account_key=key or None, sas_token=token or None, **more)
+    return pafs.AzureFileSystem(account_name=access.account, account_key=access.key, sas_token=access.sas_token, **more)
 
 
 _SYSTEMS: dict[str, Callable[[str, Mapping[str, str]], Any]] = {
     "s3": _s3, "gs": _gs, "gcs": _gs, "abfs": _abfs, "abfss": _abfs
 }  # fmt: skip
-
-
-_ADVICE = {
-    "s3": "Look at AWS_REGION, AWS_ENDPOINT_URL and the AWS credentials (AWS_NO_SIGN_REQUEST=1: none).",
-    "gs": "Look at GOOGLE_APPLICATION_CREDENTIALS (GS_NO_SIGN_REQUEST=1: none).",
-    "abfs": "Look at AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN.",
-}
-_ADVICE |= {"gcs": _ADVICE["gs"], "abfss": _ADVICE["abfs"]}
-
-
-def _is_on(value: str | None) -> bool:
-    return (value or "").lower() in {"1", "true", "yes", "on"}
 
 
 def _content(system: Any, path: str) -> bytes:
