@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.settings import keys, spelled
+from cyborg_ingest.settings import keyforms, keys, spelled
 from cyborg_ingest.settings.declaring import checked, declarations, parted
 from cyborg_ingest.settings.keycommands import words_of
 from cyborg_ingest.settings.options import COMMANDS
@@ -93,5 +93,5 @@ def refuse_key_literal(error: Callable[[str], Exception], place: str, name: str,
     if variable:
         raise error(f"{place}: a key does not stand in this file. Name its file with {option}-file, or set {variable}.")
     texts = value if isinstance(value, list | tuple) else (value,)
-    if any(keys.is_literal(str(one)) for one in texts if isinstance(one, str | Path)):
+    if any(keyforms.is_literal(str(one)) for one in texts if isinstance(one, str | Path)):
         raise error(f"{place}: its value is a key of 32 bytes. Keep it in a file, and name that with index-key-file.")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import codecs
 import contextlib
 import hashlib
 import os
@@ -12,21 +9,23 @@ import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import platformdirs
 
-from cyborg_ingest.errors import KeyFileError, UsageError
+from cyborg_ingest.errors import ArgumentError, ArgumentTypeError, KeyFileError, UsageError
 from cyborg_ingest.private import Folder
 from cyborg_ingest.settings.hidden import without_locals
 from cyborg_ingest.settings.keycommands import printed_by
+from cyborg_ingest.settings.keyforms import KEY_BYTES, from_hex, from_text, parsed, plain, usable
 from cyborg_ingest.smallfiles import is_there, read_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-KEY_BYTES = 32
+    from cyborg_ingest.settings.hidden import Hidden
+
 INDEX_KEY_VARIABLE = "CYBORG_INGEST_INDEX_KEY"
 API_KEY_VARIABLE = "CYBORG_INGEST_API_KEY"
 CONFIG_DIR_VARIABLE = "CYBORG_INGEST_CONFIG_DIR"
@@ -58,18 +57,18 @@ def index_key(environ: Mapping[str, str], file: Path | None, command: str | None
     text = variable(environ, INDEX_KEY_VARIABLE)
     _refuse_several({INDEX_KEY_VARIABLE: text, "--index-key-file": file, "--index-key-command": command})
     if command is not None:
-        return _parsed(printed_by(command, "--index-key-command"), "What --index-key-command prints")
+        return parsed(printed_by(command, "--index-key-command"), "What --index-key-command prints")
     option = "--index-key-file"
     if not text and not file:
         file, option = delivered(environ, INDEX_KEY_VARIABLE), "The key in"
     if file:
-        return _parsed(_read(file, option), f"{option} {file}")
+        return parsed(_read(file, option), f"{option} {file}")
     if not text:
         return None
-    key = _from_hex(text.strip().encode())
+    key = from_hex(text.strip().encode())
     if key is None:
         raise KeyFileError(f"{INDEX_KEY_VARIABLE} is not 64 hex digits.")
-    return _usable(key, INDEX_KEY_VARIABLE)
+    return usable(key, INDEX_KEY_VARIABLE)
 
 
 @without_locals
@@ -86,6 +85,41 @@ def _refuse_several(given: Mapping[str, object]) -> None:
     options = [name for name, value in given.items() if value is not None]
     if len(options) > 1:
         raise UsageError(f"Both {options[0]} and {options[1]} are given. Drop one.")
+
+
+@without_locals
+def given_index_key(name: str, key: Hidden[Any]) -> bytes:
+    """The key of an index that a program gives: bytes, text, or a path. Raises ArgumentError, KeyFileError.
+
+    `name` is that of the argument.
+    """
+    value = key.reveal()
+    if isinstance(value, os.PathLike):
+        return parsed(_read(Path(value), name), f"{name} {value}")
+    if not isinstance(value, bytes | str):
+        raise ArgumentTypeError(f"{name} is {type(value).__name__}; it takes bytes, hex or base64 text, or a Path")
+    try:
+        if isinstance(value, bytes):
+            return parsed(value, name)
+        return usable(found, name) if (found := from_text(value)) is not None else parsed(b"", name)
+    except KeyFileError as error:
+        hint = " A file is named by a pathlib.Path." if isinstance(value, str) else ""
+        raise ArgumentError(f"{error}{hint}") from None
+
+
+@without_locals
+def given_api_key(name: str, key: Hidden[Any]) -> str | None:
+    """The API key that a program gives: text, its bytes, or a path. Raises ArgumentError, KeyFileError."""
+    value = key.reveal()
+    if isinstance(value, os.PathLike):
+        value = _read(Path(value), name)
+    elif not isinstance(value, bytes | str):
+        raise ArgumentTypeError(f"{name} cannot be {type(value).__name__}; it takes text, bytes or a Path")
+    try:
+        text = plain(value).decode() if isinstance(value, bytes) else value.strip()
+    except UnicodeDecodeError:
+        raise ArgumentError(f"{name} is not text") from None
+    return _sendable(text, name) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,47 +163,6 @@ def readable_by_others(file: Path | None) -> bool:
     return False
 
 
-def _parsed(data: bytes, source: str) -> bytes:
-    text = _plain(data)
-    key = data if len(data) == KEY_BYTES else _from_hex(text) or _from_base64(text)
-    if key is None:
-        raise KeyFileError(f"{source} is not a key: it takes 32 raw bytes, 64 hex digits, or base64 of 32 bytes.")
-    return _usable(key, source)
-
-
-def _usable(key: bytes, source: str) -> bytes:
-    if not any(key):
-        raise KeyFileError(f"{source} is all zeros, which the engine does not take as a key.")
-    return key
-
-
-def _plain(data: bytes) -> bytes:
-    """Text without what editors put around it: a byte order mark, UTF-16, blanks at the ends."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace").strip().encode(errors="replace")
-    return data.removeprefix(codecs.BOM_UTF8).strip()
-
-
-def _from_hex(text: bytes) -> bytes | None:
-    with contextlib.suppress(ValueError):
-        key = binascii.unhexlify(text[2:] if text[:2] in {b"0x", b"0X"} else text)
-        return key if len(key) == KEY_BYTES else None
-    return None
-
-
-def _from_base64(text: bytes) -> bytes | None:
-    with contextlib.suppress(ValueError):
-        padded = text + b"=" * (-len(text) % 4)
-        key = base64.b64decode(padded.replace(b"-", b"+").replace(b"_", b"/"), validate=True)
-        return key if len(key) == KEY_BYTES else None
-    return None
-
-
-def is_literal(text: str) -> bool:
-    """Whether a text is the hex digits of a key."""
-    return _from_hex(text.strip().encode(errors="replace")) is not None
-
-
 @without_locals
 def api_key(environ: Mapping[str, str], file: Path | None, command: str | None = None) -> str | None:
     """The service's API key, from the environment, a file or a command; None if none is given. Raises KeyFileError."""
@@ -182,15 +175,18 @@ def api_key(environ: Mapping[str, str], file: Path | None, command: str | None =
     if file or command is not None:
         try:
             data = _read(file, option) if file else printed_by(str(command), "--api-key-command")
-            text = _plain(data).decode()
+            text = plain(data).decode()
         except UnicodeDecodeError:
             raise KeyFileError(f"{source} is not text.") from None
         if not text.strip():
             raise KeyFileError(f"{source} is empty.")
-    text = (text or "").strip()
+    return _sendable((text or "").strip(), source) or None
+
+
+def _sendable(text: str, source: str) -> str:
     if not (text.isascii() and text.isprintable()):
         raise KeyFileError(f"{source} holds characters that cannot be in an HTTP header.")
-    return text or None
+    return text
 
 
 def _read(file: Path, option: str) -> bytes:
@@ -253,7 +249,7 @@ def find_kept_key(path: Path, *, is_named: bool = False) -> bytes | None:
         return None
     except OSError as error:
         raise KeyFileError(f"{what} cannot be read: {error.strerror}.") from None
-    return None if data is None else _parsed(data, what)
+    return None if data is None else parsed(data, what)
 
 
 @without_locals
