@@ -1,7 +1,7 @@
 """Load vectors into CyborgDB: every row accounted for.
 
 `load` is the command `cyborg-ingest upsert` as a function; `connect` gives the client behind it, whose
-indexes have `upsert_binary`, over REST and embedded alike.
+indexes have `upsert_binary`, `get` and `query`, over REST and embedded alike.
 """
 
 from __future__ import annotations
@@ -10,17 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["IngestError", "RunReport", "__version__", "connect", "load"]
+__all__ = [
+    "Client",
+    "CreateOptions",
+    "Index",
+    "IndexInfo",
+    "IngestError",
+    "Match",
+    "RunReport",
+    "StoredRow",
+    "__version__",
+    "connect",
+    "load",
+]
 
 if TYPE_CHECKING:
     from cyborg_ingest.errors import IngestError
     from cyborg_ingest.loading.loader import load
     from cyborg_ingest.loading.report import RunReport
-    from cyborg_ingest.targets.client import connect
+    from cyborg_ingest.model import CreateOptions, IndexInfo, Match, StoredRow
+    from cyborg_ingest.targets.client import Client, Index, connect
 
 _HOMES = {
+    "Client": "cyborg_ingest.targets.client",
+    "CreateOptions": "cyborg_ingest.model",
+    "Index": "cyborg_ingest.targets.client",
+    "IndexInfo": "cyborg_ingest.model",
     "IngestError": "cyborg_ingest.errors",
+    "Match": "cyborg_ingest.model",
     "RunReport": "cyborg_ingest.loading.report",
+    "StoredRow": "cyborg_ingest.model",
     "connect": "cyborg_ingest.targets.client",
     "load": "cyborg_ingest.loading.loader",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -412,25 +412,62 @@ class IndexInfo:
     bm25: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StoredRow:
-    """A row as the index holds it. Contents are text or bytes as the engine gave them; None if absent."""
+    """A row as the index holds it. Contents are text or bytes as the engine gave them; None if absent.
+
+    Two are equal if all of it is, vectors bit by bit.
+    """
 
     id: str
     vector: npt.NDArray[np.float32] | None
     metadata: Json | None
     contents: str | bytes | None
 
+    def _beside_vector(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "vector"}
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self) or not isinstance(other, StoredRow):
+            return NotImplemented
+        mine, theirs = (None if one.vector is None else one.vector.tobytes() for one in (self, other))
+        return mine == theirs and self._beside_vector() == other._beside_vector()
+
+    __hash__ = None  # type: ignore[assignment]  # its metadata is a dict
+
+    def __repr__(self) -> str:
+        vector = None if self.vector is None else f"<{len(self.vector)} x {self.vector.dtype}>"
+        shown = {**self._beside_vector(), "vector": vector}
+        told = (
+            f"{one.name}={shown[one.name] if one.name == 'vector' else repr(shown[one.name])}" for one in fields(self)
+        )
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Match(StoredRow):
+    """A row that a query finds. The smaller the distance, by the metric of the index, the nearer it is."""
+
+    distance: float
+
 
 @dataclass(frozen=True, slots=True)
 class CreateOptions:
-    """What the create calls of both engines take; None means the engine's default."""
+    """How an index is to be made; None leaves it to the engine."""
 
     dimension: int | None = None
+    """Of its vectors; None or 0: that of the first row."""
     metric: str | None = None
+    """`cosine`, `euclidean` (the engine's default) or `squared_euclidean`."""
     storage_precision: str | None = None
+    """`float32` (exact, the default), `float16`, `tq12`, `tq8`, `tq6` or `tq4`."""
     kms_name: str | None = None
+    """The entry of a service's KMS registry that keeps the key; then no key is given."""
     metadata_schema: Mapping[str, Mapping[str, bool]] | None = None
+    """Field of the metadata -> its policies: `filterable`, `pattern`, `full_text`."""
     text_fields: tuple[str, ...] | None = None
+    """Fields of the metadata for full-text search."""
     bm25_k1: float | None = None
+    """BM25's term-frequency saturation (1.2)."""
     bm25_b: float | None = None
+    """BM25's length normalisation, 0 to 1 (0.75)."""

@@ -59,7 +59,7 @@ def main() -> int:
                 _compare(index, rows, vectors)
                 print(f"  quotes-{name}: {len(rows)} rows, every id, vector bit, field and text as in the file")
         with client.index("quotes-parquet", _key(client.target, "quotes-parquet")) as index:
-            _ask(index, {row["id"]: row for row in rows})
+            _ask(index)
     return 0
 
 
@@ -98,11 +98,11 @@ def _compare(index: Index, rows: list[dict[str, Any]], vectors: np.ndarray[Any, 
             raise SystemExit(f"Row {row['id']} differs from the file.")
 
 
-def _ask(index: Index, rows: dict[str, dict[str, Any]]) -> None:
+def _ask(index: Index) -> None:
     query = json.loads((HERE / "query.json").read_text("utf-8"))
     print(f"\nThe nearest texts to {query['text']!r}:")
-    for identity, distance in index.query(np.array(query["vector"], np.float32), 5):
-        print(f"  {distance:.3f}  {identity:<14}  {rows[identity]['contents']}")
+    for row in index.query(query["vector"], top_k=5):
+        print(f"  {row.distance:.3f}  {row.id:<14}  {row.contents}")
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class Engine:
         """The name of a new index."""
         return f"index-{next(self.numbers)}-{secrets.token_hex(3)}"
 
-    def connect(self) -> Client:
+    def connect(self) -> cyborg_ingest.Client:
         return cyborg_ingest.connect(self.target)
 
     def make(self, client: Client, dimension: int | None = 4, metric: str | None = None) -> Index:

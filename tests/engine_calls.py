@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from broken import Broken, raising
 
-import cyborg_ingest
+from cyborg_ingest import targets
 from cyborg_ingest.model import CreateOptions
+from cyborg_ingest.targets.base import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +27,7 @@ class Engine:
     def __init__(self, folder: Path, key: bytes) -> None:
         self.key = key
         self.name = secrets.token_hex(4)
-        self.client: Any = cast("Any", cyborg_ingest.connect(f"disk:{folder}"))
+        self.client: Any = cast("Any", targets.connect(f"disk:{folder}", Connection()))
         self.index: Any = self.client.create(self.name, key, FOUR)
         self.index.upsert_binary(["a"], ROW)
         self._whole: tuple[Any, ...] = (self.index, self.index._handle, self.client._client, self.client._core)

@@ -51,7 +51,8 @@ IDS: list[tuple[Any, str]] = [
     ([math.nan], TYPE), (iter(["a"]), TYPE), ([Odd()], TYPE),
 ]  # fmt: skip
 VECTORS: list[tuple[Any, str]] = [
-    (None, TYPE), ([1.0, 2, 3, 4], TYPE), ("abcd", TYPE), (5, TYPE), (np.float32(1), TYPE), (np.array(1.0), VALUE),
+    (None, TYPE), ([1.0, "2", 3, 4], TYPE), ([1.0, [2]], VALUE), ([10**50], TYPE), ([], VALUE),
+    ("abcd", TYPE), (5, TYPE), (np.float32(1), TYPE), (np.array(1.0), VALUE),
     (V[:0], VALUE), (V[None], VALUE), (np.stack([V, V]), VALUE), (V * np.nan, VALUE), (V * np.inf, VALUE),
     (V.astype("f8") * 1e300, VALUE), (V + 1j, TYPE), (V.astype(str), TYPE), (V.astype(object), TYPE),
     (V.astype("M8[s]"), TYPE), (np.zeros(65_536, np.float32), VALUE), (Odd(), TYPE), (memoryview(b"abcd"), TYPE),
@@ -61,7 +62,8 @@ ROWS: list[tuple[Any, str]] = [
     (np.zeros((1, 65_536), np.float32), VALUE), (V[None].astype(str), TYPE), (V[None] + 1j, TYPE), (Odd(), TYPE),
 ]  # fmt: skip
 KEYS: list[tuple[Any, str]] = [
-    (b"", VALUE), (b"a" * 31, VALUE), (b"a" * 33, VALUE), (bytes(32), VALUE), ("a" * 32, TYPE), ("61" * 32, TYPE),
+    (b"", VALUE), (b"a" * 31, VALUE), (b"a" * 33, VALUE), (bytes(32), VALUE), ("a" * 32, VALUE), ("61" * 31, VALUE),
+    ("00" * 32, VALUE), ("key.bin", VALUE),
     (bytearray(b"a" * 32), TYPE), (memoryview(b"a" * 32), TYPE), (list(b"a" * 32), TYPE), (5, TYPE), (Odd(), TYPE),
     (np.frombuffer(b"a" * 32, np.uint8), TYPE),
 ]  # fmt: skip
@@ -114,7 +116,7 @@ def cases(client: Any, index: Any, call: str) -> list[tuple[str, Callable[[], An
         + each("key", KEYS, lambda value: client.index(index.name, value).train())
         + each("key", KEYS, lambda value: client.index(index.name, value).delete()),
         "connect": each("target", [one for one in NO_TEXT if one[1] == TYPE], connect)
-        + each("api_key", [(5, TYPE), (b"x", TYPE), (Odd(), TYPE)], lambda value: connect(client.target, value))
+        + each("api_key", [(5, TYPE), (["x"], TYPE), (Odd(), TYPE)], lambda value: connect(client.target, value))
         + [
             one
             for name in ("timeout", "connect_timeout")
@@ -158,7 +160,7 @@ def main(target: str, call: str) -> None:
             tell(f"{name} -> ")
             sys.stdout.flush()
             tell(f"{_outcome(act, expected)}\n")
-        if index.count() == 2 and [one[0] for one in index.query(V, np.int64(1))] == ["a"]:  # nothing was changed
+        if index.count() == 2 and [one.id for one in index.query(V, np.int64(1))] == ["a"]:  # nothing was changed
             tell("end\n")
 
 

@@ -16,7 +16,7 @@ from cyborg_ingest.errors import ArgumentError, ArgumentTypeError
 from cyborg_ingest.model import LARGEST_DIMENSION
 from cyborg_ingest.rows.values import JsonList, dump_objects, plain_json
 from cyborg_ingest.settings.hidden import Hidden
-from cyborg_ingest.settings.keys import KEY_BYTES
+from cyborg_ingest.settings.keyforms import KEY_BYTES
 from cyborg_ingest.settings.options import METRICS, MOST_SECONDS, PRECISIONS
 
 if TYPE_CHECKING:
@@ -166,19 +166,29 @@ def distinct_ids(ids: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(map(str, ids)))
 
 
-def checked_query(vector: npt.NDArray[Any], top_k: int) -> tuple[npt.NDArray[np.float32], int]:
+def checked_query(vector: npt.NDArray[Any] | Sequence[float], top_k: int) -> tuple[npt.NDArray[np.float32], int]:
     """A vector of shape (dimension,) as contiguous float32, and how many rows to find.
 
     Raises ArgumentTypeError, ArgumentError.
     """
+    if isinstance(vector, list | tuple):
+        vector = _numbers(vector)
     if not isinstance(vector, np.ndarray):
-        raise ArgumentTypeError(f"the vector must be a numpy array, not {type(vector).__name__}")
+        raise ArgumentTypeError(f"the vector must be a numpy array or a list of numbers, not {type(vector).__name__}")
     if vector.ndim != 1 or not 1 <= len(vector) <= LARGEST_DIMENSION:
-        raise ArgumentError(f"the vector must have the shape (dimension,), not {vector.shape}")
+        hint = "; query takes one at a time: vector[0]" if vector.ndim == 2 else ""  # noqa: PLR2004 - (n, dim)
+        raise ArgumentError(f"the vector must have the shape (dimension,), not {vector.shape}{hint}")
     narrow = _narrowed(vector)
     if not np.isfinite(narrow).all():
         raise ArgumentError("the vector holds NaN or infinity")
     return narrow, _whole("top_k", top_k, 1, MOST_RESULTS)
+
+
+def _numbers(values: Sequence[Any]) -> npt.NDArray[Any]:
+    try:
+        return np.array(values)
+    except (ValueError, TypeError, OverflowError):
+        raise ArgumentError("the vector is a list, but not of numbers alone") from None
 
 
 def check_options(name: str, options: CreateOptions) -> None:

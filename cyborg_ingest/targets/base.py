@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from cyborg_ingest.model import Match, StoredRow
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
-    from cyborg_ingest.model import CreateOptions, IndexInfo, Json, StoredRow
+    from cyborg_ingest.model import CreateOptions, IndexInfo, Json
     from cyborg_ingest.settings.hidden import Hidden
 
 FREE_TIER_ROWS = 1_000_000
@@ -26,6 +28,10 @@ MAX_BODY = 10_000_000
 
 AUTO_TRAIN_ROWS = 65_536
 """Above this the service trains an index by itself; the embedded engine never does."""
+
+
+_AT_ONCE = 1_000
+"""Rows that are asked for together."""
 
 
 @dataclass(slots=True)
@@ -58,6 +64,34 @@ class Closing:
         self.close()
 
 
+class Querying(Closing):
+    """Rows by their nearness, for whatever finds ids and gets rows."""
+
+    def nearest(self, vector: npt.NDArray[np.float32] | Sequence[float], top_k: int) -> list[tuple[str, float]]:
+        """See `Index`."""
+        raise NotImplementedError
+
+    def get(self, ids: Sequence[str]) -> list[StoredRow]:
+        """See `Index`."""
+        raise NotImplementedError
+
+    def query(self, vector: npt.NDArray[np.float32] | Sequence[float], top_k: int = 10) -> list[Match]:
+        """See `Index`. A query gives no vectors and contents, so the rows are got by their ids."""
+        near = self.nearest(vector, top_k)
+        ids = [identity for identity, _ in near]
+        rows = {
+            row.id: row for start in range(0, len(ids), _AT_ONCE) for row in self.get(ids[start : start + _AT_ONCE])
+        }
+        return [
+            _match(rows.get(identity) or StoredRow(identity, None, None, None), distance) for identity, distance in near
+        ]
+
+
+def _match(row: StoredRow, distance: float) -> Match:
+    """One that has nothing but an id is found too: zero vectors are, and rows that were deleted meanwhile."""
+    return Match(row.id, row.vector, row.metadata, row.contents, distance)
+
+
 class Index(Protocol):
     """One index. All methods may be called from several threads."""
 
@@ -71,16 +105,7 @@ class Index(Protocol):
         metadata: list[Json | None] | None = None,
         contents: list[str | bytes | None] | None = None,
     ) -> None:
-        """Insert or replace rows; when it returns, the engine has them on disk.
-
-        `vectors` has the shape (len(ids), dimension); another dtype or byte order is cast to little-endian
-        float32. Datetimes in metadata become epoch milliseconds (naive = UTC), bytes contents base64 text. A
-        row that is there already is replaced whole: metadata and contents that are not given are gone.
-
-        Raises ArgumentError (a ValueError) where lengths or shapes do not fit or a value is not one that JSON has,
-        ArgumentTypeError (a TypeError too) where a type is another, and TargetError (a ValueError) with
-        the target's own words where it refuses.
-        """
+        """Insert or replace rows; when it returns, the engine has them on disk. The contract is `client.Index`'s."""
         ...
 
     def describe(self) -> IndexInfo:
@@ -103,8 +128,12 @@ class Index(Protocol):
         """Delete the rows of these ids; those that are not there are none the worse for it."""
         ...
 
-    def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
-        """The nearest ids and their distances, nearest first."""
+    def nearest(self, vector: npt.NDArray[np.float32] | Sequence[float], top_k: int) -> list[tuple[str, float]]:
+        """The nearest ids and their distances, nearest first; in one request, without their rows."""
+        ...
+
+    def query(self, vector: npt.NDArray[np.float32] | Sequence[float], top_k: int = 10) -> list[Match]:
+        """The rows that are nearest, as `get` has them, each with its distance; nearest first."""
         ...
 
     def train(self) -> None:

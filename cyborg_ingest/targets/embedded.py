@@ -35,7 +35,7 @@ from cyborg_ingest.settings.keys import BUCKET_SECRETS, LICENCE_VARIABLE
 from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets import engine_log
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
-from cyborg_ingest.targets.base import Closing, Traffic
+from cyborg_ingest.targets.base import Closing, Querying, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -245,7 +245,7 @@ def _create_arguments(options: CreateOptions) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-class EmbeddedIndex(Closing):
+class EmbeddedIndex(Querying):
     """An index of the engine; its handle is shared by all threads."""
 
     def __init__(self, client: EmbeddedClient, name: str, key: Hidden[bytes] | None) -> None:
@@ -344,7 +344,7 @@ class EmbeddedIndex(Closing):
             with self.border(f"deleting {len(wanted):,} rows"):
                 self._engine().delete(wanted, index_key=revealed(self._key))
 
-    def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
+    def nearest(self, vector: npt.NDArray[np.float32] | Sequence[float], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
         narrow, most = checked_query(vector, top_k)
         with self.border("querying it"):

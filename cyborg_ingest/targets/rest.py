@@ -15,7 +15,7 @@ from cyborg_ingest.settings.hidden import HiddenMapping, hidden, revealed
 from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets.answers import check_count, error_of_answer
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
-from cyborg_ingest.targets.base import Closing, Traffic
+from cyborg_ingest.targets.base import Closing, Querying, Traffic
 from cyborg_ingest.targets.body import Asked, Body
 from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
@@ -157,7 +157,7 @@ class RestClient(Closing):
             line.close()
 
 
-class RestIndex(Closing):
+class RestIndex(Querying):
     """An index behind a service; every thread has a connection of its own."""
 
     def __init__(self, client: RestClient, name: str, key: Hidden[bytes] | None) -> None:
@@ -244,7 +244,7 @@ class RestIndex(Closing):
             said = self._call("/v1/vectors/delete", ids=wanted)
             check_done(said, self.secrets, f"{self._client.target}, index {self.name!r},")
 
-    def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
+    def nearest(self, vector: npt.NDArray[np.float32] | Sequence[float], top_k: int) -> list[tuple[str, float]]:
         """See `targets.base.Index`."""
         narrow, most = checked_query(vector, top_k)
         asked = {"query_vectors": narrow.tolist(), "top_k": most, "include": ["distance"]}

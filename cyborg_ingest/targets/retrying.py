@@ -18,7 +18,7 @@ from cyborg_ingest.errors import (
 )
 from cyborg_ingest.settings.commands import index_command
 from cyborg_ingest.settings.hidden import hidden
-from cyborg_ingest.targets.base import Closing
+from cyborg_ingest.targets.base import Closing, Querying
 from cyborg_ingest.targets.retry import call
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _is_as_asked(index: RetryingIndex, options: CreateOptions) -> bool:
     return options.dimension in {None, info.dimension} and options.metric in {None, info.metric}
 
 
-class RetryingIndex(Closing):
+class RetryingIndex(Querying):
     """An index that asks again; see `targets.base.Index`."""
 
     def __init__(self, index: Index, patience: Patience) -> None:
@@ -181,9 +181,9 @@ class RetryingIndex(Closing):
         """Delete the rows of these ids."""
         self._patience.call(lambda: self.asked_once.delete_rows(ids))
 
-    def query(self, vector: npt.NDArray[np.float32], top_k: int) -> list[tuple[str, float]]:
+    def nearest(self, vector: npt.NDArray[np.float32] | Sequence[float], top_k: int) -> list[tuple[str, float]]:
         """The nearest ids and their distances."""
-        return self._patience.call(lambda: self.asked_once.query(vector, top_k))
+        return self._patience.call(lambda: self.asked_once.nearest(vector, top_k))
 
     def is_training(self) -> bool:
         """Whether it is being trained now."""

@@ -177,7 +177,7 @@ def test_no_key_is_in_any_file_output_traceback_or_process_list(secured_service:
 def test_no_repr_or_error_of_ours_shows_a_key(secured_service: Service) -> None:
     with cyborg_ingest.connect(secured_service.url, ROOT_KEY) as client:
         index = client.index("nope", KEY)
-        shown = [repr(client), repr(index), repr(index.secrets)]  # type: ignore[attr-defined]
+        shown = [repr(client), repr(index), repr(index._index.secrets)]  # type: ignore[attr-defined]
         for call in (index.count, lambda: index.upsert_binary(["a"], np.ones((1, 4), np.float32))):
             with pytest.raises(IngestError) as caught:
                 call()

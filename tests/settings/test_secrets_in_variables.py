@@ -112,7 +112,8 @@ def test_an_error_of_the_engine_shows_no_key_with_its_variables(rows: Path, tmp_
         asked.format(f"create('j', {plain}, CreateOptions(4, 'no metric'))"),
         asked.format(f"index(5, {plain})"),
         asked.format(f"index('i', {plain}[:31])"),
-        asked.format(f"index('i', {plain}.hex())"),
+        asked.format(f"index('i', {plain}.hex()[1:])"),
+        asked.format(f"index('i', {plain}.hex()).count()"),
         asked.format(f"index('i', {plain}).delete()"),
     ]
     found = printed(*statements, CYBORG_INGEST_INDEX_KEY=key.hex())
@@ -171,7 +172,7 @@ def test_an_error_of_a_service_shows_no_key_with_its_variables(rows: Path, secur
             gone.format(f"index('i', {plain}).upsert_binary(['a'], np.ones((1, 4), np.float32))"),
             "cyborg_ingest.connect('nowhere:1', os.environ['ROOT_KEY'])",
             f"cyborg_ingest.connect({target!r}, os.environ['ROOT_KEY'], timeout=0)",
-            f"cyborg_ingest.connect({target!r}, os.environ['ROOT_KEY'].encode())",
+            f"cyborg_ingest.connect({target!r}, [os.environ['ROOT_KEY']])",
         ]
         found = printed(*statements, ROOT_KEY=ROOT_KEY, INDEX_KEY=key.hex())
     assert found.count("ENDED WITH") == len(statements), found

@@ -167,11 +167,11 @@ def secured(files: tuple[str, str]) -> Any:
 @pytest.mark.parametrize(
     ("made", "trusted", "said", "not_said"),
     [
-        ({"days": (-3, -1)}, True, "has expired", "--ca-cert"),
-        ({"days": (1, 3)}, True, "clock", "--ca-cert"),
-        ({"name": "127.0.0.2"}, True, "another name than '127.0.0.1'", "--ca-cert"),
-        ({"name": "elsewhere.test"}, True, "another name than '127.0.0.1'", "--ca-cert"),
-        ({}, False, "--ca-cert FILE", "expired"),
+        ({"days": (-3, -1)}, True, "has expired", "ca_cert"),
+        ({"days": (1, 3)}, True, "clock", "ca_cert"),
+        ({"name": "127.0.0.2"}, True, "another name than '127.0.0.1'", "ca_cert"),
+        ({"name": "elsewhere.test"}, True, "another name than '127.0.0.1'", "ca_cert"),
+        ({}, False, "ca_cert=FILE", "expired"),
     ],
 )
 def test_each_fault_of_a_certificate_has_its_own_next_step(

@@ -80,7 +80,7 @@ def test_what_the_engine_wrote_a_running_service_serves(service: Service) -> Non
     assert seen(service.url, "beside") == EXPECTED
     # it is the service's now
     with cyborg_ingest.connect(f"disk:{service.data}") as client, client.index("beside", KEY) as one:
-        with pytest.raises(StorageError, match="Another process has it open.*--target http"):
+        with pytest.raises(StorageError, match="Another process has it open.*target='http"):
             one.upsert_binary(["more"], VECTORS[:1])
     with cyborg_ingest.connect(service.url) as client, client.index("beside", KEY) as one:
         one.upsert_binary(["more"], VECTORS[:1])
@@ -350,7 +350,7 @@ def test_a_certificate_is_verified_unless_one_says_otherwise(
     # what the user names for this run wins over what is set for the machine
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate(tmp_path)[0]))
     assert secure.certificate is not None
-    with cyborg_ingest.connect(secure.url) as client, pytest.raises(TargetError, match="--ca-cert FILE"):
+    with cyborg_ingest.connect(secure.url) as client, pytest.raises(TargetError, match="ca_cert=FILE"):
         client.list_indexes()
     with cyborg_ingest.connect(secure.url, ca_cert=secure.certificate[0]) as client:
         assert client.list_indexes() == []
