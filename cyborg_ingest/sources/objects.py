@@ -6,9 +6,6 @@ import contextlib
 import hashlib
 import io
 import os
-import random
-import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
@@ -17,10 +14,11 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from cyborg_ingest import buckets
-from cyborg_ingest.errors import FormatError, SourceChangedError, SourceError, SourceNotFoundError, UsageError
+from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError, UsageError
 from cyborg_ingest.sources import small
 from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
 from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
+from cyborg_ingest.sources.objectfile import EDGE_BYTES, ObjectFile, ObjectGoneError, words_of
 from cyborg_ingest.sources.patterns import Pattern, is_pattern
 from cyborg_ingest.sources.small import LastPieces, SmallObjects
 from cyborg_ingest.sources.tree import EVERYTHING, Entry, Tree, select
@@ -29,12 +27,8 @@ from cyborg_ingest.sources.versions import ABSENT, Version
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from typing_extensions import Buffer
 
 _BLOCK = 1 << 20
-_TRIES = 5
-_LONGEST_PAUSE = 8.0
-_EDGE_BYTES = 65_536
 _NO_NAMES = {"", ".", ".."}
 """Parts of a key that its store has and that no client can ask for: addresses are made simple on the way."""
 _CANONICAL = {"gcs": "gs", "abfss": "abfs"}
@@ -76,7 +70,7 @@ class ObjectStore:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            raise SourceNotFoundError(f"{source}: {_words(error)} {buckets.ADVICE[self._scheme]}") from None
+            raise SourceNotFoundError(f"{source}: {words_of(error)} {buckets.ADVICE[self._scheme]}") from None
 
     def _object(self, source: str, path: str) -> Listing:
         folder, _, name = path.rpartition("/")
@@ -139,7 +133,7 @@ class ObjectStore:
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`. Reads are ranged, and a read that breaks is tried again; a small object is read whole."""
         system, path = self._system(uri)
-        opened = _Object(
+        opened = ObjectFile(
             uri,
             lambda: system.open_input_file(path),
             lambda: self._unproved.add(uri),
@@ -179,7 +173,7 @@ class ObjectStore:
         self._pieces.drop(uri)
         self._connections.pop(uri, None)
         try:
-            found = _Object(uri, lambda: system.open_input_file(path))
+            found = ObjectFile(uri, lambda: system.open_input_file(path))
             info = None if found.tag else system.get_file_info(path)
             if found.tag:
                 self._connections[uri] = found.connection, found.tag
@@ -191,7 +185,7 @@ class ObjectStore:
             self._versions.pop(uri, None)
             return ABSENT
         except (OSError, pa.ArrowException) as error:
-            raise SourceError(f"{uri} cannot be read: {_words(error)}") from None
+            raise SourceError(f"{uri} cannot be read: {words_of(error)}") from None
 
     def knows(self, uri: str, version: Version) -> bool:
         """See `base.Store`: what was told last is what is read, from memory too."""
@@ -207,9 +201,9 @@ class ObjectStore:
             return f"etag:{version.tag}"
         digest = hashlib.blake2b(digest_size=16)
         with self.open(uri) as file:
-            digest.update(file.read(_EDGE_BYTES))
-            file.seek(max(0, version.size - _EDGE_BYTES))
-            digest.update(file.read(_EDGE_BYTES))
+            digest.update(file.read(EDGE_BYTES))
+            file.seek(max(0, version.size - EDGE_BYTES))
+            digest.update(file.read(EDGE_BYTES))
         return f"{version.size} {version.modified} {digest.hexdigest()}"
 
     def _system(self, uri: str) -> tuple[Any, str]:
@@ -222,7 +216,7 @@ class ObjectStore:
             try:
                 self._systems[key] = _SYSTEMS[self._scheme](parts.netloc, os.environ)
             except (pa.ArrowException, OSError, ValueError) as error:
-                raise UsageError(f"{uri}: {_words(error)}") from None
+                raise UsageError(f"{uri}: {words_of(error)}") from None
         bucket, name = parts.netloc.partition("@")[0], uri.partition("://")[2].partition("/")[2].removesuffix("/")
         if name and _NO_NAMES & set(name.split("/")):
             raise UsageError(
@@ -279,122 +273,3 @@ def _content(system: Any, path: str) -> bytes:
 
 def _nothing(source: str, why: str) -> NoReturn:
     raise SourceNotFoundError(f"{source}: {why}.")
-
-
-def etag(file: Any) -> str | None:
-    """The object's etag, where its store tells one."""
-    for name, value in (file.metadata() or {}).items():
-        if _text(name).lower() == "etag":
-            return _text(value).strip('"')
-    return None
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-_IS_FINAL = re.compile(
-    "ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN_ID|UNRECOGNIZED_CLIENT"
-    r"|NO_SUCH_BUCKET|\(HTTP status 40[0-57]\)"
-)
-"""What S3 says again however often it is asked, in the words of Arrow, whose errors have no number."""
-
-
-def _words(error: BaseException) -> str:
-    """The store's words in one line."""
-    return " ".join(str(error).split())[:400].rstrip(".") + "."
-
-
-class ObjectGoneError(SourceError):
-    """The object no longer exists."""
-
-
-class _Object(io.RawIOBase):
-    """An object that is read in ranges: one that breaks is opened again, and continues where it was.
-
-    `on_read` hears of every range. The requests for them do not say which version they are for (Arrow has no
-    If-Match): whoever uses their bytes asks for the object's version behind them. `connected` is what an earlier
-    look at it has left, which spares a request; so do the `pieces` that were read last. The end is read in one piece:
-    where formats have a footer, they look for it in steps.
-    """
-
-    def __init__(
-        self,
-        uri: str,
-        connect: Callable[[], Any],
-        on_read: Callable[[], None] = lambda: None,
-        connected: tuple[Any, str] | None = None,
-        pieces: LastPieces | None = None,
-    ) -> None:
-        self._uri = uri
-        self._connect = connect
-        self._on_read = on_read
-        self._pieces = pieces or LastPieces()
-        self._position = 0
-        self._file: Any
-        self.tag: str | None
-        self._file, self.tag = connected or (None, None)
-        self.size = int(self._tried(lambda file: file.size()))
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        return self._position
-
-    def readinto(self, buffer: Buffer) -> int:
-        view = memoryview(buffer).cast("B")
-        wanted = min(len(view), max(0, self.size - self._position))
-        self._on_read()
-        data = self._pieces.get(self._uri, self._position, wanted) or self._asked_for(wanted)
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def _asked_for(self, wanted: int) -> bytes:
-        """So many bytes from the position on, as the store has them. Raises SourceError."""
-        if not wanted:
-            return b""
-        place = min(self._position, max(0, self.size - _EDGE_BYTES))
-        size = self._position + wanted - place
-        data: bytes = self._tried(lambda file: file.read_at(size, place))
-        if len(data) < size:
-            raise SourceError(f"{self._uri}: it breaks off at byte {place + len(data):,}.")
-        self._pieces.put(self._uri, place, data)
-        return data[self._position - place :]
-
-    def _tried(self, step: Callable[[Any], Any]) -> Any:
-        for number in range(_TRIES):
-            try:
-                return step(self._opened())
-            except FileNotFoundError:
-                raise ObjectGoneError(f"{self._uri}: the object is gone.") from None
-            except (OSError, pa.ArrowException) as error:
-                self._file = None
-                if number == _TRIES - 1 or _IS_FINAL.search(str(error)):
-                    raise SourceError(f"{self._uri} cannot be read: {_words(error)}") from None
-                time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.2 * 2**number)))  # noqa: S311 - jitter
-        raise AssertionError
-
-    def _opened(self) -> Any:
-        if self._file is None:
-            self._file = self._connect()
-            tag = etag(self._file)
-            if self.tag is not None and tag != self.tag:
-                raise SourceChangedError(
-                    f"{self._uri} was replaced while it was read. Run the same command again.", self._uri
-                )
-            self.tag = tag
-        return self._file
-
-    @property
-    def connection(self) -> Any:
-        """What reads it; several may use one, so nobody closes it."""
-        return self._opened()

@@ -1,41 +1,34 @@
 """The engine in this process: `disk:PATH` and `s3://bucket/prefix`, through cyborgdb_core.
 
-Every error of the engine is a plain ValueError (sometimes a TypeError or RuntimeError); this is the one place
-where they are told apart.
+`engine_errors` says what its errors mean.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cyborg_ingest.errors import (
     AccessError,
-    CapReachedError,
-    IndexBusyError,
     IndexExistsError,
     IndexKeyError,
-    IngestError,
     MissingExtraError,
     NoIndexError,
-    RefusedError,
-    StorageError,
     TargetError,
     UsageError,
 )
 from cyborg_ingest.model import IndexInfo, StoredRow
 from cyborg_ingest.rows.values import contents_text
 from cyborg_ingest.settings.hidden import hidden, revealed
-from cyborg_ingest.settings.keys import BUCKET_SECRETS, LICENCE_VARIABLE
 from cyborg_ingest.settings.scrubbing import Secrets
 from cyborg_ingest.targets import engine_log
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Querying, Traffic
+from cyborg_ingest.targets.engine_errors import Border
+from cyborg_ingest.targets.engine_storage import path_of, storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,39 +38,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import CreateOptions, Json
     from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.targets.base import Connection
-
-_ECHO = "Invoked with:"
-"""Behind this a binding lists the arguments of a call that it refuses: keys, vectors, everything."""
-
-_LOCKED = (
-    "Another process has it open, perhaps a service on this directory: stop that one, or load through the "
-    "service with --target http://HOST:PORT."
-)
-
-_NOT_ITS_KEY = "This is not the key of the index. Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file."
-
-# What the engine says -> the error, and what to do. The first that fits counts; anything else may be a row's fault
-_MEANINGS: tuple[tuple[str, type[TargetError | UsageError], str], ...] = (
-    ("is locked by another", IndexBusyError, _LOCKED),
-    ("does not exist at the configured storage target", NoIndexError, ""),
-    ("No KMS blob exists", NoIndexError, ""),
-    ("Failed to load wrapped DEK", NoIndexError, "It was deleted, or its creation was cut short."),
-    ("already exists", IndexExistsError, ""),
-    ("does not authenticate the stored wrap", IndexKeyError, _NOT_ITS_KEY),
-    ("index_key", IndexKeyError, "An index key has 32 bytes, not all zero."),
-    ("Index key", IndexKeyError, "An index key has 32 bytes, not all zero."),
-    ("permission denied", AccessError, ""),
-    ("check your API key", AccessError, f"{LICENCE_VARIABLE} is not a valid licence; without it the free tier works."),
-    ("Item limit reached", CapReachedError, f"Load into another index, or set {LICENCE_VARIABLE} to a licence."),
-    ("S3 endpoint must", UsageError, "AWS_ENDPOINT_URL is the address of a bucket's store: http(s)://HOST:PORT."),
-    ("NoSuchBucket", StorageError, "Create the bucket, or name another."),
-    ("(http 403)", AccessError, "The store refuses: look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."),
-    ("(http -1)", StorageError, "The store does not answer: look at AWS_ENDPOINT_URL, AWS_REGION and the network."),
-    ("competing writer", StorageError, "Another process writes to it: a bucket has no lock, so only one may."),
-    ("[IoError]: s3", StorageError, "Look at the bucket, AWS_REGION and the credentials' rights."),
-    ("IoError", StorageError, "Look at the disk's free space and permissions."),
-    ("Corruption", StorageError, ""),
-)  # fmt: skip
 
 
 def core() -> Any:
@@ -92,42 +52,6 @@ def core() -> Any:
         ) from None
     engine_log.mute(library.__file__)
     return cyborgdb_core
-
-
-class _Border:
-    """Turns whatever the engine raises into our errors, with its own words; keys are taken out of them.
-
-    Its frames, which hold them too, are passed on with no error.
-    """
-
-    def __init__(self, doing: str, secrets: Secrets) -> None:
-        self._doing = doing
-        self._secrets = secrets
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, IngestError | KeyboardInterrupt | SystemExit | GeneratorExit):
-            raise error.with_traceback(None)
-        if error is not None:  # a binding may raise anything, and some derive from BaseException
-            raise _error(self._doing, error, self._secrets) from None
-
-
-def _error(doing: str, error: BaseException, secrets: Secrets) -> IngestError:
-    """What an error of the engine means. By its type where that tells something, else by its words."""
-    words = secrets.scrub(str(error).partition(_ECHO)[0].strip()) or type(error).__name__
-    said = f"{doing}: {words.rstrip('.')}."
-    if isinstance(error, MemoryError):
-        return TargetError(f"{doing}: this process has no memory left. Smaller requests need less: --batch-rows.")
-    if isinstance(error, OSError):
-        return StorageError(said)
-    if not isinstance(error, ValueError | TypeError | RuntimeError):
-        return TargetError(f"{doing}: the engine failed with {type(error).__name__} ({words.rstrip('.')}).")
-    for mark, kind, advice in _MEANINGS if not isinstance(error, TypeError) else ():
-        if mark in words:
-            return kind(f"{said} {advice}".rstrip())
-    return RefusedError(said)
 
 
 class EmbeddedClient(Closing):
@@ -147,8 +71,8 @@ class EmbeddedClient(Closing):
         self._client: Any = None
         self._lock = threading.Lock()
         self._core = core()
-        with _Border(target, self.secrets):
-            self._storage = _storage(self._core, target, self.secrets)
+        with Border(target, self.secrets):
+            self._storage = storage_of(self._core, target, self.secrets)
 
     def index(self, name: str, key: bytes | Hidden[bytes] | None = None) -> EmbeddedIndex:
         """An index by name; it is opened by its first use."""
@@ -161,10 +85,10 @@ class EmbeddedClient(Closing):
         """The engine's client. Opening one creates its directory, so that is left to `create`."""
         with self._lock:
             if self._client is None:
-                path = _path(self.target)
+                path = path_of(self.target)
                 if path is not None and not create and not path.is_dir():
                     raise NoIndexError(f"There is no directory {path}, so there is no index in it.")
-                with _Border(self.target, self.secrets):
+                with Border(self.target, self.secrets):
                     licence = self._connection.licence
                     self._client = self._core.Client(api_key=revealed(licence) or "", storage_config=self._storage)
             return self._client
@@ -218,10 +142,10 @@ class EmbeddedClient(Closing):
 
     def list_indexes(self) -> list[str]:
         """The names of all indexes; none where the directory does not exist."""
-        path = _path(self.target)
+        path = path_of(self.target)
         if path is not None and not path.is_dir():
             return []
-        with _Border(f"{self.target}, listing its indexes", self.secrets):
+        with Border(f"{self.target}, listing its indexes", self.secrets):
             return list(map(str, self.engine().list_indexes()))
 
     def close(self) -> None:
@@ -277,9 +201,9 @@ class EmbeddedIndex(Querying):
                 self._handle = engine.load_index(self.name, self._key.reveal())
             return self._handle
 
-    def border(self, doing: str) -> _Border:
+    def border(self, doing: str) -> Border:
         """Around every call of the engine: its errors become ours and say what was being done."""
-        return _Border(f"{self._client.target}, index {self.name!r}, {doing}", self._client.secrets)
+        return Border(f"{self._client.target}, index {self.name!r}, {doing}", self._client.secrets)
 
     def upsert_binary(
         self,
@@ -399,31 +323,3 @@ def _text(contents: bytes | str | None) -> str | bytes | None:
         return contents.decode()
     except UnicodeDecodeError:
         return contents
-
-
-def _path(target: str) -> Path | None:
-    return Path(target.removeprefix("disk:")) if target.startswith("disk:") else None
-
-
-def _storage(engine: Any, target: str, secrets: Secrets) -> Any:
-    path = _path(target)
-    if path is not None:
-        return engine.StorageConfig.disk(str(path))
-    bucket, _, prefix = target.removeprefix("s3://").partition("/")
-    environment = os.environ
-    credentials = None
-    for name in BUCKET_SECRETS:
-        secrets.add(environment.get(name))
-    if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"):
-        credentials = engine.S3Credentials(
-            environment["AWS_ACCESS_KEY_ID"],
-            environment["AWS_SECRET_ACCESS_KEY"],
-            environment.get("AWS_SESSION_TOKEN") or None,
-        )
-    return engine.StorageConfig.s3(
-        bucket,
-        region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
-        endpoint=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"),
-        prefix=prefix,
-        credentials=credentials,
-    )
