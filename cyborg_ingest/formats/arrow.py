@@ -14,12 +14,11 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, SourceError, first_line
+from cyborg_ingest.formats.arrowchecks import BLOCK_BYTES, MAGIC, check_batch, check_end, check_footer, check_whole
 from cyborg_ingest.formats.base import PART_BYTES, Layout, ReadsOn, check_names
 from cyborg_ingest.formats.bounds import bounded
-from cyborg_ingest.formats.ends import NOT_READ, arrow_blocks, footer_of
-from cyborg_ingest.formats.messages import CheckedMessages, FileUnits, check_head
+from cyborg_ingest.formats.messages import CheckedMessages, FileUnits
 from cyborg_ingest.model import Chunk, Part, total
-from cyborg_ingest.rows.kinds import is_text
 from cyborg_ingest.rows.paths import column_of
 
 if TYPE_CHECKING:
@@ -32,13 +31,9 @@ if TYPE_CHECKING:
 BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
 """What pyarrow raises of a damaged file: a KeyError of a lost dictionary, a MemoryError of an absurd length."""
 
-MAGIC = b"ARROW1"
 CONTINUATION = b"\xff\xff\xff\xff"
 _FEATHER_1 = b"FEA1"
 _PADDED_MAGIC = 8
-_PADDING = 256
-"""Behind the last batch: the end of the stream, and what a writer may fill up with."""
-_BLOCK_BYTES = 1 << 20
 
 
 class ArrowReader(ReadsOn):
@@ -58,13 +53,13 @@ class ArrowReader(ReadsOn):
         with _translated(uri, FormatError, "it is a damaged Arrow file"):
             size = sources.size(uri)
             if is_file and sources.is_seekable(uri):
-                _check_footer(uri, size)
+                check_footer(uri, size)
             schema = _schema(uri, unit, is_file=is_file)
             if not len(schema) and _stream_estimate(uri, schema, size, unit) is None:  # as pandas writes an empty frame
                 return Layout(uri, self.name, schema, (), 0, 0, size)
             check_names(uri, schema)
             if is_file and sources.is_seekable(uri):
-                _check_whole(uri, size)
+                check_whole(uri, size)
                 parts, estimate = self._file_parts(uri, schema, size, unit)
                 rows = total(part.rows for part in parts)
                 return Layout(uri, self.name, schema, parts, rows, estimate, size)
@@ -110,7 +105,7 @@ def _chunks(
 ) -> Iterator[Chunk]:
     row = 0
     for batch in batches:
-        _check(batch)
+        check_batch(batch)
         for place in range(max(0, start - row), len(batch), rows):
             piece = batch.slice(place, rows)
             yield Chunk(part, row + place, before + row + place, piece, columns)
@@ -148,85 +143,7 @@ def _streamed(part: Part, names: Sequence[str], unit: int) -> Iterator[pa.Record
     schema = _schema(part.uri, unit, is_file=is_file)
     with _forward(part.uri, schema, names, unit, is_file=is_file) as (reader, file):
         yield from reader
-        _check_end(part.uri, file, is_file=is_file)
-
-
-def _check_end(uri: str, file: CheckedMessages, *, is_file: bool) -> None:
-    """A stream's end is believed only where nothing else follows; a file's only with the magic at its end."""
-    last = b""
-    while block := bytes(file.read(_BLOCK_BYTES)):
-        last = (last + block)[-len(MAGIC) :]
-        if not is_file:
-            raise SourceError(
-                f"{uri}: more follows where its stream ends. If several were put together, load each by itself; else "
-                "the file is damaged."
-            )
-    if is_file and last != MAGIC:
-        raise SourceError(f"{uri}: its end is missing. It was cut short; copy it again.")
-
-
-def _check_footer(uri: str, size: int) -> None:
-    """Refuse a footer that takes too much once it is decoded, as Arrow does with all of it. Raises FormatError."""
-    with sources.opened(uri) as file:
-        _, begin = footer_of(file, size, len(MAGIC), 0)
-    if begin >= 0:
-        try:
-            check_head(uri, "its footer", size - begin)
-        except SourceError as error:
-            raise FormatError(str(error)) from None
-
-
-def _check_whole(uri: str, size: int) -> None:
-    """Refuse a file that holds more than its footer names, as where two were put together. Raises FormatError."""
-    with sources.opened(uri) as file:
-        footer, begin = footer_of(file, size, len(MAGIC))
-    try:
-        dictionaries, batches = arrow_blocks(footer)
-    except NOT_READ:  # by us, though Arrow has read it
-        return
-    end = (
-        max(one.end for one in (*dictionaries, *batches)) if batches or dictionaries else 2 * len(footer)
-    )  # without batches there is the schema alone, as in the footer
-    if begin > end + _PADDING:
-        raise FormatError(
-            f"{uri}: it holds {begin - end:,} bytes that its footer does not name. If several files were put together "
-            "(as cat does), load each by itself: of them only one could be read. Else write it again."
-        )
-
-
-def _check(batch: pa.RecordBatch) -> None:
-    """Raise ArrowInvalid where an offset or an index points out of its buffer, and would be followed.
-
-    Text is looked at as bytes: what is not UTF-8 is one row's fault, not the file's.
-    """
-    batch.validate()
-    for column in batch.columns:
-        try:
-            seen = column.view(_as_bytes(column.type))
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # some nested types cannot be looked at as others
-            seen = column
-        seen.validate(full=True)
-
-
-def _as_bytes(kind: pa.DataType) -> pa.DataType:
-    """The type with bytes where it has text, at any depth that Arrow can view so."""
-
-    def inner(field: pa.Field) -> pa.Field:
-        return field.with_type(_as_bytes(field.type))
-
-    if is_text(kind):
-        kind = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind) or pa.binary_view()
-    elif isinstance(kind, pa.BaseExtensionType):
-        kind = _as_bytes(kind.storage_type)
-    elif pt.is_dictionary(kind):
-        kind = pa.dictionary(kind.index_type, _as_bytes(kind.value_type), kind.ordered)
-    elif pt.is_struct(kind):
-        kind = pa.struct([inner(kind.field(number)) for number in range(kind.num_fields)])
-    elif pt.is_list(kind) or pt.is_large_list(kind):
-        kind = (pa.list_ if pt.is_list(kind) else pa.large_list)(inner(kind.value_field))
-    elif pt.is_map(kind):
-        kind = pa.map_(inner(kind.key_field), inner(kind.item_field), kind.keys_sorted)
-    return kind
+        check_end(part.uri, file, is_file=is_file)
 
 
 def _narrowest(schema: pa.Schema) -> str:
@@ -327,7 +244,7 @@ class _Blocks:
     def read(self, size: int) -> bytearray:
         found = bytearray()
         while len(found) < size:
-            block = self._file.read(min(size - len(found), _BLOCK_BYTES))
+            block = self._file.read(min(size - len(found), BLOCK_BYTES))
             if not block:
                 break
             found += block

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from cyborg_ingest.formats.fields import (
     part,
     value_decoder,
 )
+from cyborg_ingest.formats.jsonapart import MARK, numbers_apart, vector_key
 from cyborg_ingest.formats.jsonshapes import SHAPES, Failed, JsonShape
 from cyborg_ingest.formats.numbers import number_parser
 from cyborg_ingest.formats.records import KEPT_TEXT, Named, NoRow, Records, TooLarge, parse_object
@@ -27,7 +26,7 @@ from cyborg_ingest.model import Chunk, ColumnMap, Fault, Part, Reason, free_name
 from cyborg_ingest.rows.arrays import list_array, number_array, text_array
 from cyborg_ingest.rows.columns import as_a_field, no_object
 from cyborg_ingest.rows.leftover import REJECTED_KEY, SPARSE
-from cyborg_ingest.rows.paths import above_lists, has_value, head, is_path, null_vector, steps, value_at, without
+from cyborg_ingest.rows.paths import above_lists, has_value, head, is_path, null_vector, value_at, without
 from cyborg_ingest.rows.roles import CONTENTS, METADATA
 from cyborg_ingest.rows.values import load_json
 
@@ -36,45 +35,6 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.formats.numbers import Buffer
     from cyborg_ingest.model import Json
-
-_MARK = secrets.token_hex(16)
-"""Stands for a vector while the rest of its row is parsed; no row holds it by itself."""
-_MARKED = json.dumps(_MARK).encode()
-
-
-def _numbers_apart(line: bytes, key: bytes) -> tuple[bytes, bytes] | None:
-    """The line with `_MARK` for its vector, and the vector's text; None where it is not plain to see."""
-    at = line.find(key)
-    while at >= 0:
-        at += len(key)
-        begin = line.find(b"[", at, at + 8)
-        if begin >= 0 and line[at:begin].strip() == b":":
-            end = line.find(b"]", begin) + 1
-            return (line[:begin] + _MARKED + line[end:], line[begin:end]) if end else None
-        at = line.find(key, at)  # it was a value: "object": "embedding"
-    return None
-
-
-def _vector_key(names: ColumnMap) -> bytes | None:
-    """The vector's own name as it stands in the text; None where the vector is to be parsed with all the rest.
-
-    That is in a list of vectors, and in a field that something else is made of, too: a mark in it would be taken.
-    """
-    last = steps(names.vector)[-1] if is_path(names.vector) else names.vector
-    others = [names.id, names.contents, *names.extra]
-    first = head(names.vector)
-    is_shared = names.takes_all and first != names.vector and not names.cut
-    others += [one for one in (names.metadata, *names.metadata_columns) if one and _keeps_vector(names, one)]
-    if not isinstance(last, str) or is_shared or any(one and first in {one, head(one)} for one in others):
-        return None
-    return json.dumps(last, ensure_ascii=False).encode()
-
-
-def _keeps_vector(names: ColumnMap, field: str) -> bool:
-    """Whether the vector is in a field of the metadata, and is not cut out of it."""
-    inside = above_lists(names.vector)
-    is_cut = inside in names.cut and inside.startswith(f"{field}.")
-    return names.vector.startswith((f"{field}.", f"{field}[")) and not is_cut
 
 
 def _later_roles(names: Iterable[str]) -> set[str]:
@@ -97,7 +57,7 @@ def _object_in(text: str, name: str) -> Any:
         raise ValueError(f"the metadata {no_object(text, error, name)}") from None
 
 
-class _Columns:
+class RowColumns:
     """The columns of a chunk while they are gathered from objects."""
 
     def __init__(self, names: ColumnMap, shape: JsonShape | None = None) -> None:
@@ -116,7 +76,7 @@ class _Columns:
         self.tested: dict[str, list[Any]] = {name: [] for name, _ in names.tested}
         self.unseen = set(names.believed)
         self._looks_further = bool(names.extra or names.believed)
-        self._key = _vector_key(names)
+        self._key = vector_key(names)
         self._parse = number_parser()
         self._decode = value_decoder(names.encoding)
         self._excluded = self._roles | {*names.left_out}
@@ -225,12 +185,12 @@ class _Columns:
 
         Then the object has a mark in its place: most of a line are numbers, and nothing reads those faster.
         """
-        found = None if isinstance(text, TooLarge | NoRow) or self._key is None else _numbers_apart(text, self._key)
+        found = None if isinstance(text, TooLarge | NoRow) or self._key is None else numbers_apart(text, self._key)
         numbers = None if found is None else self._parse(found[1])
         if found is not None and numbers is not None:
             row = self._object(Named.of(found[0], text.name) if isinstance(text, Named) else found[0])
             # elsewhere: it was not the vector, but a field of that name inside of another, or it is named twice
-            if isinstance(row, dict) and value_at(row, self.names.vector) == _MARK:
+            if isinstance(row, dict) and value_at(row, self.names.vector) == MARK:
                 return row, numbers
         return self._object(text), None
 
@@ -363,7 +323,7 @@ class _Columns:
 
 def chunk_of(source: Part, names: ColumnMap, records: Records, row: int, rows_before: int) -> Chunk:
     """Objects as a chunk: `row` is the first one's place in the Part, `rows_before` those of the file before it."""
-    columns = _Columns(names, SHAPES.get(source.shape))
+    columns = RowColumns(names, SHAPES.get(source.shape))
     for text in records.texts:
         columns.add(text)
     batch, mapped = columns.batch()

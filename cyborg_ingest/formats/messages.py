@@ -15,13 +15,14 @@ import pyarrow.types as pt
 
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats.base import raised_for
-from cyborg_ingest.formats.ends import NOT_READ, FlatTable, arrow_blocks, footer_of
+from cyborg_ingest.formats.ends import NOT_READ, footer_of
+from cyborg_ingest.formats.flatbuffers import FlatTable, arrow_blocks
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Collection, Iterator
 
-    from cyborg_ingest.formats.ends import Block
+    from cyborg_ingest.formats.flatbuffers import Block
 
 _MAGIC = b"ARROW1"
 _CONTINUATION = b"\xff\xff\xff\xff"

@@ -17,7 +17,8 @@ from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats.base import raised_for
 from cyborg_ingest.formats.bounds import DECODED_BYTES, OBJECT_BYTES, array_sizes
-from cyborg_ingest.formats.ends import NOT_READ, Page, page_head
+from cyborg_ingest.formats.ends import NOT_READ
+from cyborg_ingest.formats.thrift import Page, page_head
 from cyborg_ingest.model import LARGEST_DIMENSION
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from cyborg_ingest.errors import FormatError, SourceError, first_line
 from cyborg_ingest.formats import int96
 from cyborg_ingest.formats.base import Layout, ReadsOn, check_names
 from cyborg_ingest.formats.bounds import bounded
-from cyborg_ingest.formats.ends import NOT_READ, ParquetFooter, footer_of
+from cyborg_ingest.formats.ends import NOT_READ, footer_of
 from cyborg_ingest.formats.pages import PAGE_BUFFER, Limit, limit_of
+from cyborg_ingest.formats.thrift import ParquetFooter
 from cyborg_ingest.model import Chunk, ColumnMap, Part
 from cyborg_ingest.rows.mapping import field_of
 from cyborg_ingest.rows.paths import above_lists

@@ -16,13 +16,14 @@ import pytest
 from cyborg_ingest.errors import FormatError, MappingError, SourceError
 from cyborg_ingest.formats import hdf5, sidecars
 from cyborg_ingest.formats.arrow import _random
-from cyborg_ingest.formats.ends import _Compact, footer_of
+from cyborg_ingest.formats.ends import footer_of
 from cyborg_ingest.formats.int96 import compared
 from cyborg_ingest.formats.named import Array
 from cyborg_ingest.formats.npyfile import read_at
 from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.parquet import opened
 from cyborg_ingest.formats.sidecars import ParquetSidecar
+from cyborg_ingest.formats.thrift import _Compact
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 

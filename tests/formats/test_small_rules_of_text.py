@@ -17,7 +17,8 @@ from cyborg_ingest.formats import cellrows, lines
 from cyborg_ingest.formats.base import Sidecars
 from cyborg_ingest.formats.cellrows import CellRows
 from cyborg_ingest.formats.delimited import DelimitedReader
-from cyborg_ingest.formats.jsoncolumns import _MARK, _Columns, _numbers_apart
+from cyborg_ingest.formats.jsonapart import MARK, numbers_apart
+from cyborg_ingest.formats.jsoncolumns import RowColumns
 from cyborg_ingest.formats.lines import LineReader, index_lines
 from cyborg_ingest.formats.others import looks_like_words
 from cyborg_ingest.formats.records import SAMPLED_ROWS, Named
@@ -38,29 +39,29 @@ def test_a_vector_is_taken_out_of_its_line_wherever_it_stands(separators: tuple[
     vector = [1, -2.5, 3e-7]
     fields: list[tuple[str, Any]] = [("id", "a"), ("n", [7])]
     fields.insert(place, ("v", vector))
-    found = _numbers_apart(json.dumps(dict(fields), separators=separators).encode(), b'"v"')
+    found = numbers_apart(json.dumps(dict(fields), separators=separators).encode(), b'"v"')
     assert found is not None
     rest, numbers = found
     assert json.loads(numbers) == vector
-    assert json.loads(rest) == {**dict(fields), "v": _MARK}
+    assert json.loads(rest) == {**dict(fields), "v": MARK}
 
 
 @pytest.mark.parametrize(
     "line", [b'{"v": null}', b'{"v": "[1]"}', b'{"w": [1]}', b'{"a": "v", "b": [1]}', b'{"v": [1, 2']
 )
 def test_where_no_vector_is_plain_to_see_none_is_taken_out(line: bytes) -> None:
-    assert _numbers_apart(line, b'"v"') is None
+    assert numbers_apart(line, b'"v"') is None
 
 
 @pytest.mark.parametrize("name", [None, "its key"])
 def test_a_vector_of_plain_numbers_is_read_without_an_object_for_each(name: str | None) -> None:
     """Whether its row stands by itself, or under a name."""
-    columns = _Columns(ColumnMap("v", "id", None, (), None))
+    columns = RowColumns(ColumnMap("v", "id", None, (), None))
     vector = [1, -2.5, 3e-7, 2**53 + 1, 1e300]
     text = json.dumps({"id": "a", "v": vector, "m": {"v": 1}}).encode()
     row, numbers = columns._row(text if name is None else Named.of(text, name))
     assert isinstance(row, dict)
-    assert {field: row[field] for field in ("id", "v", "m")} == {"id": "a", "v": _MARK, "m": {"v": 1}}
+    assert {field: row[field] for field in ("id", "v", "m")} == {"id": "a", "v": MARK, "m": {"v": 1}}
     assert numbers is not None
     assert np.frombuffer(numbers).tolist() == [float(one) for one in vector]
 
@@ -69,7 +70,7 @@ def test_a_vector_of_plain_numbers_is_read_without_an_object_for_each(name: str 
     "line", ['{"id": "a", "v": [1, null]}', '{"id": "a", "v": [[1]]}', '{"id": "a", "m": {"v": [1]}}', '{"id": "a"}']
 )
 def test_what_is_no_vector_of_plain_numbers_is_read_with_all_the_rest(line: str) -> None:
-    assert _Columns(ColumnMap("v", "id", None, (), None))._row(line.encode()) == (json.loads(line), None)
+    assert RowColumns(ColumnMap("v", "id", None, (), None))._row(line.encode()) == (json.loads(line), None)
 
 
 @pytest.mark.parametrize("limit", [25, 45])
@@ -120,7 +121,7 @@ def test_words_and_their_numbers_are_known_by_a_first_line_of_two_numbers_at_lea
 
 
 def test_metadata_is_the_field_that_has_this_role_beside_one_without_a_name() -> None:
-    columns = _Columns(ColumnMap("v", "id", "m", (), None))
+    columns = RowColumns(ColumnMap("v", "id", "m", (), None))
     rows: list[dict[str, Any]] = [{"": {"odd": 1}, "m": {"a": 1}}, {"": {"odd": 1}}, {"m": {}}, {"": 1, "m": None}]
     for row in rows:
         columns.add(json.dumps({"id": "a", "v": [1], **row}).encode())

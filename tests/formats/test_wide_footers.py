@@ -12,8 +12,9 @@ from test_bounds import MOST, checked
 
 from cyborg_ingest.errors import FormatError
 from cyborg_ingest.formats import ends, parquet
-from cyborg_ingest.formats.ends import ParquetFooter, footer_of
+from cyborg_ingest.formats.ends import footer_of
 from cyborg_ingest.formats.parquet import ParquetReader, check_whole, schema_of
+from cyborg_ingest.formats.thrift import ParquetFooter
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 
