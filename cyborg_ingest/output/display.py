@@ -24,7 +24,7 @@ from cyborg_ingest.facts import (
     Sending,
     Skipped,
 )
-from cyborg_ingest.output import voice, worded, wording
+from cyborg_ingest.output import howfar, voice, worded
 from cyborg_ingest.output.streams import shown, undecorated
 from cyborg_ingest.tally import Step, Tally
 
@@ -184,7 +184,7 @@ class JsonDisplay(PlainDisplay):
 
     def progress(self) -> None:
         """Print where the load stands."""
-        self._object("progress", wording.progress_facts(self.watched))
+        self._object("progress", howfar.progress_facts(self.watched))
 
     def _object(self, event: str, facts: dict[str, Any]) -> None:
         self.lines([shown(json.dumps({"event": event, "time": round(time.time(), 3), **facts}))])

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from cyborg_ingest.output import wording
+from cyborg_ingest.output import howfar, wording
 from cyborg_ingest.output.voice import LABEL
 from cyborg_ingest.tally import Tally
 
@@ -77,7 +77,7 @@ class _Bar(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         if self._load is not None:
             done, expected = self.tally.done, max(1, self.tally.expected)
-            self.update(self._load, completed=done, total=expected, text=wording.rates(self.tally, self._room))
+            self.update(self._load, completed=done, total=expected, text=howfar.rates(self.tally, self._room))
         yield from super().get_renderables()
 
 
@@ -97,6 +97,6 @@ class _StepBar(Progress):
         if self._rows is not None:
             step = self._step
             self.update(
-                self._rows, completed=step.done, total=step.expected or None, text=wording.how_far(step, self._room)
+                self._rows, completed=step.done, total=step.expected or None, text=howfar.how_far(step, self._room)
             )
         yield from super().get_renderables()

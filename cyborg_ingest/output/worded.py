@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.facts import Compared, Ended, FileSkipped, Noted, Planned, Retrying, RowRejected, brief
 from cyborg_ingest.facts import Said as Spoken
-from cyborg_ingest.output import wording
+from cyborg_ingest.output import howfar, reported, wording
 from cyborg_ingest.output.voice import LABEL, Level, Said
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def said(event: Event, *, has_figures: bool = True) -> Said | None:
     elif isinstance(event, Compared):
         lines = wording.compared(event)
     elif isinstance(event, Ended):
-        lines = wording.summary(event.report) if has_figures else []
+        lines = reported.summary(event.report) if has_figures else []
         level = _OF_ENDS.get(ExitCode(event.report.exit_code), Level.ERROR)
         return Said(code, tuple(lines), _joined(lines) or event.report.status, level, brief(event))
     elif isinstance(event, Noted | Spoken | Retrying | RowRejected | FileSkipped):
@@ -42,8 +42,8 @@ def said(event: Event, *, has_figures: bool = True) -> Said | None:
 
 def progress(watched: Tally | Step) -> Said:
     """How far it is."""
-    line = wording.progress(watched)
-    return Said("progress", (line,), _joined([line]), Level.INFO, wording.progress_facts(watched))
+    line = howfar.progress(watched)
+    return Said("progress", (line,), _joined([line]), Level.INFO, howfar.progress_facts(watched))
 
 
 def _line(event: Noted | Spoken | Retrying | RowRejected | FileSkipped) -> str:

@@ -25,7 +25,7 @@ from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.check.verifier import verify
 from cyborg_ingest.facts import Advanced, Began
 from cyborg_ingest.loading.loader import run
-from cyborg_ingest.output import display, wording
+from cyborg_ingest.output import display, howfar
 from cyborg_ingest.settings.options import InspectSettings, LoadSettings, TargetSettings, VerifySettings
 from cyborg_ingest.tally import Step, Tally
 from cyborg_ingest.targets.manage import train
@@ -207,17 +207,17 @@ PARTS = [(0, "first"), (2, "last"), (1, "second"), (3, "least")]
 
 def test_of_words_that_do_not_fit_the_least_important_go() -> None:
     whole = "first  last  second  least"
-    assert wording.fitted(PARTS, None) == wording.fitted(PARTS, len(whole)) == whole
-    assert wording.fitted(PARTS, len(whole) - 1) == "first  last  second"
-    assert wording.fitted(PARTS, len("first  second")) == "first  second"
-    assert wording.fitted(PARTS, 0) == "first"
+    assert howfar.fitted(PARTS, None) == howfar.fitted(PARTS, len(whole)) == whole
+    assert howfar.fitted(PARTS, len(whole) - 1) == "first  last  second"
+    assert howfar.fitted(PARTS, len("first  second")) == "first  second"
+    assert howfar.fitted(PARTS, 0) == "first"
 
 
 def test_a_load_with_rejected_or_repeated_rows_says_so_on_a_narrow_terminal_before_its_megabytes() -> None:
     tally = Tally()
-    assert "rejected" not in wording.rates(tally, 40)
+    assert "rejected" not in howfar.rates(tally, 40)
     tally.rejected, tally.retries = 7, tally.retries.__class__({"503": 2})
-    assert wording.rates(tally, 45) == "7 rows  0 rows/s  7 rejected  2 retried"
+    assert howfar.rates(tally, 45) == "7 rows  0 rows/s  7 rejected  2 retried"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_what_is_left_is_told_as_far_as_it_is_known(
 ) -> None:
     step = Step(began)
     step(Advanced(rows))
-    facts = wording.progress_facts(step)
+    facts = howfar.progress_facts(step)
     assert (facts["rows"], facts["rows_expected"], facts["percent"]) == (rows, expected, percent)
     assert (facts["seconds_left"] is None) == (percent is None)
-    assert wording.how_far(step).endswith(" left") == (percent is not None)
+    assert howfar.how_far(step).endswith(" left") == (percent is not None)

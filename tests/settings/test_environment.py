@@ -13,7 +13,7 @@ from where import ROOT
 
 import cyborg_ingest
 from cyborg_ingest import cli
-from cyborg_ingest.output import wording
+from cyborg_ingest.output import howfar
 from cyborg_ingest.settings import environment
 from cyborg_ingest.settings.declaring import declarations
 from cyborg_ingest.settings.options import LoadSettings
@@ -150,7 +150,7 @@ def test_progress_is_never_beyond_the_whole_and_nothing_is_left_for_less_than_no
     """Also of a pipe that goes on where an earlier run got, before this one has read that far."""
     one = SourceTally(total, 1000, read=read + rejected, acknowledged=read, rejected=rejected, skipped=skipped)
     tally = Tally({"-": one}, first_read=1.0, last_ack=11.0)
-    facts = wording.progress_facts(tally)
+    facts = howfar.progress_facts(tally)
     assert 0 <= facts["percent"] <= 100
     assert facts["seconds_left"] is None or facts["seconds_left"] >= 0
     assert facts["rows"] <= facts["rows_expected"]
@@ -159,4 +159,4 @@ def test_progress_is_never_beyond_the_whole_and_nothing_is_left_for_less_than_no
 def test_what_is_left_is_told_by_the_pace_of_this_run() -> None:
     """900 of 1,000 rows were loaded earlier; 50 took 10 seconds, so the other 50 take as long."""
     one = SourceTally(1000, 1000, read=60, acknowledged=50, skipped=900)
-    assert wording.progress_facts(Tally({"a": one}, first_read=1.0, last_ack=11.0))["seconds_left"] == 10.0
+    assert howfar.progress_facts(Tally({"a": one}, first_read=1.0, last_ack=11.0))["seconds_left"] == 10.0
