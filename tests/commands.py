@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from cyborg_ingest import cli
@@ -21,7 +22,7 @@ ROWS = "".join(json.dumps({"id": f"row-{n}", "vector": [1.0, float(n)]}) + "\n" 
 BAD = '{"id": "bad-one", "vector": [0, 0]}\n'
 
 ONE_AFTER_ANOTHER = """
-import json, os, sys
+import json, os, subprocess, sys
 from cyborg_ingest import cli
 folder, answers, before = sys.argv[1], os.dup(1), []
 for place, arguments in enumerate(json.loads(sys.stdin.read())):
@@ -35,6 +36,8 @@ for place, arguments in enumerate(json.loads(sys.stdin.read())):
     sys.argv = ["cyborg-ingest", *arguments]
     code = "it did not end by itself"
     try:
+        if arguments[0] == "sh":
+            sys.exit(subprocess.run(arguments).returncode)
         cli.main()
     except SystemExit as done:
         code = done.code or 0
@@ -61,13 +64,16 @@ def load(
 
 
 def ran_together(
-    commands: Iterable[Sequence[object]], cwd: Path, folder: Path
+    commands: Iterable[Sequence[object]], cwd: Path, folder: Path, *, inside: Sequence[str] = ()
 ) -> list[subprocess.CompletedProcess[bytes]]:
-    """Commands one after another in a process of their own, each with streams of its own, which go to files."""
+    """Commands one after another in a process of their own, each with streams of its own, which go to files.
+
+    A command that begins with `sh` is the shell's. `inside`: what the process is started by.
+    """
     words = [[str(one) for one in command] for command in commands]
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, str(folder)], input=json.dumps(words).encode(), cwd=cwd,
+        [*inside, sys.executable, "-c", ONE_AFTER_ANOTHER, str(folder)], input=json.dumps(words).encode(), cwd=cwd,
         stdout=subprocess.PIPE, timeout=300, check=True, env=dict(os.environ),
     )  # fmt: skip
     return [
@@ -76,3 +82,13 @@ def ran_together(
         )
         for place, (command, code) in enumerate(zip(words, map(int, done.stdout.split()), strict=True))
     ]
+
+
+def every_command() -> dict[str, Any]:
+    """All commands by their words, as the parser has them."""
+    found: dict[str, Any] = {}
+    for name, one in get_command(cli.app).commands.items():  # type: ignore[attr-defined]
+        found |= (
+            {f"{name} {inner}": two for inner, two in one.commands.items()} if hasattr(one, "commands") else {name: one}
+        )
+    return found

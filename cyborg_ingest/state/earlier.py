@@ -7,9 +7,9 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.errors import StateError, UsageError
+from cyborg_ingest.errors import UsageError
 from cyborg_ingest.state.ids import Ids
-from cyborg_ingest.state.jobs import open_job
+from cyborg_ingest.state.jobs import open_job, reading
 from cyborg_ingest.state.journal import BEGUN, JOURNAL, LAST
 from cyborg_ingest.state.memory import Memory
 from cyborg_ingest.state.replay import replayed
@@ -38,8 +38,6 @@ def earlier_runs(folder: Path, *, restart: bool) -> Earlier:
         current, ended = _states(folder, restart=restart)
     except FileNotFoundError:
         return Earlier()
-    except OSError as error:
-        raise StateError(f"The state directory {folder} cannot be read: {error.strerror or error}.") from None
     is_stopped = current is not None and bool(current.parts) and not current.has_ended and not restart
     begun = current.facts.get(BEGUN) if current is not None and is_stopped else None
     return Earlier(_time(begun), None if ended is None else _rows(ended))
@@ -55,7 +53,7 @@ class Remembered(Memory):
         super().__init__()
         self.folder = folder
         current, self._last = _states(folder, restart=restart)
-        with open_job(folder, make=False) as job:
+        with reading(folder), open_job(folder, make=False) as job:
             self.ids = Ids(job, is_read=True)
         if restart:
             self.ids.forget()
@@ -74,7 +72,7 @@ class Remembered(Memory):
 def _states(folder: Path, *, restart: bool) -> tuple[State | None, State | None]:
     """What the last run has left, and the last load that ended: they are the same where that run ended it."""
     current = None
-    with open_job(folder, make=False) as job:
+    with reading(folder), open_job(folder, make=False) as job:
         with contextlib.suppress(*([UsageError] if restart else [])):  # it is forgotten, whatever it says
             current = replayed(job, JOURNAL)
         return current, current if current is not None and current.has_ended else replayed(job, LAST)

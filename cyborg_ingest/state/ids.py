@@ -10,26 +10,36 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from cyborg_ingest.rows.idhashes import MODULUS, NONE, among, hashes_of, merged, without
 from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.jobs import reading, writing
 from cyborg_ingest.state.ledger import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Concatenate
+
+    from typing_extensions import ParamSpec
 
     from cyborg_ingest.model import Batch
     from cyborg_ingest.private import Folder
     from cyborg_ingest.rows.idhashes import Hashes
     from cyborg_ingest.state.ledger import PartKey
+
+    _P = ParamSpec("_P")
+
+_T = TypeVar("_T")
 
 NAME = "ids"
 
@@ -76,21 +86,35 @@ class _Block:
         return _BLOCK.pack(self.name, self.start, self.stop, self.sent, self.others, self.unknown)
 
 
+def _told(method: Callable[Concatenate[Ids, _P], _T]) -> Callable[Concatenate[Ids, _P], _T]:
+    """Errors of the system become StateError: who asks for ids has nothing else to do with files."""
+
+    @functools.wraps(method)
+    def called(self: Ids, /, *arguments: _P.args, **more: _P.kwargs) -> _T:
+        with self.touched():
+            return method(self, *arguments, **more)
+
+    return called
+
+
 class Ids:
-    """The file, for the one process that holds the job; or for one that only reads it. All methods raise OSError."""
+    """The file, for the one process that holds the job; or for one that only reads it. All methods raise StateError."""
 
     def __init__(self, folder: Folder, *, is_read: bool = False) -> None:
         self._folder = folder
         self._is_read = is_read
         self._names: dict[tuple[PartKey, str], bytes] = {}
         self._handle = -1
-        with contextlib.suppress(FileNotFoundError):  # an older release has kept none
-            self._handle = folder.open(NAME, os.O_RDONLY if is_read else os.O_RDWR | os.O_CREAT)
-        try:
+        with self.touched(), contextlib.ExitStack() as unless_scanned:
+            unless_scanned.callback(self.close)
+            with contextlib.suppress(FileNotFoundError):  # an older release has kept none
+                self._handle = folder.open(NAME, os.O_RDONLY if is_read else os.O_RDWR | os.O_CREAT)
             self._scan()
-        except BaseException:
-            self.close()
-            raise
+            unless_scanned.pop_all()
+
+    def touched(self) -> AbstractContextManager[None]:
+        """The file is read or written in it."""
+        return (reading if self._is_read else writing)(self._folder.path)
 
     def _scan(self) -> None:
         """Find the blocks; what is behind the last whole one is cut off."""
@@ -153,6 +177,7 @@ class Ids:
             found = self._names[key, choice] = name_of(key, choice)
         return found
 
+    @_told
     def sending(self, batch: Batch) -> None:
         """Note the ids of rows that leave now, and of those among them that are rejected."""
         part = batch.part
@@ -163,6 +188,7 @@ class Ids:
             unknown = sum(one.id is None for one in batch.rejections)
             self._append(name, rows, hashes_of(batch.ids), hashes_of(others), unknown)
 
+    @_told
     def refused(self, ids: Collection[str]) -> None:
         """Note that the target did not take these, which were sent."""
         if ids:
@@ -176,10 +202,12 @@ class Ids:
         name = self._name(key, choice)
         return not any(gap for start, stop in rows for gap in self._missing(name, start, stop))
 
+    @_told
     def of(self, keys: Iterable[tuple[PartKey, str]]) -> Hashes:
         """The ids of all rows of these Parts that are known, rejected ones too; sorted, each once."""
         return merged([self._hashes(one, others=True) for one in self._blocks_of(keys)])
 
+    @_told
     def within(self, key: PartKey, choice: str, rows: RangeSet) -> Hashes:
         """The ids of these rows of a Part, as far as they were sent with no others."""
         found = [one for one in self._blocks_of([(key, choice)]) if not [*rows.missing(one.start, one.stop)]]
@@ -193,6 +221,7 @@ class Ids:
         for name in dict.fromkeys(self._name(*one) for one in keys):
             yield from self._by_name.get(name, ())
 
+    @_told
     def brought(self) -> Hashes:
         """All ids that the job has sent since it keeps them, and that were not refused; sorted, each once."""
         found = NONE
@@ -203,6 +232,7 @@ class Ids:
                 found, some = without(merged([found, *some[:-1]]), some[-1]), []
         return merged([found, *some])
 
+    @_told
     def tidy(self, live: Iterable[tuple[PartKey, str]], *, few: int = _FEW) -> None:
         """Put the ids of Parts that are no more together, each once, where they are many."""
         kept = [*self._blocks_of(live)]
@@ -212,6 +242,7 @@ class Ids:
             brought, own = self.brought(), merged([self._hashes(one, others=False) for one in kept])
             self._rewrite(kept, without(brought, own))
 
+    @_told
     def keep(self, live: Iterable[tuple[PartKey, str]]) -> None:
         """Forget the ids that no row of these Parts has: their rows are gone from the index.
 
@@ -222,6 +253,7 @@ class Ids:
         own = merged([self._hashes(one, others=False) for one in kept])
         self._rewrite(kept, without(brought[among(brought, present)], own))
 
+    @_told
     def forget(self) -> None:
         """Forget all ids: the index is another one. Who only reads the file leaves it as it is."""
         if not self._is_read:

@@ -101,3 +101,14 @@ def writing(folder: Path) -> Iterator[None]:
             f"The state directory {folder} cannot be written: {error.strerror or error}. Rows that were sent are "
             "safe; make room, or name another with --state-dir, and run the same command again."
         ) from None
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """The same, where it is only looked at: but what is not there is for whoever looks."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StateError(f"The state directory {folder} cannot be read: {error.strerror or error}.") from None

@@ -11,15 +11,14 @@ import select
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from commands import ran
+from commands import every_command, ran
 from conftest import KEY
-from typer.main import get_command
 from typer.testing import CliRunner
 
 import cyborg_ingest
@@ -186,29 +185,20 @@ def test_a_plain_line_comes_every_few_seconds(source: Path, tmp_path: Path) -> N
 # Help
 
 
-def commands() -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, one in get_command(cli.app).commands.items():  # type: ignore[attr-defined]
-        found |= (
-            {f"{name} {inner}": two for inner, two in one.commands.items()} if hasattr(one, "commands") else {name: one}
-        )
-    return found
-
-
 def test_the_commands_are_these() -> None:
     names = {"upsert", "run", "verify", "inspect", "doctor", "schedule", "keygen"}
     names |= {f"jobs {one}" for one in ("list", "show", "clean", "forget")}
     names |= {f"runs {one}" for one in ("list", "show")}
     names |= {f"index {one}" for one in ("create", "info", "list", "train", "delete")}
     names |= {f"config {one}" for one in ("show", "validate", "schema")}
-    assert set(commands()) == names
+    assert set(every_command()) == names
 
 
-@pytest.mark.parametrize("name", commands())
+@pytest.mark.parametrize("name", every_command())
 def test_every_option_is_explained(name: str) -> None:
     shown = CliRunner().invoke(cli.app, [*name.split(), "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
-    for parameter in commands()[name].params:
+    for parameter in every_command()[name].params:
         if parameter.name == "help":
             continue
         assert parameter.help, parameter.name
@@ -219,7 +209,7 @@ def test_every_option_is_explained(name: str) -> None:
 def test_every_declared_option_is_on_the_command_line_and_no_other_takes_a_key() -> None:
     known = {
         name: {flag for one in each.params for flag in (*one.opts, *one.secondary_opts)}
-        for name, each in commands().items()
+        for name, each in every_command().items()
     }
     for name, settings in (
         ("upsert", (LoadSettings, OutputSettings)), ("verify", (VerifySettings, ProgressSettings)), ("inspect", (InspectSettings, ProgressSettings)),
