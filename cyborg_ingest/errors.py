@@ -114,6 +114,10 @@ class UsageError(IngestError):
     exit_code = ExitCode.USAGE
 
 
+class NoHomeError(UsageError):
+    """The user has no home directory, and nothing says where else to keep things."""
+
+
 class ArgumentError(UsageError, ValueError):
     """An argument of a client method has a wrong value."""
 

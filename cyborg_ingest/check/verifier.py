@@ -22,7 +22,7 @@ from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.written import differences_output, refuse_overwriting, whole
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.rows.compare import TOLERANCES, Row, deviation, difference, rows_of
-from cyborg_ingest.settings import keys
+from cyborg_ingest.targets.keyring import possible_key_files
 from cyborg_ingest.targets.opening import open_client, open_index
 
 if TYPE_CHECKING:
@@ -283,8 +283,8 @@ def verify(settings: VerifySettings, emit: Emit = ignore) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         plan = make_plan(stack.enter_context(sources_of(settings, emit)), settings)
         client = stack.enter_context(open_client(settings, heard))
-        outputs, key = [output] if output else [], keys.kept_key_path(client.target, settings.index)
-        refuse_overwriting(outputs, plan, settings, client.target, key)
+        key = next(iter(possible_key_files(settings, client.target, settings.index)), None)
+        refuse_overwriting([output] if output else [], plan, settings, client.target, key and key.path)
         write = stack.enter_context(whole(output)) if output else None
         index = stack.enter_context(open_index(client, settings, settings.index).index)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.doctor.finding import looked_at, ok, skip, warn
 from cyborg_ingest.settings import keys
-from cyborg_ingest.targets.keyring import possible_key_files
+from cyborg_ingest.targets.keyring import NOWHERE, possible_key_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,8 @@ def _index_key(settings: DoctorSettings, target: str | None) -> Iterator[Finding
         kept = possible_key_files(settings, target, settings.index)
         there = next((one for one in kept if one.find() is not None), None)
         if there is None:
-            yield ok(INDEX_KEY, f"none is given, and none is kept in {kept[0].path}: a KMS may have it")
+            why = f"none is kept in {kept[0].path}" if kept else NOWHERE
+            yield ok(INDEX_KEY, f"none is given, and {why}: a KMS may have it")
         else:
             yield ok(INDEX_KEY, f"kept in {there.path} since the index was made")
 

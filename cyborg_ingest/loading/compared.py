@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import LostRowsError, UsageError
 from cyborg_ingest.facts import Compared, Files, Noted
 from cyborg_ingest.loading.resume import done_of
+from cyborg_ingest.loading.setup import folder_of
 from cyborg_ingest.rows.idhashes import merged
 from cyborg_ingest.settings.quantities import moment_of
 from cyborg_ingest.state.earlier import Remembered
@@ -17,7 +18,6 @@ from cyborg_ingest.state.ledger import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from cyborg_ingest.model import Part
     from cyborg_ingest.plan.reading import Plan
@@ -31,12 +31,12 @@ _COUNTED = 25_000_000
 _SHOWN = 3
 
 
-def looked_back(folder: Path, settings: LoadSettings) -> Remembered | None:
+def looked_back(target: str, settings: LoadSettings) -> Remembered | None:
     """What is known of the job, for a dry run that compares; None where nothing is, or it does not."""
     if not (settings.dry_run and (settings.only_new or settings.delete_missing)):
         return None
     try:
-        return Remembered(folder, restart=settings.restart, is_resumed=settings.only_new)
+        return Remembered(folder_of(target, settings), restart=settings.restart, is_resumed=settings.only_new)
     except FileNotFoundError:
         return None
 

@@ -24,7 +24,6 @@ from cyborg_ingest.loading.compared import (
 )
 from cyborg_ingest.loading.fresh import keep_unchanged
 from cyborg_ingest.loading.resume import check_probes, cut_as_before, done_of, keep_in_order, skipped
-from cyborg_ingest.loading.setup import folder_of
 from cyborg_ingest.rows.idhashes import NONE
 from cyborg_ingest.targets.retry import RetryPolicy
 
@@ -73,7 +72,7 @@ class Incremental:
     def begin(self, target: str, plan: Plan) -> Plan:
         """The plan, in the Parts that earlier runs have begun with: by the journal, or by a look at what is there."""
         settings, journal, tell = self._settings, self._run.journal, self._run.tell
-        memory = self._memory = journal or looked_back(folder_of(target, settings), settings)
+        memory = self._memory = journal or looked_back(target, settings)
         tell(*all_again(journal, plan, settings))
         plan = without_still_bad(journal, plan, tell)
         if memory is not None and settings.delete_missing:

@@ -84,12 +84,13 @@ def folder_of(target: str, settings: LoadSettings) -> Path:
 
 def refuse_outputs(client: Client, plan: Plan, settings: LoadSettings) -> None:
     """Raise UsageError where what a load writes is what it reads."""
-    is_kept = settings.checkpoint and not settings.dry_run
-    folder = folder_of(client.target, settings)
-    key = possible_key_files(settings, client.target, settings.index)[0]
-    outputs = [*engine_outputs(client.target), *(state_outputs(folder) if is_kept else ())]
-    outputs += key_outputs(key) if settings.create else ()
-    refuse_overwriting(outputs, plan, settings, client.target, key.path)
+    key = next(iter(possible_key_files(settings, client.target, settings.index)), None)
+    outputs = engine_outputs(client.target)
+    if settings.checkpoint and not settings.dry_run:
+        outputs += state_outputs(folder_of(client.target, settings))
+    if settings.create and key is not None:
+        outputs += key_outputs(key)
+    refuse_overwriting(outputs, plan, settings, client.target, key and key.path)
 
 
 def open_journal(target: str, settings: LoadSettings, command: str | None) -> Journal | None:

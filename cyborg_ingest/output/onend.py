@@ -30,24 +30,23 @@ def run_on_end(command: str, result: dict[str, Any], report: Path | None) -> str
     `report`: where the result is kept; where it is not, it is as long as the command runs.
     """
     words = words_of(command, "--on-end")
-    with contextlib.nullcontext(report) if report is not None else _kept(result) as path:
-        told = {"EXIT_CODE": str(result["exit_code"]), "STATUS": str(result["status"])}
-        told |= {"REPORT": str(path)} if path is not None else {}
-        why = _run(words, for_others(os.environ, told))
+    told = {"EXIT_CODE": str(result["exit_code"]), "STATUS": str(result["status"])}
+    with contextlib.ExitStack() as stack:
+        try:
+            told["REPORT"] = str(report or stack.enter_context(_kept(result)))
+            why = None
+        except OSError as error:  # there is no place for one
+            why = f"got no file of the report: {error.strerror or error}"
+        why = _run(words, for_others(os.environ, told)) or why
     return None if why is None else f"--on-end: {printable(words[0])} {why}."
 
 
 @contextlib.contextmanager
-def _kept(result: dict[str, Any]) -> Iterator[Path | None]:
-    """A file with the result, which its owner alone can read; None where there is no place for one."""
-    with contextlib.ExitStack() as stack:
-        path = None
-        with contextlib.suppress(OSError):
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="cyborg-ingest-", ignore_cleanup_errors=True)
-            )
-            path = Path(folder) / "report.json"
-            path.write_text(json.dumps(result, indent=2), "utf-8")
+def _kept(result: dict[str, Any]) -> Iterator[Path]:
+    """A file with the result, which its owner alone can read. Raises OSError where there is no place for one."""
+    with tempfile.TemporaryDirectory(prefix="cyborg-ingest-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "report.json"
+        path.write_text(json.dumps(result, indent=2), "utf-8")
         yield path
 
 

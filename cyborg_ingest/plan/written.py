@@ -23,6 +23,7 @@ from cyborg_ingest.sources.tree import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import IO
 
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.settings.options import LoadSettings, VerifySettings
@@ -109,11 +110,11 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def refuse_overwriting(
-    outputs: Iterable[Output], plan: Plan, settings: LoadSettings | VerifySettings, target: str, key: Path
+    outputs: Iterable[Output], plan: Plan, settings: LoadSettings | VerifySettings, target: str, key: Path | None
 ) -> None:
     """Raise UsageError where an output is a file that is read, or would be found as a source by the next run.
 
-    `key` is where the index's key is kept, if it is.
+    `key` is where the index's key is kept, if it is; None where there is no place for one.
     """
     read = _read(plan, settings, key)
     for output in outputs:
@@ -126,7 +127,7 @@ def refuse_overwriting(
             raise UsageError(f"{output.what} lies in {engine}, which is the engine's own. {output.advice}")
 
 
-def _read(plan: Plan, settings: LoadSettings | VerifySettings, key: Path) -> dict[_FileId, str]:
+def _read(plan: Plan, settings: LoadSettings | VerifySettings, key: Path | None) -> dict[_FileId, str]:
     """The files of this machine that are read, by what they are."""
     named = [uri for one in plan.sources for uri in one.layout.files or (one.layout.uri,)]
     given = (settings.ids, settings.metadata, settings.contents, settings.index_key_file, settings.api_key_file)
@@ -205,7 +206,7 @@ def whole(output: Output) -> Iterator[Callable[[str], object]]:
     if is_stream or (_is(path.exists) and not _is(path.is_file)):  # a pipe cannot be put in place
         with _written(output, UsageError):
             file = os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC), "w", encoding="utf-8")
-        with file:
+        with _closed(output, file):
             yield _writer(output, file.write)
         return
     final = Path(os.path.realpath(path))
@@ -213,7 +214,8 @@ def whole(output: Output) -> Iterator[Callable[[str], object]]:
     with _written(output, UsageError):
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file = os.fdopen(handle, "w", encoding="utf-8")
+        with _closed(output, file):
             yield _writer(output, file.write)
             with _written(output, StateError):
                 file.flush()
@@ -223,6 +225,19 @@ def whole(output: Output) -> Iterator[Callable[[str], object]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def _closed(output: Output, file: IO[str]) -> Iterator[None]:
+    """The file is closed, which writes what is left of it. Raises StateError where that fails and nothing else did."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    with _written(output, StateError):
+        file.close()
 
 
 def _writer(output: Output, write: Callable[[str], object]) -> Callable[[str], object]:

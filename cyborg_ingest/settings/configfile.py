@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.errors import ConfigurationError, UsageError, printable
+from cyborg_ingest.errors import ConfigurationError, NoHomeError, UsageError, printable
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.configkeys import (
     FILE_NAME,
@@ -172,7 +172,7 @@ def find(named: Path | None) -> Path | None:
 
 def users_file() -> Path | None:
     """Where the user's own configuration file would be; None where the user has no home."""
-    with contextlib.suppress(UsageError):
+    with contextlib.suppress(NoHomeError):
         return keys.config_directory() / FILE_NAME
     return None
 

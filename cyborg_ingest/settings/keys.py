@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import platformdirs
 
-from cyborg_ingest.errors import ArgumentError, ArgumentTypeError, KeyFileError, UsageError
+from cyborg_ingest.errors import ArgumentError, ArgumentTypeError, KeyFileError, NoHomeError, UsageError
 from cyborg_ingest.private import Folder
 from cyborg_ingest.settings.hidden import without_locals
 from cyborg_ingest.settings.keycommands import printed_by
@@ -204,18 +204,18 @@ def kept_key_path(target: str, index: str) -> Path:
 
 
 def config_directory() -> Path:
-    """Where the user's keys and configuration are. Raises UsageError where there is no such place."""
+    """Where the user's keys and configuration are. Raises NoHomeError where there is no such place."""
     configured = variable(os.environ, CONFIG_DIR_VARIABLE)
     return Path(configured) if configured else at_home(platformdirs.user_config_path, CONFIG_DIR_VARIABLE)
 
 
 def at_home(place: Callable[[str], Path], variable: str) -> Path:
-    """A directory of ours below the user's own. Raises UsageError where the user has none."""
+    """A directory of ours below the user's own. Raises NoHomeError where the user has none."""
     found = None
     with contextlib.suppress(RuntimeError):  # so say newer versions of platformdirs; older ones leave the ~
         found = place("cyborg-ingest")
     if found is None or not found.is_absolute():
-        raise UsageError(f"There is no home directory to keep anything in. Set HOME, or {variable}.")
+        raise NoHomeError(f"There is no home directory to keep anything in. Set HOME, or {variable}.")
     return found
 
 

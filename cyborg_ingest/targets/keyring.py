@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from cyborg_ingest.errors import UsageError
+from cyborg_ingest.errors import NoHomeError, UsageError
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.commands import with_options
 from cyborg_ingest.settings.hidden import Hidden, hidden, revealed
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.settings.options import TargetSettings
+
+
+NOWHERE = "there is no home directory where one could be kept"
 
 
 class KeyFile(NamedTuple):
@@ -36,11 +40,13 @@ class KeyFile(NamedTuple):
 
 
 def possible_key_files(settings: TargetSettings, target: str, index: str) -> list[KeyFile]:
-    """Where the key of an index may be kept, the file of a new one first."""
+    """Where the key of an index may be kept, the file of a new one first; no file where the user has no home."""
     named = key_out(settings)
     spelled = dict.fromkeys((target, as_spelled(settings.target or target)))  # earlier versions told spellings apart
-    kept = [KeyFile(keys.kept_key_path(one, index), is_named=False) for one in spelled]
-    return kept if named is None else [KeyFile(named, is_named=True), *kept]
+    kept = [] if named is None else [KeyFile(named, is_named=True)]
+    with contextlib.suppress(NoHomeError):
+        kept += [KeyFile(keys.kept_key_path(one, index), is_named=False) for one in spelled]
+    return kept
 
 
 def key_out(settings: TargetSettings) -> Path | None:
@@ -66,6 +72,8 @@ def origin(settings: TargetSettings, target: str, index: str) -> str:
     if given is not None:
         return f"The key that was tried is that of {given.text}."
     looked_at = possible_key_files(settings, target, index)
+    if not looked_at:
+        return f"None is given, and {NOWHERE}. Give one with --index-key-file."
     kept = next((file for file in looked_at if file.find() is not None), None)
     if kept is not None:
         where = f"--key-out {kept.path}" if kept.is_named else kept.path
@@ -81,12 +89,13 @@ def make_key(
     One that is kept elsewhere goes to --key-out too. `command` is the command line, where there is one. Raises
     UsageError, KeyFileError, UntrustedError.
     """
-    found, file = find_key(settings, target, index), possible_key_files(settings, target, index)[0]
-    if found is not None and not (file.is_named and file.find() is None):
+    found, file = find_key(settings, target, index), next(iter(possible_key_files(settings, target, index)), None)
+    if found is not None and not (file and file.is_named and file.find() is None):
         return found, None
     refused = refusal(settings, index, command)
     if refused is not None:
         raise UsageError(" ".join(refused))
+    file = file or KeyFile(keys.kept_key_path(target, index), is_named=False)  # raises NoHomeError
     key = file.keep(found)
     KNOWN.add(key.reveal())
     return key, file

@@ -154,21 +154,47 @@ def test_a_directory_of_keys_that_others_can_write_to_is_another_one(monkeypatch
     assert code == 0, told
 
 
-@pytest.mark.parametrize("variable", ["CYBORG_INGEST_CONFIG_DIR", "CYBORG_INGEST_STATE_DIR"])
-def test_without_a_home_the_variable_that_is_named_helps(
-    monkeypatch: pytest.MonkeyPatch, place: Path, variable: str
-) -> None:
+@pytest.fixture
+def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is an index x, and a user without a home."""
     made()
     monkeypatch.setattr("platformdirs.user_config_path", lambda _name: Path("~/config"))
     monkeypatch.setattr("platformdirs.user_state_path", lambda _name: Path("~/state"))
-    monkeypatch.delenv(variable)
+    for name in ("CYBORG_INGEST_CONFIG_DIR", "CYBORG_INGEST_STATE_DIR"):
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_home")
+def test_without_a_home_the_variable_that_is_named_helps(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     upsert = ("upsert", "rows.npy", "--index", "x", "--index-key-file", "right.key")
     code, told = run(*upsert)
     assert code == 2, told
     says(told, "There is no home directory to keep anything in. Set HOME, or {}.")
-    assert f"or {variable}." in told
-    monkeypatch.setenv(variable, str(place / "own"))
+    assert "or CYBORG_INGEST_STATE_DIR." in told
+    monkeypatch.setenv("CYBORG_INGEST_STATE_DIR", str(place / "own"))
     code, told = run(*upsert)
+    assert code == 0, told
+
+
+@pytest.mark.usefixtures("no_home")
+def test_without_a_home_a_key_is_given_or_the_variable_that_is_named_helps(
+    monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
+    code, told = run("index", "info", "x")
+    assert code == 2, told
+    says(told, "None is given, and {}. Give one with --index-key-file.")
+    assert "there is no home directory where one could be kept" in told
+    code, told = run("index", "info", "x", "--index-key-file", "right.key")
+    assert code == 0, told
+    code, told = run("doctor", "--index", "x")
+    assert "none is given, and there is no home directory where one could be kept" in told
+    monkeypatch.setattr("cyborg_ingest.cli.options.at_terminal", lambda: True)
+    create = ("index", "create", "new", "--dimension", 4)
+    code, told = run(*create)
+    assert code == 2, told
+    assert "There is no home directory to keep anything in. Set HOME, or CYBORG_INGEST_CONFIG_DIR." in told
+    monkeypatch.setenv("CYBORG_INGEST_CONFIG_DIR", str(place / "own"))
+    code, told = run(*create)
     assert code == 0, told
 
 
