@@ -24,6 +24,7 @@ from cyborg_ingest.formats.npy import NpyReader
 from cyborg_ingest.formats.npycolumns import WITH_IDS, WITHOUT_IDS, NpyColumnsReader
 from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.parquet import ParquetReader
+from cyborg_ingest.formats.pyrows import RowsReader
 from cyborg_ingest.formats.vecs import VecsReader
 from cyborg_ingest.settings.options import FORMATS
 
@@ -49,6 +50,7 @@ _ALL: tuple[Reader, ...] = (
     BinReader("u8bin", "<u1"),
     BinReader("i8bin", "<i1"),
     MemoryReader(),
+    RowsReader(),
 )
 READERS = {reader.name: reader for reader in _ALL}
 
@@ -69,7 +71,7 @@ def reader_for(uri: str, name: str | None = None) -> Reader:
     These also decide where a suffix names two. Raises FormatError.
     """
     if sources.is_object(uri):
-        return READERS[MemoryReader.name]
+        return READERS[RowsReader.name if sources.is_rows(uri) else MemoryReader.name]
     named = [READERS[name]] if name is not None else by_suffix(uri)
     if len(named) == 1:
         return named[0]

@@ -12,6 +12,7 @@ from cyborg_ingest.formats.base import Layout, check_names
 from cyborg_ingest.formats.bounds import bounded
 from cyborg_ingest.model import Chunk, Part
 from cyborg_ingest.rows.paths import column_of
+from cyborg_ingest.sources.pulled import Batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ class MemoryReader:
             raise FormatError(f"{uri}: Arrow cannot read it: {error}.") from None
         check_names(uri, schema)
         _refuse_overflowing(uri, found, schema)
-        rows = found.num_rows if isinstance(found, pa.Table | pa.RecordBatch) else None
+        rows = getattr(found, "num_rows", None) if isinstance(found, pa.Table | pa.RecordBatch | Batches) else None
         part = Part(uri, self.name, 0, 0, rows or 0, rows, 0, sources.size(uri))
         return Layout(uri, self.name, schema, (part,), rows, rows or 0, part.size, is_seekable=False)
 

@@ -70,8 +70,7 @@ def load(sources: Sequence[Any] | Any = (), *, index: str, **options: Any) -> Ru
     until then. So does that of a KeyboardInterrupt, which waits for what is in flight, at most `drain_timeout`
     seconds, and of any other exception.
     """
-    several = list(sources) if isinstance(sources, list | tuple) else [sources]
-    with places.holding(several) as names:
+    with places.holding(places.one_by_one(sources)) as names:
         if any(map(places.is_object, names)) and "max_errors" not in options:
             options.setdefault("checkpoint", False)
         return run(LoadSettings(sources=tuple(names), index=index, **options))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,10 +28,12 @@ from cyborg_ingest.sources.base import (
     summarised,
 )
 from cyborg_ingest.sources.catalogues import check_named
+from cyborg_ingest.sources.given import one_by_one
 from cyborg_ingest.sources.lists import sources_in
 from cyborg_ingest.sources.local import LocalStore, local_path
-from cyborg_ingest.sources.memory import SCHEME, MemoryStore, is_arrow
+from cyborg_ingest.sources.memory import SCHEME, MemoryStore
 from cyborg_ingest.sources.names import COMMAND, STDIN, is_stream, stem
+from cyborg_ingest.sources.pulled import Rows
 from cyborg_ingest.sources.scan import identity_of
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.sources.streams import Stream
@@ -40,6 +42,7 @@ from cyborg_ingest.sources.versions import ABSENT, TICK_SECONDS, Seen, what_beca
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from cyborg_ingest.model import Mark
     from cyborg_ingest.sources.base import Store
@@ -67,10 +70,10 @@ __all__ = [
     "finish",
     "held",
     "holding",
-    "is_arrow",
     "is_gone",
     "is_object",
     "is_read_once",
+    "is_rows",
     "is_seekable",
     "is_stream",
     "local_path",
@@ -78,6 +81,7 @@ __all__ = [
     "look_all",
     "mark",
     "native",
+    "one_by_one",
     "opened",
     "printed_by",
     "prove",
@@ -131,16 +135,19 @@ def _check_above(store: Folders, found: Listing, seen: dict[str, Folder]) -> Non
 
 @contextlib.contextmanager
 def holding(given: Sequence[Any]) -> Iterator[list[str]]:
-    """Sources as text: paths as they are, Arrow's objects by a name that is good inside of the `with`.
+    """Sources as text: paths as they are, what holds rows by a name that is good inside of the `with`.
 
-    Raises UsageError for what is neither.
+    Raises UsageError for what is neither, SourceError for a generator that breaks off before its first row.
     """
-    names = [str(one) if isinstance(one, str | Path) else _memory.put(one) for one in given]
-    try:
+    with contextlib.ExitStack() as held_until:
+        names: list[str] = []
+        for one in given:
+            if isinstance(one, str | os.PathLike):
+                names.append(os.fspath(one))
+            else:
+                names.append(_memory.put(one))
+                held_until.callback(_memory.take_out, names[-1])
         yield names
-    finally:
-        for name in names:
-            _memory.take_out(name)
 
 
 @contextlib.contextmanager
@@ -175,9 +182,14 @@ def is_object(uri: str) -> bool:
     return uri.startswith(f"{SCHEME}://")
 
 
+def is_rows(uri: str) -> bool:
+    """Whether this names an object whose rows are dicts."""
+    return is_object(uri) and isinstance(held(uri), Rows)
+
+
 def is_read_once(uri: str) -> bool:
-    """Whether its rows are gone when they have been read: standard input, and a stream of batches."""
-    return is_stream(uri) or (is_object(uri) and hasattr(held(uri), "read_next_batch"))
+    """Whether its rows are gone when they have been read: standard input, a stream of batches, a generator."""
+    return is_stream(uri) or (is_object(uri) and _memory.is_read_once(uri))
 
 
 def is_gone(uri: str) -> bool:

@@ -1,4 +1,4 @@
-"""Objects of this process that Arrow can read: tables, data sets, streams of batches, data frames."""
+"""Objects of this process that hold rows: tables, data sets, streams of batches, data frames, dicts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cyborg_ingest.errors import SourceError, UsageError
+from cyborg_ingest.errors import SourceError
 from cyborg_ingest.sources.base import Found, Listing
+from cyborg_ingest.sources.given import as_rows
+from cyborg_ingest.sources.pulled import Batches, Rows
 from cyborg_ingest.sources.versions import Version
 
 if TYPE_CHECKING:
@@ -25,14 +27,9 @@ class MemoryStore:
         self._objects: dict[str, Any] = {}
 
     def put(self, found: Any) -> str:
-        """Keep an object until `take_out`; the uri that names it. Raises UsageError for what Arrow cannot read."""
-        if not is_arrow(found):
-            raise UsageError(
-                "A source is a path, a pyarrow Table, Dataset or RecordBatchReader, or has __arrow_c_stream__ (polars, "
-                f"duckdb, pandas); this is {type(found).__name__}."
-            )
+        """Keep an object until `take_out`; the uri that names it. Raises UsageError for what has no rows."""
         uri = f"{SCHEME}://{type(found).__name__}-{secrets.token_hex(4)}"
-        self._objects[uri] = found
+        self._objects[uri] = as_rows(found)
         return uri
 
     def get(self, uri: str) -> Any:
@@ -41,9 +38,16 @@ class MemoryStore:
             raise SourceError(f"{uri} names an object of another process, or of a load that is over.")
         return self._objects[uri]
 
+    def is_read_once(self, uri: str) -> bool:
+        """Whether its rows are gone when they have been read."""
+        found = self.get(uri)
+        return bool(getattr(found, "is_read_once", hasattr(found, "read_next_batch")))
+
     def take_out(self, uri: str) -> None:
-        """Forget an object."""
-        self._objects.pop(uri, None)
+        """Forget an object, and end a generator."""
+        found = self._objects.pop(uri, None)
+        if isinstance(found, Rows | Batches):
+            found.close()
 
     def find(self, source: str) -> Listing:
         """See `base.Store`."""
@@ -84,8 +88,3 @@ class MemoryStore:
     def fingerprint(self, uri: str, version: Version) -> str:  # noqa: ARG002 - the protocol's
         """See `base.Store`: nobody can tell whether another object is the same, and its name is its own."""
         return uri
-
-
-def is_arrow(found: Any) -> bool:
-    """Whether Arrow can read this: a Dataset, or whatever gives a stream of batches."""
-    return hasattr(found, "__arrow_c_stream__") or (hasattr(found, "to_batches") and hasattr(found, "schema"))
