@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PACKAGE = ROOT / "cyborg_ingest"
 FOREIGN = {
     "targets/embedded.py": "the engine raises ValueError for everything",
-    "sources/objects.py": "of an object store's library the error has no code",
+    "sources/objectfile.py": "of an object store's library the error has no code",
     "formats/parquet.py": "encryption is told by the library's words alone",
 }
 DECIDING = {"startswith", "endswith", "find", "index", "count", "search", "match", "fullmatch"}
