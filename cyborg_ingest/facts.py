@@ -246,15 +246,27 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A request failed and will be tried again after `pause` seconds. `cause` is a code, as the report counts it."""
+    """A request failed and will be tried again after `pause` seconds. `cause` is a code, as the report counts it.
+
+    It will be try number `attempt` (from 1) of at most `most` of that request.
+    """
 
     cause: str
     error: str
     pause: float
+    attempt: int
+    most: int
 
     def to_dict(self) -> Json:
         """As JSON has it."""
-        return {"cause": self.cause, "error": self.error, "pause": round(self.pause, 3)}
+        pause = round(self.pause, 3)
+        return {
+            "cause": self.cause,
+            "error": self.error,
+            "pause": pause,
+            "attempt": self.attempt,
+            "attempts": self.most,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from cyborg_ingest.errors import (
     CapReachedError,
     MiscountError,
     RefusedError,
-    RetryableError,
     TargetError,
     TooLargeError,
     UnavailableError,
@@ -18,7 +17,7 @@ from cyborg_ingest.loading.engines.base import Settled
 from cyborg_ingest.model import Reason, Rejection
 from cyborg_ingest.rows.compare import difference, rows_of
 from cyborg_ingest.rows.values import with_plain_dates
-from cyborg_ingest.targets.retry import RetryPolicy, call
+from cyborg_ingest.targets.retry import Retry, RetryPolicy, call
 from cyborg_ingest.targets.retrying import asked_once
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Batch, Json, StoredRow
     from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
+    from cyborg_ingest.targets.retry import Retry
 
 _RETRIES_WHILE_BISECTING = 2
 
@@ -50,7 +50,7 @@ class Delivery:
         index: Index,
         policy: RetryPolicy,
         stop: Stop,
-        on_retry: Callable[[list[str], RetryableError, float], None],
+        on_retry: Callable[[list[str], Retry], None],
     ) -> None:
         self.index = asked_once(index)
         self.tolerance = 0.0
@@ -99,16 +99,14 @@ class Delivery:
                 send,
                 policy or self._policy,
                 self._stop,
-                lambda error, pause: self._on_retry(ids, error, pause),
+                lambda retry: self._on_retry(ids, retry),
             )
         except MiscountError as error:  # no row is to blame and none can be sent better: the run ends with it
             self.contradictions.append(str(error))
 
     def read(self, ids: list[str]) -> list[StoredRow]:
         """The rows of these ids, as far as the index has them; retried."""
-        return call(
-            lambda: self.index.get(ids), self._policy, self._stop, lambda error, pause: self._on_retry([], error, pause)
-        )
+        return call(lambda: self.index.get(ids), self._policy, self._stop, lambda retry: self._on_retry([], retry))
 
     def landed(self, batch: Batch) -> None:
         """Remember a row that the index is known to take: the newest of its id, since ids never overtake."""

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.check.precision import known
 from cyborg_ingest.errors import DifferenceError, TooManyMissingError
-from cyborg_ingest.facts import Advanced, Began, Noted, Retrying
+from cyborg_ingest.facts import Advanced, Began, Noted
 from cyborg_ingest.loading.doubts import PAUSES
 from cyborg_ingest.model import shown_id
 from cyborg_ingest.rows.idhashes import among, hashes_of, merged, without
 from cyborg_ingest.settings.quantities import rows_of
 from cyborg_ingest.state.ledger import key_of
 from cyborg_ingest.state.probes import PROBES, contradicted
-from cyborg_ingest.targets.retry import RetryPolicy, call
+from cyborg_ingest.targets.retry import Retry, RetryPolicy, call
 from cyborg_ingest.targets.retrying import asked_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Batch
     from cyborg_ingest.plan.reading import Plan
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
     from cyborg_ingest.targets.opening import Opened
+    from cyborg_ingest.targets.retry import Retry
 
 _AT_ONCE = 1_000
 _BYTES_AT_ONCE = 1_000_000
@@ -169,9 +169,9 @@ def delete(index: Index, journal: Journal, missing: Missing, policy: RetryPolicy
     tell(Began("delete", len(missing.ids)))
     rows, lost = asked_once(index), list[bool]()
 
-    def on_retry(error: RetryableError, pause: float) -> None:
-        lost.append(error.outcome_unknown)
-        tell(Retrying(error.cause, str(error), pause))
+    def on_retry(retry: Retry) -> None:
+        lost.append(retry.error.outcome_unknown)
+        tell(retry.fact)
 
     for some in _pieces(missing.ids):
         journal.leaving(some)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyborg_ingest.facts import Retrying
 from cyborg_ingest.loading.delivery import Delivery
 from cyborg_ingest.loading.doubts import Doubts
 from cyborg_ingest.loading.engines.base import Leaving, Refused, Settled, handled
@@ -29,7 +28,6 @@ from cyborg_ingest.rows.ranges import RangeSet
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from cyborg_ingest.errors import RetryableError
     from cyborg_ingest.loading.engines.base import BatchEvent, Engine
     from cyborg_ingest.loading.engines.threads import Runner
     from cyborg_ingest.loading.mailbox import Mailbox
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Index
-    from cyborg_ingest.targets.retry import RetryPolicy
+    from cyborg_ingest.targets.retry import Retry, RetryPolicy
 
 
 class Transfer:
@@ -131,12 +129,12 @@ class Transfer:
         yield from self.delivery.mend(batch, error)
         self._is_mending = False
 
-    def _retrying(self, ids: list[str], error: RetryableError, pause: float) -> None:
-        if error.outcome_unknown:
+    def _retrying(self, ids: list[str], retry: Retry) -> None:
+        if retry.error.outcome_unknown:
             self.doubts.add(ids)
             if self._is_mending and self._journal is not None:  # a row that has landed is sent again, as a test
                 self._journal.doubt(self.doubts.to_note(ids))
-        self._mail.put(Retrying(error.cause, str(error), pause))
+        self._mail.put(retry.fact)
 
     def _send_rows(self, rows: list[Row]) -> None:
         self.delivery.upsert(

@@ -258,7 +258,7 @@ def connect(
         )
         client = targets.connect(target, connection)
     if retries:
-        patience = Patience(RetryPolicy(retries, retry_max_wait), Stop(), lambda _error, _pause: None)
+        patience = Patience(RetryPolicy(retries, retry_max_wait), Stop(), lambda _retry: None)
         client = RetryingClient(client, patience)
     return Client(client, TargetSettings(target=target))
 

@@ -19,7 +19,7 @@ from cyborg_ingest.errors import (
     Unmapped,
     UsageError,
 )
-from cyborg_ingest.facts import Noted, Retrying, ignore
+from cyborg_ingest.facts import Noted, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.commands import with_options
@@ -80,7 +80,7 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, stop: Stop | None
     patience = Patience(
         RetryPolicy(settings.retries, settings.retry_max_wait),
         stop or Stop(),
-        lambda error, pause: emit(Retrying(error.cause, str(error), pause)),
+        lambda retry: emit(retry.fact),
     )
     return RetryingClient(client, patience)
 

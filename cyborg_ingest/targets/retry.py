@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from cyborg_ingest.errors import RetryableError, ThrottledError
+from cyborg_ingest.facts import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +35,26 @@ class RetryPolicy:
         return max(jitter, min(retry_after or 0.0, self.max_wait))
 
 
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A try that failed, and another follows: number `attempt` of at most `most`, after `pause` seconds."""
+
+    error: RetryableError
+    pause: float
+    attempt: int
+    most: int
+
+    @property
+    def fact(self) -> Retrying:
+        """As those hear of it who watch."""
+        return Retrying(self.error.cause, str(self.error), self.pause, self.attempt, self.most)
+
+
 def call(
     action: Callable[[], _T],
     policy: RetryPolicy,
     stop: Stop,
-    on_retry: Callable[[RetryableError, float], None],
+    on_retry: Callable[[Retry], None],
 ) -> _T:
     """Call until it succeeds, fails for good, or has failed too often; then raise its last error.
 
@@ -57,6 +73,6 @@ def call(
             pause = policy.pause(attempt, error.retry_after)
             if isinstance(error, ThrottledError):
                 stop.hold(pause)
-            on_retry(error, pause)
+            on_retry(Retry(error, pause, attempt, policy.retries))
             if not stop.passes(pause):
                 raise

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.hidden import Hidden
     from cyborg_ingest.stop import Stop
     from cyborg_ingest.targets.base import Client, Index
-    from cyborg_ingest.targets.retry import RetryPolicy
+    from cyborg_ingest.targets.retry import Retry, RetryPolicy
 
 _T = TypeVar("_T")
 
@@ -46,7 +46,7 @@ class Patience:
 
     policy: RetryPolicy
     stop: Stop
-    on_retry: Callable[[RetryableError, float], None]
+    on_retry: Callable[[Retry], None]
 
     def call(self, action: Callable[[], _T]) -> _T:
         """Call until it succeeds or is given up."""
@@ -56,10 +56,10 @@ class Patience:
         """The same; each try is told of the last failure that may have been none, if there was one."""
         lost: list[RetryableError] = []
 
-        def note(error: RetryableError, pause: float) -> None:
-            if error.outcome_unknown:
-                lost.append(error)
-            self.on_retry(error, pause)
+        def note(retry: Retry) -> None:
+            if retry.error.outcome_unknown:
+                lost.append(retry.error)
+            self.on_retry(retry)
 
         return call(lambda: action(lost[-1] if lost else None), self.policy, self.stop, note)
 

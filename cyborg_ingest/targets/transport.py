@@ -60,7 +60,7 @@ def error_of_transport(target: str, error: BaseException) -> TargetError:  # noq
         return _tls_error(target, causes)
     if has(*_NO_CONNECTION):
         return ConnectionLostError(
-            f"Nothing answers at {target}. Is the service running, and the port right?", cause="connect"
+            f"Nothing answers at {target}{_why(causes)}. Is the service running, and the port right?", cause="connect"
         )
     if has(*_SLOW_CONNECTION):
         return ConnectionLostError(f"{target} does not answer: connecting timed out.", cause="timeout")
@@ -143,6 +143,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(one))
         yield one
         waiting += [getattr(one, "reason", None), *one.args, one.__cause__, one.__context__]
+
+
+def _why(causes: list[BaseException]) -> str:
+    """What the system says of it, as " (connection refused)"."""
+    said = next((one.strerror for one in causes if isinstance(one, OSError) and one.strerror and one.errno), "")
+    return f" ({said[:1].lower()}{said[1:]})" if said else ""
 
 
 def _innermost(causes: list[BaseException]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from cyborg_ingest.errors import AccessError, RetryableError, StoppedError, ThrottledError, UnavailableError
 from cyborg_ingest.stop import Stop
-from cyborg_ingest.targets.retry import RetryPolicy, call
+from cyborg_ingest.targets.retry import Retry, RetryPolicy, call
 
 QUICK = RetryPolicy(retries=3, max_wait=0.01, base=0.001)
 
@@ -31,22 +31,22 @@ def unavailable() -> RetryableError:
 
 
 def test_a_failure_that_passes_is_tried_again_and_reported() -> None:
-    action, seen = Failing(unavailable(), unavailable()), []
-    assert call(action, QUICK, Stop(), lambda error, pause: seen.append((error.cause, pause))) == "done"
-    assert [cause for cause, _ in seen] == ["503", "503"]
+    action, seen = Failing(unavailable(), unavailable()), list[Retry]()
+    assert call(action, QUICK, Stop(), seen.append) == "done"
+    assert [(one.fact.cause, one.fact.attempt, one.fact.most) for one in seen] == [("503", 1, 3), ("503", 2, 3)]
 
 
 def test_the_last_error_is_raised_when_there_are_too_many() -> None:
     action = Failing(*(unavailable() for _ in range(9)))
     with pytest.raises(UnavailableError):
-        call(action, QUICK, Stop(), lambda _error, _pause: None)
+        call(action, QUICK, Stop(), lambda _retry: None)
     assert action.calls == 4
 
 
 def test_what_cannot_pass_is_not_tried_again() -> None:
     action = Failing(AccessError("401"))
     with pytest.raises(AccessError):
-        call(action, QUICK, Stop(), lambda _error, _pause: None)
+        call(action, QUICK, Stop(), lambda _retry: None)
     assert action.calls == 1
 
 
@@ -71,7 +71,7 @@ def test_a_429_holds_every_sender() -> None:
         Failing(ThrottledError("429", cause="429", retry_after=0.2)),
         RetryPolicy(retries=1, max_wait=0.2, base=0.001),
         stop,
-        lambda _error, _pause: threading.Thread(target=stop.passes).start(),
+        lambda _retry: threading.Thread(target=stop.passes).start(),
     )
     assert time.monotonic() - begun >= 0.2
     held = Stop()
@@ -86,8 +86,8 @@ def test_stopping_ends_every_wait() -> None:
     threading.Timer(0.05, stop.ask).start()
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
-        call(Failing(unavailable()), RetryPolicy(1, 60, 60), stop, lambda _error, _pause: None)
+        call(Failing(unavailable()), RetryPolicy(1, 60, 60), stop, lambda _retry: None)
     assert time.monotonic() - begun < 30
     assert not stop.passes(60)
     with pytest.raises(StoppedError):
-        call(lambda: pytest.fail("it was sent after all"), QUICK, stop, lambda _error, _pause: None)
+        call(lambda: pytest.fail("it was sent after all"), QUICK, stop, lambda _retry: None)
