@@ -199,24 +199,26 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Something begins that is done to rows and sends none; what was done before it is over.
+    """Something begins that is done to rows, or to something else, and sends none; what was done before it is over.
 
-    `step` is a code: read, count, verify, compare, train, delete.
+    `step` is a code: plan, read, count, verify, compare, train, delete.
     """
 
     step: str
     rows: int | None = None
     """To how many rows, exactly; None where nobody knows: then `estimate` is a guess, 0 where there is none."""
     estimate: int = 0
+    unit: str = "row"
+    """What it is done to, if not to rows."""
 
     def to_dict(self) -> Json:
         """As JSON has it."""
-        return {"step": self.step, "rows": self.rows, "estimate": self.estimate}
+        return {"step": self.step, f"{self.unit}s": self.rows, "estimate": self.estimate}
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """It was done to so many more rows. `wrong`: of all so far those that are not as they should be."""
+    """It was done to so many more of them. `wrong`: of all so far those that are not as they should be."""
 
     rows: int
     wrong: int = 0
@@ -270,6 +272,20 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """A stop was asked for: so many requests that are on their way are waited for, at most so many seconds."""
+
+    requests: int
+    seconds: float
+    is_interrupt: bool
+    """Whether somebody asks for it at the keyboard."""
+
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {"requests": self.requests, "seconds": round(self.seconds, 1)}
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The run is over, well or not."""
 
@@ -313,6 +329,7 @@ Event = (
     | Noted
     | Said
     | Retrying
+    | Stopping
     | Ended
 )
 Emit = Callable[[Event], None]

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first stops a run in good order, the second at once."""
+"""SIGINT and SIGTERM: the first stops a run in good order, the second at once. SIGUSR1 asks how far it is."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ import signal
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.stop import abandoned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from cyborg_ingest.stop import Stop
 
 _EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+_ASKING = {getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(signal, name)}
+"""BSD and macOS have Ctrl-T for the second."""
+
+asked: list[Callable[[], None]] = []
+"""Who says how far it is, the last of them; from a thread of its own."""
 
 _GRACE_SECONDS = 10.0
 """How long a run may take to end in good order once its drain is over."""
@@ -37,7 +43,8 @@ def listening(stop: Stop) -> Iterator[None]:
     waited for by the main thread itself, as the requests by which a row at fault is found, ends with the drain.
     """
     handler = _Handler(stop)
-    handlers = dict.fromkeys(_EXIT_CODES, handler.take) | {signal.SIGALRM: handler.overdue}
+    handlers: dict[signal.Signals, Any] = dict.fromkeys(_EXIT_CODES, handler.take) | {signal.SIGALRM: handler.overdue}
+    handlers |= dict.fromkeys(_ASKING, _heard)
     main = threading.get_ident()
     before = {number: signal.signal(number, one) for number, one in handlers.items()}
     try:
@@ -50,6 +57,10 @@ def listening(stop: Stop) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, one in before.items():
             signal.signal(number, one)
+
+
+def _heard(_number: int, _frame: FrameType | None) -> None:
+    """The thread that hears of all signals does it: here a line may be half written."""
 
 
 class _Handler:
@@ -121,6 +132,9 @@ def _watch(listener: socket.socket, stop: Stop, seconds: float) -> None:
             # the handler is given a moment to do the same
             deadline = time.monotonic() + (seconds if is_first else _MARGIN_SECONDS)
             is_first = False
+        elif heard[0] in _ASKING:
+            for one in asked[-1:]:
+                one()
         elif deadline is None and stop.is_asked():  # the time of the run is over
             code, deadline = int(stop.exit_code), time.monotonic() + seconds
 

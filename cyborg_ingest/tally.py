@@ -69,6 +69,28 @@ class SourceTally:
         return self.asked if self.total is not None else max(self.asked, _ROOM * self.estimate)
 
 
+STALLED_SECONDS = 5.0
+"""Nothing has moved for so long: then a time left that goes by the speed before is not true any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A failure that is waited out, until `until` (monotonic)."""
+
+    retry: Retrying
+    until: float
+
+    @property
+    def seconds(self) -> float:
+        """How long the wait still is; 0 where the next try is under way."""
+        return max(0.0, self.until - time.monotonic())
+
+
+def waiting_for(retry: Retrying) -> Waiting:
+    """The wait that begins now."""
+    return Waiting(retry, time.monotonic() + retry.pause)
+
+
 _SUMS = ("read", "acknowledged", "rejected", "rejected_before", "skipped", "asked", "expected", "most")
 
 
@@ -89,6 +111,11 @@ class Tally:
     latencies: array[float] = field(default_factory=lambda: array("d"))
     first_read: float | None = None
     last_ack: float | None = None
+    last_move: float = field(default_factory=time.monotonic)
+    """When rows were last read or acknowledged."""
+    waiting: Waiting | None = None
+    has_stream: bool = False
+    """Whether a source is a pipe, or another that rows come from as they are made."""
     read: int = field(init=False, default=0)
     acknowledged: int = field(init=False, default=0)
     rejected: int = field(init=False, default=0)
@@ -115,6 +142,18 @@ class Tally:
     def done(self) -> int:
         """Rows that need nothing more."""
         return self.acknowledged + self.rejected + self.skipped
+
+    @property
+    def pending(self) -> int:
+        """Rows that were read and are on their way."""
+        return self.read - self.acknowledged - (self.rejected - self.rejected_before)
+
+    @property
+    def stalled(self) -> float:
+        """For how many seconds nothing has moved; 0 while that is no longer than a request takes."""
+        usual = max(STALLED_SECONDS, 2 * self.latencies[-1] if self.latencies else 0.0)
+        still = time.monotonic() - self.last_move
+        return still if still >= usual else 0.0
 
     @property
     def is_open(self) -> bool:
@@ -167,7 +206,9 @@ class Tally:
         for source in fact.sources:
             one = SourceTally(source.asked, source.asked_estimate, source.is_estimate_sound)
             self.sources[source.uri] = one
+            self.has_stream = self.has_stream or source.is_read_once
             self._include(one)
+        self.last_move = time.monotonic()
 
     def _skipped(self, fact: Skipped) -> None:
         rejected = sum(fact.rejected.values())
@@ -175,7 +216,8 @@ class Tally:
         self.rejects.update(fact.rejected)
 
     def _read(self, fact: Read) -> None:
-        self.first_read = self.first_read or time.monotonic()
+        self.last_move = time.monotonic()
+        self.first_read = self.first_read or self.last_move
         self._add(fact.uri, read=fact.rows)
 
     def _file_skipped(self, fact: FileSkipped) -> None:
@@ -196,12 +238,14 @@ class Tally:
         self._add(fact.uri, acknowledged=fact.rows)
         self.raw_bytes += fact.size
         self.in_flight, self.duplicates = fact.in_flight, fact.duplicates
-        self.last_ack = time.monotonic()
+        self.last_ack = self.last_move = time.monotonic()
         if fact.rows:
             self.latencies.append(fact.seconds)
+            self.waiting = None
 
     def _retrying(self, fact: Retrying) -> None:
         self.retries[fact.cause] += 1
+        self.waiting = waiting_for(fact)
 
 
 @dataclass(slots=True)
@@ -212,21 +256,36 @@ class Step:
     done: int = 0
     wrong: int = 0
     retried: int = 0
+    waiting: Waiting | None = None
     begun_at: float = field(default_factory=time.monotonic)
+    last_move: float = field(default_factory=time.monotonic)
 
     def __call__(self, fact: Event) -> None:
         """Take a fact in; those that count nothing change nothing."""
         if isinstance(fact, Advanced):
             self.done += fact.rows
             self.wrong = fact.wrong
+            self.waiting, self.last_move = None, time.monotonic()
         elif isinstance(fact, Retrying):
             self.retried += 1
+            self.waiting = waiting_for(fact)
 
     @property
     def expected(self) -> int:
         """Rows in all, estimated where they are not known; 0 where nobody knows."""
         known = self.began.estimate if self.began.rows is None else self.began.rows
         return max(known, self.done) if known else 0
+
+    @property
+    def stalled(self) -> float:
+        """For how many seconds nothing has moved, once something could have."""
+        still = time.monotonic() - self.last_move
+        return still if (self.done or self.is_planning) and still >= STALLED_SECONDS else 0.0
+
+    @property
+    def is_planning(self) -> bool:
+        """Whether it is a look at the sources: nothing is done to rows yet."""
+        return self.began.step == "plan"
 
     @property
     def seconds(self) -> float:

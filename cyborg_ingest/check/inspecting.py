@@ -72,7 +72,7 @@ def inspect(settings: InspectSettings, emit: Emit = ignore) -> Inspection:
     """Look at the sources, and at the index where one is named. Raises UsageError, SourceError; else it finds."""
     with sources_of(settings, emit) as sources:
         try:
-            plan = make_plan(sources, settings)
+            plan = make_plan(sources, settings, tell=emit)
         except MappingError as error:
             return _without_mapping(find_layouts(sources, settings), error, _look_at_index(settings, emit))
         return _inspect(plan, _look_at_index(settings, emit), emit, full=settings.full)

@@ -15,7 +15,7 @@ from cyborg_ingest.check.distinct import KEPT_TO_COMPARE, Distinct, hashes_of
 from cyborg_ingest.check.places import RowPlace
 from cyborg_ingest.check.precision import GUESSED_ROWS, Precision, rounding
 from cyborg_ingest.check.progress import began
-from cyborg_ingest.errors import SourceError, UsageError
+from cyborg_ingest.errors import SourceError, StoppedError, UsageError
 from cyborg_ingest.facts import Advanced, Began, Retrying, ignore
 from cyborg_ingest.model import shown_id
 from cyborg_ingest.plan.planning import make_plan
@@ -110,6 +110,13 @@ class Verifier:
         not a difference.
         """
         found = _Found()
+        try:
+            return self._run(mode, found)
+        except StoppedError as error:
+            error.args = (f"{error}; {_so_far(found)}", *error.args[1:])
+            raise
+
+    def _run(self, mode: str, found: _Found) -> dict[str, Any]:
         rows = self._sample(found) if mode == "sample" else self._rows(found)
         self._emit(Began("verify", len(rows)) if isinstance(rows, list) else began("verify", [self._plan]))
         found.told = found.unreadable
@@ -249,6 +256,14 @@ def _text(found: _Found, precision: Precision) -> str:
     )
 
 
+def _so_far(found: _Found) -> str:
+    """What a comparison that is stopped had come to."""
+    wrong = found.differences + len(found.pending)
+    if not found.checked:
+        return "no row was compared by then"
+    return f"{found.checked:,} rows were compared by then: " + (f"{wrong:,} differ" if wrong else "all equal")
+
+
 def _hint(found: _Found, precision: Precision) -> str:
     """Where vectors differ as one precision rounds them, its name; whether it is that nobody here can tell."""
     name = rounding(found.pairs) or ("float16" if found.furthest <= TOLERANCES["float16"] else None)
@@ -281,7 +296,7 @@ def verify(settings: VerifySettings, emit: Emit = ignore) -> dict[str, Any]:
         emit(event)
 
     with contextlib.ExitStack() as stack:
-        plan = make_plan(stack.enter_context(sources_of(settings, emit)), settings)
+        plan = make_plan(stack.enter_context(sources_of(settings, emit)), settings, tell=emit)
         client = stack.enter_context(open_client(settings, heard))
         key = next(iter(possible_key_files(settings, client.target, settings.index)), None)
         refuse_overwriting([output] if output else [], plan, settings, client.target, key and key.path)

@@ -95,8 +95,7 @@ class Group(typer.core.TyperGroup):
                 usage = (*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "")
                 voice.tell_lines("usage", *usage)
             words = told(error)
-            facts = {"exit_code": int(error.exit_code)}
-            voice.say(voice.Said("error", (f"Error: {words}",), words, voice.Level.ERROR, facts))
+            voice.tell("error", words, exit_code=int(error.exit_code))
             code = error.exit_code
         except typer.Abort:
             voice.tell_lines("stopped", "stopped", level=voice.Level.ERROR)

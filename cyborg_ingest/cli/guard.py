@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cyborg_ingest.cli.printed import print_failure
-from cyborg_ingest.errors import ExitCode, IngestError
+from cyborg_ingest.errors import ExitCode, IngestError, StoppedError
 from cyborg_ingest.output import voice
 from cyborg_ingest.settings import environment
 
@@ -67,6 +67,9 @@ def told(call: Callable[[], int | None], *, is_verbose: bool, as_json: bool) -> 
 
 def _said(error: BaseException, *, is_verbose: bool) -> tuple[ExitCode, str]:
     """Say what ended a command; the exit code of it, and what it is in a word or two."""
+    if isinstance(error, StoppedError):
+        voice.tell("stopped", str(error).removeprefix("stopped "), exit_code=int(code_of(error)))
+        return code_of(error), str(error)
     if isinstance(error, IngestError):
         voice.tell("error", str(error), exit_code=int(code_of(error)))
         if is_verbose:

@@ -68,9 +68,9 @@ def train_index(name: NAME, **arguments: Any) -> None:
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
     from cyborg_ingest.targets.manage import train  # noqa: PLC0415
 
-    settings = settings_of(TargetSettings, arguments)
+    settings, shown = settings_of(TargetSettings, arguments), settings_of(ProgressSettings, arguments)
     with (
-        make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display,
+        make_display(shown.progress, verbose=True, quiet=shown.quiet) as display,
         _alone("train", settings, settings_of(LockSettings, arguments), name, display),
     ):
         text = train(settings, name, display)

@@ -24,7 +24,8 @@ def inspect_sources(*, sources: SOURCES, **arguments: Any) -> ExitCode:
     from cyborg_ingest.output.portrait import portrait  # noqa: PLC0415
 
     settings = settings_of(InspectSettings, {**arguments, "sources": tuple(sources)})
-    with make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display:
+    shown = settings_of(ProgressSettings, arguments)
+    with make_display(shown.progress, verbose=True, quiet=shown.quiet) as display:
         found = look(settings, display)
     if settings.json:
         print_json(found.to_dict())

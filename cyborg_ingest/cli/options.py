@@ -37,7 +37,7 @@ DEFAULT_TARGET = "disk:~/.cyborgdb/data"
 _S = TypeVar("_S", bound=Settings)
 
 INDEX = Annotated[
-    str, typer.Option("--index", metavar="NAME", envvar=environment.INDEX_VARIABLE, help="Name of the index.")
+    str, typer.Option("--index", "-i", metavar="NAME", envvar=environment.INDEX_VARIABLE, help="Name of the index.")
 ]
 NAME = Annotated[str, typer.Argument(metavar="NAME", help="Name of the index.")]
 SOURCES = Annotated[
@@ -136,19 +136,19 @@ def _parameters(group: type[Settings], *, has_sources: bool) -> Iterator[inspect
 def _option(declared: Declaration, kind: Any, default: Any) -> tuple[Any, Any]:
     extra: dict[str, Any] = {"help": declared.help, "envvar": declared.env, "rich_help_panel": declared.panel}
     if declared.takes_rest:  # which words are its values is found out where they are parsed: see `command.Command`
-        return Annotated[bool, typer.Option(declared.flag, **extra)], False
+        return Annotated[bool, typer.Option(*declared.flags, **extra)], False
     if declared.choices:
         kind = Literal[declared.choices]
     if declared.metavar:
         extra["metavar"] = declared.metavar
     if declared.repeats:  # the parser would split the variable's value at blanks: see `_settings`
         extra |= {"envvar": None, "help": f"{declared.help} [env var: {declared.env}, one a line]"}
-        return Annotated[list[str], typer.Option(declared.flag, show_default=False, **extra)], []
+        return Annotated[list[str], typer.Option(*declared.flags, show_default=False, **extra)], []
     if kind == tuple[str, ...]:  # a comma-separated list, as text until `_settings`
-        return Annotated[str, typer.Option(declared.flag, show_default=False, **extra)], ""
+        return Annotated[str, typer.Option(*declared.flags, show_default=False, **extra)], ""
     if kind is bool:
-        return Annotated[bool, typer.Option(declared.flag, **extra)], default
-    return Annotated[kind, typer.Option(declared.flag, show_default=default is not None, **extra)], default
+        return Annotated[bool, typer.Option(*declared.flags, **extra)], default
+    return Annotated[kind, typer.Option(*declared.flags, show_default=default is not None, **extra)], default
 
 
 def settings_of(kind: type[_S], arguments: dict[str, Any]) -> _S:

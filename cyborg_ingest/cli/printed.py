@@ -43,7 +43,7 @@ def print_failure(code: ExitCode, words: str) -> None:
 
 def at_terminal() -> bool:
     """Whether somebody watches, who can be asked."""
-    from cyborg_ingest.output.display import is_terminal  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.output.streams import is_terminal  # noqa: PLC0415 - `--help` needs none of this
 
     return is_terminal(sys.stderr)
 

@@ -63,7 +63,7 @@ def load(
         voice.log_to(*log_of(arguments))
         settings = settings_of(LoadSettings, arguments)
         try:
-            with make_display(output.progress, verbose=output.verbose) as display:
+            with make_display(output.progress, verbose=output.verbose, quiet=output.quiet) as display:
                 for text in (*environment.misspelled(os.environ), *notes):
                     display(Noted(text))
                 report = run(settings, emit, command=again(settings, output, others.settings))

@@ -30,7 +30,8 @@ def verify(
     from cyborg_ingest.output.display import make_display  # noqa: PLC0415 - `--help` needs none of this
 
     settings = settings_of(VerifySettings, {**arguments, "sources": tuple(sources), "index": index})
-    with make_display(settings_of(ProgressSettings, arguments).progress, verbose=True) as display:
+    shown = settings_of(ProgressSettings, arguments)
+    with make_display(shown.progress, verbose=True, quiet=shown.quiet) as display:
         result = compare(settings, display)
     if json_output:
         print_json(result)

@@ -138,7 +138,9 @@ class _Load:
     def _steps(self, sources: tuple[str, ...]) -> ExitCode:
         settings, tell = self.settings, self.run.tell
         self.exclusive.wait()
-        plan = make_plan(sources, settings, allow_empty=settings.allow_empty, skips_bad=settings.skip_bad_files)
+        plan = make_plan(
+            sources, settings, allow_empty=settings.allow_empty, skips_bad=settings.skip_bad_files, tell=tell
+        )
         self.known.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
         with open_client(settings, tell, self.stop) as client:

@@ -6,18 +6,20 @@ All of it goes to stderr; stdout is for the result that was asked for.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest import signals
 from cyborg_ingest.facts import (
     Advanced,
     Began,
     Ended,
     FileSkipped,
     Landed,
+    Planned,
     Read,
     Retrying,
     RowRejected,
@@ -25,7 +27,7 @@ from cyborg_ingest.facts import (
     Skipped,
 )
 from cyborg_ingest.output import howfar, voice, worded
-from cyborg_ingest.output.streams import shown, undecorated
+from cyborg_ingest.output.streams import is_terminal, shown, undecorated
 from cyborg_ingest.tally import Step, Tally
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from cyborg_ingest.facts import Event
+    from cyborg_ingest.output.screen import Screen
 
 INTERVAL = 5.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -45,14 +48,11 @@ _COUNTED = (Sending, Skipped, Read, Landed, Advanced)
 """What is shown as progress, and not one by one."""
 
 
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a person is looking who can see a line change; CI and TERM=dumb say no."""
-    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
-
-
-def make_display(progress: str, *, verbose: bool = False, stream: TextIO | None = None) -> Display:
-    """The display for `--progress`."""
+def make_display(progress: str, *, verbose: bool = False, quiet: bool = False, stream: TextIO | None = None) -> Display:
+    """The display for `--progress`, or `--quiet`."""
     out = stream or sys.stderr
+    if quiet:
+        return QuietDisplay(out, verbose=verbose)
     if progress == "auto":
         progress = "rich" if is_terminal(out) and voice.current().is_bare else "plain"
     elif voice.current().log_format == "json" and progress == "json":
@@ -72,27 +72,36 @@ class Display:
         """What is done to rows that are not sent, while something is."""
         self.has_begun = False
         self._out = undecorated(out)
+        self._screen = self._drawn_on(out)
 
     def __enter__(self) -> Self:
+        signals.asked.append(self.answer)
         return self
 
     def __exit__(self, *_: object) -> None:
+        signals.asked.remove(self.answer)
         self.stop()
+
+    def answer(self) -> None:
+        """Somebody asks how far it is."""
+        self.lines(voice.current().formed(worded.progress(self.watched)))
 
     def __call__(self, event: Event) -> None:
         """Count one fact, and show it."""
         self.count(event)
         if isinstance(event, Ended):
             self.stop()
+        elif isinstance(event, Planned):
+            self.rest()
         self.show(event)
         if isinstance(event, Sending | Began):
-            self.has_begun = True
+            self.has_begun = self.has_begun or self.step is None or not self.step.is_planning
             self.start()
 
     def show(self, event: Event) -> None:
         """Say what there is to say of it."""
-        if isinstance(event, Retrying) and not self.verbose:
-            return
+        if isinstance(event, Retrying) and self.has_begun and not self.verbose:
+            return  # the progress says it, while it lasts
         if isinstance(event, RowRejected | FileSkipped) and self._left_out(event) > _SHOWN_REJECTIONS:
             return
         # what failed before it began has no figures
@@ -114,7 +123,9 @@ class Display:
     def count(self, event: Event) -> None:
         """Count one fact."""
         self.tally(event)
-        if isinstance(event, Began):
+        if isinstance(event, Planned):
+            self.step = None
+        elif isinstance(event, Began):
             self.step = Step(event)
         elif self.step is not None:
             self.step(event)
@@ -130,15 +141,30 @@ class Display:
         voice.record(said)
 
     def lines(self, texts: Iterable[str]) -> None:
-        """Print lines that have their form."""
+        """Print lines that have their form; on a terminal they are drawn."""
+        if self._screen is not None:
+            self._screen.lines(texts)
+            return
         self._out.write("".join(f"{text}\n" for text in texts))
         self._out.flush()
+
+    def _drawn_on(self, out: TextIO) -> Screen | None:
+        return _screen(out) if is_terminal(out) and voice.current().is_bare else None
 
     def start(self) -> None:
         """Begin to draw progress, of something else perhaps than before."""
 
+    def rest(self) -> None:
+        """Draw no progress until something else begins."""
+
     def stop(self) -> None:
         """End it; safe to call again."""
+
+
+def _screen(out: TextIO) -> Screen:
+    from cyborg_ingest.output.screen import Screen  # noqa: PLC0415 - rich is slow to import, and few need it
+
+    return Screen(undecorated(out))
 
 
 class PlainDisplay(Display):
@@ -146,16 +172,26 @@ class PlainDisplay(Display):
 
     def __init__(self, out: TextIO, *, verbose: bool) -> None:
         super().__init__(out, verbose=verbose)
+        self._is_timed = voice.current().is_bare and not is_terminal(out)
         self._over = threading.Event()
         self._timer = threading.Thread(target=self._tick, name="progress", daemon=True)
 
+    def _drawn_on(self, out: TextIO) -> None:  # noqa: ARG002 - lines are lines, wherever they go
+        return None
+
     def _tick(self) -> None:
         while not self._over.wait(INTERVAL):
-            self.progress()
+            if self.has_begun or self.step is not None:
+                self.progress()
 
     def progress(self) -> None:
         """Print where the load stands."""
-        self.lines(voice.current().formed(worded.progress(self.watched)))
+        self.answer()
+
+    def answer(self) -> None:
+        """The same, with the time: nobody saw when the line was printed."""
+        said = worded.progress(self.watched)
+        self.lines(voice.current().formed(voice.timed(said) if self._is_timed else said))
 
     def start(self) -> None:
         """Begin to show progress; the lines go on with what is done by then."""
@@ -190,23 +226,35 @@ class JsonDisplay(PlainDisplay):
         self.lines([shown(json.dumps({"event": event, "time": round(time.time(), 3), **facts}))])
 
 
+class QuietDisplay(Display):
+    """Nothing but how it ended, and the command that resumes it. Errors are said elsewhere."""
+
+    def show(self, event: Event) -> None:
+        """Keep it in the log file; say how it ended."""
+        said = worded.said(event, has_figures=self.has_begun)
+        if said is None:
+            return
+        voice.record(said)
+        if isinstance(event, Ended) and said.lines:
+            resumes = [line for line in said.lines if line.startswith("resume ")]
+            self.lines(voice.current().formed(replace(said, lines=(said.lines[0], *resumes))))
+
+
 class RichDisplay(Display):
     """A bar on a terminal, redrawn in place; lines scroll above it."""
 
-    def __init__(self, out: TextIO, *, verbose: bool) -> None:
-        from cyborg_ingest.output.screen import Screen  # noqa: PLC0415 - rich is slow to import, and few need it
+    _screen: Screen
 
-        super().__init__(out, verbose=verbose)
-        self._screen = Screen(self._out)
-
-    def lines(self, texts: Iterable[str]) -> None:
-        """Print these lines."""
-        for text in texts:
-            self._screen.line(text)
+    def _drawn_on(self, out: TextIO) -> Screen:
+        return _screen(out)
 
     def start(self) -> None:
         """Begin to show progress."""
         self._screen.start(self.watched)
+
+    def rest(self) -> None:
+        """Draw none until something else begins."""
+        self._screen.stop()
 
     def stop(self) -> None:
         """End it; the last line stays."""

@@ -1,4 +1,4 @@
-"""How far something is, and how fast: in words and as numbers."""
+"""How far something is, how fast, and what it waits for: in words and as numbers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from cyborg_ingest.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cyborg_ingest.facts import Retrying
     from cyborg_ingest.tally import Step
 
 _MEGABYTE = 1_000_000
 _BETWEEN = "  "
+
+
+def many(count: int, what: str) -> str:
+    """So many of something: 1 row, 2 rows, 3 retries."""
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"
 
 
 def fitted(parts: Iterable[tuple[int, str]], width: int | None) -> str:
@@ -24,46 +31,99 @@ def fitted(parts: Iterable[tuple[int, str]], width: int | None) -> str:
     return _BETWEEN.join(text for _, text in left)
 
 
-def rates(tally: Tally, width: int | None = None) -> str:
-    """Rows, speed, and what is on its way, in so many columns."""
-    seconds, retried = tally.seconds or 1e-9, sum(tally.retries.values())
-    parts = [
-        (0, f"{tally.done:,} rows"),
-        (1, f"{tally.acknowledged / seconds:,.0f} rows/s"),
-        (4, f"{tally.raw_bytes / seconds / _MEGABYTE:.1f} MB/s"),
-        (5, f"{tally.in_flight} in flight"),
-        (2 if tally.rejected else 6, f"{tally.rejected:,} rejected"),
-        (3 if retried else 7, f"{retried:,} retried"),
-    ]
+_STEPS = {
+    "plan": "looking",
+    "read": "reading",
+    "count": "counting",
+    "verify": "verifying",
+    "compare": "comparing",
+    "train": "training",
+    "delete": "deleting",
+}
+
+
+def doing(watched: Tally | Step) -> str:
+    """What is going on, in a word."""
+    return "loading" if isinstance(watched, Tally) else _STEPS[watched.began.step]
+
+
+def percent(watched: Tally | Step) -> str:
+    """How much of it is done; "" where nobody knows of how much."""
+    facts = progress_facts(watched)
+    is_known = facts["percent"] is not None and (not isinstance(watched, Tally) or watched.expected > 0)
+    is_known = is_known and not (isinstance(watched, Tally) and watched.is_open and watched.done >= watched.expected)
+    return f"{facts['percent']:.0f}%" if is_known else ""
+
+
+def how_far(watched: Tally | Step, width: int | None = None, *, is_over: bool = False) -> str:
+    """Time, rows, speed, and what is on its way, in so many columns; what is zero is not worth a word."""
+    facts = progress_facts(watched)
+    is_verifying = not isinstance(watched, Tally) and watched.began.step == "verify"
+    parts = [(0, clock(watched.seconds) if is_over else _time(watched, facts["seconds_left"]))]
+    parts += [(1, many(facts["rows"], _unit(watched)))] if facts["rows"] else []
+    if isinstance(watched, Tally):
+        parts += _counted(watched, facts)
+    else:
+        parts += [(2, f"{watched.wrong:,} differ")] if watched.wrong or (is_verifying and watched.done) else []
+        is_rows = _unit(watched) == "row"
+        parts += [(3, f"{facts['rows_per_second']:,.0f} rows/s")] if watched.done and is_rows else []
+        parts += [(4, f"{watched.retried:,} retried")] if watched.retried else []
     return fitted(parts, width)
 
 
-_STEPS = {
-    "read": "reading", "count": "counting", "verify": "verifying", "compare": "comparing", "train": "training",
-    "delete": "deleting",
-}  # fmt: skip
+def _unit(watched: Tally | Step) -> str:
+    return "row" if isinstance(watched, Tally) else watched.began.unit
 
 
-def how_far(step: Step, width: int | None = None) -> str:
-    """What is done, to how many rows, and what is left, as far as it is known, in so many columns."""
-    facts = progress_facts(step)
-    left = f"{step.seconds:.0f} s" if facts["seconds_left"] is None else f"{facts['seconds_left']:.0f} s left"
-    parts = [(0, _STEPS[step.began.step])]
-    parts += [] if facts["percent"] is None else [(1, f"{facts['percent']:.0f}%")]
-    parts += [(4, f"{step.done:,} rows"), (5, f"{facts['rows_per_second']:,.0f} rows/s")] if step.done else []
-    parts += [(3, f"{step.wrong:,} differ")] if step.wrong else []
-    parts += [(6, f"{step.retried:,} retried")] if step.retried else []
-    return fitted([*parts, (2, left)], width)
+def _counted(tally: Tally, facts: dict[str, Any]) -> list[tuple[int, str]]:
+    found = [
+        (2, facts["rows_per_second"], f"{facts['rows_per_second']:,.0f} rows/s"),
+        (5, facts["bytes_per_second"], f"{facts['bytes_per_second'] / _MEGABYTE:.1f} MB/s"),
+        (6, tally.in_flight, f"{tally.in_flight} in flight"),
+        (3, tally.rejected, f"{tally.rejected:,} rejected"),
+        (4, facts["retried"], f"{facts['retried']:,} retried"),
+    ]
+    return [(rank, text) for rank, count, text in found if count]
 
 
-def progress(tally: Tally | Step) -> str:
-    """One line of progress."""
-    if not isinstance(tally, Tally):
-        label, _, rest = how_far(tally).partition(_BETWEEN)
-        return labelled(label, rest)[0]
-    facts = progress_facts(tally)
-    left = "?" if facts["seconds_left"] is None else f"{facts['seconds_left']:.0f} s"
-    return labelled("loading", f"{facts['percent']:.0f}%  {rates(tally)}  {left} left")[0]
+def _time(watched: Tally | Step, seconds_left: float | None) -> str:
+    """The time left, where there is something to tell it by; else why there is not, or for how long it has run."""
+    if watched.stalled:
+        return f"{_idle(watched)} {watched.stalled:.0f} s"
+    return f"{clock(watched.seconds)}" if seconds_left is None else f"{clock(seconds_left)} left"
+
+
+def _idle(watched: Tally | Step) -> str:
+    """Why nothing moves, as far as it is known."""
+    if not isinstance(watched, Tally):
+        return "waiting" if watched.is_planning else "stalled"
+    return "waiting for input" if watched.has_stream and not watched.pending else "stalled"
+
+
+def clock(seconds: float) -> str:
+    """A duration as clocks have it: 0:07, 12:30, 1:02:03."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def waiting(watched: Tally | Step) -> str:
+    """Which failure is waited out, and for how long; "" for none."""
+    one = watched.waiting
+    return "" if one is None else retry_text(one.retry, one.seconds)
+
+
+def retry_text(retry: Retrying, seconds: float) -> str:
+    """Why, which try it will be, and when."""
+    when = f"in {seconds:.0f} s" if seconds >= 1 else "now"
+    return f"{retry.error} Retry {retry.attempt} of {retry.most} {when}."
+
+
+def progress(watched: Tally | Step) -> list[str]:
+    """How far it is, and what is waited for, in lines."""
+    share = percent(watched)
+    lines = labelled(doing(watched), (f"{share}{_BETWEEN}" if share else "") + how_far(watched))
+    return lines + (labelled("retry", waiting(watched)) if watched.waiting else [])
 
 
 def progress_facts(tally: Tally | Step) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.model import Reason, shown_id
+from cyborg_ingest.output.howfar import many
 from cyborg_ingest.output.voice import labelled
 from cyborg_ingest.output.wording import SHOWN_SOURCES, findings
 
@@ -124,4 +125,5 @@ def _requests(report: RunReport) -> str:
     retries = sum(report.retries.values())
     causes = ", ".join(f"{cause}: {count}" for cause, count in report.retries.items())
     wire = f", {report.bytes['wire'] / _MEGABYTE:.1f} MB on the wire" if report.bytes["wire"] else ""
-    return f"{report.requests:,} requests{wire}{latency}, {retries} retries" + (f" ({causes})" if causes else "")
+    asked, again = many(report.requests, "request"), many(retries, "retry")
+    return f"{asked}{wire}{latency}, {again}" + (f" ({causes})" if causes else "")

@@ -1,33 +1,29 @@
-"""A terminal, drawn on by rich: lines with a coloured label, and a bar below them."""
+"""A terminal, drawn on by rich: lines with a coloured label, and below them how far it is."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
-from cyborg_ingest.output import howfar, wording
-from cyborg_ingest.output.voice import LABEL
+from cyborg_ingest.output import howfar
+from cyborg_ingest.output.folding import STYLES, folded
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
 
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
 
     from cyborg_ingest.tally import Step
 
-
-_WIDTH = 24
-_WIDE = 80
-
-
-def _bar_width(console: Console) -> int:
-    """On a narrow terminal the words need the room."""
-    return _WIDTH if console.width >= _WIDE else _WIDTH // 4
+_SHORTEST_BAR, _LONGEST_BAR = 8, 40
 
 
 class Screen:
@@ -35,68 +31,61 @@ class Screen:
 
     def __init__(self, out: TextIO) -> None:
         self._console = Console(file=out, stderr=True, highlight=False, soft_wrap=True)
-        self._bar: Progress | None = None
+        self._live: Live | None = None
+        self._progress: _Progress | None = None
 
-    def line(self, text: str) -> None:
-        """Print a line above the bar, its label in the label's colour."""
-        label, rest = text[:LABEL], text[LABEL:]
-        self._console.print(Text.assemble((label, wording.STYLES.get(label.strip(), "bold")), rest))
+    def lines(self, texts: Iterable[str]) -> None:
+        """Print lines above the bar, their labels in the label's colour."""
+        for label, text in folded(texts, self._console.width):
+            self._console.print(Text.assemble((label, STYLES.get(label.strip(), "bold")), text))
 
     def start(self, watched: Tally | Step) -> None:
         """Begin to draw a bar, in the place of one that stands."""
         self.stop()
-        self._bar = _Bar(watched, self._console) if isinstance(watched, Tally) else _StepBar(watched, self._console)
-        self._bar.start()
+        self._progress = _Progress(watched)
+        self._live = Live(
+            self._progress,
+            console=self._console,
+            refresh_per_second=4,
+            transient=not isinstance(watched, Tally),
+        )
+        self._live.start()
 
     def stop(self) -> None:
-        """End it, where it was begun; its last state stays."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """End it, where it was begun; that of a load stays, of all else the result follows."""
+        if self._live is not None and self._progress is not None:
+            self._progress.is_over = True
+            self._live.stop()
+            self._live = None
 
 
-class _Bar(Progress):
-    """Asks the tally for its numbers each time it is drawn."""
+class _Progress:
+    """Asks for the numbers each time it is drawn: percentage, bar, time left, then rows, then speed, as they fit."""
 
-    def __init__(self, tally: Tally, console: Console) -> None:
-        self.tally = tally
-        room = console.width - _bar_width(console) - len(" 100%  1:23:45 left ")
-        self._room = room if console.width < _WIDE else None
-        self._load: TaskID | None = None
-        super().__init__(
-            BarColumn(bar_width=_bar_width(console)),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[text]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=console,
-            refresh_per_second=4,
-        )
-        self._load = self.add_task("load", total=tally.expected or None, text="")
+    def __init__(self, watched: Tally | Step) -> None:
+        self._watched = watched
+        self.is_over = False
 
-    def get_renderables(self) -> Iterable[RenderableType]:
-        if self._load is not None:
-            done, expected = self.tally.done, max(1, self.tally.expected)
-            self.update(self._load, completed=done, total=expected, text=howfar.rates(self.tally, self._room))
-        yield from super().get_renderables()
+    def __rich_console__(self, console: Console, _options: ConsoleOptions) -> Iterator[RenderableType]:
+        watched = self._watched
+        is_load = isinstance(watched, Tally)
+        words = [] if is_load else [howfar.doing(watched)]
+        words += [one] if (one := howfar.percent(watched)) else []
+        begin = " ".join(words)
+        room = console.width - len(begin) - (1 if begin else 0) - 1
+        rest = howfar.how_far(watched, room - _SHORTEST_BAR, is_over=self.is_over)
+        width = min(_LONGEST_BAR, room - len(rest))
+        line = Table.grid(padding=(0, 1, 0, 0))
+        bar = _bar(watched, width)
+        line.add_row(*([Text(begin, "green")] if begin else []), bar, Text(rest, no_wrap=True, overflow="ellipsis"))
+        yield line
+        if watched.waiting and not self.is_over:
+            yield from (Text(text, "yellow") for text in textwrap.wrap(howfar.waiting(watched), console.width))
 
 
-class _StepBar(Progress):
-    """The same of something that is done to rows; nothing of it stays on the screen, since its result follows."""
-
-    def __init__(self, step: Step, console: Console) -> None:
-        self._step = step
-        self._rows: TaskID | None = None
-        width = _bar_width(console)
-        self._room = console.width - width - 1
-        text = TextColumn("{task.fields[text]}")
-        super().__init__(BarColumn(bar_width=width), text, console=console, refresh_per_second=4, transient=True)
-        self._rows = self.add_task("rows", total=step.expected or None, text="")
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        if self._rows is not None:
-            step = self._step
-            self.update(
-                self._rows, completed=step.done, total=step.expected or None, text=howfar.how_far(step, self._room)
-            )
-        yield from super().get_renderables()
+def _bar(watched: Tally | Step, width: int) -> ProgressBar:
+    """Where nobody knows of how much, one that moves."""
+    is_known = bool(howfar.percent(watched))
+    return ProgressBar(
+        total=watched.expected if is_known else None, completed=watched.done, width=width, pulse=not is_known
+    )

@@ -42,6 +42,11 @@ def say(*lines: str) -> None:
     sys.stdout.flush()
 
 
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person is looking who can see a line change; CI and TERM=dumb say no."""
+    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
 def undecorated(stream: TextIO) -> TextIO:
     """A way past the guard of a standard stream, for what draws lines and shows foreign words by `shown` alone."""
     return cast("TextIO", _Plain(stream)) if isinstance(stream, _Guarded) else stream

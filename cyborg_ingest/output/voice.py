@@ -12,11 +12,11 @@ import enum
 import os
 import sys
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import UsageError
-from cyborg_ingest.output.streams import reshape_foreign, shown, undecorated
+from cyborg_ingest.output.streams import is_terminal, reshape_foreign, shown, undecorated
 from cyborg_ingest.settings.scrubbing import KNOWN
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Level(enum.IntEnum):
     INFO = 6
 
 
-_LEVELS = {"error": Level.ERROR, "stopped": Level.ERROR, "retry": Level.WARNING, "note": Level.NOTICE}
+_LEVELS = {"error": Level.ERROR, "stopped": Level.NOTICE, "retry": Level.WARNING, "note": Level.NOTICE}
 _EVENTS = {"note": "noted"}
 """The words at the left -> the code of a fact that says the same."""
 
@@ -71,6 +71,12 @@ def stamp(time: datetime.datetime) -> str:
 def labelled(label: str, *texts: str) -> list[str]:
     """Lines with a word at the left of the first."""
     return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
+
+
+def timed(said: Said) -> Said:
+    """The same, with the time behind the words at the left: for lines of which only the last is of interest."""
+    time = f"{said.time:%Y-%m-%dT%H:%M:%SZ}"
+    return replace(said, lines=tuple(f"{line[:LABEL]}{time}  {line[LABEL:]}" for line in said.lines))
 
 
 def plain(said: Said) -> list[str]:
@@ -191,8 +197,13 @@ def record(said: Said) -> None:
 
 
 def write(lines: Iterable[str]) -> None:
-    """Print lines that have their form."""
+    """Print lines that have their form; on a terminal they are drawn."""
     out = undecorated(sys.stderr)
+    if _current.is_bare and is_terminal(sys.stderr):
+        from cyborg_ingest.output.screen import Screen  # noqa: PLC0415 - rich is slow to import, and few need it
+
+        Screen(out).lines(lines)
+        return
     out.write("".join(f"{line}\n" for line in lines))
     out.flush()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import ExitCode
-from cyborg_ingest.facts import Compared, Ended, FileSkipped, Noted, Planned, Retrying, RowRejected, brief
+from cyborg_ingest.facts import Compared, Ended, FileSkipped, Noted, Planned, Retrying, RowRejected, Stopping, brief
 from cyborg_ingest.facts import Said as Spoken
 from cyborg_ingest.output import howfar, reported, wording
 from cyborg_ingest.output.voice import LABEL, Level, Said
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from cyborg_ingest.facts import Event
     from cyborg_ingest.tally import Step, Tally
 
-_LEVELS = {Noted: Level.NOTICE, Retrying: Level.WARNING, RowRejected: Level.WARNING, FileSkipped: Level.WARNING}
+_LEVELS = {
+    Noted: Level.NOTICE,
+    Stopping: Level.NOTICE,
+    Retrying: Level.WARNING,
+    RowRejected: Level.WARNING,
+    FileSkipped: Level.WARNING,
+}
 _OF_ENDS = {ExitCode.OK: Level.INFO, ExitCode.REJECTED: Level.WARNING}
 
 
@@ -31,7 +37,7 @@ def said(event: Event, *, has_figures: bool = True) -> Said | None:
         lines = reported.summary(event.report) if has_figures else []
         level = _OF_ENDS.get(ExitCode(event.report.exit_code), Level.ERROR)
         return Said(code, tuple(lines), _joined(lines) or event.report.status, level, brief(event))
-    elif isinstance(event, Noted | Spoken | Retrying | RowRejected | FileSkipped):
+    elif isinstance(event, Noted | Spoken | Retrying | RowRejected | FileSkipped | Stopping):
         line = _line(event)
         facts = {} if isinstance(event, Noted | Spoken) else brief(event)
         return Said(code, (line,), line[LABEL:], _LEVELS.get(type(event), Level.INFO), facts)
@@ -42,11 +48,13 @@ def said(event: Event, *, has_figures: bool = True) -> Said | None:
 
 def progress(watched: Tally | Step) -> Said:
     """How far it is."""
-    line = howfar.progress(watched)
-    return Said("progress", (line,), _joined([line]), Level.INFO, howfar.progress_facts(watched))
+    lines = howfar.progress(watched)
+    return Said("progress", tuple(lines), _joined(lines), Level.INFO, howfar.progress_facts(watched))
 
 
-def _line(event: Noted | Spoken | Retrying | RowRejected | FileSkipped) -> str:
+def _line(event: Noted | Spoken | Retrying | RowRejected | FileSkipped | Stopping) -> str:
+    if isinstance(event, Stopping):
+        return wording.stopping(event)
     if isinstance(event, FileSkipped):
         return wording.skipped(event)
     if isinstance(event, Spoken):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.output.howfar import many, retry_text
 from cyborg_ingest.output.voice import labelled
 
 if TYPE_CHECKING:
@@ -18,17 +19,9 @@ if TYPE_CHECKING:
         Retrying,
         RowRejected,
         Said,
+        Stopping,
     )
     from cyborg_ingest.sources import NotRead
-
-STYLES = {
-    "note": "bold yellow",
-    "rejected": "bold red",
-    "bad file": "bold red",
-    "failed": "bold red",
-    "finding": "bold red",
-    "done": "bold green",
-}
 
 SHOWN_SOURCES = 10
 _MOST_NAMES = 100
@@ -139,7 +132,14 @@ def said(event: Said) -> str:
 
 def retry(event: Retrying) -> str:
     """A failure that may pass."""
-    return labelled("retry", f"in {event.pause:.1f} s: {event.error}")[0]
+    return labelled("retry", retry_text(event, event.pause))[0]
+
+
+def stopping(event: Stopping) -> str:
+    """What is waited for before a load stops, and what the reader may do meanwhile."""
+    wait = f"waiting up to {event.seconds:.0f} s for {many(event.requests, 'request')}."
+    again = "Ctrl-C again" if event.is_interrupt else "A second signal"
+    return labelled("stopping", f"{wait} {again} quits at once; run the same command to resume.")[0]
 
 
 def rejection(event: RowRejected) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, Unmapped, UsageError
+from cyborg_ingest.facts import Advanced, Began, ignore
 from cyborg_ingest.formats.base import Sidecars
 from cyborg_ingest.formats.cells import parse_dialect
 from cyborg_ingest.formats.jsonsample import schema_of
@@ -35,6 +36,7 @@ from cyborg_ingest.sources import LeftOut, Why, summarised
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cyborg_ingest.facts import Emit
     from cyborg_ingest.formats.base import Layout
     from cyborg_ingest.model import Json
     from cyborg_ingest.plan.discovery import Discovery
@@ -49,23 +51,30 @@ _MAY_BE_BLANK = {"csv", "tsv", "fvecs", "bvecs", "ivecs"}
 
 
 def make_plan(
-    sources: tuple[str, ...], settings: SourceSettings, *, allow_empty: bool = False, skips_bad: bool = False
+    sources: tuple[str, ...],
+    settings: SourceSettings,
+    *,
+    allow_empty: bool = False,
+    skips_bad: bool = False,
+    tell: Emit = ignore,
 ) -> Plan:
     """Look at every header. Raises UsageError, or one of its kinds, naming the file; and where no file has a row.
 
-    `skips_bad`: a file that cannot be loaded is left out, unless all are such. Raises SourceChangedError where a file
-    changes meanwhile.
+    `skips_bad`: a file that cannot be loaded is left out, unless all are such. `tell` hears how many files were looked
+    at. Raises SourceChangedError where a file changes meanwhile.
     """
+    tell(Began("plan", unit="file"))
     bad = BadFiles(are_skipped=skips_bad)
     template = parse_template(settings.id_template) if settings.id_template else None
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
     sidecars = _sidecars(settings, _named(choice))
     found = _discovered(sources, settings, choice, sidecars, bad)
+    tell(Began("plan", len(found.files), unit="file"))
     folders = folder_columns(one for one, _ in found.files)
     seen = _look_all(found, sidecars, bad)
     with places_of.unchanged(seen):
-        layouts, empty = _layouts(found, sidecars, bad)
+        layouts, empty = _layouts(found, sidecars, bad, tell)
         refuse_vectors_beside_rows(found, layouts)
         folders |= {one.uri: folders[one.files[0]] for one in layouts if one.files}
         likely = believed(looked_at(layouts, choice, sidecars), choice, folders)
@@ -107,7 +116,7 @@ def find_layouts(sources: tuple[str, ...], settings: SourceSettings) -> list[Lay
     bad = BadFiles(are_skipped=False)
     found = _discovered(sources, settings, choice, sidecars, bad)
     with places_of.unchanged(_look_all(found, sidecars, bad)):
-        return _layouts(found, sidecars, bad)[0]
+        return _layouts(found, sidecars, bad, ignore)[0]
 
 
 def _discovered(
@@ -169,7 +178,9 @@ def _choice(settings: SourceSettings, template: Template | None, condition: Filt
     )
 
 
-def _layouts(seen: Discovery, sidecars: Sidecars, bad: BadFiles) -> tuple[list[Layout], dict[str, FormatError | None]]:
+def _layouts(
+    seen: Discovery, sidecars: Sidecars, bad: BadFiles, tell: Emit
+) -> tuple[list[Layout], dict[str, FormatError | None]]:
     """The layouts of the files, in their order; and the files that hold nothing, each with what its reader says."""
     readers = [reader for _, reader in seen.files]
     refuse_sidecars(readers, sidecars)
@@ -189,6 +200,7 @@ def _layouts(seen: Discovery, sidecars: Sidecars, bad: BadFiles) -> tuple[list[L
                 if not is_empty and (reader.name not in _MAY_BE_BLANK or not _is_blank(one.uri)):
                     raise
                 empty[one.uri] = error
+        tell(Advanced(1))
         if layout is None:
             continue
         if layout.rows == 0 and layout.arrays is None:

@@ -35,6 +35,13 @@ class Declaration:
     """Its values are the words behind `--`; no variable has them, and of the file only what names sources."""
     is_secret: bool = False
     """Nothing shows the value: neither a command that is printed nor `config show`."""
+    short: str | None = None
+    """One letter, for what is typed most: `-v`."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """As the parser knows it."""
+        return (self.flag,) if self.short is None else (self.flag, self.short)
 
     @property
     def name(self) -> str:
@@ -56,11 +63,12 @@ def option(
     parse: Callable[[Any], Any] | None = None,
     takes_rest: bool = False,
     is_secret: bool = False,
+    short: str | None = None,
 ) -> _T:
     """A dataclass field that is an option too. Its environment variable follows from the flag."""
     env = None if takes_rest else ENVIRONMENT_PREFIX + _name(flag).replace("-", "_").upper()
     declaration = Declaration(
-        flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse, takes_rest, is_secret
+        flag, text, panel, env, minimum, maximum, choices, metavar, repeats, parse, takes_rest, is_secret, short
     )
     return field(default=default, repr=not is_secret, metadata={"option": declaration})
 

@@ -7,7 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cyborg_ingest.facts import ignore
+from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.facts import Stopping, ignore
 from cyborg_ingest.loading.engines.base import BatchEvent, Leaving, Refused, Settled
 from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.stop import Stop
@@ -96,6 +97,8 @@ class Threads:
                 error = interrupt
             except Exception as failure:  # noqa: BLE001 - raised again below, after the acks that are due
                 error = failure
+            if self._flying and self._stop.is_asked():
+                self._mail.put(self._stopping())
             yield from self._drain(runner)
         finally:
             runner.end(wait=not (self._flying and self._stop.is_asked()))
@@ -124,6 +127,10 @@ class Threads:
             yield from self._told(runner)
             if self._stop.is_asked():
                 return
+
+    def _stopping(self) -> Stopping:
+        left = max(0.0, (self._stop.deadline or 0.0) - time.monotonic())
+        return Stopping(len(self._flying), left, self._stop.exit_code is ExitCode.INTERRUPTED)
 
     def _drain(self, runner: Runner) -> Iterator[Settled]:
         """Await what is on its way; what waits for a thread is not sent if the target refuses or on a stop."""

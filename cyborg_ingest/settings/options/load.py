@@ -24,7 +24,9 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
     create: bool = option(
         False, "--create", "Create the index if it is missing, sized from the data.", panel=panels.CREATE
     )
-    dry_run: bool = option(False, "--dry-run", "Read and check everything, send nothing.", panel=panels.SENDING)
+    dry_run: bool = option(
+        False, "--dry-run", "Read and check everything, send nothing.", panel=panels.SENDING, short="-n"
+    )
     batch_rows: int | None = option(
         None,
         "--batch-rows",

@@ -35,6 +35,13 @@ class ProgressSettings(Settings):
         panel=panels.OUTPUT,
         choices=PROGRESS,
     )
+    quiet: bool = option(
+        False,
+        "--quiet",
+        "Say only how it ended, and what went wrong.",
+        panel=panels.OUTPUT,
+        short="-q",
+    )
     log_format: str = option(
         "auto",
         "--log-format",
@@ -70,6 +77,8 @@ class ProgressSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.quiet and self.progress not in ("auto", "none"):
+            raise UsageError(f"--quiet says nothing of progress, and --progress {self.progress} asks for it: give one.")
         if self.progress in _BESIDE.get(self.log_format, ()):
             raise UsageError(
                 f"--progress {self.progress} is no line of a log. With --log-format {self.log_format} it is --progress "
@@ -87,7 +96,11 @@ class OutputSettings(ProgressSettings):
     """What is shown of a load."""
 
     verbose: bool = option(
-        False, "--verbose", "Also show each retry, and the traceback of an error.", panel=panels.OUTPUT
+        False,
+        "--verbose",
+        "Also show each retry, and the traceback of an error.",
+        panel=panels.OUTPUT,
+        short="-v",
     )
     json: bool = option(False, "--json", "Print the report as JSON on stdout.", panel=panels.OUTPUT)
     nothing_new_exit: int = option(

@@ -25,6 +25,7 @@ class TargetSettings(Settings):
         "process. On a terminal disk:~/.cyborgdb/data, elsewhere it must be given.",
         panel=panels.TARGET,
         metavar="URL",
+        short="-t",
     )
     api_key_file: Path | None = option(
         None,
