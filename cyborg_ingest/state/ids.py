@@ -15,7 +15,7 @@ import hashlib
 import os
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -50,7 +50,11 @@ _CHECKSUM = struct.Struct("<I")
 _HASH_BYTES = 8
 
 _FORMER, _REFUSED = b"former".ljust(16), b"refused".ljust(16)
-"""In the place of a Part's name: of rows of Parts that are no more; and of rows that the target did not take."""
+"""In the place of a Part's name: of rows of Parts that are no more; and of rows that the target did not take.
+
+The second begins and ends at the place of the block by which they were sent. Earlier releases have noted no place: then
+the target took them by none of the blocks before.
+"""
 
 _FEW = 1_000_000
 """So many ids of Parts that are no more are left as they are."""
@@ -121,6 +125,7 @@ class Ids:
         self._blocks: list[_Block] = []
         self._by_name: dict[bytes, list[_Block]] = {}
         self._rows: dict[bytes, RangeSet] = {}
+        self._refused: dict[int, list[int]] = {}
         self._end = 0
         if self._handle >= 0 and os.pread(self._handle, len(_HEAD), 0) == _HEAD:
             self._end = len(_HEAD)
@@ -151,6 +156,8 @@ class Ids:
         self._blocks.append(block)
         self._by_name.setdefault(block.name, []).append(block)
         self._rows.setdefault(block.name, RangeSet()).add(block.start, block.stop)
+        if block.name == _REFUSED and block.start:
+            self._refused.setdefault(block.start, []).extend(self._sent(block).tolist())
         self._end = block.end + _CHECKSUM.size
 
     def _write(self, data: bytes) -> None:
@@ -167,9 +174,16 @@ class Ids:
         self._write(head + body + _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(head))))
         self._take(block)
 
-    def _hashes(self, block: _Block, *, others: bool) -> Hashes:
-        found = np.frombuffer(self._bytes(block), "<u8").astype(np.uint64)
-        return found if others else found[: block.sent]
+    def _all(self, block: _Block) -> Hashes:
+        """The ids of its rows, rejected and refused ones too."""
+        return np.frombuffer(self._bytes(block), "<u8").astype(np.uint64)
+
+    def _sent(self, block: _Block) -> Hashes:
+        """The ids of its rows that were sent, and not refused."""
+        found = self._all(block)[: block.sent]
+        for one in self._refused.get(block.place, ()):  # of two rows of an id one may have been taken
+            found = np.delete(found, np.flatnonzero(found == one)[:1])
+        return found
 
     def _name(self, key: PartKey, choice: str) -> bytes:
         found = self._names.get((key, choice))
@@ -189,10 +203,22 @@ class Ids:
             self._append(name, rows, hashes_of(batch.ids), hashes_of(others), unknown)
 
     @_told
-    def refused(self, ids: Collection[str]) -> None:
-        """Note that the target did not take these, which were sent."""
-        if ids:
-            self._append(_REFUSED, (0, 0), hashes_of(list(ids)))
+    def refused(self, batch: Batch, ids: Collection[str]) -> None:
+        """Note that the target did not take these, which were sent as rows of this batch."""
+        for one in hashes_of(list(ids)):
+            for block in list(self._sent_by(batch)):
+                if one in self._sent(block):
+                    self._append(_REFUSED, (block.place, block.place), np.array([one], np.uint64))
+                    if block.name == _FORMER:
+                        break
+
+    def _sent_by(self, batch: Batch) -> Iterator[_Block]:
+        """The blocks that may have the rows of a batch; where nobody knows which, the last ones come first."""
+        if not is_lasting(batch):
+            yield from reversed(self._by_name.get(_FORMER, []))
+        for one in self._blocks_of([(key_of(batch.part), batch.part.choice)]):
+            if one.start < batch.stop and batch.start < one.stop:
+                yield one
 
     def _missing(self, name: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
         return self._rows.get(name, RangeSet()).missing(start, stop)
@@ -205,13 +231,13 @@ class Ids:
     @_told
     def of(self, keys: Iterable[tuple[PartKey, str]]) -> Hashes:
         """The ids of all rows of these Parts that are known, rejected ones too; sorted, each once."""
-        return merged([self._hashes(one, others=True) for one in self._blocks_of(keys)])
+        return merged([self._all(one) for one in self._blocks_of(keys)])
 
     @_told
     def within(self, key: PartKey, choice: str, rows: RangeSet) -> Hashes:
         """The ids of these rows of a Part, as far as they were sent with no others."""
         found = [one for one in self._blocks_of([(key, choice)]) if not [*rows.missing(one.start, one.stop)]]
-        return merged([self._hashes(one, others=True) for one in found])
+        return merged([self._all(one) for one in found])
 
     def without_id(self, keys: Iterable[tuple[PartKey, str]]) -> int:
         """So many rows of these Parts have no id that could be read."""
@@ -227,9 +253,10 @@ class Ids:
         found = NONE
         some: list[Hashes] = []
         for block in self._blocks:
-            some.append(self._hashes(block, others=False))
-            if block.name == _REFUSED:
-                found, some = without(merged([found, *some[:-1]]), some[-1]), []
+            if block.name != _REFUSED:
+                some.append(self._sent(block))
+            elif not block.start:
+                found, some = without(merged([found, *some]), self._sent(block)), []
         return merged([found, *some])
 
     @_told
@@ -239,7 +266,7 @@ class Ids:
         names = {_REFUSED, *(one.name for one in kept)}
         others = [one for one in self._blocks if one.name not in names]
         if len(others) > 1 and sum(one.sent for one in others) > few:
-            brought, own = self.brought(), merged([self._hashes(one, others=False) for one in kept])
+            brought, own = self.brought(), merged([self._sent(one) for one in kept])
             self._rewrite(kept, without(brought, own))
 
     @_told
@@ -249,8 +276,8 @@ class Ids:
         A row that is rejected now may be there as an earlier version of its Part had it: that one is still brought.
         """
         kept = [*self._blocks_of(live)]
-        brought, present = self.brought(), merged([self._hashes(one, others=True) for one in kept])
-        own = merged([self._hashes(one, others=False) for one in kept])
+        brought, present = self.brought(), merged([self._all(one) for one in kept])
+        own = merged([self._sent(one) for one in kept])
         self._rewrite(kept, without(brought[among(brought, present)], own))
 
     @_told
@@ -264,8 +291,8 @@ class Ids:
 
     def _rewrite(self, blocks: list[_Block], former: Hashes) -> None:
         """Write the file anew, whole or not at all: these blocks, what was refused, and what was of other Parts."""
-        refused = merged([np.sort(self._hashes(one, others=False)) for one in self._by_name.get(_REFUSED, ())])
-        records = [(one.head(), self._bytes(one)) for one in blocks]
+        refused = merged([self._sent(one) for one in self._by_name.get(_REFUSED, ()) if not one.start])
+        records = [self._without_refused(one) for one in blocks]
         for name, hashes in ((_REFUSED, refused), (_FORMER, former)):
             if len(hashes) and (blocks or len(former)):
                 records.append((_Block(name, 0, 0, len(hashes), 0, 0, 0).head(), hashes.astype("<u8").tobytes()))
@@ -276,6 +303,13 @@ class Ids:
         self.close()
         self._handle = self._folder.open(NAME, os.O_RDWR)
         self._scan()
+
+    def _without_refused(self, block: _Block) -> tuple[bytes, bytes]:
+        """A block as it is written anew: what was refused is one of its other ids, and its place may be another."""
+        found, sent = self._all(block), self._sent(block)
+        others = np.concatenate([found[block.sent :], np.array(self._refused.get(block.place, ()), np.uint64)])
+        head = replace(block, sent=len(sent), others=len(others)).head()
+        return head, np.concatenate([sent, others]).astype("<u8").tobytes()
 
     def close(self) -> None:
         """Let go of the file."""

@@ -214,8 +214,10 @@ class Journal(Memory):
 
         `held`: but for those of these ids, until `release`. `doubted`: ids that are in doubt from now on.
         """
+        rejections = list(rejections)
         with writing(self.folder):
             self._check_there()
+            self.ids.refused(batch, [one.id for one in rejections if one.id is not None and one.reason in _NOT_TAKEN])
         if doubted:  # first, or a torn line could leave the rows without the doubt
             self.doubt(doubted)
         records = self._number(batch.part)
@@ -271,7 +273,6 @@ class Journal(Memory):
         with writing(self.folder):
             self._check_there()
             self.run.rejected.append(rejected, full=full)
-            self.ids.refused([one.id for one in rejected if one.id is not None and one.reason in _NOT_TAKEN])
 
     def check_kept(self) -> None:
         """Raise StateError where rows are rejected, and the file that has them is gone."""

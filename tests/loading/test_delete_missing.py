@@ -19,7 +19,7 @@ from cyborgdb import Client
 from test_only_new import Cut, CutError, cut, files, folder, generations, jobs, jsonl, last_rows, put, tree, written
 
 import cyborg_ingest
-from cyborg_ingest.errors import TooManyMissingError, UnavailableError, UsageError
+from cyborg_ingest.errors import RefusedError, TooManyMissingError, UnavailableError, UsageError
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.rows import idhashes
 from cyborg_ingest.targets.embedded import EmbeddedIndex
@@ -239,6 +239,33 @@ def test_a_row_that_was_rejected_and_leaves_the_sources_later_is_deleted(folder:
     report = load(only_new=only_new)
     assert report.missing is not None
     assert (report.missing["ids"], in_disk()) == (["x"], {"keep"})
+
+
+@pytest.mark.parametrize("only_new", [False, True])
+def test_a_row_that_was_loaded_and_then_refused_is_deleted_once_it_leaves_the_sources(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, only_new: bool
+) -> None:
+    real = EmbeddedIndex.upsert_binary
+
+    def upsert_binary(index: Any, ids: list[str], vectors: Any, *more: Any) -> None:
+        if (vectors[:, 0] == 13).any():
+            raise RefusedError("13 is not to its taste")
+        real(index, ids, vectors, *more)
+
+    monkeypatch.setattr(EmbeddedIndex, "upsert_binary", upsert_binary)
+    path = folder / "rows" / "a.jsonl"
+    jsonl(path, [("x", 1.0), ("keep", 2.0)])
+    load()
+    with cyborg_ingest.connect("disk:data") as client, client.index("x", KEY) as index:
+        index.upsert_binary(["theirs"], np.ones((1, 2), np.float32))
+    jsonl(path, [("keep", 2.0), ("x", 13.0), ("theirs", 13.0)])
+    for _ in range(2):
+        load(max_errors=2, only_new=only_new)
+        assert in_disk() == {"x", "keep", "theirs"}
+    jsonl(path, [("keep", 3.0)])
+    report = load(only_new=only_new)
+    assert report.missing is not None
+    assert (report.missing["ids"], in_disk()) == (["x"], {"keep", "theirs"})
 
 
 def test_a_row_of_others_that_was_only_ever_rejected_here_is_not_deleted(folder: Path) -> None:

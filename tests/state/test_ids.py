@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cyborg_ingest.model import Batch
+
 
 def named(number: int = 0) -> tuple[tuple[str, int, int, int, str], str]:
     return key_of(part(number)), ""
@@ -125,16 +127,76 @@ def test_what_was_not_taken_was_not_brought(tmp_path: Path) -> None:
     with Journal(tmp_path, DESCRIPTION) as journal:
         journal.sending(batch(0, 10))
         bad = batch(0, 10).ids[3]
-        journal.reject([Rejection("/a.npy", 3, Reason.REFUSED, "no", bad)], full=True)
+        journal.acknowledged(batch(3, 4).without_rows(), [Rejection("/a.npy", 3, Reason.REFUSED, "no", bad)])
         assert journal.ids.brought().tolist() == sorted(set(ids_of(0, 10)) - {int(hashes_of([bad])[0])})
         assert journal.ids.of([named()]).tolist() == ids_of(0, 10)
+
+
+def refuse(journal: Journal, rows: Batch, place: int) -> None:
+    """The target takes the rows of a batch but for one."""
+    row = rows.piece(place, place + 1, rows.start + place, rows.start + place + 1)
+    journal.acknowledged(row.without_rows(), [Rejection("/a.npy", row.start, Reason.REFUSED, "no", rows.ids[place])])
+
+
+def test_what_was_taken_from_another_part_was_brought_though_it_is_refused_of_this_one(tmp_path: Path) -> None:
+    older, newer = batch(0, 3, ids=["a", "b", "c"]), batch(0, 3, 1, ids=["c", "d", "e"])
+    for _ in range(2):
+        with Journal(tmp_path, DESCRIPTION) as journal:
+            journal.sending(older)
+            journal.sending(newer)
+            refuse(journal, newer, 0)
+            refuse(journal, newer, 1)
+    with kept(tmp_path) as ids:
+        assert ids.brought().tolist() == sorted(hashes_of(["a", "b", "c", "e"]).tolist())
+        ids.keep([named(1)])  # the older file is gone: of its rows that one is there still
+        assert ids.brought().tolist() == sorted(hashes_of(["c", "e"]).tolist())
+        assert ids.of([named(1)]).tolist() == sorted(hashes_of(["c", "d", "e"]).tolist())
+    with kept(tmp_path) as ids:
+        ids.keep([named(0)])
+        assert not len(ids.brought())
+
+
+def test_of_two_rows_of_an_id_one_was_taken_though_the_other_is_refused(tmp_path: Path) -> None:
+    rows = batch(0, 3, ids=["a", "b", "a"])
+    with Journal(tmp_path, DESCRIPTION) as journal:
+        journal.sending(rows)
+        refuse(journal, rows, 2)
+        assert journal.ids.brought().tolist() == sorted(hashes_of(["a", "b"]).tolist())
+        refuse(journal, rows, 0)
+        assert journal.ids.brought().tolist() == hashes_of(["b"]).tolist()
+
+
+def test_what_is_refused_of_a_stream_is_taken_from_the_last_rows_of_its_id(tmp_path: Path) -> None:
+    first, second = (replace(batch(at, at + 2, ids=["a", "b"]), mark=Mark(at + 9, "head")) for at in (0, 2))
+    with Journal(tmp_path, DESCRIPTION) as journal:
+        journal.sending(first)
+        journal.sending(second)
+        refuse(journal, second, 0)
+        assert journal.ids.brought().tolist() == sorted(hashes_of(["a", "b"]).tolist())
+        refuse(journal, first, 0)
+        assert journal.ids.brought().tolist() == hashes_of(["b"]).tolist()
+
+
+def test_what_an_earlier_release_has_noted_as_refused_was_not_brought(tmp_path: Path) -> None:
+    with kept(tmp_path) as ids:
+        ids.sending(batch(0, 3, ids=["a", "b", "c"]))
+        ids._append(b"refused".ljust(16), (0, 0), hashes_of(["b"]))
+        ids.sending(batch(3, 5, ids=["d", "b"]))
+    for _ in range(2):
+        with kept(tmp_path) as ids:
+            assert ids.brought().tolist() == sorted(hashes_of(["a", "b", "c", "d"]).tolist())
+            ids.tidy([named()], few=0)
+    with kept(tmp_path) as ids:
+        ids.sending(batch(0, 2, 1, ids=["x", "y"]))
+        ids.tidy([], few=0)
+        assert ids.brought().tolist() == sorted(hashes_of(["a", "b", "c", "d", "x", "y"]).tolist())
 
 
 def test_ids_of_parts_that_are_no_more_are_put_together_where_they_are_many(tmp_path: Path) -> None:
     with kept(tmp_path) as ids:
         for number in range(5):
             ids.sending(batch(0, 100, number))
-        ids.refused([batch(0, 100, 0).ids[0]])
+        ids.refused(batch(0, 100, 0), [batch(0, 100, 0).ids[0]])
         brought, size = ids.brought().tolist(), (tmp_path / "ids").stat().st_size
         ids.tidy([named(1)], few=1000)
         assert (tmp_path / "ids").stat().st_size == size
