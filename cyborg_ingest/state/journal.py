@@ -218,6 +218,7 @@ class Journal(Memory):
         with writing(self.folder):
             self._check_there()
             self.ids.refused(batch, [one.id for one in rejections if one.id is not None and one.reason in _NOT_TAKEN])
+        self.leaving(batch.ids)  # once more: a batch that was refused comes back in pieces, which may share an id
         if doubted:  # first, or a torn line could leave the rows without the doubt
             self.doubt(doubted)
         records = self._number(batch.part)

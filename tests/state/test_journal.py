@@ -147,15 +147,25 @@ def test_rejected_rows_can_be_kept_as_ids_only(tmp_path: Path) -> None:
 
 
 def test_the_sample_is_bounded_and_holds_the_oldest_and_the_newest_row(tmp_path: Path) -> None:
-    for _ in range(2):
+    for first in (0, 300):
         with Journal(tmp_path, DESCRIPTION) as journal:
-            for number in range(300):
+            for number in range(first, first + 300):
                 journal.acknowledged(batch(number * 3, number * 3 + 3))
             ids = {probe.id for probe in journal.state.probes.sample()}
             assert len(ids) <= PROBES
-            assert {"0-2", "0-899"} <= ids
+            assert {"0-2", f"0-{first * 3 + 899}"} <= ids
     with Journal(tmp_path, DESCRIPTION) as journal:
-        assert {"0-2", "0-899"} <= {probe.id for probe in journal.state.probes.sample()}
+        assert {"0-2", "0-1799"} <= {probe.id for probe in journal.state.probes.sample()}
+
+
+def test_of_pieces_of_a_batch_that_share_an_id_the_last_one_is_in_the_sample(tmp_path: Path) -> None:
+    whole = batch(0, 6, ids=["a", "b", "refused", "a", "c", "d"])
+    with Journal(tmp_path, DESCRIPTION) as journal:
+        journal.sending(whole)
+        journal.acknowledged(whole.piece(0, 1, 0, 1))
+        journal.acknowledged(whole.piece(1, 2, 1, 2))
+        journal.acknowledged(whole.piece(3, 6, 3, 6))  # whose last row, which is asked for, is not the one of that id
+        assert {one.id for one in journal.state.probes.sample()} == {"b", "d"}
 
 
 def test_a_row_that_is_being_replaced_leaves_the_sample_before_it_is_sent(tmp_path: Path) -> None:
