@@ -63,7 +63,7 @@ def repaired(journal: Journal, plan: Plan) -> frozenset[str]:
     None where rows that were loaded are not known one by one.
     """
     noted = journal.state.facts.get(_BAD)
-    is_chosen = plan.selection != Selection() or any(one.shaping.filter is not None for one in plan.sources)
+    is_chosen = not plan.selection.is_everything or any(one.shaping.filter is not None for one in plan.sources)
     if is_chosen or not journal.state.is_whole or not isinstance(noted, dict):
         return frozenset()
     return frozenset(one.layout.uri for one in plan.sources if place_of(one.layout.uri) in noted)

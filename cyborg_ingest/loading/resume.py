@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import LostRowsError
 from cyborg_ingest.facts import Noted, Skipped
+from cyborg_ingest.loading.standing import Standing, out_of_order
 from cyborg_ingest.plan.done import Done, nothing
 from cyborg_ingest.plan.mapped import recut
 from cyborg_ingest.rows.ranges import RangeSet
@@ -64,56 +65,51 @@ def _as_before(journal: Memory, source: Source) -> Source:
 
 
 def keep_in_order(journal: Memory, plan: Plan, repaired: Collection[str] = ()) -> list[str]:
-    """Forget what was done behind the first gap; what the user should know of it. Files that are `repaired` are none.
+    """Forget what does not stand any more; what the user should know of it. Files that are `repaired` change nothing.
 
-    A row must not be sent while a newer one of its id is skipped. What was in flight when a run ended is not a gap:
-    until it lands, no newer row of its ids is sent. A source that is new or changed is one, and so are a line that the
-    journal has lost and a source that has moved behind others: what these brought may lie over its rows.
+    What was in flight when a run ended is no gap: until it lands, no newer row of its ids is sent. A source that is new
+    or changed is one, and so is a line that the journal has lost.
     """
     notes = _changes(journal, plan, repaired)
-    other = set(_other_streams(journal, plan))
-    notes += [f"{key[0]} brings other rows than in the last run: all of them are loaded." for key in other]
-    moved = moved_of(journal, plan)
+    others = set(_other_streams(journal, plan))
+    notes += [f"{key[0]} brings other rows than in the last run: all of them are loaded." for key in others]
     notes += [
         f"{uri} comes behind sources now that it came before in the last run."
-        for uri in dict.fromkeys(part.uri for part in moved)
+        for uri in dict.fromkeys(part.uri for part in _moved(journal, plan))
     ]
-    other |= {key_of(part) for part in moved}
     if journal.state.has_lost_lines:
         notes.append(
             f"Lines of {journal.folder / 'journal.jsonl'} cannot be read: the rows that they name are loaded again."
         )
 
     def done(part: Part) -> Done:
-        return nothing(part) if key_of(part) in other else done_of(journal)(part)
+        return nothing(part) if key_of(part) in others else done_of(journal)(part)
 
-    upto = {key_of(part): row for part, row in plan.standing(done, repaired)}
-    before = _settled_rows(journal)
-    journal.keep({key: row for key, row in upto.items() if key in journal.state.parts})
-    again = before - _settled_rows(journal)
+    standing = Standing(journal, plan, done, others=others, aside=repaired)
+    notes += _gone(journal, plan, standing)
+    before = _settled_rows(journal, standing)
+    journal.keep({key: row for key, row in standing.upto.items() if key in journal.state.parts})
+    again = before - _settled_rows(journal, standing)
     if notes and again:
         notes.append(
-            f"{again:,} rows that were loaded before, in what changed or after it, are loaded again: the later row of "
-            "an id wins."
+            f"{again:,} rows that were loaded before are loaded again, since they share ids with what is loaded or "
+            "gone, or may do so: the later row of an id wins."
         )
     return notes
 
 
-def moved_of(memory: Memory, plan: Plan) -> list[Part]:
+def _gone(journal: Memory, plan: Plan, standing: Standing) -> Iterator[str]:
+    """Sources that are no more, where rows of theirs may lie over others that are loaded again."""
+    here = {place_of(source.layout.uri) for source in plan.sources}
+    gone = sorted({key[0] for key, one in journal.state.parts.items() if one.settled or one.sent} - here)
+    if gone and standing.covered:
+        more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+        yield f"{gone[0]}{more}, of which rows were loaded in the last run, left the sources: they may lie over others."
+
+
+def _moved(memory: Memory, plan: Plan) -> Iterator[Part]:
     """Parts that rows were sent of, and that come behind one now before which they came then."""
-    return list(out_of_order(memory, [part for source in plan.sources for part in source.layout.parts]))
-
-
-def out_of_order(memory: Memory, parts: Sequence[Part], sign: int = 1) -> Iterator[Part]:
-    """Those of which rows were sent and that then came before one that precedes them here; -1: after one."""
-    known = ((part, memory.part(part)) for part in parts)
-    last: int | None = None
-    for part, state in known:
-        if state.settled or state.sent:
-            place = sign * state.place
-            if last is not None and place < last:
-                yield part
-            last = place if last is None else max(last, place)
+    return out_of_order(memory, [part for source in plan.sources for part in source.layout.parts])
 
 
 def _other_streams(journal: Memory, plan: Plan) -> Iterator[PartKey]:
@@ -128,8 +124,9 @@ def _other_streams(journal: Memory, plan: Plan) -> Iterator[PartKey]:
             yield key_of(part)
 
 
-def _settled_rows(journal: Memory) -> int:
-    return sum(len(part.settled) - part.passed_rows for part in journal.state.parts.values())
+def _settled_rows(journal: Memory, standing: Standing) -> int:
+    known = (journal.part(turn.part) for turn in standing.turns)
+    return sum(len(part.settled) - part.passed_rows for part in known)
 
 
 def _changes(journal: Memory, plan: Plan, repaired: Collection[str]) -> list[str]:

@@ -13,7 +13,7 @@ from cyborg_ingest.formats.base import ORIGIN, Kept
 from cyborg_ingest.model import Chunk, total
 from cyborg_ingest.plan.badfiles import is_bad, skipped
 from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS
-from cyborg_ingest.plan.done import ENDLESS, nothing
+from cyborg_ingest.plan.done import nothing
 from cyborg_ingest.plan.parts import PartEnd, read_part
 from cyborg_ingest.plan.tasks import Tasks
 from cyborg_ingest.rows.kinds import is_bytes, is_uuid, storage_type
@@ -155,38 +155,6 @@ class Plan:
     ) -> Tasks:
         """What is not done, a task for each Part, in order; `dimension` is for where the schemas do not fix it."""
         return Tasks(self, done, rows=rows, dimension=self.dimension or dimension, cutting=cutting)
-
-    def standing(self, done: Callable[[Part], Done], aside: Collection[str] = ()) -> Iterator[tuple[Part, int | None]]:
-        """Every Part with its first row that is to be read on from, whatever is done behind it; None: it stands.
-
-        Rows count in their order. What is loaded behind a gap would be older than the gap's own rows, so behind the
-        first one nothing stands; but no row behind one that was in flight has its id. Nor behind a file of `aside`:
-        whoever names it sees to that.
-        """
-        left = ENDLESS if self.selection.limit is None else self.selection.limit
-        place, is_broken = 0, False
-        for source, part in self._parts():
-            known = done(part)
-            total = part.rows if part.rows is not None else known.total
-            gap = 0 if is_broken else None
-            if not is_broken and left > 0 and self.holds(source, part, place, total):
-                gap, before = self._gap(known, place, total)
-                left -= before
-                gap = gap if left > 0 else None
-            is_broken = is_broken or (gap is not None and part.uri not in aside)
-            yield part, gap
-            place += total or 0
-
-    def _gap(self, known: Done, place: int, total: int | None) -> tuple[int | None, int]:
-        """The first row of a Part that is not settled, and was not in flight; how many before it were asked for."""
-        if known.rows and known.choice != self.selection.choice(place):
-            return 0, 0
-        gap = known.gap(total)
-        before = sum(stop - start for start, stop in known.rows.within(0, ENDLESS if gap is None else gap))
-        return gap, before - known.passed
-
-    def _parts(self) -> Iterator[tuple[Source, Part]]:
-        return ((source, part) for source in self.sources for part in source.layout.parts)
 
     def holds(self, source: Source, part: Part, place: int, total: int | None) -> bool:
         """Whether a row of the Part may be asked for."""

@@ -63,6 +63,11 @@ class Selection:
     sample: npt.NDArray[np.int64] | None = None
 
     @property
+    def is_everything(self) -> bool:
+        """Whether all rows are asked for, as far as places tell."""
+        return not self.is_by_place and self.limit is None
+
+    @property
     def is_by_place(self) -> bool:
         """Whether it takes a row's place among all to know if it is asked for."""
         return bool(self.skip) or self.sample is not None

@@ -234,6 +234,18 @@ class Ids:
         return merged([self._all(one) for one in self._blocks_of(keys)])
 
     @_told
+    def of_others(self, keys: Iterable[tuple[PartKey, str]]) -> Hashes:
+        """The ids of all rows of any other Parts, those of which it is not known of which they are among them."""
+        names = {self._name(*one) for one in keys}
+        return merged([self._all(one) for one in self._blocks if one.name not in names])
+
+    @_told
+    def may_repeat(self, key: PartKey, choice: str) -> bool:
+        """Whether an id may occur twice in the rows of a Part that were sent."""
+        found = [self._all(one) for one in self._blocks_of([(key, choice)])]
+        return len(merged(found)) < sum(map(len, found))
+
+    @_told
     def within(self, key: PartKey, choice: str, rows: RangeSet) -> Hashes:
         """The ids of these rows of a Part, as far as they were sent with no others."""
         found = [one for one in self._blocks_of([(key, choice)]) if not [*rows.missing(one.start, one.stop)]]
