@@ -13,7 +13,7 @@ from cyborg_ingest.loading.setup import folder_of
 from cyborg_ingest.rows.idhashes import merged
 from cyborg_ingest.settings.quantities import moment_of
 from cyborg_ingest.state.earlier import Remembered
-from cyborg_ingest.state.journal import FINISHED, SINCE, Journal
+from cyborg_ingest.state.journal import FINISHED, OUTDATED, SINCE, Journal
 from cyborg_ingest.state.ledger import place_of
 
 if TYPE_CHECKING:
@@ -51,19 +51,24 @@ def last_of(memory: Memory | None, settings: LoadSettings) -> tuple[State | None
     if settings.restart:
         return None, None
     last, is_resumed = (None, False) if memory is None else (memory.last_ended(), memory.resumed)
-    again = "The load that was stopped since is resumed." if is_resumed else "All of it is loaded again."
-    if last is None:
+    if memory is None or last is None:
         then = "the one that was stopped is resumed" if is_resumed else "all of it is new"
         return None, f"No load of this job has ended yet: {then}."
+    why_not = _why_not(memory, last)
+    return (last, None) if why_not is None else (None, why_not)
+
+
+def _why_not(memory: Memory, last: State) -> str | None:
+    """Why a load that has ended cannot be gone by; None where it can be."""
+    again = "The load that was stopped since is resumed." if memory.resumed else "All of it is loaded again."
+    if OUTDATED in memory.state.facts:
+        return f"Since the job's last load ended, rows were sent that its journal no longer has. {again}"
     if last.ended not in {0, 1}:
-        text = f"The job's last load ended with exit code {last.ended}: the index did not hold what was sent."
-        return None, f"{text} {again}"
+        return f"The job's last load ended with exit code {last.ended}: the index did not hold what was sent. {again}"
     if last.is_open:
-        then = "it is resumed, and what it loaded stays." if is_resumed else "all of it is loaded again."
-        return None, f"The job's last load has left out files that were bad: {then}"
-    if not last.is_whole:
-        return None, f"What the job's last load has noted is not whole. {again}"
-    return last, None
+        then = "it is resumed, and what it loaded stays." if memory.resumed else "all of it is loaded again."
+        return f"The job's last load has left out files that were bad: {then}"
+    return None if last.is_whole else f"What the job's last load has noted is not whole. {again}"
 
 
 def compared(plan: Plan, last: State | None) -> Compared:

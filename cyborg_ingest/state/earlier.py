@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.state.ids import Ids
 from cyborg_ingest.state.jobs import open_job, reading
-from cyborg_ingest.state.journal import BEGUN, JOURNAL, LAST
+from cyborg_ingest.state.journal import BEGUN, JOURNAL, LAST, OUTDATED
 from cyborg_ingest.state.memory import Memory
 from cyborg_ingest.state.replay import replayed
 
@@ -59,6 +59,8 @@ class Remembered(Memory):
             self.ids.forget()
         if current is not None and current.parts and not current.is_over and is_resumed and not restart:
             self.state, self.resumed = current, True
+        elif current is not None and not current.has_ended and (OUTDATED in current.facts or current.has_lost_lines):
+            self.state.facts[OUTDATED] = True
 
     def last_ended(self) -> State | None:
         """As the folder had it when it was read."""

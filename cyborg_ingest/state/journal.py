@@ -60,6 +60,9 @@ FINISHED = "finished"
 SINCE = "since"
 """The fact that a load sends only what is new, and since when: the end of the load that it compares with."""
 
+OUTDATED = "outdated"
+"""The fact that rows were sent since the last load that ended which no journal has any more."""
+
 _LASTING = ("precision", "sole")
 """Facts that are true of the index whichever run it is."""
 
@@ -104,10 +107,10 @@ class Journal(Memory):
             self._opened = opened.pop_all()
 
     def _open(self, description: Json, opened: contextlib.ExitStack, command: str | None, *, restart: bool) -> None:
-        state = State()
+        state, is_read = State(), False
         # to be forgotten, whatever it says, but for what is true of the index itself
         with contextlib.suppress(*([UsageError] if restart else [])):
-            state = replayed(self._own, JOURNAL) or state
+            state, is_read = replayed(self._own, JOURNAL) or state, True
         if state.has_ended:
             # and if this run is killed before its own begins, the next one does the same
             write_lines(self._own, LAST, records_of(state, {}))
@@ -119,6 +122,9 @@ class Journal(Memory):
         elif state.is_over:
             self.ids.tidy((key, part.choice) for key, part in state.parts.items())
         lasting = {name: value for name, value in state.facts.items() if name in _LASTING}
+        if not (is_read and (state.has_ended or self.resumed)):
+            lost = not is_read or bool(state.parts) or state.has_lost_lines
+            lasting |= {OUTDATED: True} if lost or OUTDATED in state.facts else {}
         self.state = state if self.resumed else State(facts=lasting)
         self._own.replace(DESCRIPTION, json.dumps(KNOWN.scrubbed(description), indent=2).encode())
         now = datetime.datetime.now(datetime.timezone.utc)

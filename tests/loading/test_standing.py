@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from test_only_new import cut, folder, jobs, jsonl, listed, stored
+from test_only_new import Cut, CutError, cut, folder, jobs, jsonl, listed, stored
 
 from cyborg_ingest.errors import BadRowError
 from cyborg_ingest.state.lines import line_of
+from cyborg_ingest.targets.embedded import EmbeddedIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,3 +139,41 @@ def test_rows_past_a_limit_stand_no_more_once_older_ones_of_their_ids_are_loaded
         resumes(["a.jsonl", "b.jsonl", "c.jsonl"], only_new=False, limit=2)
     resumes(["a.jsonl", "b.jsonl", "c.jsonl"], only_new=False, max_errors=1)
     assert stored(["x"]) == {"x": 2}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("how", ["given up", "given up twice", "damaged"])
+def test_what_was_sent_since_the_last_load_and_is_not_known_any_more_lies_over_all_of_it(
+    folder: Path, cut: Cut, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A load of everything with a newer file is stopped; its journal is lost; and the file has left the list."""
+    jsonl(folder / "rows" / "a.jsonl", [("x", 1.0)])
+    jsonl(folder / "rows" / "c.jsonl", [("x", 3.0)])
+    listed(["a.jsonl"])
+    cut.left = 2
+    with pytest.raises(CutError):
+        listed(["c.jsonl", "a.jsonl"], only_new=False, workers=1)
+    assert stored(["x"]) == {"x": 3}
+    if how == "damaged":
+        (job,) = jobs()
+        data = (job / "journal.jsonl").read_bytes()
+        at = data.index(b'"part"')
+        (job / "journal.jsonl").write_bytes(data[:at] + b"!" + data[at + 1 :])
+    for _ in range({"given up": 1, "given up twice": 2, "damaged": 0}[how]):
+        with monkeypatch.context() as patch:
+            patch.setattr(EmbeddedIndex, "count", gone)
+            with pytest.raises(CutError):
+                listed(["a.jsonl"], restart=True)
+    cut.left = 0
+    for dry_run in (True, False):
+        report = listed(["a.jsonl"], dry_run=dry_run)
+        assert report.rows["skipped"] == 0
+        assert how == "damaged" or [
+            one for one in report.notes if one.startswith("Since the job's last load ended, rows were sent ")
+        ]
+    assert stored(["x"]) == {"x": 1}
+    assert listed(["a.jsonl"]).rows["skipped"] == 1
+
+
+def gone(_index: object) -> int:
+    raise CutError("the target is gone")
