@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cyborg_ingest.errors import ConnectionLostError, ExitCode, TargetError, UnavailableError
 from cyborg_ingest.facts import ignore
 from cyborg_ingest.loading.doubts import PAUSES
+from cyborg_ingest.loading.fresh import keep_unchanged
 from cyborg_ingest.loading.mailbox import Mailbox
-from cyborg_ingest.loading.resume import done_of, keep_in_order
+from cyborg_ingest.loading.resume import cut_as_before, done_of, keep_in_order
 from cyborg_ingest.loading.transfer import Transfer
 from cyborg_ingest.model import StoredRow
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -213,13 +214,13 @@ class Setting:
     workers: int
 
 
-def load(world: World, plan: Plan, folder: Path, setting: Setting) -> bool:
+def load(world: World, plan: Plan, folder: Path, setting: Setting, *, only_new: bool = False) -> bool:
     """One run, until it ends or is killed; whether it ended well."""
     runner, journal = ModelRunner(world, setting.workers), None
     world.story.append(f"a run with {setting}")
     try:
         journal = _opened(world, folder)
-        _run(world, plan, journal, setting, runner)
+        _run(world, _begun(journal, plan, only_new=only_new), journal, setting, runner)
     except KilledError:
         world.dies(runner.in_flight())
         return False
@@ -242,9 +243,21 @@ def _opened(world: World, folder: Path) -> Journal:
     return journal
 
 
-def _run(world: World, plan: Plan, journal: Journal, setting: Setting, runner: ModelRunner) -> None:
-    if journal.resumed:
+def _begun(journal: Journal, plan: Plan, *, only_new: bool) -> Plan:
+    """The plan, once what does not stand is forgotten."""
+    if only_new and not journal.resumed and (last := journal.last_ended()) is not None:
+        journal.carry(last)
+    plan = cut_as_before(journal, plan)
+    if journal.goes_on and only_new:
+        keep_unchanged(journal, plan)
+    elif journal.goes_on:
         keep_in_order(journal, plan)
+    if journal.is_carried:
+        journal.write()
+    return plan
+
+
+def _run(world: World, plan: Plan, journal: Journal, setting: Setting, runner: ModelRunner) -> None:
     transfer = Transfer(
         ModelIndex(world),  # type: ignore[arg-type]
         journal,

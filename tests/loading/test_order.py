@@ -163,6 +163,9 @@ def test_the_model_notices_a_loader_that_forgets_one_of_these_rules(
         play_all(histories.get(fault, SHORT[0]), tmp_path)
 
 
+WITHOUT_LIMITS: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
 class Drawn:
     """Choices that hypothesis makes."""
 
@@ -187,8 +190,65 @@ def by_chance(folder: Path, ids: list[str], faults: int, data: st.DataObject) ->
     check(world, ids)
 
 
+def edited(found: dict[str, list[str]], draw: Callable[[st.SearchStrategy[Any]], Any]) -> list[str]:
+    """Somebody works on the files: each is left alone, written anew, or not. The list of them, in any order."""
+    for name in "pqrs":
+        if name not in found or draw(st.integers(0, 3)) == 0:
+            found[name] = draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=4))
+    return list(draw(st.lists(st.sampled_from("pqrs"), min_size=1, max_size=4, unique=True)))
+
+
+class Edited:
+    """Files of rows that are numbered as they are written; a file is written when it has become another."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.found, self.written = folder, dict[str, list[str]](), dict[str, list[tuple[str, float]]]()
+        self.number = 0
+
+    def plan(self, data: st.DataObject) -> tuple[Plan, dict[str, float]]:
+        """What a run reads, and the last row of each id in it."""
+        before = {name: list(ids) for name, ids in self.found.items()}
+        names = edited(self.found, data.draw)
+        for name, ids in self.found.items():
+            if before.get(name) != ids:
+                self._write(name, ids)
+        uris = tuple(str(self.folder / f"{name}.parquet") for name in names)
+        rows = [row for name in names for row in self.written[name]]
+        return make_plan(uris, SourceSettings()), dict(rows)
+
+    def _write(self, name: str, ids: list[str]) -> None:
+        rows = self.written[name] = [(one, float(self.number + row + 1)) for row, one in enumerate(ids)]
+        self.number += len(ids)
+        numbers = np.array([[number, 1] for _, number in rows], np.float32)
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.reshape(-1)), 2)
+        pq.write_table(pa.table({"id": ids, "vector": vectors}), self.folder / f"{name}.parquet", row_group_size=2)
+
+
+def with_edits(folder: Path, data: st.DataObject, *, applies_late: bool) -> None:
+    """Runs that are killed, between which the files and their list become others."""
+    shutil.rmtree(folder / "job", ignore_errors=True)
+    world, files = World(Drawn(data), 0, applies_late), Edited(folder)
+    for _ in range(data.draw(st.integers(2, 6))):
+        plan, expected = files.plan(data)
+        world.faults = data.draw(st.integers(0, 3))
+        world.story.append(f"the sources are {[one.layout.uri[-9] for one in plan.sources]} of {files.written}")
+        setting = Setting(data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3)))
+        if order_model.load(world, plan, folder / "job", setting, only_new=data.draw(st.booleans())):
+            world.all_arrive()
+            assert {one: world.stored.get(one) for one in expected} == expected, world.story
+
+
+@pytest.mark.parametrize("examples", [60, pytest.param(3000, marks=pytest.mark.soak)])
+def test_sources_that_are_edited_between_runs_end_in_the_order_of_the_last_list(tmp_path: Path, examples: int) -> None:
+    @settings(max_examples=examples, **WITHOUT_LIMITS)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        with_edits(tmp_path, data, applies_late=False)
+
+    check()
+
+
 rows_of_few_ids = st.lists(st.sampled_from("abcd"), min_size=1, max_size=14)
-WITHOUT_LIMITS: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
 @settings(max_examples=75, **WITHOUT_LIMITS)
