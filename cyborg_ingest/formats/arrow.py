@@ -92,7 +92,9 @@ class ArrowReader(ReadsOn):
         with _translated(part.uri, SourceError, "it cannot be read further"):
             before = _rows_before(part, unit)
             batches = _batches(part, columns.read, unit, kept) if part.stop else _streamed(part, columns.read, unit)
-            yield from bounded(_chunks(part, columns, batches, rows, start, before), sidecars.max_row_bytes)
+            yield from bounded(
+                _chunks(part, columns, batches, rows, start, before), sidecars.max_row_bytes, sidecars.at_once
+            )
 
 
 def _chunks(

@@ -157,7 +157,7 @@ def _chunks(
             continue
         numbers, row = numbers[max(0, first - row) :], max(first, row)  # noqa: PLW2901 - what is left of it
         pieces = _with_beside(part, columns, sidecars, found, row, numbers)
-        yield from bounded(pieces, sidecars.max_row_bytes)
+        yield from bounded(pieces, sidecars.max_row_bytes, sidecars.at_once)
     if matrix.rows is None:  # only now its rows are known
         for sidecar in found.beside:
             _check_end(sidecar, part.uri, stop)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from cyborg_ingest.errors import FormatError
+from cyborg_ingest.formats.bounds import USUAL, AtOnce
 from cyborg_ingest.model import LARGEST_DIMENSION, Part
 from cyborg_ingest.rows.kinds import depth, storage_type
 from cyborg_ingest.rows.roles import EXAMPLE, ORIGIN
@@ -46,7 +47,7 @@ _ROWS_A_UNIT = 32
 
 def raised_for(size: int) -> str:
     """The words on the option that lets so many bytes be decoded at once."""
-    return f"raise --max-row-bytes to {-(-size // _ROWS_A_UNIT)}"
+    return f"raise --max-row-bytes to {-(-size // _ROWS_A_UNIT)}, and --max-memory if it is given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Sidecars:
     named by the id that each row has in that column. `id_prefix` goes before the row number where there is no file of
     ids; `{file}` in it stands for the source's name without its suffix. Of delimited files their `dialect`, of JSON
     documents where the `records` are. `named` are the columns that options name. `contents_from` is the file with the
-    requests of a batch whose output is the source. A row of more than `max_row_bytes` is not decoded.
+    requests of a batch whose output is the source. A row of more than `max_row_bytes` is not decoded, and no more than
+    `at_once` says at once.
     """
 
     ids: Path | None = None
@@ -87,11 +89,17 @@ class Sidecars:
     named: tuple[str, ...] = ()
     contents_from: Path | None = None
     max_row_bytes: int = MAX_ROW_BYTES
+    at_once: AtOnce = USUAL
 
     @property
     def unit_bytes(self) -> int:
         """The most that is decoded at once where a format does not let less be: a page, a record batch, a chunk."""
-        return _ROWS_A_UNIT * self.max_row_bytes
+        return min(_ROWS_A_UNIT * self.max_row_bytes, self.at_once.unit)
+
+    @property
+    def decoding(self) -> AtOnce:
+        """How much is decoded at once, by all that bounds it."""
+        return replace(self.at_once, unit=self.unit_bytes)
 
     @property
     def files(self) -> list[Path]:

@@ -7,7 +7,8 @@ decoded. So the sizes of rows are told from offsets and lengths, and no row is d
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import sys
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,26 @@ if TYPE_CHECKING:
 DECODED_BYTES = 64_000_000
 """What a chunk takes once it is decoded, at most, unless it is a single row."""
 
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """How much is decoded at once, in bytes.
+
+    `rows`: a chunk of them, unless it is a single one, a `row`. `unit`: what a format does not let be less, as a page.
+    """
+
+    rows: int = DECODED_BYTES
+    row: int = sys.maxsize
+    unit: int = sys.maxsize
+
+    @property
+    def text(self) -> int:
+        """What is read of it before it is decoded: it may become four times as much."""
+        return self.rows // 4
+
+
+USUAL = AtOnce()
+
 OBJECT_BYTES = 48
 """About what Python needs for a value beside its own bytes."""
 
@@ -49,9 +70,9 @@ def too_large(size: int | None, limit: int) -> str:
     return f"the row {has} than the {limit:,} that --max-row-bytes allows"
 
 
-def bounded(chunks: Iterable[Chunk], limit: int) -> Iterator[Chunk]:
+def bounded(chunks: Iterable[Chunk], limit: int, at_once: AtOnce = USUAL) -> Iterator[Chunk]:
     """The same rows, in chunks that can be decoded; a row of more than `limit` bytes is null and has a fault."""
-    most = min(limit, DECODED_BYTES)
+    most = min(limit, at_once.rows)
     for chunk in chunks:
         if _at_most(chunk.batch, chunk.columns) <= most:
             yield chunk
@@ -62,7 +83,7 @@ def bounded(chunks: Iterable[Chunk], limit: int) -> Iterator[Chunk]:
         if sizes.sum() <= most:
             yield chunk
         else:
-            yield from _pieces(chunk, sizes, limit)
+            yield from _pieces(chunk, sizes, limit, at_once.rows)
 
 
 def _at_most(batch: pa.RecordBatch, names: ColumnMap) -> float:
@@ -130,10 +151,10 @@ def _counted_in_views(texts: pa.Array, sign: str) -> npt.NDArray[np.int64]:
     return found
 
 
-def _pieces(chunk: Chunk, sizes: npt.NDArray[np.int64], limit: int) -> Iterator[Chunk]:
+def _pieces(chunk: Chunk, sizes: npt.NDArray[np.int64], limit: int, most: int) -> Iterator[Chunk]:
     start, total, rows = 0, 0, len(sizes)
     for place, size in enumerate(sizes.tolist()):
-        if size > limit or (total and total + size > DECODED_BYTES):
+        if size > limit or (total and total + size > most):
             if place > start:
                 yield chunk.rows(start, place)
             start, total = place, 0

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from cyborg_ingest.errors import FormatError, SourceError
 
 _HEAD_BYTES = 65_536
+_GROWTH = 4
+"""So many times its size a text may take once it is cells."""
 _CELL_BYTES = 60
 """What Python needs for a short text, at most."""
-_CHUNK_MEMORY = 64_000_000
 _LINE_END = b"\r\n"
 _BLOCK_BYTES = 1 << 20
 
@@ -59,9 +60,9 @@ class CellRows:
     def read(self, count: int, size: int) -> list[Row]:
         """The next rows, `count` of them or so many bytes at most; none at the end."""
         found: list[Row] = []
-        lines, end, memory = self._lines, self._lines.position + size, 0
+        lines, end, memory, most = self._lines, self._lines.position + size, 0, _GROWTH * size
         with _large_fields(self._limit):
-            while len(found) < count and lines.position < end and memory < _CHUNK_MEMORY:
+            while len(found) < count and lines.position < end and memory < most:
                 line = next(lines, None)
                 if line is None:
                     break

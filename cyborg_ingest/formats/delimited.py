@@ -21,7 +21,7 @@ from cyborg_ingest.formats.cellrows import CellRows
 from cyborg_ingest.formats.cells import ARROW, NUMBERS, Kind, kind_of, numbers
 from cyborg_ingest.formats.headers import Sign, check_header, delimiter_of, made_names, with_index, words_on_sign
 from cyborg_ingest.formats.numbers import number_parser
-from cyborg_ingest.formats.records import CHUNK_TEXT_BYTES, SAMPLED_ROWS
+from cyborg_ingest.formats.records import SAMPLED_ROWS
 from cyborg_ingest.formats.scan import Column, Form, look_at, words_on
 from cyborg_ingest.model import Part
 from cyborg_ingest.rows.encodings import HINT
@@ -107,7 +107,7 @@ class DelimitedReader:
                 if row + len(found) > start:
                     chunk = CellColumns(table.schema, columns, table.form, sidecars, found)
                     wanted = chunk.chunk(part, row).rows(start - row, len(found))
-                    yield from bounded([wanted], sidecars.max_row_bytes)
+                    yield from bounded([wanted], sidecars.max_row_bytes, sidecars.at_once)
                 row += len(found)
 
 
@@ -135,10 +135,10 @@ class _Table:
             found = Sign(dialect.delimiter or delimiter, has_line=found.has_line)
         delimiter = found.delimiter
         self.notes = words_on_sign(uri, found) if found.words else ()
-        self._rows = CellRows(uri, file, delimiter, kind, limit)
-        first = next(iter(self._rows.read(1, CHUNK_TEXT_BYTES)), None)
+        self._rows, self._most = CellRows(uri, file, delimiter, kind, limit), sidecars.at_once.text
+        first = next(iter(self._rows.read(1, self._most)), None)
         if first is not None and found.has_line:
-            first = next(iter(self._rows.read(1, CHUNK_TEXT_BYTES)), None)
+            first = next(iter(self._rows.read(1, self._most)), None)
         if first is None:
             raise FormatError(f"{uri}: " + ("nothing came in." if sources.is_stream(uri) else "the file is empty."))
         if first.cut or len(first.cells) > _MOST_COLUMNS:
@@ -152,7 +152,7 @@ class _Table:
         header = tuple(first.cells) if has_header else ()
         self.form = Form(tuple(names), delimiter, header, frozenset(dialect.nulls), dialect.decimal)
         self._rows.most_cells = len(names)
-        self._ahead = [*([] if has_header else [first]), *self._rows.read(SAMPLED_ROWS, CHUNK_TEXT_BYTES)]
+        self._ahead = [*([] if has_header else [first]), *self._rows.read(SAMPLED_ROWS, self._most)]
         self.sampled = len(self._ahead)
         self.schema = _schema(uri, self.form, [row.cells for row in self._ahead if not row.cut], dialect)
 
@@ -162,9 +162,9 @@ class _Table:
         return self._rows.position
 
     def take(self, count: int) -> list[Row]:
-        """The next rows, `count` or `CHUNK_TEXT_BYTES` of them at most; none at the end."""
+        """The next rows, `count` or `so many bytes as are read at once; none at the end."""
         if not self._ahead:
-            return self._rows.read(count, CHUNK_TEXT_BYTES)
+            return self._rows.read(count, self._most)
         found, self._ahead = self._ahead[:count], self._ahead[count:]
         return found
 

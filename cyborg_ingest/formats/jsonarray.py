@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.formats.bounds import AtOnce
     from cyborg_ingest.model import Chunk, ColumnMap
 
 _BARE = " Vectors alone, without names, are loaded as .npy: save them with numpy.save."
@@ -76,7 +77,7 @@ class JsonReader:
         """See `base.Reader`."""
         row = 0
         found = rows_of(part.uri, part.within or _WHOLE, sidecars.max_row_bytes)
-        for group in _groups(found, rows):
+        for group in _groups(found, rows, sidecars.at_once):
             if row + len(group.texts) > start:
                 chunk = chunk_of(part, columns, group, row, 0).rows(start - row, len(group.texts))
                 yield with_texts(chunk, sidecars.contents_from, sidecars.max_row_bytes)
@@ -105,14 +106,14 @@ def _within(uri: str, sidecars: Sidecars) -> tuple[Within, str, tuple[str, ...],
     return sure, words, beside(uri, root, within), count
 
 
-def _groups(rows_found: Iterator[tuple[bytes, int]], rows: int) -> Iterator[Records]:
-    found = Gathered(rows)
+def _groups(rows_found: Iterator[tuple[bytes, int]], rows: int, at_once: AtOnce) -> Iterator[Records]:
+    found = Gathered(rows, at_once)
     for text, _ in rows_found:
         if found.is_full_before(text):
             yield Records(found.texts, None)
-            found = Gathered(rows)
+            found = Gathered(rows, at_once)
         found.add(text)
         if found.is_full:
             yield Records(found.texts, None)
-            found = Gathered(rows)
+            found = Gathered(rows, at_once)
     yield Records(found.texts, None)

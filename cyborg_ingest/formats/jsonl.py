@@ -82,7 +82,7 @@ class JsonlReader(ReadsOn):
             if not is_stream:
                 file.seek(0)
             rows_before, lines = _before(file, part, limit)
-            for group in _groups(file, part, lines, rows, limit):
+            for group in _groups(file, part, lines, rows, sidecars):
                 if row + len(group.texts) > start:
                     chunk = chunk_of(part, columns, group, row, rows_before).rows(start - row, len(group.texts))
                     yield with_texts(chunk, sidecars.contents_from, sidecars.max_row_bytes)
@@ -95,19 +95,20 @@ def _texts(lines: Iterator[Numbered]) -> Iterator[tuple[bytes, int]]:
     return ((text, end) for text, end, _, _ in lines)
 
 
-def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, limit: int) -> Iterator[Records]:
-    found, number = Gathered(rows), lines_before
+def _groups(file: BinaryIO, part: Part, lines_before: int, rows: int, sidecars: Sidecars) -> Iterator[Records]:
+    limit = sidecars.max_row_bytes
+    found, number = Gathered(rows, sidecars.at_once), lines_before
     lines = numbered(lines_between(file, part.start, part.stop or ENDLESS, limit), lines_before)
     for text, _, line, last in paired(lines) if part.shape == BULK.name else lines:
         if found.is_full_before(text):
             yield Records(found.texts, found.lines, number)
-            found = Gathered(rows)
+            found = Gathered(rows, sidecars.at_once)
         number = last
         if text.strip():
             found.add(text, line)
         if found.is_full:
             yield Records(found.texts, found.lines, number)
-            found = Gathered(rows)
+            found = Gathered(rows, sidecars.at_once)
     yield Records(found.texts, found.lines, number)
 
 

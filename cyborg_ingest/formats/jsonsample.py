@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from cyborg_ingest.formats.base import EXAMPLE, ORIGIN
-from cyborg_ingest.formats.records import CHUNK_TEXT_BYTES, SAMPLED_ROWS, in_memory, parse_object
+from cyborg_ingest.formats.records import SAMPLED_ROWS, in_memory, parse_object
 from cyborg_ingest.rows.leftover import REJECTED_KEY
 from cyborg_ingest.rows.looks import marked, needs_a_look, of_values
 from cyborg_ingest.rows.mapping import MIXED
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 40
 _SAMPLED_TEXT = 1 << 20
+_SAMPLED_BYTES = 16_000_000
 _SAMPLED_KEYS = 500_000
 """Fewer rows are sampled where they have more fields together: each may be another, and a type of its own."""
 
@@ -63,7 +64,7 @@ def sampled(texts: Iterable[tuple[bytes, int]]) -> Sample:
                 objects.append(found)
             elif not problem[1]:
                 problem = place, found
-        if rows >= SAMPLED_ROWS or size >= CHUNK_TEXT_BYTES or keys >= _SAMPLED_KEYS:
+        if rows >= SAMPLED_ROWS or size >= _SAMPLED_BYTES or keys >= _SAMPLED_KEYS:
             is_whole = False
             break
     return Sample(objects, problem, rows, read, kept, is_whole)

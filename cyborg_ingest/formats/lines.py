@@ -19,8 +19,6 @@ BOM = b"\xef\xbb\xbf"
 ENDLESS = 1 << 62
 """Behind the last byte of any file."""
 _BLOCK = 1 << 20
-_READ_BYTES = 16_000_000
-"""So much of lines is in memory at once, and one line more."""
 _NEWLINE = 10
 _STEP = 4096
 
@@ -54,11 +52,12 @@ class LineIndex:
 class LineReader:
     """Lines of a file by their number, without their ends (LF or CRLF) and without a byte order mark.
 
-    Of one with more than `limit` bytes it is how it begins, `limit` + 1 of them.
+    Of one with more than `limit` bytes it is how it begins, `limit` + 1 of them. `most` bytes of lines are in memory at
+    once, and one line more.
     """
 
-    def __init__(self, index: LineIndex, file: BinaryIO, limit: int) -> None:
-        self._index, self._file, self._limit = index, file, limit
+    def __init__(self, index: LineIndex, file: BinaryIO, limit: int, most: int) -> None:
+        self._index, self._file, self._limit, self._most = index, file, limit, most
         self._ahead: list[bytes] = []
         self._first = -1
         """The number of the first line that was read ahead; none at first, wherever the file stands."""
@@ -67,7 +66,7 @@ class LineReader:
         """How far, at most to `stop`, lines from `start` on can be in memory at once; they are read for it."""
         self._go_to(start)
         size = sum(map(len, self._ahead))
-        while start + len(self._ahead) < stop and size < _READ_BYTES and (line := self._next()) is not None:
+        while start + len(self._ahead) < stop and size < self._most and (line := self._next()) is not None:
             self._ahead.append(line)
             size += len(line)
         return min(stop, start + max(1, len(self._ahead)))

@@ -55,7 +55,7 @@ class MemoryReader:
         start: int = 0,
     ) -> Iterator[Chunk]:
         """See `base.Reader`. What is in memory is so as it was given; what it becomes here is cut by bytes."""
-        yield from bounded(self._chunks(part, columns, rows, start), sidecars.max_row_bytes)
+        yield from bounded(self._chunks(part, columns, rows, start), sidecars.max_row_bytes, sidecars.at_once)
 
     def _chunks(self, part: Part, columns: ColumnMap, rows: int, start: int) -> Iterator[Chunk]:
         row = 0

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.formats.base import Sidecars
     from cyborg_ingest.model import ColumnMap, Part
 
-_STEP_BYTES = 16_000_000
 _LARGEST_NUMBER = 8
 _MATRIX = 2
 _LISTED = 10
@@ -271,7 +270,7 @@ def chunks(
 ) -> Iterator[Chunk]:
     """The Part's rows from row `start` of it on, from columns that are open; ids that are none of these are numbers."""
     total = part.stop - part.start
-    step = max(1, min(rows, _STEP_BYTES * total // max(1, part.size)))
+    step = max(1, min(rows, sidecars.at_once.text * total // max(1, part.size)))
     row = start
     while row < total:
         first, stop = part.start + row, part.start + min(total, row + step)
@@ -281,5 +280,5 @@ def chunks(
         if columns.id is not None and columns.id not in opened:
             arrays[columns.id] = row_numbers(id_prefix(part.uri, sidecars), first, stop)
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
-        yield from bounded([Chunk(part, row, first, batch, columns)], sidecars.max_row_bytes)
+        yield from bounded([Chunk(part, row, first, batch, columns)], sidecars.max_row_bytes, sidecars.at_once)
         row += stop - first

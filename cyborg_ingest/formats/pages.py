@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats.base import raised_for
-from cyborg_ingest.formats.bounds import DECODED_BYTES, OBJECT_BYTES, array_sizes
+from cyborg_ingest.formats.bounds import OBJECT_BYTES, array_sizes
 from cyborg_ingest.formats.ends import NOT_READ
 from cyborg_ingest.formats.thrift import Page, page_head
 from cyborg_ingest.model import LARGEST_DIMENSION
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
 
+    from cyborg_ingest.formats.bounds import AtOnce
+
 PAGE_BUFFER = 1 << 20
 """With it, and without `pre_buffer`, a row group of any size is read page by page in flat memory (measured)."""
 
@@ -32,6 +34,8 @@ _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE
 _HEAD_BYTES = 256
 _LONGEST_HEAD = 1 << 20
 _OFFSET_BYTES = 8
+_ENOUGH = 0.75
+"""Of the rows that are read at once: if fewer fit, texts stay in their dictionary until rows are cut by bytes."""
 _DELTAS = {"DELTA_BYTE_ARRAY"}
 """A text is stored as what it does not share with the one before it."""
 
@@ -44,27 +48,31 @@ class Limit:
     dictionaries: list[str] = field(default_factory=list)
 
 
-def limit_of(uri: str, file: pq.ParquetFile, group: int, names: Sequence[str], rows: int, unit: int) -> Limit:
-    """How a row group is read, `rows` at once if that may be. Raises SourceError where a page has over `unit` bytes."""
+def limit_of(uri: str, file: pq.ParquetFile, group: int, names: Sequence[str], rows: int, at_once: AtOnce) -> Limit:
+    """How a row group is read, `rows` at once if that may be. Raises SourceError where a page is too much."""
     footer = file.metadata.row_group(group)
-    total, most, dictionaries, wanted = 0, rows, [], set(names)
+    leaves, wanted = [], set(names)
     for place in range(footer.num_columns):
         path = footer.column(place).path_in_schema
-        if wanted.isdisjoint(itertools.accumulate(path.split("."), "{}.{}".format)):
-            continue
-        leaf = _Leaf(uri, file, group, place, unit)
-        total += leaf.mean()
-        most = min(most, leaf.most_rows())
-        if leaf.expands(min(most, rows)):
+        if not wanted.isdisjoint(itertools.accumulate(path.split("."), "{}.{}".format)):
+            leaves.append((path, _Leaf(uri, file, group, place, at_once)))
+    total = sum(leaf.mean() for _, leaf in leaves)
+    most, dictionaries = max(1, min(rows, at_once.rows // max(1, total), *(leaf.most_rows() for _, leaf in leaves))), []
+    for path, leaf in leaves:
+        fitting = leaf.fitting(most)
+        if fitting < _ENOUGH * most:
             dictionaries.append(path)
-    return Limit(max(1, min(most, DECODED_BYTES // max(1, total))), dictionaries)
+        else:
+            most = fitting
+    return Limit(most, dictionaries)
 
 
 class _Leaf:
     """A column of a row group: one that holds values itself."""
 
-    def __init__(self, uri: str, file: pq.ParquetFile, group: int, place: int, unit: int) -> None:
-        self._uri, self._file, self._group, self._unit = uri, file, group, unit
+    def __init__(self, uri: str, file: pq.ParquetFile, group: int, place: int, at_once: AtOnce) -> None:
+        self._uri, self._file, self._group = uri, file, group
+        self._unit, self._most = at_once.unit, at_once.rows
         self._rows: int = max(1, file.metadata.row_group(group).num_rows)
         self._chunk = file.metadata.row_group(group).column(place)
         self._schema = file.schema.column(place)
@@ -90,14 +98,23 @@ class _Leaf:
         if self.mean() > self._unit:
             raise self._beyond("its rows have", self.mean())
         if not self._is_text and (not self._is_list or self._is_even()):
-            return DECODED_BYTES // max(1, self.mean()) or 1
+            return self._most // max(1, self.mean()) or 1
         decoded = self._size + self._offsets(self._values) if self._is_text else self._width * self._values
         if decoded <= self._unit and not (self._is_text and self._is_delta()):
             return self._rows
-        largest = max((self._decoded(page) for page in self._pages()), default=0)
+        pages = list(self._pages())
+        largest = max(map(self._decoded, pages), default=0)
         if largest > self._unit:
             raise self._beyond("one page of it has", largest)
-        return max(1, self._unit // max(1, largest))
+        number = self._unit // max(1, largest)
+        return max(1, number, self._rows_of(pages, number))
+
+    def _rows_of(self, pages: Sequence[Page], number: int) -> int:
+        """So many rows are in no more than this number of pages, wherever they begin, if each value is a row's."""
+        if self._is_list or self._is_delta():
+            return 1
+        whole = pages[int(self._chunk.has_dictionary_page) : -1]  # the last may have any number
+        return (number - 3) * min((page.values for page in whole), default=0)
 
     def _is_delta(self) -> bool:
         return not _DELTAS.isdisjoint(self._chunk.encodings)
@@ -114,14 +131,15 @@ class _Leaf:
         length, rest = divmod(self._values, self._rows)
         return not rest and length <= LARGEST_DIMENSION
 
-    def expands(self, rows: int) -> bool:
-        """Whether values of its dictionary, each decoded as often as rows have it, may be too much."""
+    def fitting(self, rows: int) -> int:
+        """So many of the rows may be decoded at once, however often a value of its dictionary is one of theirs."""
         if not self._is_text or not self._chunk.has_dictionary_page:
-            return False
+            return rows
         values = min(self._values, -(-self._values * rows // self._rows))
-        if self._size * values <= DECODED_BYTES:  # whatever is in it
-            return False
-        return self._longest() * values > DECODED_BYTES
+        if self._size * values <= self._most:  # whatever is in it
+            return rows
+        decoded = self._longest() * values
+        return rows if decoded <= self._most else max(1, rows * self._most // decoded)
 
     def _longest(self) -> int:
         """The bytes of the longest value in its dictionary, which comes whole with the first row."""

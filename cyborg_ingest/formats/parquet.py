@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from cyborg_ingest.formats.base import BoundsOf, Kept, Sidecars
+    from cyborg_ingest.formats.bounds import AtOnce
     from cyborg_ingest.rows.pruning import Bounds
 
 BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
@@ -77,8 +78,8 @@ class ParquetReader(ReadsOn):
         """See `base.Keeping`: of a file with many columns, the footer takes longer to read than a row group."""
         file = kept.get((part.uri, part.fingerprint), lambda: opened(part.uri))
         try:
-            found = _chunks(file, part, columns, rows, start, sidecars.unit_bytes)
-            yield from bounded(found, sidecars.max_row_bytes)
+            found = _chunks(file, part, columns, rows, start, sidecars.decoding)
+            yield from bounded(found, sidecars.max_row_bytes, sidecars.at_once)
         except BROKEN as error:
             raise SourceError(
                 f"{part.uri}: row group {part.number} cannot be read: {first_line(error)}. {_DAMAGED}"
@@ -123,12 +124,14 @@ class _Statistics:
         return bounds(kind, low, high, nulls, group.num_rows)
 
 
-def _chunks(file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, start: int, unit: int) -> Iterator[Chunk]:
+def _chunks(
+    file: pq.ParquetFile, part: Part, columns: ColumnMap, rows: int, start: int, at_once: AtOnce
+) -> Iterator[Chunk]:
     row = 0
     # a name with a dot also brings the field of a struct: harmless, columns are taken by their whole name
     there = frozenset(file.schema_arrow.names)
     wanted = [name if name in there else above_lists(name) for name in columns.read]
-    for batch in batches_of(part.uri, file, rows, range(part.start, part.stop), wanted, unit=unit):
+    for batch in batches_of(part.uri, file, rows, range(part.start, part.stop), wanted, at_once):
         end = row + len(batch)
         if end > start:
             kept = batch.slice(max(0, start - row))
@@ -145,17 +148,17 @@ def schema_of(file: pq.ParquetFile) -> pa.Schema:
 
 
 def batches_of(
-    uri: str, file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str], *, unit: int
+    uri: str, file: pq.ParquetFile, rows: int, groups: Sequence[int], names: Sequence[str], at_once: AtOnce
 ) -> Iterator[pa.RecordBatch]:
     """Rows of some row groups, at most `rows` at once, in the types of `schema_of`, each date as it was written.
 
     Text stays a dictionary where it would take too much once it is decoded. Raises SourceError where the least that
-    can be decoded at once has more than `unit` bytes.
+    can be decoded at once is too much.
     """
     raw: pa.Schema | None = None
     doubtful = int96.to_compare(file, names)
     for group in groups:  # Arrow cannot put together what two of them hold of some nested types
-        limit = limit_of(uri, file, group, names, rows, unit)
+        limit = limit_of(uri, file, group, names, rows, at_once)
         batches = _of_group(uri, file, group, names, limit)
         compared = _compared(uri, batches, group, doubtful, limit.rows, file.metadata) if doubtful else batches
         for batch in compared:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.formats.bounds import JSON_ARRAY_BYTES, JSON_OBJECT_BYTES, too_large
+from cyborg_ingest.formats.bounds import JSON_ARRAY_BYTES, JSON_OBJECT_BYTES, USUAL, AtOnce, too_large
 from cyborg_ingest.rows.values import load_json
 
 if TYPE_CHECKING:
     from cyborg_ingest.model import Json
 
-CHUNK_TEXT_BYTES = 16_000_000
-"""The text of a chunk, at most."""
-_CHUNK_MEMORY = 64_000_000
-"""And what it takes once it is parsed."""
 SAMPLED_ROWS = 100
 """So many rows tell which fields there are."""
 ID, NAME = "id", "_key"
@@ -39,8 +35,8 @@ class Records:
 class Gathered:
     """Rows that become one chunk: until so many, or so much of them, are there."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+    def __init__(self, rows: int, at_once: AtOnce = USUAL) -> None:
+        self._rows, self._at_once = rows, at_once
         self.texts: list[bytes] = []
         self.lines: list[int] = []
         self._size = self._memory = 0
@@ -54,12 +50,13 @@ class Gathered:
 
     def is_full_before(self, text: bytes) -> bool:
         """Whether one more would be too much: a row of the largest size is parsed alone."""
-        return bool(self.texts) and self._size + len(text) > CHUNK_TEXT_BYTES
+        return bool(self.texts) and self._size + len(text) > self._at_once.text
 
     @property
     def is_full(self) -> bool:
         """Whether they are enough for a chunk."""
-        return len(self.texts) >= self._rows or self._size >= CHUNK_TEXT_BYTES or self._memory >= _CHUNK_MEMORY
+        most = self._at_once
+        return len(self.texts) >= self._rows or self._size >= most.text or self._memory >= most.rows
 
 
 class TooLarge(bytes):

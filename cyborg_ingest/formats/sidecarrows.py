@@ -8,7 +8,7 @@ import pyarrow.types as pt
 
 from cyborg_ingest import sources
 from cyborg_ingest.errors import EmptySourceError, FormatError
-from cyborg_ingest.formats.bounds import too_large
+from cyborg_ingest.formats.bounds import USUAL, too_large
 from cyborg_ingest.formats.delimited import DelimitedReader
 from cyborg_ingest.formats.fields import contents, contents_array, identity
 from cyborg_ingest.formats.jsonrows import elements
@@ -173,7 +173,7 @@ def _lines(path: Path, limit: int) -> Iterator[bytes]:
     index = index_lines(path)
     with path.open("rb") as file:
         check_encoding(str(path), file.read(4))
-        lines = LineReader(index, file, limit)
+        lines = LineReader(index, file, limit, USUAL.text)
         row = 0
         while row < index.lines:
             stop = lines.reach(row, min(index.lines, row + _STEP))

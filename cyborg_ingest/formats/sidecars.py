@@ -38,11 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cyborg_ingest.formats.base import Sidecars
+    from cyborg_ingest.formats.bounds import AtOnce
 
 _NPY = {".npy"}
 _SIDECAR_ROWS = 4096
-_READ_BYTES = 16_000_000
-"""About what is read at once where it can be cut."""
 _TABLES = LINES | JSON | PARQUET | DELIMITED.keys()
 _KNOWN = {"id": _NPY | TEXT | _TABLES, "metadata": _TABLES, "contents": TEXT | _TABLES}
 
@@ -89,10 +88,10 @@ def _open(role: str, path: Path, key: str | None, stack: contextlib.ExitStack, s
             raise FormatError(f"{option}-key {key}: {path} is text, a line a row, and has no columns. Leave it out.")
         return StoredSidecar(role, path, sidecars, key)
     if suffix in _NPY:
-        return NpyIds(path, sidecars.max_row_bytes)
+        return NpyIds(path, sidecars)
     if suffix in PARQUET:
-        return ParquetSidecar(role, path, stack, sidecars.unit_bytes)
-    return LineSidecar(role, path, stack, sidecars.max_row_bytes, is_json=suffix in LINES)
+        return ParquetSidecar(role, path, stack, sidecars.decoding)
+    return LineSidecar(role, path, stack, sidecars, is_json=suffix in LINES)
 
 
 def open_ids(path: Path, stack: contextlib.ExitStack, sidecars: Sidecars) -> Sidecar:
@@ -119,14 +118,16 @@ class LineSidecar:
 
     key: str | None = None
 
-    def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, limit: int, *, is_json: bool) -> None:
-        self.role, self.path, self._limit, self._is_json = role, path, limit, is_json
+    def __init__(
+        self, role: str, path: Path, stack: contextlib.ExitStack, sidecars: Sidecars, *, is_json: bool
+    ) -> None:
+        self.role, self.path, self._limit, self._is_json = role, path, sidecars.max_row_bytes, is_json
         self.type = pa.string()
         seen = sources.look(str(path))
         file = stack.enter_context(path.open("rb"))
         check_encoding(str(path), file.read(4))
         index = _indexed(seen)
-        self._lines = LineReader(index, file, limit)
+        self._lines = LineReader(index, file, self._limit, sidecars.at_once.text)
         self.rows = index.lines
 
     def reach(self, start: int, stop: int) -> int:
@@ -162,8 +163,8 @@ class NpyIds:
     type = pa.string()
     key: str | None = None
 
-    def __init__(self, path: Path, limit: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, sidecars: Sidecars) -> None:
+        self.path, self._most, limit = path, sidecars.at_once.text, sidecars.max_row_bytes
         with path.open("rb") as file:
             self._header = read_header(str(path), file)
         header = self._header
@@ -190,7 +191,7 @@ class NpyIds:
 
     def reach(self, start: int, stop: int) -> int:
         """See `Sidecar`."""
-        return min(stop, start + max(1, _READ_BYTES // max(1, self._header.dtype.itemsize)))
+        return min(stop, start + max(1, self._most // max(1, self._header.dtype.itemsize)))
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:
         """See `Sidecar`."""
@@ -209,8 +210,8 @@ class ParquetSidecar:
 
     key: str | None = None
 
-    def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, unit: int) -> None:
-        self.role, self.path, self._unit = role, path, unit
+    def __init__(self, role: str, path: Path, stack: contextlib.ExitStack, at_once: AtOnce) -> None:
+        self.role, self.path, self._at_once = role, path, at_once
         check_whole(str(path))
         self._file: pq.ParquetFile = stack.enter_context(opened(str(path)))
         self.rows = self._file.metadata.num_rows
@@ -234,7 +235,7 @@ class ParquetSidecar:
                 break
             batch = self._ahead[place]
             size += batch.get_total_buffer_size()
-            if place and (size > _READ_BYTES or batch.schema != self._ahead[0].schema):
+            if place and (size > self._at_once.text or batch.schema != self._ahead[0].schema):
                 break
             row += len(batch)
         return min(stop, max(row, start + 1))
@@ -267,9 +268,7 @@ class ParquetSidecar:
                 group += 1
             self._end, self._ahead = self._first, []
             groups = range(group, len(self._groups))
-            self._batches = batches_of(
-                str(self.path), self._file, _SIDECAR_ROWS, groups, self._columns, unit=self._unit
-            )
+            self._batches = batches_of(str(self.path), self._file, _SIDECAR_ROWS, groups, self._columns, self._at_once)
         while self._first < row and (self._ahead or self._reads_on()):
             batch = self._ahead.pop(0)
             passed = min(len(batch), row - self._first)

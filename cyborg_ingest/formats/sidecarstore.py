@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.model import Fault
     from cyborg_ingest.sources import Seen
 
-_READ_BYTES = 16_000_000
-"""About what is read at once."""
 _INSERT = "INSERT INTO beside VALUES (?, ?, ?, ?, ?, ?)"
 _TABLE = "CREATE TABLE beside (row INTEGER PRIMARY KEY, key TEXT, value, size INTEGER, reason TEXT, detail TEXT)"
 _ROW_BYTES = 64
@@ -38,6 +36,7 @@ class Store:
 
     def __init__(self, role: str, path: Path, key: str | None, sidecars: Sidecars) -> None:
         self._spool = spool = Spool(f"{OPTIONS[role]} {path}", _TABLE)
+        self._most = sidecars.at_once.text
         rows = enumerate(rows_beside(role, path, key, sidecars))
         words = None if key is None else f"{OPTIONS[role]}-key {key}"
         for _ in spool.fill(_INSERT, (_numbered(row, one, words) for row, one in rows)):
@@ -52,7 +51,7 @@ class Store:
     def reach(self, start: int, stop: int) -> int:
         """How far, at most to `stop`, rows from `start` on can be in memory at once."""
         sizes = self._spool.ask("SELECT size FROM beside WHERE row >= ? AND row < ? ORDER BY row", (start, stop))
-        fitting = itertools.takewhile(lambda size: size < _READ_BYTES, itertools.accumulate(size for (size,) in sizes))
+        fitting = itertools.takewhile(lambda size: size < self._most, itertools.accumulate(size for (size,) in sizes))
         return min(stop, start + max(1, sum(1 for _ in fitting)))
 
     def numbered(self, start: int, stop: int) -> list[Found]:
@@ -104,7 +103,7 @@ class StoredSidecar:
     type = pa.string()
 
     def __init__(self, role: str, path: Path, sidecars: Sidecars, key: str | None = None) -> None:
-        self.role, self.path, self.key = role, path, key
+        self.role, self.path, self.key, self._most = role, path, key, sidecars.at_once.text
         self._store = _stored(role, path, key, sources.look(str(path)), sidecars)
         self.rows = self._store.rows
 
@@ -112,7 +111,7 @@ class StoredSidecar:
         """See `Sidecar`. By a key any row may come, the largest too."""
         if self.key is None:
             return self._store.reach(start, stop)
-        most = max(1, _READ_BYTES // max(1, self._store.largest))
+        most = max(1, self._most // max(1, self._store.largest))
         return min(stop, start + most)
 
     def read(self, start: int, stop: int) -> tuple[pa.Array, list[Fault]]:

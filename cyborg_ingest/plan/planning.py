@@ -11,6 +11,7 @@ from cyborg_ingest import sources as places_of
 from cyborg_ingest.errors import EmptySourceError, FormatError, MappingError, SourceError, Unmapped, UsageError
 from cyborg_ingest.facts import Advanced, Began, ignore
 from cyborg_ingest.formats.base import Sidecars
+from cyborg_ingest.formats.bounds import USUAL, AtOnce
 from cyborg_ingest.formats.cells import parse_dialect
 from cyborg_ingest.formats.jsonsample import schema_of
 from cyborg_ingest.formats.lines import BOM
@@ -56,19 +57,20 @@ def make_plan(
     *,
     allow_empty: bool = False,
     skips_bad: bool = False,
+    at_once: AtOnce = USUAL,
     tell: Emit = ignore,
 ) -> Plan:
     """Look at every header. Raises UsageError, or one of its kinds, naming the file; and where no file has a row.
 
-    `skips_bad`: a file that cannot be loaded is left out, unless all are such. `tell` hears how many files were looked
-    at. Raises SourceChangedError where a file changes meanwhile.
+    `skips_bad`: a file that cannot be loaded is left out, unless all are such. `at_once`: how much is decoded. `tell`
+    hears how many files were looked at. Raises SourceChangedError where a file changes meanwhile.
     """
     tell(Began("plan", unit="file"))
     bad = BadFiles(are_skipped=skips_bad)
     template = parse_template(settings.id_template) if settings.id_template else None
     condition = _filter(settings.where)
     choice = _choice(settings, template, condition)
-    sidecars = _sidecars(settings, _named(choice))
+    sidecars = _sidecars(settings, _named(choice), at_once)
     found = _discovered(sources, settings, choice, sidecars, bad)
     tell(Began("plan", len(found.files), unit="file"))
     folders = folder_columns(one for one, _ in found.files)
@@ -134,7 +136,7 @@ def _discovered(
     return discover(sources, settings.format, is_row, sidecars.files, bad)
 
 
-def _sidecars(settings: SourceSettings, named: tuple[str, ...]) -> Sidecars:
+def _sidecars(settings: SourceSettings, named: tuple[str, ...], at_once: AtOnce = USUAL) -> Sidecars:
     ids, metadata, contents, contents_from = (
         None if path is None else Path(places_of.local_path(str(path)))
         for path in (settings.ids, settings.metadata, settings.contents, settings.contents_from)
@@ -144,7 +146,7 @@ def _sidecars(settings: SourceSettings, named: tuple[str, ...]) -> Sidecars:
     )
     return Sidecars(
         ids, settings.id_prefix or "", metadata, contents, settings.metadata_key, settings.contents_key, dialect,
-        settings.records, named, contents_from, settings.max_row_bytes,
+        settings.records, named, contents_from, min(settings.max_row_bytes, at_once.row), at_once,
     )  # fmt: skip
 
 

@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 from cyborg_ingest import formats as readers
 from cyborg_ingest import sources
 from cyborg_ingest.errors import FormatError, IngestError, MappingError, MissingExtraError, SourceError, UsageError
-from cyborg_ingest.formats import base, jsontext, records
+from cyborg_ingest.formats import base, jsontext
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.formats.jsonrows import rows_in
 from cyborg_ingest.formats.jsontext import JsonText
 from cyborg_ingest.model import Within
@@ -179,7 +180,7 @@ def test_a_string_may_be_long_and_of_nothing_but_escapes(
 
 
 def test_an_array_is_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "CHUNK_TEXT_BYTES", 100_000)
+    monkeypatch.setattr(AtOnce, "text", 100_000)
     with (tmp_path / "rows.json").open("w") as out:
         out.write("[" + " " * 5_000_000)
         for row in range(20_000):

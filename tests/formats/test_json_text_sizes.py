@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cyborg_ingest.formats import bounds
-from cyborg_ingest.formats.bounds import bounded
+from cyborg_ingest.formats.bounds import AtOnce, bounded
 from cyborg_ingest.model import Chunk, ColumnMap, Part, Reason
 
 if TYPE_CHECKING:
@@ -48,14 +47,12 @@ def chunk(metadata: pa.Array) -> Chunk:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_text_with_more_objects_and_arrays_than_a_row_may_have_is_its_rows_fault(
-    layout: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_text_with_more_objects_and_arrays_than_a_row_may_have_is_its_rows_fault(layout: str) -> None:
     own = len(MANY) + 41 * 240 + 32 * 64 + len("i0") + 2 * 48 + 2 * 4  # text, objects, arrays, id, Python's, vector
     for limit, expected in ((own, []), (own - 1, [1, 5])):
         found = list(bounded([chunk(LAYOUTS[layout]())], limit))
         faults = [(one.start + fault.offset, fault.reason) for one in found for fault in one.faults]
         assert faults == [(row, Reason.TOO_LARGE) for row in expected]
         assert sum(len(one.batch) for one in found) == len(TEXTS)
-    monkeypatch.setattr(bounds, "DECODED_BYTES", own + 1)
-    assert max(len(one.batch) for one in bounded([chunk(LAYOUTS[layout]())], 2 * own)) < len(TEXTS)
+    cut = bounded([chunk(LAYOUTS[layout]())], 2 * own, AtOnce(own + 1))
+    assert max(len(one.batch) for one in cut) < len(TEXTS)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cyborg_ingest.errors import SourceError
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.formats.pages import Limit, limit_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def limit(path: Path, lengths: list[int], unit: int) -> Limit:
     texts = pa.array([""]).take(pa.array(np.zeros(sum(lengths), np.int8)))
     pq.write_table(pa.table({"a": pa.ListArray.from_arrays(offsets, texts)}), path)
     with pq.ParquetFile(path) as file:
-        return limit_of(str(path), file, 0, ["a"], ROWS, unit)
+        return limit_of(str(path), file, 0, ["a"], ROWS, AtOnce(unit=unit))
 
 
 def test_a_list_of_many_empty_texts_counts_by_the_room_for_them(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats import pages
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.formats.pages import Limit, _longest_in, limit_of
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ UNIT = 1 << 20
 LONG = "x" * 100_000
 
 
-def limit(path: Path, columns: dict[str, Any], rows: int = ROWS, unit: int = UNIT, **options: Any) -> Limit:
+def limit(
+    path: Path, columns: dict[str, Any], rows: int = ROWS, unit: int = UNIT, most: int = 64_000_000, **options: Any
+) -> Limit:
     pq.write_table(pa.table(columns), path, **options)
     file = pq.ParquetFile(path)
     with file:
-        return limit_of(str(path), file, 0, list(columns), rows, unit)
+        return limit_of(str(path), file, 0, list(columns), rows, AtOnce(most, unit=unit))
 
 
 def test_rows_that_take_little_are_read_as_many_at_once_as_asked(tmp_path: Path) -> None:
@@ -36,12 +39,9 @@ def test_rows_that_take_little_are_read_as_many_at_once_as_asked(tmp_path: Path)
 
 
 @pytest.mark.parametrize("width", [8, 1000, 4000])
-def test_vectors_are_read_in_pieces_of_what_a_chunk_may_take(
-    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pages, "DECODED_BYTES", 1_000_000)
+def test_vectors_are_read_in_pieces_of_what_a_chunk_may_take(width: int, tmp_path: Path) -> None:
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(100 * width, np.float32)), width)
-    assert limit(tmp_path / "x", {"vector": vectors}).rows == min(ROWS, 1_000_000 // (4 * width))
+    assert limit(tmp_path / "x", {"vector": vectors}, most=1_000_000).rows == min(ROWS, 1_000_000 // (4 * width))
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_a_column_is_limited_wherever_it_stands_among_those_that_are_not_read(gr
     columns = {"n": range(2 * ROWS), "a": [LONG] * 2 * ROWS, "m": range(2 * ROWS), "b": ["x"] * 2 * ROWS}
     pq.write_table(pa.table(columns), path, row_group_size=ROWS)
     with pq.ParquetFile(path) as file:
-        assert limit_of(str(path), file, group, ["a"], ROWS, UNIT).dictionaries == ["a"]
-        assert limit_of(str(path), file, group, ["m", "a", "b"], ROWS, UNIT).dictionaries == ["a"]
-        assert limit_of(str(path), file, group, ["n", "b"], ROWS, UNIT) == Limit(ROWS)
+        assert limit_of(str(path), file, group, ["a"], ROWS, AtOnce(unit=UNIT)).dictionaries == ["a"]
+        assert limit_of(str(path), file, group, ["m", "a", "b"], ROWS, AtOnce(unit=UNIT)).dictionaries == ["a"]
+        assert limit_of(str(path), file, group, ["n", "b"], ROWS, AtOnce(unit=UNIT)) == Limit(ROWS)
 
 
 def varint(number: int, length: int) -> bytes:
@@ -115,9 +115,9 @@ def test_a_dictionary_that_is_larger_than_its_footer_says_is_refused(tmp_path: P
     with pq.ParquetFile(path) as file:
         assert file.metadata.row_group(0).column(0).total_uncompressed_size == 90_000
         with pytest.raises(SourceError) as caught:
-            limit_of(str(path), file, 0, ["a"], ROWS, 99_000)
+            limit_of(str(path), file, 0, ["a"], ROWS, AtOnce(unit=99_000))
         assert str(caught.value).startswith(f"{path}: row group 0, column 'a': its dictionary has 100,004 bytes to be ")
-        assert limit_of(str(path), file, 0, ["a"], ROWS, 100_004).dictionaries == ["a"]
+        assert limit_of(str(path), file, 0, ["a"], ROWS, AtOnce(unit=100_004)).dictionaries == ["a"]
 
 
 class Counted(io.FileIO):
@@ -152,7 +152,7 @@ def test_to_see_how_long_the_texts_of_a_dictionary_are_its_rows_are_not_read(
 
     with pq.ParquetFile(path) as file:
         monkeypatch.setattr(pages.sources, "native", native)
-        assert pages._Leaf(str(path), file, 0, 0, UNIT)._longest() == 10
+        assert pages._Leaf(str(path), file, 0, 0, AtOnce(unit=UNIT))._longest() == 10
     opened[0].close()
     assert path.stat().st_size > 150_000
     assert 10_000 < opened[0].count < 50_000

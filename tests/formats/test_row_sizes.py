@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from cyborg_ingest.formats import bounds
-from cyborg_ingest.formats.bounds import array_sizes, bounded
+from cyborg_ingest.formats.bounds import AtOnce, array_sizes, bounded
 from cyborg_ingest.model import Chunk, ColumnMap, Part, Reason
 
 TEXTS = ["", "a", "éé", None, "x" * 100, "y"]
@@ -130,10 +130,9 @@ def test_an_id_that_is_too_long_to_be_shown_is_taken_out_too() -> None:
     assert [row["id"] for one in found for row in one.batch.to_pylist()] == [None, "b"]
 
 
-def test_rows_that_are_small_each_are_decoded_in_pieces_of_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "DECODED_BYTES", 400)
+def test_rows_that_are_small_each_are_decoded_in_pieces_of_a_bounded_size() -> None:
     taken = 2 * 48 + 2 + 8
-    found = list(bounded([chunk(["x" * (200 - taken)] * 5)], 1000))
+    found = list(bounded([chunk(["x" * (200 - taken)] * 5)], 1000, AtOnce(400)))
     assert [(one.start, len(one.batch)) for one in found] == [(10, 2), (12, 2), (14, 1)]
     rows = [row for one in found for row in one.batch.to_pylist()]
     assert rows == chunk(["x" * (200 - taken)] * 5).batch.to_pylist()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cyborg_ingest.formats import READERS, jsonsample, records
+from cyborg_ingest.formats import READERS, jsonsample
 from cyborg_ingest.formats.base import Sidecars
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
 
@@ -35,7 +36,7 @@ def test_rows_with_very_many_fields_each_are_fewer_in_the_sample(
 def test_rows_of_the_largest_size_are_parsed_one_by_one_and_none_is_lost(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "CHUNK_TEXT_BYTES", 1000)
+    monkeypatch.setattr(AtOnce, "text", 1000)
     sizes = [900, 900, 10, 10, 10, 900, 100, 1, 2000, 3]
     rows = [{"id": f"r{row}", "vector": [1], "contents": "x" * size} for row, size in enumerate(sizes)]
     path = tmp_path / f"rows.{suffix}"

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from cyborg_ingest.errors import FormatError, IngestError, UsageError
-from cyborg_ingest.formats import sidecarstore
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.plan.job import describe_job
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
@@ -169,7 +169,7 @@ def test_a_bad_value_is_the_fault_of_the_row_that_it_belongs_to(vectors: Path) -
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".json"])
 def test_what_is_read_at_once_is_cut_by_bytes(vectors: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sidecarstore, "_READ_BYTES", 300)
+    monkeypatch.setattr(AtOnce, "text", 300)
     path = written(vectors.with_name(f"meta{suffix}"), pd.DataFrame(TABLE))
     for key in (None, "id") if suffix != ".parquet" else ("id",):
         found = Read(vectors, ids=vectors.with_name("ids.txt"), metadata=path, metadata_key=key)
@@ -221,7 +221,7 @@ def test_contents_by_key_may_be_bytes(suffix: str, vectors: Path) -> None:
 def test_rows_larger_than_what_is_read_at_once_are_read_one_by_one(
     vectors: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sidecarstore, "_READ_BYTES", 10)
+    monkeypatch.setattr(AtOnce, "text", 10)
     path = written(vectors.parent / "texts.csv", pd.DataFrame({"contents": TABLE["title"]}))
     found = Read(vectors, ids=vectors.parent / "ids.txt", contents=path)
     assert found.contents == TABLE["title"]

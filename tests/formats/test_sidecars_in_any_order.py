@@ -14,6 +14,7 @@ import pytest
 from cyborg_ingest.errors import SourceError
 from cyborg_ingest.formats import sidecars
 from cyborg_ingest.formats.base import Sidecars
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.formats.sidecars import ParquetSidecar, open_sidecars
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def test_rows_of_parquet_are_those_that_are_asked_for_forward_and_back(
     monkeypatch.setattr(sidecars, "_SIDECAR_ROWS", 3)
     choices = random.Random(5)
     with contextlib.ExitStack() as stack:
-        one = ParquetSidecar("contents", parquet, stack, 1 << 20)
+        one = ParquetSidecar("contents", parquet, stack, AtOnce(unit=1 << 20))
         assert one.rows == ROWS
         asked = [(0, 5), (5, 9), (20, 31), (20, 31), (14, 15), (13, 14), (7, 7), (49, 50), (0, 50), (0, 1)]
         asked += [tuple(sorted(choices.choices(range(ROWS + 1), k=2))) for _ in range(60)]  # type: ignore[misc]
@@ -54,7 +55,7 @@ def test_a_parquet_sidecar_whose_values_are_damaged_is_an_error_that_names_it(pa
     data[place : place + 120] = b"\xff" * 120
     parquet.write_bytes(data)
     with contextlib.ExitStack() as stack:
-        one = ParquetSidecar("contents", parquet, stack, 1 << 20)
+        one = ParquetSidecar("contents", parquet, stack, AtOnce(unit=1 << 20))
         with pytest.raises(SourceError) as caught:
             one.read(0, ROWS)
     assert str(caught.value).startswith(f"{parquet} cannot be read: ")

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from test_bounds import MOST, checked, repeated
 
-from cyborg_ingest.formats import READERS, bounds, lines, pages, sidecars
+from cyborg_ingest.formats import READERS
 from cyborg_ingest.formats.base import Sidecars
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.model import ColumnMap, Reason
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.model import Chunk
 
-ROWS, SIZE, AT_ONCE = 60, 100_000, 1_000_000
+ROWS, SIZE, AT_ONCE = 60, 100_000, 1_000_000  # a megabyte at once, not 64: the inputs can be as much smaller
 LONG = "x" * SIZE
 OBJECTS: dict[str, list[Any]] = {"a": [{}] * 500}
 """1,500 bytes of text, and 120,000 by what docs/formats.md counts for objects."""
@@ -85,14 +86,6 @@ def read(folder: Path, role: str, path: Path, **limits: Any) -> list[Chunk]:
     return list(reader.read(part, columns, beside, rows=1000))
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A megabyte may be decoded at once, not 64 or 16: the inputs can be as much smaller."""
-    for module, name in ((bounds, "DECODED_BYTES"), (pages, "DECODED_BYTES"), (lines, "_READ_BYTES"),
-                         (sidecars, "_READ_BYTES")):  # fmt: skip
-        monkeypatch.setattr(module, name, AT_ONCE)
-
-
 def weight(value: Any) -> int:
     """What a value takes in Python: its text, and for objects and arrays what docs/formats.md says."""
     if isinstance(value, dict):
@@ -100,11 +93,10 @@ def weight(value: Any) -> int:
     return 64 + sum(map(weight, value)) if isinstance(value, list) else len(value)
 
 
-@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_chunk_holds_more_than_may_be_decoded_at_once_and_all_rows_come(kind: str, tmp_path: Path) -> None:
     role, value, write = KINDS[kind]
-    chunks = read(tmp_path, role, write(tmp_path))
+    chunks = read(tmp_path, role, write(tmp_path), at_once=AtOnce(AT_ONCE))
     found = [one for chunk in chunks for one in chunk.batch.column(role.removesuffix("s") if role == "ids" else role)
              .to_pylist()]  # fmt: skip
     assert [json.loads(one) if value is OBJECTS else one for one in found] == [value] * ROWS

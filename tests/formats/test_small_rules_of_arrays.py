@@ -16,6 +16,7 @@ import pytest
 from cyborg_ingest.errors import FormatError, MappingError, SourceError
 from cyborg_ingest.formats import hdf5, sidecars
 from cyborg_ingest.formats.arrow import _random
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.formats.ends import footer_of
 from cyborg_ingest.formats.int96 import compared
 from cyborg_ingest.formats.named import Array
@@ -132,7 +133,7 @@ def test_reading_on_in_a_sidecar_reads_nothing_again(tmp_path: Path, monkeypatch
     monkeypatch.setattr(sidecars, "batches_of", batches_of)
     monkeypatch.setattr(sidecars, "_SIDECAR_ROWS", 4)
     with contextlib.ExitStack() as stack:
-        one = ParquetSidecar("contents", path, stack, 1 << 20)
+        one = ParquetSidecar("contents", path, stack, AtOnce(unit=1 << 20))
         for start, stop in [(0, 4), (4, 6), (6, 9), (9, 9), (9, 10), (10, 12), (12, 18), (18, 20)]:
             assert one.read(start, stop)[0].to_pylist() == texts[start:stop]
         assert len(begun) == 1

@@ -18,6 +18,7 @@ from cyborg_ingest.errors import ArgumentError, ArgumentTypeError, FormatError
 from cyborg_ingest.formats import delimited
 from cyborg_ingest.formats.arrow import ArrowReader
 from cyborg_ingest.formats.base import Sidecars, check_names
+from cyborg_ingest.formats.bounds import AtOnce
 from cyborg_ingest.formats.cellcolumns import _parsed
 from cyborg_ingest.formats.cellrows import _plain_cells
 from cyborg_ingest.formats.cells import Kind, value_of
@@ -149,7 +150,7 @@ def test_sixteen_bytes_that_are_no_uuid_stay_bytes_in_whatever_holds_them(kind: 
     pq.write_table(table, path)
     with opened(str(path)) as file:
         assert schema_of(file).types == pq.read_schema(path).types
-        (batch,) = batches_of(str(path), file, 10, [0], ["a", "n"], unit=1 << 20)
+        (batch,) = batches_of(str(path), file, 10, [0], ["a", "n"], AtOnce(unit=1 << 20))
     assert batch.schema.types == pq.read_schema(path).types
     assert batch.to_pylist() == table.to_pylist()
 

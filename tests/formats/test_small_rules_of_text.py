@@ -149,7 +149,7 @@ def test_an_index_of_lines_says_where_every_nth_begins_whatever_is_read_at_once(
     assert list(found.offsets)[: -(-found.lines // step)] == begins[:-1][::step]
     expected = [*LINES, last] if last else LINES
     with path.open("rb") as file:
-        reader = LineReader(found, file, 1000)
+        reader = LineReader(found, file, 1000, 1 << 20)
         for start, stop in [(0, 4), (9, 12), (5, 6), (6, 9), (12, 20), (2, 3), (0, 20)]:
             assert reader.read(start, stop) == expected[start:stop]
 
