@@ -59,6 +59,7 @@ MODULES = [
     "loading.fresh",
     "loading.compared",
     "loading.missing",
+    "loading.memory",
     "sources.columnar",
     "sources.pulled",
     "rows.pyvalues",

@@ -24,6 +24,7 @@ from cyborg_ingest.loading.boxes import boxed
 from cyborg_ingest.loading.exclusive import Exclusive
 from cyborg_ingest.loading.guards import check_guards
 from cyborg_ingest.loading.incremental import Incremental
+from cyborg_ingest.loading.memory import memory_of
 from cyborg_ingest.loading.rehearsal import Rehearsal
 from cyborg_ingest.loading.report import Known, RunReport, report_of
 from cyborg_ingest.loading.run import Run
@@ -138,22 +139,28 @@ class _Load:
     def _steps(self, sources: tuple[str, ...]) -> ExitCode:
         settings, tell = self.settings, self.run.tell
         self.exclusive.wait()
+        memory = memory_of(settings)
         plan = make_plan(
-            sources, settings, allow_empty=settings.allow_empty, skips_bad=settings.skip_bad_files, tell=tell
+            sources,
+            settings,
+            allow_empty=settings.allow_empty,
+            skips_bad=settings.skip_bad_files,
+            at_once=memory.at_once,
+            tell=tell,
         )
         self.known.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
         with open_client(settings, tell, self.stop) as client:
             self.known.target = client.target
             self.known.planned = planned(plan, client.target, settings.index)
-            tell(self.known.planned, *plan.bad, *remarks.of_plan(plan))
+            tell(self.known.planned, *plan.bad, *memory.notes(), *remarks.of_plan(plan))
             check_guards(client, plan, settings, tell)
             if not plan.sources:
                 tell(remarks.nothing_to_load(plan))
                 if not (settings.delete_missing and has_index(client, settings, tell)):
                     return ExitCode.OK
             refuse_a_part(plan, settings)
-            cutting = cutting_of(client, settings)
+            cutting = cutting_of(client, settings, memory)
             refuse_outputs(client, plan, settings)
             self.exclusive.take(client.target)
             self.run.begin(open_journal(client.target, settings, self.known.command))
@@ -170,7 +177,7 @@ class _Load:
                 upload = Upload(client, opened, plan, settings, self.run, self.known, self.stop)
                 # of a resumed load, the first chunk may be the bad rows' alone
                 upload.begin(plan.dimension or (None if self.earlier.goes_on else only), self.earlier)
-                upload.send(self._batches(read, dimension, cutting))
+                upload.send(self._batches(read, dimension, cutting), memory.workers)
                 upload.finish()
                 self.earlier.delete_missing(opened.index, plan)
             plan.check(self.run.bad)

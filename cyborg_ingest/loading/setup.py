@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.facts import Emit
+    from cyborg_ingest.loading.memory import Memory
     from cyborg_ingest.model import Chunk, Part
     from cyborg_ingest.plan.done import Done
     from cyborg_ingest.plan.reading import Plan
@@ -67,13 +68,13 @@ def _refuse_a_part(flag: str, choices: Mapping[str, object], plan: Plan) -> None
         )
 
 
-def cutting_of(client: Client, settings: LoadSettings) -> Cutting:
+def cutting_of(client: Client, settings: LoadSettings, memory: Memory) -> Cutting:
     """How rows are cut into batches. Raises UsageError."""
     size = settings.batch_bytes
     if not client.is_embedded and size is not None and size > MAX_BODY:
         raise UsageError(f"--batch-bytes is {size}; a request to a service has at most {MAX_BODY} bytes.")
     defaults = EMBEDDED_DEFAULTS if client.is_embedded else REST_DEFAULTS
-    return replace(defaults, rows=settings.batch_rows or defaults.rows, size=size or defaults.size)
+    return replace(defaults, rows=settings.batch_rows or defaults.rows, size=memory.request)
 
 
 def folder_of(target: str, settings: LoadSettings) -> Path:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from cyborg_ingest.targets.base import Client
     from cyborg_ingest.targets.opening import Opened
 
-REST_WORKERS, EMBEDDED_WORKERS = 3, 2
-
 
 class Upload:
     """`begin`, `send`, `finish`, in this order. What happens is for the `run` to note, what is found goes into `known`.
@@ -73,13 +71,13 @@ class Upload:
         """What earlier runs of the job have noted."""
         return self._run.journal.state.facts if self._run.journal is not None else {}
 
-    def send(self, batches: Generator[Batch, None, None]) -> None:
-        """Send what is read. What lands is noted before anything else is read."""
+    def send(self, batches: Generator[Batch, None, None], workers: int) -> None:
+        """Send what is read, so many requests at once. What lands is noted before anything else is read."""
         settings, stop, tell = self._settings, self._stop, self._run.tell
         self._transfer = Transfer(
             self._opened.index,
             self._run.journal,
-            workers=settings.workers or (EMBEDDED_WORKERS if self._client.is_embedded else REST_WORKERS),
+            workers=workers,
             policy=RetryPolicy(settings.retries, settings.retry_max_wait),
             stop=stop,
             applies_late=not self._client.is_embedded,

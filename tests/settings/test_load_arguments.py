@@ -23,7 +23,7 @@ TAKEN: dict[str, set[Any]] = {  # by name of the annotation -> what of ODD it ta
 def is_taken(name: str, kind: str, value: Any) -> bool:
     if kind.startswith("tuple"):
         return bool(value == ["a"])
-    if name in {"max_errors", "max_shrink", "max_delete", "max_bytes_per_second"} and type(value) is int:
+    if name in {"max_errors", "max_shrink", "max_delete", "max_bytes_per_second", "max_memory"} and type(value) is int:
         return True
     return any(type(value) is type(one) and value == one for one in TAKEN[kind] if value is not None) or (
         kind == "Path" and isinstance(value, Path)

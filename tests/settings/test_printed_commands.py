@@ -48,7 +48,7 @@ def other(name: str, default: Any, kind: type[Any]) -> Any:
     return {
         "header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2, "min_rows": 6,
         "max_age": "5h50m", "max_duration": "6h", "max_rows_per_second": 9, "max_bytes_per_second": "20M",
-        "lock_wait": "10m", "log_file_bytes": "20M",
+        "lock_wait": "10m", "log_file_bytes": "20M", "max_memory": "1G",
     }.get(name, "some thing")  # fmt: skip
 
 

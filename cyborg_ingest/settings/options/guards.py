@@ -75,3 +75,12 @@ class BoxSettings(Settings):
         metavar="N[K|M|G]",
         parse=byte_count("--max-bytes-per-second"),
     )
+    max_memory: str | None = option(
+        None,
+        "--max-memory",
+        "Take no more memory than this, as in 400M or 1G: less is read and sent at once, and what does not fit is an "
+        "error or a rejected row.",
+        panel=panels.SENDING,
+        metavar="N[K|M|G]",
+        parse=byte_count("--max-memory"),
+    )
