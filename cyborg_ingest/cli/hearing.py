@@ -17,6 +17,7 @@ from cyborg_ingest.output import dagster, github, voice
 from cyborg_ingest.output.hearers import Ending, Subject
 from cyborg_ingest.settings.declaring import given
 from cyborg_ingest.settings.options import NotifySettings
+from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.pruning import REPORT
 
 if TYPE_CHECKING:
@@ -43,23 +44,36 @@ class Heard:
 
     def __call__(self, event: Event) -> None:
         """Tell a fact; that it begins once nobody else runs it."""
-        if isinstance(event, Locked):
-            for one in self._hearers:
-                one.begin()
         if isinstance(event, Ended):
             self.report = event.report
-        for one in self._hearers:
-            one.hear(event)
+        for one in [*self._hearers]:
+            with self._spared(one):
+                if isinstance(event, Locked):
+                    one.begin()
+                one.hear(event)
 
     def end(self, code: ExitCode, words: str) -> None:
         """Tell how it ended; what could not be told is said."""
         ending = self._ending(code, words)
         try:
-            for one in reversed(self._hearers):  # pings come last: they may take a while
-                for text in one.end(ending):
-                    voice.tell("note", text)
+            for one in self._hearers[::-1]:  # pings come last: they may take a while
+                with self._spared(one):
+                    for text in one.end(ending):
+                        voice.tell("note", text)
         except (StoppedError, KeyboardInterrupt):  # the load has ended before, as it did
             voice.tell("note", "Stopped while others were told how the load ended: some may not have heard of it.")
+
+    @contextlib.contextmanager
+    def _spared(self, one: Hearer) -> Iterator[None]:
+        """A fault of who hears of a load is none of the load: it is said, and that one hears no more."""
+        try:
+            yield
+        except StoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._hearers.remove(one)
+            fault = f"{type(error).__name__}: {KNOWN.scrub(str(error))}"
+            voice.tell("note", f"{one.name} hears no more of this load, by a bug in cyborg-ingest: {fault}.")
 
     def _ending(self, code: ExitCode, words: str) -> Ending:
         report, seconds = self.report, time.monotonic() - self._began

@@ -25,6 +25,8 @@ def is_there(environ: Mapping[str, str]) -> bool:
 class Dagster(Hearer):
     """Opens the pipe when the load begins, and closes it when it has ended. What fails there is a note."""
 
+    name = "Dagster"
+
     def __init__(self) -> None:
         self._pipes: Any = None
         self._fault: str | None = None

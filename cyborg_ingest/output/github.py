@@ -42,6 +42,8 @@ class GitHub(Hearer):
     Annotations are lines of standard error, which the runner reads as it reads standard output; no log has them.
     """
 
+    name = "GitHub"
+
     def __init__(self, subject: Subject, environ: Mapping[str, str]) -> None:
         self._title = subject.job or f"load into {subject.index}"
         self._summary = environ.get(SUMMARY_VARIABLE)

@@ -45,7 +45,9 @@ class Ending:
 
 
 class Hearer:
-    """One of them. By itself it listens and does nothing."""
+    """One of them. By itself it listens and does nothing. `name` is for people."""
+
+    name = "Somebody"
 
     def begin(self) -> None:
         """Hear that the load begins: nobody else runs it. What ended before is heard of by its end alone."""

@@ -56,6 +56,8 @@ class Sample(NamedTuple):
 class Metrics(Hearer):
     """Writes them when a load has ended. Raises MissingExtraError."""
 
+    name = "Prometheus"
+
     def __init__(self, settings: NotifySettings, subject: Subject) -> None:
         _check_there()
         if settings.pushgateway is not None:

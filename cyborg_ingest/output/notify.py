@@ -29,6 +29,8 @@ _COUNTS = ("status", "exit_code", "rows", "load_seconds", "rows_per_second", "re
 class Notifier(Hearer):
     """Tells of one load."""
 
+    name = "Who was to be notified"
+
     def __init__(self, settings: NotifySettings, *, is_dry: bool) -> None:
         for address in filter(None, (settings.ping_url, settings.webhook)):
             keep_secret(address)

@@ -321,6 +321,24 @@ def test_a_bug_is_heard_of(listener: Listener, monkeypatch: pytest.MonkeyPatch) 
     assert next(one.body for one in listener.heard if one.path == "/hook")["error"] == "one too many"
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("moment", ["begin", "hear", "end"])
+def test_a_bug_in_one_who_hears_of_a_load_is_a_note_and_the_others_hear_of_it(
+    moment: str, listener: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("made by the test")
+
+    monkeypatch.setattr(f"cyborg_ingest.output.github.GitHub.{moment}", broken)
+    on_github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    done = load("--ping-url", f"{listener.url}/x", "--json", **on_github)
+    assert (done.returncode, json.loads(done.stdout)["rows"]["acknowledged"]) == (0, 5)
+    why = "note      GitHub hears no more of this load, by a bug in cyborg-ingest: ZeroDivisionError: made by the test."
+    assert done.stderr.count(why) == 1
+    assert "Traceback" not in done.stderr
+    assert listener.paths == ["/x/start", "/x/0"]
+
+
 LINGER = "import pathlib, time; pathlib.Path('began').touch(); time.sleep(60)"
 
 
