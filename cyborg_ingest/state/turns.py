@@ -13,7 +13,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from cyborg_ingest.errors import IndexBusyError, JobBusyError, StateError, UsageError
+from cyborg_ingest.errors import (
+    IndexBusyError,
+    JobBusyError,
+    NoIndexError,
+    StateError,
+    UntrustedError,
+    UsageError,
+)
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.settings.quantities import seconds_of
 from cyborg_ingest.state import locks
@@ -107,15 +114,31 @@ def index_locked(use: Use, turn: Turn) -> Iterator[None]:
     state directory may be of no use otherwise.
     """
     with contextlib.ExitStack() as stack:
+        is_new = False
         try:
             folder = index_folder(state_directory(turn.settings.state_dir), use.target, use.index)
+            is_new = not folder.exists()
             with writing(folder), contextlib.suppress(*([FileNotFoundError] if use.is_traceless else [])):
                 take = _lock_index if use.is_shared else _lock_for_process
                 stack.enter_context(turn.awaited(lambda: take(folder, use, turn.command)))
         except (StateError, UsageError) as error:
             why = str(error).partition(". ")[0].rstrip(".")
             turn.tell(Noted(f"Index {use.index!r} is not locked against other loads of this host: {why}."))
-        yield
+        try:
+            yield
+        except NoIndexError:
+            if is_new:
+                _leave_none(folder, stack)
+            raise
+
+
+def _leave_none(folder: Path, held: contextlib.ExitStack) -> None:
+    """Remove the lock of an index that is not there. It goes while it is held: who waits for it makes it anew."""
+    with contextlib.suppress(OSError, UntrustedError):
+        with open_job(folder, make=False) as own:
+            own.drop(locks.LOCK)
+        held.close()
+        folder.rmdir()
 
 
 def _lock_index(folder: Path, use: Use, command: str | None) -> contextlib.AbstractContextManager[object]:

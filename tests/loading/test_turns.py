@@ -320,3 +320,17 @@ def test_what_is_no_duration_is_refused(wait: str) -> None:
     done = ran(*LOAD, f"--lock-wait={wait}")
     assert done.returncode == 2
     assert "--lock-wait" in done.stderr
+
+
+def test_an_index_that_is_not_there_leaves_no_lock_behind() -> None:
+    """Neither of one that was asked for once, nor one that others have made."""
+    indexes = Path(os.environ["CYBORG_INGEST_STATE_DIR"]) / "indexes"
+    for verb in (["delete", "none", "--yes"], ["train", "none"]):
+        done = ran("index", *verb, "--target", "disk:data")
+        assert done.returncode == 2, done.stderr
+        assert list(indexes.iterdir()) == []
+    assert ran(*LOAD).returncode == 0
+    (one,) = indexes.iterdir()
+    assert ran("index", "delete", "x", "--target", "disk:data", "--yes").returncode == 0
+    assert ran("index", "delete", "x", "--target", "disk:data", "--yes").returncode == 2
+    assert list(indexes.iterdir()) == [one]
