@@ -13,6 +13,7 @@
     │   │   └── EmptySourceError  2    no row in it
     │   ├── MappingError          2    which column is what cannot be decided, or does not fit
     │   ├── ConfigurationError    2    the configuration file: not TOML, an unknown key, a value that does not fit
+    │   ├── NoHomeError           2    the user has no home directory, and names no other place
     │   ├── KeyFileError          2    a key is missing, unreadable or malformed
     │   ├── UntrustedError        2    a folder or file of ours that somebody else made, or can write to
     │   └── MissingExtraError     2    an optional package is not installed

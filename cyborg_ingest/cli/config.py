@@ -35,7 +35,7 @@ _JSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 @app.command("show", cls=Command)
-@takes(LoadSettings, ProgressSettings, NotifySettings)
+@takes(LoadSettings, ProgressSettings, NotifySettings, keeps_log=False)
 def show(
     ctx: typer.Context,
     job: _ONE_JOB = None,

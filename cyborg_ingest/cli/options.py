@@ -58,11 +58,12 @@ _CONFIGURATION = [
 
 
 def takes(
-    *groups: type[Settings], tells_of_environment: bool = False
+    *groups: type[Settings], tells_of_environment: bool = False, keeps_log: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options that these settings classes declare; it gets them as keywords.
 
-    `tells_of_environment`: it says itself what is wrong with variables, and is not ended by that.
+    `tells_of_environment`: it says itself what is wrong with variables, and is not ended by that. `keeps_log`: what it
+    says goes to a log file, if one is named.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,7 +81,7 @@ def takes(
             if has_sources:  # of no words Typer makes None
                 arguments[SOURCES_NAME] = arguments[SOURCES_NAME] or []
             # a load opens its log file when those are there who hear of its end
-            own = ProgressSettings in groups
+            own = ProgressSettings in groups and keeps_log
             log = functools.partial(log_of, arguments) if own else None
             code = guarded(
                 function,

@@ -77,6 +77,8 @@ class Configuration:
         found: dict[str, Given] = {}
         named = profile
         if job is not None:
+            if job.startswith("-"):
+                raise self.error(f"[{JOB}.{job}] begins with -, as options do. Give it another name.")
             found = self._resolved(JOB, job, environ)
             by_job = found.pop(PROFILE, None)
             named = profile or (by_job.value if by_job else None)

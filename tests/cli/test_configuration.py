@@ -230,6 +230,7 @@ def test_what_is_secret_in_an_address_is_not_shown(here: Path) -> None:
         ("[job.j]\nindex = 'i'", "[job.j] has no sources"),
         ("[job.j]\nsources = 'x'", "[job.j] has no index"),
         ("[job.j]\nsources = []\nindex = 'i'", "sources: it takes a list of texts."),
+        ("[job.-x]\nsources = 'a'\nindex = 'i'", "[job.-x] begins with -, as options do. Give it another name."),
         ("[job.j]\nprofile = 'p'", "there is no [profile.p]. It has no profile."),
     ],
 )  # fmt: skip

@@ -352,3 +352,9 @@ def test_a_list_that_is_not_there_is_said_in_the_log_file_too() -> None:
     done = load("--log-file", "log.jsonl", file="@none")
     assert done.returncode == 2
     assert "@none: the list cannot be read" in Path("log.jsonl").read_text()
+
+
+def test_a_look_at_the_configuration_opens_no_log_file(here: Path) -> None:
+    done = ran("config", "show", "--log-file", "log", "--json")
+    assert json.loads(done.stdout)["log-file"]["value"].endswith("log")
+    assert not (here / "log").exists()
