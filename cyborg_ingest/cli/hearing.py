@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.cli.guard import code_of
@@ -16,6 +17,7 @@ from cyborg_ingest.loading.report import failure
 from cyborg_ingest.output import dagster, github, voice
 from cyborg_ingest.output.hearers import Ending, Subject
 from cyborg_ingest.settings.declaring import given
+from cyborg_ingest.settings.keys import readable_by_others
 from cyborg_ingest.settings.options import NotifySettings
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.pruning import REPORT
@@ -103,6 +105,11 @@ def heard(arguments: dict[str, Any], job: str | None, index: str) -> Iterator[He
 
 def _hearers(settings: NotifySettings, subject: Subject, arguments: dict[str, Any]) -> Iterator[Hearer]:
     """All that are asked for, by options or by what has started us. Raises UsageError."""
+    for flag, file in settings.address_files.items():
+        if readable_by_others(file):
+            voice.tell(
+                "note", f"Every user of this machine can read the address of {flag}: chmod 600 {quote(str(file))}"
+            )
     if given(settings):
         from cyborg_ingest.output.notify import Notifier  # noqa: PLC0415 - `requests` is slow to import, and few need it
 
@@ -111,7 +118,8 @@ def _hearers(settings: NotifySettings, subject: Subject, arguments: dict[str, An
         yield github.GitHub(subject, os.environ)
     if dagster.is_there(os.environ) and not subject.is_dry:
         yield dagster.Dagster()
-    if (settings.metrics_file or settings.pushgateway) and not subject.is_dry:
+    has_gauges = settings.metrics_file or settings.pushgateway or settings.pushgateway_file
+    if has_gauges and not subject.is_dry:
         from cyborg_ingest.output.metrics import Metrics  # noqa: PLC0415 - as above
 
         refuse_among_sources(f"--metrics-file {settings.metrics_file}", settings.metrics_file, arguments)

@@ -60,9 +60,9 @@ class Metrics(Hearer):
 
     def __init__(self, settings: NotifySettings, subject: Subject) -> None:
         _check_there()
-        if settings.pushgateway is not None:
-            keep_secret(settings.pushgateway)
-        self._file, self._gateway = settings.metrics_file, hidden(settings.pushgateway)
+        self._file, self._gateway = settings.metrics_file, hidden(settings.address("--pushgateway"))
+        if self._gateway is not None:
+            keep_secret(self._gateway.reveal())
         self._labels = {"job": _label(subject.job or UNNAMED), "index": _label(subject.index)}
 
     def end(self, ending: Ending) -> Iterator[str]:

@@ -13,7 +13,7 @@ from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.output.hearers import Hearer
 from cyborg_ingest.output.onend import run_on_end
 from cyborg_ingest.output.posting import Post, faults_of, keep_secret
-from cyborg_ingest.settings.hidden import hidden
+from cyborg_ingest.settings.hidden import hidden, revealed
 from cyborg_ingest.settings.scrubbing import KNOWN
 
 if TYPE_CHECKING:
@@ -32,11 +32,12 @@ class Notifier(Hearer):
     name = "Who was to be notified"
 
     def __init__(self, settings: NotifySettings, *, is_dry: bool) -> None:
-        for address in filter(None, (settings.ping_url, settings.webhook)):
+        ping, webhook = (hidden(settings.address(flag)) for flag in ("--ping-url", "--webhook"))
+        for address in filter(None, (revealed(ping), revealed(webhook))):
             keep_secret(address)
         # a monitor would take a dry run for a load
-        self._ping = None if is_dry else hidden(settings.ping_url)
-        self._webhook = hidden(settings.webhook)
+        self._ping = None if is_dry else ping
+        self._webhook = webhook
         self._on_end = settings.on_end
         self._id = str(uuid.uuid4())
         self._begun: Post | None = None

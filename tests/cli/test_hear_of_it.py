@@ -321,6 +321,53 @@ def test_a_bug_is_heard_of(listener: Listener, monkeypatch: pytest.MonkeyPatch) 
     assert next(one.body for one in listener.heard if one.path == "/hook")["error"] == "one too many"
 
 
+def test_addresses_come_from_files_and_the_next_command_names_these(here: Path, listener: Listener) -> None:
+    for name in ("ping", "hook"):
+        (here / name).write_text(f"{listener.url}/{name}{SECRET}\n")
+        (here / name).chmod(0o600)
+    done = load("--ping-url-file", "ping", "--json", file="worse.jsonl", CYBORG_INGEST_WEBHOOK_FILE="hook")
+    assert done.returncode == 4
+    assert set(listener.paths) == {f"/ping{SECRET}/start", f"/ping{SECRET}/4", f"/hook{SECRET}"}
+    command = json.loads(done.stdout)["resume_command"]
+    assert f"--ping-url-file {here / 'ping'}" in command
+    assert SECRET not in done.stdout + done.stderr
+    shown = ran("config", "show", "--ping-url-file", "ping", "--json").stdout
+    assert json.loads(shown)["ping-url-file"]["value"].endswith("ping")
+    (here / "cyborg-ingest.toml").write_text('webhook-file = "hook"\n')
+    assert load(file="rows.jsonl").returncode == 0
+    assert listener.paths[-1] == f"/hook{SECRET}"
+
+
+@pytest.mark.parametrize("flag", ["--ping-url", "--webhook", "--pushgateway"])
+def test_a_file_without_an_address_ends_a_load_before_it_begins(flag: str, here: Path) -> None:
+    done = load(f"{flag}-file", "none")
+    assert (done.returncode, f"{flag}-file none: No such file or directory." in done.stderr) == (2, True)
+    says(done.stderr, "{}-file {}: {}.")
+    for text in ("", "mailto:x", "https://", "\x00"):
+        (here / "address").write_text(text)
+        done = load(f"{flag}-file", "address")
+        assert done.returncode == 2
+        says(done.stderr, "{} {}. It takes an address as in https://HOST/PATH.")
+        assert f"{flag}-file address " in done.stderr
+    (here / "address").write_bytes(b"\xff\xfe")
+    assert f"{flag}-file address: it is no text." in load(f"{flag}-file", "address").stderr
+    done = load(f"{flag}-file", "address", flag, "https://h/x")
+    assert done.returncode == 2
+    says(done.stderr, "{} and {}-file are both given, by options or variables: drop one.")
+    assert not (here / "data").exists()
+
+
+def test_a_file_with_an_address_that_others_can_read_is_said(here: Path, listener: Listener) -> None:
+    (here / "hook").write_text(f"{listener.url}/hook")
+    (here / "hook").chmod(0o644)
+    done = load("--webhook-file", "hook")
+    assert done.returncode == 0
+    says(done.stderr, "Every user of this machine can read the address of {}: chmod 600 {}")
+    assert "the address of --webhook-file: chmod 600 hook\n" in done.stderr
+    subprocess.run(["chmod", "600", "hook"], check=True)
+    assert "the address of" not in load("--webhook-file", "hook").stderr
+
+
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("moment", ["begin", "hear", "end"])
 def test_a_bug_in_one_who_hears_of_a_load_is_a_note_and_the_others_hear_of_it(

@@ -1,6 +1,6 @@
 """Options that say who hears of a load: that it began, and how it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings.declaring import Settings, option
 from cyborg_ingest.settings.keycommands import words_of
 from cyborg_ingest.settings.options import panels
+from cyborg_ingest.smallfiles import read_small
+
+_LONGEST_ADDRESS = 10_000
 
 
 def _address(flag: str, *, is_service: bool = False) -> Callable[[Any], Any]:
@@ -63,6 +66,13 @@ class NotifySettings(Settings):
         parse=_address("--ping-url"),
         is_secret=True,
     )
+    ping_url_file: Path | None = option(
+        None,
+        "--ping-url-file",
+        "File with the address of --ping-url, which the process list then does not show.",
+        panel=panels.HEARD,
+        metavar="FILE",
+    )
     webhook: str | None = option(
         None,
         "--webhook",
@@ -71,6 +81,13 @@ class NotifySettings(Settings):
         metavar="URL",
         parse=_address("--webhook"),
         is_secret=True,
+    )
+    webhook_file: Path | None = option(
+        None,
+        "--webhook-file",
+        "File with the address of --webhook, which the process list then does not show.",
+        panel=panels.HEARD,
+        metavar="FILE",
     )
     on_end: str | None = option(
         None,
@@ -97,8 +114,41 @@ class NotifySettings(Settings):
         parse=_address("--pushgateway", is_service=True),
         is_secret=True,
     )
+    pushgateway_file: Path | None = option(
+        None,
+        "--pushgateway-file",
+        "File with the address of --pushgateway, which the process list then does not show.",
+        panel=panels.HEARD,
+        metavar="FILE",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.on_end is not None:
             words_of(self.on_end, "--on-end")
+        for flag, address, file in self._addresses():
+            if address is not None and file is not None:
+                raise UsageError(f"{flag} and {flag}-file are both given, by options or variables: drop one.")
+
+    def _addresses(self) -> Iterator[tuple[str, str | None, Path | None]]:
+        yield "--ping-url", self.ping_url, self.ping_url_file
+        yield "--webhook", self.webhook, self.webhook_file
+        yield "--pushgateway", self.pushgateway, self.pushgateway_file
+
+    @property
+    def address_files(self) -> dict[str, Path]:
+        """The files with addresses that are given, by the options that give them."""
+        return {f"{flag}-file": file for flag, _, file in self._addresses() if file is not None}
+
+    def address(self, flag: str) -> str | None:
+        """The address of an option, by itself or from its file. Raises UsageError."""
+        address, file = next((one[1:] for one in self._addresses() if one[0] == flag), (None, None))
+        if file is None:
+            return address
+        try:
+            text = read_small(file, _LONGEST_ADDRESS).decode().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise UsageError(f"{flag}-file {file}: {why}.") from None
+        _address(f"{flag}-file {file}", is_service=flag == "--pushgateway")(text)
+        return text
