@@ -12,13 +12,13 @@ from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.configured import Origin
 from cyborg_ingest.cli.options import takes
 from cyborg_ingest.cli.printed import print_json
-from cyborg_ingest.errors import ConfigurationError, masked
+from cyborg_ingest.errors import ConfigurationError
 from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say, shown
 from cyborg_ingest.settings.configkeys import FROM_COMMAND, SOURCES, known_keys
 from cyborg_ingest.settings.environment import INDEX_VARIABLE, one_a_line
 from cyborg_ingest.settings.options import LoadSettings, NotifySettings, ProgressSettings
-from cyborg_ingest.settings.scrubbing import MASK
+from cyborg_ingest.settings.spelled import shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,7 @@ def show(
     """Print every option of a load: its value, and where that comes from."""
     found: configured.Configured = ctx.meta[configured.CONFIGURED]
     layered = found.layered(job)
-    every = _values(configured.parsed(ctx, layered), layered)
-    values = {name: (_masked(value), source) for name, value, source in every}
+    values = {name: (value, source) for name, value, source in _values(configured.parsed(ctx, layered), layered)}
     if json_output:
         print_json({name: {"value": value, "from": source} for name, (value, source) in values.items()})
         return
@@ -62,7 +61,7 @@ def _values(ctx: Any, layered: Layered) -> Iterator[tuple[str, Any, str]]:
     """Option, value and origin of each; of what nobody gave, the default."""
     for field, name in ((SOURCES, SOURCES), (FROM_COMMAND, "from-command")):
         if field in layered:
-            yield name, list(layered[field].value), layered[field].where
+            yield name, shown_value(None, layered[field].value), layered[field].where
     for name, key in known_keys("").items():
         origin = configured.origin(ctx, key.field)
         if origin is None:
@@ -71,21 +70,12 @@ def _values(ctx: Any, layered: Layered) -> Iterator[tuple[str, Any, str]]:
         if key.declared and key.declared.repeats and not value and variable:  # the parser does not read this variable
             value = list(one_a_line(os.environ.get(variable, "")))
             origin = Origin.VARIABLE if value else origin
-        if key.declared and key.declared.is_secret and value:
-            value = MASK
         where = {
             Origin.FLAG: "--" + name,
             Origin.VARIABLE: variable,
             Origin.FILE: layered[key.field].where if key.field in layered else "",
         }
-        yield name, str(value) if isinstance(value, os.PathLike) else value, where.get(origin) or "default"
-
-
-def _masked(value: Any) -> Any:
-    """A value without what is secret in an address."""
-    if isinstance(value, list):
-        return [_masked(one) for one in value]
-    return masked(value) if isinstance(value, str) and "://" in value else value
+        yield name, shown_value(key.declared, value), where.get(origin) or "default"
 
 
 def _text(value: Any) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.doctor.finding import fail, ok
+from cyborg_ingest.versions import package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Extra:
         """What is installed of it; nothing where something is missing."""
         if any(importlib.util.find_spec(module) is None for module in self.packages.values()):
             return []
-        return [f"{name} {_version(name)}" for name in self.packages]
+        return [f"{name} {package(name)}" for name in self.packages]
 
 
 EXTRAS = {
@@ -48,10 +48,3 @@ def extras(*, needed: set[str]) -> Iterator[Finding]:
             yield fail(subject, f"not installed, and needed for {extra.purpose}", how)
         else:
             yield ok(subject, f"not installed; it is for {extra.purpose} ({how})")
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "of an unknown version"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyborg_ingest import __version__
 from cyborg_ingest.doctor.finding import fail, looked_at, of_error, ok, warn
 from cyborg_ingest.errors import ExitCode, IngestError
 from cyborg_ingest.settings import environment
 from cyborg_ingest.state.usable import check_locks, check_usable
+from cyborg_ingest.versions import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +28,8 @@ _MOUNTS = Path("/proc/self/mounts")
 
 def versions() -> Iterator[Finding]:
     """What runs here."""
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    yield ok("version", f"cyborg-ingest {__version__}, {python}, {platform.system()} {platform.machine()}")
+    found = program()
+    yield ok("version", f"cyborg-ingest {found['cyborg-ingest']}, {found['Python']}, {found['system']}")
 
 
 def variables() -> Iterator[Finding]:

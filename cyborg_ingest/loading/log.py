@@ -1,10 +1,11 @@
-"""The log of a run: what is said to those who watch is said to it first."""
+"""The log of a run: what is said to those who watch is said to it first, behind what was asked for."""
 
 from __future__ import annotations
 
 import datetime
 from typing import TYPE_CHECKING
 
+from cyborg_ingest import versions
 from cyborg_ingest.facts import (
     Began,
     Compared,
@@ -18,10 +19,12 @@ from cyborg_ingest.facts import (
     Sending,
     brief,
 )
+from cyborg_ingest.settings import spelled
 
 if TYPE_CHECKING:
     from cyborg_ingest.facts import Emit, Event
     from cyborg_ingest.loading.report import RunReport
+    from cyborg_ingest.settings.options import LoadSettings
     from cyborg_ingest.state.journal import Journal
     from cyborg_ingest.state.runlog import RunLog
 
@@ -36,8 +39,10 @@ _LOGGED = (Planned, Compared, FileSkipped, Sending, Began, Noted, Said, Retrying
 class Logged:
     """Hands facts on to whoever watches, once the log has them."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, settings: LoadSettings) -> None:
         self._emit = emit
+        self._settings = settings
+        self._began = _now()
         self._log: RunLog | None = None
         self._waiting: list[tuple[datetime.datetime, _Logged]] = []
 
@@ -46,6 +51,8 @@ class Logged:
         if journal is None:
             return
         self._log = journal.run.log
+        asked = {"settings": spelled.values(self._settings), "versions": versions.in_use()}
+        self._log.add("started", self._began, asked)
         for time, event in self._waiting:
             _add(self._log, time, event)
         self._waiting.clear()
@@ -53,7 +60,7 @@ class Logged:
     def __call__(self, event: Event) -> None:
         """Log a fact, and hand it on."""
         if isinstance(event, _LOGGED):
-            now = datetime.datetime.now(datetime.timezone.utc)
+            now = _now()
             if self._log is not None:
                 _add(self._log, now, event)
             elif len(self._waiting) < _WAITING:
@@ -63,7 +70,11 @@ class Logged:
     def end(self, report: RunReport) -> None:
         """Log how the run ended, before the journal is closed and the log with it."""
         if self._log is not None:
-            _add(self._log, datetime.datetime.now(datetime.timezone.utc), Ended(report))
+            _add(self._log, _now(), Ended(report))
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
 
 
 def _add(log: RunLog, time: datetime.datetime, event: _Logged | Ended) -> None:

@@ -38,7 +38,7 @@ class Run:
         self.tally = Tally()
         self.budget = Budget(settings, self.tally)
         self.late = Late(self.tell)
-        self.log = Logged(watch)
+        self.log = Logged(watch, settings)
         self.mail = Mailbox(self.tell)
         """What other threads have to tell."""
         self.journal: Journal | None = None

@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.errors import masked
 from cyborg_ingest.settings.declaring import declarations, given
+from cyborg_ingest.settings.scrubbing import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.settings.declaring import Declaration, Settings
 
 _DISK = "disk:"
+_MOST = 100
+"""Values of one option that are shown."""
 
 
 def words(*groups: Settings) -> list[str]:
@@ -27,6 +31,32 @@ def words(*groups: Settings) -> list[str]:
         declared = declarations(type(group))
         found |= {declared[name].flag: (declared[name], value) for name, value in given(group).items()}
     return list(words_of_all(found.values()))
+
+
+def values(settings: Settings) -> dict[str, Any]:
+    """The options that are not their defaults, by the names of their flags: as JSON has them, and none of a secret.
+
+    Of one with many values the first.
+    """
+    declared = declarations(type(settings))
+    return {declared[name].name: _first(shown_value(declared[name], value)) for name, value in given(settings).items()}
+
+
+def _first(value: Any) -> Any:
+    is_long = isinstance(value, list) and len(value) > _MOST
+    return [*value[:_MOST], f"and {len(value) - _MOST:,} more"] if is_long else value
+
+
+def shown_value(declared: Declaration | None, value: Any) -> Any:
+    """The value of an option as it may be shown: without what is secret in an address."""
+    if declared is not None and declared.is_secret and value:
+        return MASK
+    if isinstance(value, list | tuple):
+        return [shown_value(None, one) for one in value]
+    if isinstance(value, str | os.PathLike):
+        text = str(value)
+        return masked(text) if "://" in text else text
+    return value
 
 
 def words_of_all(options: Iterable[tuple[Declaration, Any]]) -> Iterator[str]:

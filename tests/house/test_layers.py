@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PACKAGE = ROOT / "cyborg_ingest"
 
-FIRST = {"buckets", "errors", "model", "stop", "signals", "private", "smallfiles", "facts", "tally"}
+FIRST = {"buckets", "errors", "model", "stop", "signals", "private", "smallfiles", "facts", "tally", "versions"}
 """Modules of the package itself, which every room may import."""
 
 MAY_IMPORT: dict[str, set[str]] = {

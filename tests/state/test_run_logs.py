@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import json
 import os
+import platform
 import secrets
 import stat
 import threading
@@ -17,6 +19,8 @@ import pytest
 import cyborg_ingest
 from cyborg_ingest.errors import IngestError, JobBusyError
 from cyborg_ingest.private import Folder
+from cyborg_ingest.settings import spelled
+from cyborg_ingest.settings.options import LoadSettings, NotifySettings
 from cyborg_ingest.state import runlog
 from cyborg_ingest.state.journal import Journal
 from cyborg_ingest.state.pruning import KEPT_DAYS, KEPT_RUNS, MOST_RUNS, prune_runs
@@ -54,8 +58,14 @@ def test_a_run_keeps_what_was_said_with_its_time_and_for_its_owner_alone(source:
     report = load(source)
     after = datetime.datetime.now(datetime.timezone.utc)
     found = lines(report)
-    assert [one["event"] for one in found if one["event"] != "noted"] == ["planned", "sending", "rowrejected", "ended"]
-    assert found[0]["sources"] == [str(source)]
+    assert [one["event"] for one in found if one["event"] != "noted"] == [
+        "started",
+        "planned",
+        "sending",
+        "rowrejected",
+        "ended",
+    ]
+    assert found[1]["sources"] == [str(source)]
     assert any("key for index 'i' is kept in" in one["text"] for one in found if one["event"] == "noted")
     rejected = next(one for one in found if one["event"] == "rowrejected")
     assert (rejected["row"], rejected["line"], rejected["reason"]) == (4, 5, "vector_dimension")
@@ -67,6 +77,29 @@ def test_a_run_keeps_what_was_said_with_its_time_and_for_its_owner_alone(source:
     assert before - datetime.timedelta(milliseconds=1) <= times[0] <= times[-1] <= after
     log = Path(str(report.run_folder)) / "log.jsonl"
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_log_begins_with_what_was_asked_for_and_the_versions_and_no_secret(source: Path) -> None:
+    report = load(source, batch_rows=3, where="contents = 'words' OR id = 'r4'", drain_timeout=9.5, retries=2)
+    said = lines(report)[0]
+    assert said["event"] == "started"
+    assert said["settings"] == {
+        "target": report.target, "create": True, "max-errors": "1", "state-dir": str(source.parent / "s"),
+        "batch-rows": 3, "where": "contents = 'words' OR id = 'r4'", "drain-timeout": 9.5, "retries": 2,
+    }  # fmt: skip
+    assert said["versions"] == {
+        "cyborg-ingest": cyborg_ingest.__version__, "Python": f"CPython {platform.python_version()}",
+        "system": f"{platform.system()} {platform.machine()}", **{name: importlib.metadata.version(name)
+        for name in ("numpy", "pyarrow", "cyborgdb-core", "h5py") if name in said["versions"]},
+    }  # fmt: skip
+    assert {"numpy", "pyarrow", "cyborgdb-core"} <= said["versions"].keys()
+
+
+def test_addresses_in_it_are_without_their_secrets() -> None:
+    settings = LoadSettings(sources=("x",), index="i", target="https://user:5ecret@db.example/?sig=5ecret")
+    assert spelled.values(settings) == {"target": "https://***@db.example/?sig=***"}
+    addresses = NotifySettings(webhook="https://hooks.example/5ecret")
+    assert spelled.values(addresses) == {"webhook": "***"}
 
 
 def test_a_run_that_fails_says_so_in_its_log(source: Path) -> None:
