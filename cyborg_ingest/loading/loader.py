@@ -224,7 +224,7 @@ class _Load:
             except StateError as lost:  # the disk may be what failed; the report is shown all the same
                 if error is None:
                     self.run.tell(Noted(f"This report is not kept. {lost}"))
-            self.run.log.end(report)
+            self.run.end(report)
             journal.close()
         self.earlier.close()
         self.exclusive.close()

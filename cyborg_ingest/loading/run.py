@@ -15,6 +15,7 @@ from cyborg_ingest.loading.log import Logged
 from cyborg_ingest.loading.mailbox import Mailbox
 from cyborg_ingest.loading.remarks import Late
 from cyborg_ingest.loading.report import own_bytes
+from cyborg_ingest.loading.sampling import Sampler
 from cyborg_ingest.plan.parts import PartEnd
 from cyborg_ingest.tally import Tally
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.facts import Emit, Event
     from cyborg_ingest.loading.engines.base import Settled
+    from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.loading.transfer import Transfer
     from cyborg_ingest.model import Batch, Chunk, Rejection
     from cyborg_ingest.settings.options import LoadSettings
@@ -39,6 +41,7 @@ class Run:
         self.budget = Budget(settings, self.tally)
         self.late = Late(self.tell)
         self.log = Logged(watch, settings)
+        self.sampler = Sampler()
         self.mail = Mailbox(self.tell)
         """What other threads have to tell."""
         self.journal: Journal | None = None
@@ -51,6 +54,7 @@ class Run:
         """Count facts; then they are in the log, and with whoever watches."""
         for fact in facts:
             self.tally(fact)
+            self.sampler(fact)
             if isinstance(fact, FileSkipped):
                 self.bad[fact.uri] = fact
             if isinstance(fact, Noted) and len(self.notes) < _MOST_NOTES:
@@ -61,6 +65,13 @@ class Run:
         """From here on what happens is noted there, if there is one."""
         self.journal = journal
         self.log.begin(journal)
+        if journal is not None:
+            self.sampler.begin(journal.run.samples)
+
+    def end(self, report: RunReport) -> None:
+        """It is over: that is in its log, before the journal is closed."""
+        self.sampler.end()
+        self.log.end(report)
 
     def chunks(self, read: Iterable[Chunk | PartEnd]) -> Iterator[Chunk]:
         """The chunks as they are read; where a Part ends is noted."""

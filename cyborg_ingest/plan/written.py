@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from cyborg_ingest.targets.keyring import KeyFile
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_STATE = ("journal.jsonl", "ended.jsonl", "ids", "job.json", "runs/run/rejected.jsonl", "runs/run/report.json")
+_OF_A_RUN = ("rejected.jsonl", "report.json", "log.jsonl", "samples.jsonl")
+_STATE = ("journal.jsonl", "ended.jsonl", "ids", "job.json", *(f"runs/run/{name}" for name in _OF_A_RUN))
 
 _STREAMS = ("/dev", "/dev/fd", "/proc/self/fd")
 

@@ -3,7 +3,8 @@
 Lines are appended after the acknowledgement and flushed, not fsynced: a lost tail only sends rows again. The file is
 compacted when it is opened; `replay` says what its lines mean. The folder of a job holds::
 
-    lock  job.json  journal.jsonl  ended.jsonl  ids  runs/<UTC time>-<number>/ {rejected.jsonl  report.json  log.jsonl}
+    lock  job.json  journal.jsonl  ended.jsonl  ids  runs/<UTC time>-<number>/
+        rejected.jsonl  report.json  log.jsonl  samples.jsonl
 
 Before runs had folders, their two files were in that of the job.
 A Part is known by its uri, number and fingerprint, so that a file that changed is loaded from its start.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.errors import UntrustedError
 from cyborg_ingest.state.jobs import is_run
 from cyborg_ingest.state.runlog import LOG
+from cyborg_ingest.state.samples import NAME as SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,7 +30,7 @@ _A_TIME = 1000
 """Folders that one run removes at most: the load is not to wait for it."""
 
 REPORT = "report.json"
-_OURS = {REPORT, LOG}
+_OURS = {REPORT, LOG, SAMPLES}
 
 
 def prune_runs(runs: Folder, spared: Collection[str], now: datetime.datetime) -> None:
@@ -43,7 +44,7 @@ def prune_runs(runs: Folder, spared: Collection[str], now: datetime.datetime) ->
 
 
 def remove_run(runs: Folder, name: str, *, also: Collection[str] = (), is_dry: bool = False) -> bool:
-    """Remove the folder of a run, unless there is more in it than a report, what was said, and `also`.
+    """Remove the folder of a run, unless there is more in it than what a run leaves, and `also`.
 
     Whether it is gone, or would be: `is_dry` removes nothing. Raises OSError, UntrustedError.
     """
@@ -60,5 +61,5 @@ def remove_run(runs: Folder, name: str, *, also: Collection[str] = (), is_dry: b
 
 
 def _is_left_over(name: str) -> bool:
-    """A report or log that was being written when its run was killed."""
+    """What was being written when its run was killed."""
     return name.endswith(".new") and name.startswith(tuple(f".{one}." for one in _OURS))

@@ -1,4 +1,4 @@
-"""The folder of a run: its rejected rows, its log and its report.
+"""The folder of a run: its rejected rows, its log, its samples and its report.
 
 Nothing in the folder of an earlier run is touched, until it is old: see `pruning`.
 """
@@ -13,6 +13,7 @@ from cyborg_ingest.state.jobs import RUNS, is_run, new_run
 from cyborg_ingest.state.pruning import REPORT, prune_runs
 from cyborg_ingest.state.rejected import RejectedFile
 from cyborg_ingest.state.runlog import RunLog
+from cyborg_ingest.state.samples import SampleFile
 
 if TYPE_CHECKING:
     import datetime
@@ -38,6 +39,8 @@ class RunFolder:
             self.rejected = RejectedFile(self._folder)
             self.log = RunLog(self._folder)
             opened.callback(self.log.close)
+            self.samples = SampleFile(self._folder)
+            opened.callback(self.samples.close)
             self._opened = opened.pop_all()
 
     @property
