@@ -142,13 +142,18 @@ def _run_names(own: Folder) -> list[str]:
 
 def run_in(runs: Folder, name: str) -> KeptRun:
     """What a run has left in its folder."""
-    began, path = run_time(name), str(runs.path / name)
     try:
         with runs.below(name, make=False) as own:
-            report, fault = _json(own, REPORT)
-            return KeptRun(name, began, path, size_of(own), REJECTED in own.names(), report, fault)
+            return run_of(own)
     except (OSError, UntrustedError) as error:
-        return KeptRun(name, began, path, fault=_words(error))
+        return KeptRun(name, run_time(name), str(runs.path / name), fault=_words(error))
+
+
+def run_of(own: Folder) -> KeptRun:
+    """What is left of a run in this folder. Raises OSError."""
+    report, fault = _json(own, REPORT)
+    began = run_time(own.path.name)
+    return KeptRun(own.path.name, began, str(own.path), size_of(own), REJECTED in own.names(), report, fault)
 
 
 def run_time(name: str) -> datetime.datetime:

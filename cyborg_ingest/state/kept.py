@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import enum
 import shlex
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _SHORTEST = 4
 """Digits of a job's id that are shown at least."""
-_SOME = 5
+_SOME, _FEW = 5, 3
 _LISTS = {"job": "cyborg-ingest jobs list", "run": "cyborg-ingest runs list --all"}
 
 
@@ -179,9 +180,17 @@ def _only(ids: Collection[str], word: str, kind: str, named: Sequence[str] = ())
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UsageError(f"There is no {kind} {word!r} here; `{_LISTS[kind]}` has their ids.")
+        raise UsageError(f"There is no {kind} {word!r} here; `{_LISTS[kind]}` has their ids.{_others(ids, word, kind)}")
     some = ", ".join(sorted(found)[:_SOME]) + (", ..." if len(found) > _SOME else "")
     raise UsageError(f"{word!r} may be {len(found)} {kind}s: {some}. Give more of the id.")
+
+
+def _others(ids: Collection[str], word: str, kind: str) -> str:
+    """Ids that are nearly the word, else those of the last runs, as a sentence."""
+    near = difflib.get_close_matches(word, ids, _FEW, 0.8)
+    last = sorted(ids, reverse=True)[:_FEW] if kind == "run" else []  # they begin with their time
+    some = ", ".join(near or last)
+    return some and f" {'Near it' if near else 'The last'}: {some}."
 
 
 def short_ids(jobs: list[KeptJob]) -> dict[str, str]:

@@ -16,10 +16,14 @@ from cyborg_ingest.state.ledger import place_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cyborg_ingest.model import Rejection
+    from cyborg_ingest.model import Json, Rejection
     from cyborg_ingest.private import Folder
 
 NAME = "rejected.jsonl"
+
+_SAID = ("file", "row", "line", "reason", "detail")
+_LONGEST = 16_000_000
+"""Bytes of a row that is shown."""
 
 
 class RejectedFile:
@@ -79,6 +83,22 @@ class RejectedFile:
                 os.fsync(handle)
             finally:
                 os.close(handle)
+
+
+def first_rejected(folder: Folder, most: int) -> list[Json]:
+    """Of the first rejected rows their ids, where they are and what is wrong. Raises OSError, UntrustedError."""
+    try:
+        handle = folder.open(NAME)
+    except FileNotFoundError:
+        return []
+    found: list[Json] = []
+    with os.fdopen(handle, "rb") as file:
+        while len(found) < most and (line := file.readline(_LONGEST)):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                row = json.loads(line)
+                mark = row["_rejected"]
+                found.append({"id": row.get("id"), **{name: mark.get(name) for name in _SAID}})
+    return found
 
 
 def _place(line: bytes) -> tuple[str, int] | None:

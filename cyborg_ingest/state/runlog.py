@@ -25,6 +25,22 @@ LARGEST = 1_000_000
 """Bytes of a log; what is said beyond is left out, but for how the run ended."""
 
 
+def read_log(folder: Folder) -> list[Json]:
+    """What was said in a run, in order; a line that is damaged is left out. Raises OSError, UntrustedError."""
+    try:
+        handle = folder.open(LOG)
+    except FileNotFoundError:
+        return []
+    with os.fdopen(handle, "rb") as file:
+        lines = file.read(2 * LARGEST).splitlines()
+    found: list[Json] = []
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError):
+            said = json.loads(line)
+            found += [said] if isinstance(said, dict) else []
+    return found
+
+
 class RunLog:
     """Appends lines, from any thread. No method raises."""
 

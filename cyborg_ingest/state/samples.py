@@ -36,6 +36,8 @@ _STEP = math.log(1.1)
 percentile is right to a twentieth of itself."""
 
 _LEAST = 1e-6
+_FEWEST = 8
+"""Intervals that are not put together for want of requests."""
 _LARGEST_FILE = 4_000_000
 """Bytes; what we write is a hundredth of it."""
 
@@ -121,6 +123,16 @@ def merged(samples: Iterable[Sample], width: float) -> list[Sample]:
             found[-1].add(one)
     for one in found:
         one.stop = max(one.stop, min((int(one.start / width) + 1) * width, end))
+    return found
+
+
+def thinned(samples: Iterable[Sample], most: int, requests: int = 4) -> list[Sample]:
+    """So many at most, in each of which some requests ended on average: fewer say nothing of speed but chance."""
+    found = list(samples)
+    width = SHORTEST
+    while len(found) > _FEWEST and (len(found) > most or sum(one.requests for one in found) < requests * len(found)):
+        width *= 2
+        found = merged(found, width)
     return found
 
 
