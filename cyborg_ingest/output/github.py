@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.facts import RowRejected
 from cyborg_ingest.output import voice
 from cyborg_ingest.output.hearers import Hearer
+from cyborg_ingest.output.retelling import of_result
 from cyborg_ingest.output.streams import shown
 from cyborg_ingest.output.summary import markdown
 
@@ -62,7 +63,7 @@ class GitHub(Hearer):
         voice.write(self._annotations(ending))
         if self._summary:
             try:
-                _append(self._summary, markdown(ending.result, self._title, ending.seconds).encode())
+                _append(self._summary, markdown(of_result(ending.result, self._title, ending.seconds)).encode())
             except OSError as error:
                 yield f"The summary of the job on GitHub lacks this run: {error.strerror or error}."
 

@@ -1,66 +1,77 @@
-"""A run in Markdown, for pages that show it: GitHub's summary of a job. No foreign word is anything but text there."""
+"""A page in Markdown, for those who show it: GitHub's summary of a job, a pager. No foreign word is more than text."""
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cyborg_ingest.output.streams import shown
+from cyborg_ingest.output.page import Table, cell_text, latency_text, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
 
-_MOST_FILES = 50
-_LONGEST = 300
+    from cyborg_ingest.output.page import Page
+    from cyborg_ingest.state.samples import Sample
+
 _PLAIN = frozenset(" ,/-")
-_NEXT = {"same-command": "Run the same command again: it goes on.", "after-fix": "Fix what is said, then run it again."}
 
 
-def markdown(result: Mapping[str, Any], title: str, seconds: float) -> str:
-    """A report, or what is said of a load that ended before it had one."""
-    return "\n".join(_lines(result, title, seconds)) + "\n"
+def markdown(page: Page) -> str:
+    """The whole page."""
+    return "\n".join(_lines(page)) + "\n"
 
 
 def text(words: str) -> str:
     """Foreign words as they are: each sign that Markdown or HTML could take for its own is a reference."""
-    words = words if len(words) <= _LONGEST else words[:_LONGEST] + "..."
-    return "".join(one if one.isalnum() or one in _PLAIN else f"&#{ord(one)};" for one in shown(words))
+    return "".join(one if one.isalnum() or one in _PLAIN else f"&#{ord(one)};" for one in words)
 
 
-def _lines(result: Mapping[str, Any], title: str, seconds: float) -> Iterator[str]:
-    yield from (f"### cyborg-ingest: {text(title)}", "")
-    yield from (f"**{text(result['status'])}**, exit code {result['exit_code']}, {seconds:,.1f} s", "")
-    if result.get("error"):
-        yield from (text(result["error"]), "")
-    rows = result.get("rows")
-    if rows:
-        yield from _table(rows, [[f"{count:,}" for count in rows.values()]])
-        yield from _files(result["sources"])
-        yield from _counts("rejected because of", "rows", result["rejects"])
-        yield from _counts("retried because of", "requests", result["retries"])
-    again = result.get("resume_command")
-    if again:
-        yield from ("Next:", "", f"<pre>{html.escape(shown(again))}</pre>", "")
-    elif result.get("retry") in _NEXT:
-        yield from (f"Next: {_NEXT[result['retry']]}", "")
+def _lines(page: Page) -> Iterator[str]:
+    yield from (f"### cyborg-ingest: {text(page.title)}", "")
+    code = f", exit code {page.exit_code}" if page.exit_code is not None else ""
+    took = f", {page.seconds:,.1f} s" if page.seconds is not None else ""
+    yield from (f"**{text(page.status)}**{code}{took}", "")
+    if page.error:
+        yield from (text(page.error), "")
+    if page.facts:
+        yield from (*(f"- {name}: {text(value)}" for name, value in page.facts), "")
+    if page.figures:
+        values = [f"{one.value} {one.beside}".rstrip() for one in page.figures]
+        yield from _grid([one.name for one in page.figures], [values])
+    if page.rows:
+        yield from _grid(page.rows, [[f"{count:,}" for count in page.rows.values()]])
+    yield from _course(page.brief)
+    for one in page.tables:
+        yield from _table(one)
+    if page.again:
+        yield from ("Next:", "", f"<pre>{html.escape(page.again)}</pre>", "")
+    elif page.next_step:
+        yield from (f"Next: {page.next_step}", "")
 
 
-def _files(sources: list[Mapping[str, Any]]) -> Iterator[str]:
-    names = ("rows", "acknowledged", "rejected", "skipped")
-    shown_ones = sources[:_MOST_FILES]
-    yield from _table(
-        ("file", *names), [[text(one["uri"]), *(f"{one[name]:,}" for name in names)] for one in shown_ones]
-    )
-    if len(sources) > len(shown_ones):
-        yield from (f"and {len(sources) - len(shown_ones):,} more files", "")
+def _course(brief: Sequence[Sample]) -> Iterator[str]:
+    if len(brief) > 1:
+        lines = [
+            [
+                span(one.start),
+                f"{one.rate:,.0f}",
+                *(latency_text(one.latency(share)) for share in (0.5, 0.95)),
+                latency_text(one.slowest if one.latencies else None),
+            ]
+            for one in brief
+        ]
+        yield from ("#### Over time", "")
+        yield from _grid(("from", "rows a second", "latency, median", "latency, 95 %", "slowest request"), lines)
 
 
-def _counts(what: str, of: str, counts: Mapping[str, int]) -> Iterator[str]:
-    if counts:
-        yield from _table((what, of), [[text(name), f"{count:,}"] for name, count in counts.items()])
+def _table(one: Table) -> Iterator[str]:
+    yield from (f"#### {text(one.title)}", "")
+    yield from _grid(map(text, one.head), [[text(cell_text(cell)) for cell in line] for line in one.lines])
+    if one.more:
+        yield from (one.more, "")
 
 
-def _table(head: Iterable[str], rows: Iterable[list[str]]) -> Iterator[str]:
+def _grid(head: Iterable[str], rows: Iterable[list[str]]) -> Iterator[str]:
     names = list(head)
     for cells in (names, ["---"] * len(names), *rows):
         yield "| " + " | ".join(cells) + " |"
