@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.output.page import Table, cell_text, latency_text, span
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from cyborg_ingest.output.page import Page
     from cyborg_ingest.state.samples import Sample
 
-_PLAIN = frozenset(" ,/-")
+_PLAIN = frozenset(" ,./-")
+_DOT = re.compile(r"(^\d+|www)\.", re.IGNORECASE)
+"""One that begins a list, or a link."""
 
 
 def markdown(page: Page) -> str:
@@ -23,7 +26,8 @@ def markdown(page: Page) -> str:
 
 def text(words: str) -> str:
     """Foreign words as they are: each sign that Markdown or HTML could take for its own is a reference."""
-    return "".join(one if one.isalnum() or one in _PLAIN else f"&#{ord(one)};" for one in words)
+    found = "".join(one if one.isalnum() or one in _PLAIN else f"&#{ord(one)};" for one in words)
+    return _DOT.sub(r"\1&#46;", found)
 
 
 def _lines(page: Page) -> Iterator[str]:
@@ -36,7 +40,7 @@ def _lines(page: Page) -> Iterator[str]:
     if page.facts:
         yield from (*(f"- {name}: {text(value)}" for name, value in page.facts), "")
     if page.figures:
-        values = [f"{one.value} {one.beside}".rstrip() for one in page.figures]
+        values = [one.value + (f" ({one.beside})" if one.beside else "") for one in page.figures]
         yield from _grid([one.name for one in page.figures], [values])
     if page.rows:
         yield from _grid(page.rows, [[f"{count:,}" for count in page.rows.values()]])

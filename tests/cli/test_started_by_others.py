@@ -97,6 +97,7 @@ def test_foreign_words_are_text_in_a_summary_and_in_an_annotation(here: Path) ->
 
 def test_signs_that_mean_something_are_escaped() -> None:
     assert not re.search(r"[<>|`*\[\]()_!@\n]", text(HOSTILE))
+    assert text("1. www.x WWW.y a.b http://x - 2.") == ("1&#46; www&#46;x WWW&#46;y a.b http&#58;//x - 2.")
     assert len(plain("x" * 1_000_000)) == 200
     assert len(plain("\u202e" * 1_000_000)) == 200
     assert annotation("warning", "50% \r\n", file="a,b:c").startswith("::warning file=a%2Cb%3Ac::50%25 ")
