@@ -32,6 +32,7 @@ COMMANDS = {
     "doctor": "Look at all that a load needs.",
     "jobs": "Show loads that were begun here, and remove what is old.",
     "runs": "Show how loads have ended.",
+    "report": "Show how a load went, as a page.",
     "schedule": "Print what cron, systemd or Kubernetes needs to run a job.",
     "keygen": "Make a key for an index, in a new file.",
     "index": "Create, look at, list, train and delete indexes.",

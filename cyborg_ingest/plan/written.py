@@ -54,7 +54,12 @@ def named_output(what: str, path: Path) -> Output:
 
 def differences_output(path: Path) -> Output:
     """The file of `verify --differences`. Raises UsageError where it cannot be one."""
-    output = named_output(f"--differences {path}", path)
+    return file_output(f"--differences {path}", path)
+
+
+def file_output(what: str, path: Path) -> Output:
+    """A file that an option names, which a file can be; `what` is the option with it. Raises UsageError."""
+    output = named_output(what, path)
     if _is(output.path.is_dir):
         raise UsageError(f"{output.what} is a directory. Name a file in it.")
     if not _is(output.path.parent.is_dir):

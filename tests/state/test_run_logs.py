@@ -192,7 +192,7 @@ def runs(folder: Path, *names: str) -> Path:
     """A folder with runs of these names, each with its report and log."""
     for one in names:
         (folder / one).mkdir(mode=0o700, parents=True)
-        for file in ("report.json", "log.jsonl"):
+        for file in ("report.json", "log.jsonl", "samples.jsonl"):
             (folder / one / file).write_text("{}")
     return folder
 
@@ -228,7 +228,7 @@ def test_what_is_not_a_runs_own_and_what_is_nowhere_else_stays(tmp_path: Path) -
     (folder / old[2] / "report.json").mkdir()
     (folder / old[3] / ".report.json.0123456789abcdef.new").write_text("torn")
     elsewhere = runs(tmp_path / "elsewhere", old[4])
-    for one in ("report.json", "log.jsonl"):
+    for one in ("report.json", "log.jsonl", "samples.jsonl"):
         (folder / old[4] / one).unlink()
     (folder / old[4]).rmdir()
     (folder / old[4]).symlink_to(elsewhere / old[4])
