@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest import buckets
 from cyborg_ingest.settings.keys import BUCKET_SECRETS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def storage_of(engine: Any, target: str, secrets: Secrets) -> Any:
     if path is not None:
         return engine.StorageConfig.disk(str(path))
     bucket, _, prefix = target.removeprefix("s3://").partition("/")
-    environment = os.environ
+    environment, access = os.environ, buckets.s3_access(os.environ)
     credentials = None
     for name in BUCKET_SECRETS:
         secrets.add(environment.get(name))
@@ -35,8 +36,8 @@ def storage_of(engine: Any, target: str, secrets: Secrets) -> Any:
         )
     return engine.StorageConfig.s3(
         bucket,
-        region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
-        endpoint=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"),
+        region=access.region,
+        endpoint=access.endpoint,
         prefix=prefix,
         credentials=credentials,
     )
