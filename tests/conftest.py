@@ -21,11 +21,10 @@ from moto.server import ThreadedMotoServer
 from service import Service, running
 
 import cyborg_ingest
-from cyborg_ingest import sources
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.scrubbing import KNOWN
-from cyborg_ingest.sources import versions
+from cyborg_ingest.sources import stores, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,8 +241,8 @@ def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(sources, "_stores", {**sources._stores})
-    sources._stores.pop("s3", None)
+    monkeypatch.setattr(stores, "by_scheme", {**stores.by_scheme})
+    stores.by_scheme.pop("s3", None)
     client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{s3_port}", region_name="us-east-1")
     client.create_bucket(Bucket=BUCKET)
     yield client

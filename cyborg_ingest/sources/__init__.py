@@ -1,7 +1,8 @@
-"""Where rows come from: files, directories, patterns, lists, standard input and object stores; a table by scheme.
+"""Where rows come from: files, directories, patterns, lists, standard input and object stores.
 
-Start with `base`, which says what a place has to offer. Nothing here knows what the bytes mean: any format is read from
-anywhere that it can be read from.
+Start with `base`, which says what a place has to offer; `stores` is the table of them, by scheme, and `proof` sees to
+it that a source stays the same. Nothing here knows what the bytes mean: any format is read from anywhere that it can be
+read from.
 """
 
 from __future__ import annotations
@@ -9,14 +10,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.errors import SourceChangedError, SourceError, UsageError, masked
-from cyborg_ingest.sources import compression
+from cyborg_ingest.errors import SourceError
+from cyborg_ingest.sources import compression, stores
 from cyborg_ingest.sources.base import (
     BeginningEndedError,
     Folders,
@@ -31,13 +29,14 @@ from cyborg_ingest.sources.catalogues import check_named
 from cyborg_ingest.sources.given import one_by_one
 from cyborg_ingest.sources.lists import sources_in
 from cyborg_ingest.sources.local import LocalStore, local_path
-from cyborg_ingest.sources.memory import SCHEME, MemoryStore
+from cyborg_ingest.sources.memory import SCHEME
 from cyborg_ingest.sources.names import COMMAND, STDIN, is_stream, stem
+from cyborg_ingest.sources.proof import check, fingerprint, is_gone, look, look_all, unchanged
 from cyborg_ingest.sources.pulled import Rows
 from cyborg_ingest.sources.scan import identity_of
-from cyborg_ingest.sources.stdin import StandardInput
+from cyborg_ingest.sources.stores import store_of
 from cyborg_ingest.sources.streams import Stream
-from cyborg_ingest.sources.versions import ABSENT, TICK_SECONDS, Seen, what_became
+from cyborg_ingest.sources.versions import Seen
 
 if TYPE_CHECKING:
     import io
@@ -45,9 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.model import Mark
-    from cyborg_ingest.sources.base import Store
     from cyborg_ingest.sources.catalogues import Folder
-    from cyborg_ingest.sources.versions import Version
     from cyborg_ingest.stop import Stop
 
 __all__ = [
@@ -93,14 +90,8 @@ __all__ = [
     "unchanged",
 ]
 
-_Found = TypeVar("_Found")
-
 _LIST = "@"
 COMPRESSED = compression.SUFFIXES
-_OBJECT_STORES = {"s3", "gs", "gcs", "abfs", "abfss"}
-_AT_ONCE = 16
-_memory = MemoryStore()
-_stores: dict[str, Store] = {SCHEME: _memory}
 
 
 def find(sources: Sequence[str]) -> list[Listing]:
@@ -108,7 +99,7 @@ def find(sources: Sequence[str]) -> list[Listing]:
     listings: list[Listing] = []
     seen: dict[str, Folder] = {}
     for name in typed(sources):
-        store = _store(name)
+        store = store_of(name)
         listings.append(store.find(name))
         if isinstance(store, Folders):
             _check_above(store, listings[-1], seen)
@@ -145,8 +136,8 @@ def holding(given: Sequence[Any]) -> Iterator[list[str]]:
             if isinstance(one, str | os.PathLike):
                 names.append(os.fspath(one))
             else:
-                names.append(_memory.put(one))
-                held_until.callback(_memory.take_out, names[-1])
+                names.append(stores.memory.put(one))
+                held_until.callback(stores.memory.take_out, names[-1])
         yield names
 
 
@@ -165,16 +156,16 @@ def printed_by(
     from cyborg_ingest.sources.command import Command  # noqa: PLC0415 - processes are slow to import, and few need one
 
     with Command(words, environment, said, stop) as store:
-        _stores[COMMAND] = store
+        stores.by_scheme[COMMAND] = store
         try:
             yield (store.uri,)
         finally:
-            del _stores[COMMAND]
+            del stores.by_scheme[COMMAND]
 
 
 def held(uri: str) -> Any:
     """The object that a name of `holding` stands for. Raises SourceError."""
-    return _memory.get(uri)
+    return stores.memory.get(uri)
 
 
 def is_object(uri: str) -> bool:
@@ -189,17 +180,12 @@ def is_rows(uri: str) -> bool:
 
 def is_read_once(uri: str) -> bool:
     """Whether its rows are gone when they have been read: standard input, a stream of batches, a generator."""
-    return is_stream(uri) or (is_object(uri) and _memory.is_read_once(uri))
-
-
-def is_gone(uri: str) -> bool:
-    """Whether a file is not there any more. Raises SourceError where nobody can tell."""
-    return _version(uri) == ABSENT
+    return is_stream(uri) or (is_object(uri) and stores.memory.is_read_once(uri))
 
 
 def opened(uri: str) -> io.BufferedReader:
     """A file from its first byte on; it can seek, unless it is standard input. Raises SourceError."""
-    return _store(uri).open(uri)
+    return store_of(uri).open(uri)
 
 
 def streamed(uri: str) -> io.BufferedReader:
@@ -213,13 +199,13 @@ def _decompressed(file: io.BufferedReader, uri: str) -> io.BufferedReader:
 
 def beginning(uri: str) -> io.BufferedReader:
     """The same, of standard input only as far as it can be read again: then BeginningEndedError. Raises SourceError."""
-    store = _store(uri)
+    store = store_of(uri)
     return _decompressed(store.beginning(), uri) if isinstance(store, Stream) else streamed(uri)
 
 
 def native(uri: str) -> str | io.BufferedReader:
     """What Arrow opens by itself where it can, which is faster; else the file. It takes no name that is not UTF-8."""
-    return uri if isinstance(_store(uri), LocalStore) and uri.isprintable() else opened(uri)
+    return uri if isinstance(store_of(uri), LocalStore) and uri.isprintable() else opened(uri)
 
 
 def compression_of(uri: str) -> str | None:
@@ -235,105 +221,31 @@ def is_seekable(uri: str) -> bool:
 
 def size(uri: str) -> int:
     """The bytes of a file as it is stored; 0 where nobody knows."""
-    return _store(uri).size(uri)
-
-
-def fingerprint(seen: Seen) -> str:
-    """What a later run knows a file by. Raises SourceError."""
-    return _store(seen.uri).fingerprint(seen.uri, seen.version)
-
-
-def look(uri: str) -> Seen:
-    """A file as it is now, for `check` to compare with later. Raises SourceError.
-
-    One that was written to just now is looked at again a moment later: two writes in a row may have one time.
-    """
-    version = _store(uri).version(uri)
-    if version.is_fresh():
-        time.sleep(TICK_SECONDS)
-        version = _store(uri).version(uri)
-    return Seen(uri, version)
-
-
-def look_all(uris: Sequence[str]) -> list[Seen]:
-    """The same for many, those that are far away at once."""
-    return _each(look, uris)
-
-
-def check(several: Iterable[Seen], *, everything: bool = False) -> None:
-    """Raise SourceChangedError unless the files are as they were seen; `everything`: also where nothing was read since.
-
-    What was read before this call is then of the version that was seen.
-    """
-    _compare([one for one in several if everything or _store(one.uri).has_read(one.uri)])
-
-
-def _compare(wanted: Sequence[Seen]) -> None:
-    for one, now in zip(wanted, _each(_version, [one.uri for one in wanted]), strict=True):
-        if now != one.version:
-            raise SourceChangedError(
-                f"{one.uri} changed while it was read: {what_became(one.version, now)}. Run the same command again "
-                "once nobody writes to it.",
-                one.uri,
-            )
-
-
-@contextlib.contextmanager
-def unchanged(several: Sequence[Seen]) -> Iterator[None]:
-    """What is done in the `with` is done to one version of the files, whichever process has looked at them first.
-
-    Raises SourceChangedError in place of whatever a file that changed is taken for: damaged, cut short, of bad rows.
-    """
-    _compare([one for one in several if not _store(one.uri).knows(one.uri, one.version)])
-    try:
-        yield
-    except SourceChangedError:
-        raise
-    except Exception:
-        try:
-            check(several, everything=True)  # one that is gone was not read since
-        except SourceChangedError as changed:
-            raise changed from None
-        except SourceError:
-            pass  # what failed first says more
-        raise
-    check(several)
-
-
-def _version(uri: str) -> Version:
-    return _store(uri).version(uri)
-
-
-def _each(step: Callable[[str], _Found], uris: Sequence[str]) -> list[_Found]:
-    """What the step finds of each, in their order. Whoever waits for an answer from afar waits for many at once."""
-    if len(uris) < 2 or not any("://" in uri for uri in uris):  # noqa: PLR2004 - one is not several
-        return [step(uri) for uri in uris]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(uris)), thread_name_prefix="looker") as pool:
-        return list(pool.map(step, uris))
+    return store_of(uri).size(uri)
 
 
 def mark(uri: str) -> Mark | None:
     """Of a stream, what has come so far; None for all that can be read again."""
-    store = _store(uri)
+    store = store_of(uri)
     return store.mark(uri) if isinstance(store, Stream) else None
 
 
 def expect(uri: str, marks: Iterable[Mark]) -> None:
     """Let a stream be compared with what came in an earlier run."""
-    store = _store(uri)
+    store = store_of(uri)
     if isinstance(store, Stream):
         store.expect(uri, marks)
 
 
 def agrees(uri: str) -> bool:
     """Whether what a stream was expected to be came, as far as it can be told before anything of it is used up."""
-    store = _store(uri)
+    store = store_of(uri)
     return store.agrees(uri) if isinstance(store, Stream) else True
 
 
 def prove(uri: str, size: int, *, discard: bool = False) -> None:
     """Raise SourceChangedError unless so many bytes of a stream are as expected; see `Stream.prove`."""
-    store = _store(uri)
+    store = store_of(uri)
     if isinstance(store, Stream):
         store.prove(uri, size, discard=discard)
 
@@ -347,7 +259,7 @@ def identity(path: Path) -> Hashable:
 
 def finish(uri: str) -> None:
     """Where a command prints it: read on to the end, and raise SourceError unless the command ends well."""
-    store = _store(uri)
+    store = store_of(uri)
     if isinstance(store, Stream):
         store.finish()
 
@@ -359,25 +271,3 @@ def reading(uri: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(f"{uri} cannot be read: {error.strerror or error}.") from None
-
-
-def _store(uri: str) -> Store:
-    scheme = urlsplit(uri).scheme if "://" in uri else (STDIN if uri == STDIN else "")
-    if scheme not in _stores:
-        _stores[scheme] = _new_store(scheme, uri)
-    return _stores[scheme]
-
-
-def _new_store(scheme: str, uri: str) -> Store:
-    if scheme == STDIN:
-        return StandardInput()
-    if scheme in {"", "file"}:
-        return LocalStore()
-    if scheme in _OBJECT_STORES:
-        from cyborg_ingest.sources.objects import ObjectStore  # noqa: PLC0415 - pyarrow's filesystems are large
-
-        return ObjectStore(scheme)
-    raise UsageError(
-        f"{masked(uri)}: the scheme {scheme!r} is not known. Sources are paths, - for standard input, "
-        f"and {', '.join(f'{one}://' for one in sorted(_OBJECT_STORES))}."
-    )

@@ -21,6 +21,7 @@ from cyborg_ingest.errors import EmptySourceError, IngestError, SourceChangedErr
 from cyborg_ingest.facts import Ended, Noted
 from cyborg_ingest.loading.loader import run
 from cyborg_ingest.settings.options import LoadSettings
+from cyborg_ingest.sources import stores
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.targets import embedded
 
@@ -38,7 +39,7 @@ def lines(count: int, number: int = 0, more: int = 200) -> bytes:
 def piped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Any, str]]]:
     """Loads what is written into a pipe: the report, and what was noted."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sources, "_stores", {**sources._stores})
+    monkeypatch.setattr(stores, "by_scheme", {**stores.by_scheme})
     with cyborg_ingest.connect("disk:data") as client:
         client.create("x", KEY, cyborg_ingest.model.CreateOptions(dimension=4)).close()
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
@@ -50,7 +51,7 @@ def piped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         writers[-1].start()
         with os.fdopen(out, "rb") as pipe, monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", pipe)
-            patch.setitem(sources._stores, sources.STDIN, StandardInput())
+            patch.setitem(stores.by_scheme, sources.STDIN, StandardInput())
             told: list[Any] = []
             run(LoadSettings(sources=("-",), index="x", target="disk:data", format=form, **options), told.append)
         notes = "\n".join(one.text for one in told if isinstance(one, Noted))

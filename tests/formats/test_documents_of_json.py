@@ -21,6 +21,7 @@ from cyborg_ingest.formats import jsonarray, jsonsurvey, jsontext, reader_for
 from cyborg_ingest.plan.job import describe_job
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.settings.options import SourceSettings
+from cyborg_ingest.sources import stores
 from cyborg_ingest.sources.stdin import StandardInput
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def test_standard_input_holds_a_document_too(document: str, tmp_path: Path, monk
     (tmp_path / "x").write_text(json.dumps(DOCUMENTS[document](ROWS)))
     with (tmp_path / "x").open() as file:
         monkeypatch.setattr(sys, "stdin", file)
-        monkeypatch.setitem(sources._stores, sources.STDIN, StandardInput())
+        monkeypatch.setitem(stores.by_scheme, sources.STDIN, StandardInput())
         check(rows_read(Path("-"), chunk=3))
 
 
@@ -148,7 +149,7 @@ def test_columns_in_a_pipe_are_those_that_can_be_seen_at_once(tmp_path: Path, mo
     (tmp_path / "x").write_text(json.dumps(by_column(ROWS)))
     with (tmp_path / "x").open() as file:
         monkeypatch.setattr(sys, "stdin", file)
-        monkeypatch.setitem(sources._stores, sources.STDIN, StandardInput())
+        monkeypatch.setitem(stores.by_scheme, sources.STDIN, StandardInput())
         with pytest.raises(FormatError, match="Save it in a file, and load that"):
             rows_read(Path("-"))
     check(rows_read(tmp_path / "x"))

@@ -30,7 +30,7 @@ from cyborg_ingest.formats.npz import NpzReader
 from cyborg_ingest.formats.pages import _head
 from cyborg_ingest.formats.parquet import batches_of, opened, schema_of
 from cyborg_ingest.rows.mapping import ColumnChoice
-from cyborg_ingest.sources import stdin, streams
+from cyborg_ingest.sources import stdin, stores, streams
 from cyborg_ingest.targets.arguments import _whole
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def test_columns_of_a_pipe_are_typed_by_the_beginning_that_can_be_read_again(
     descriptor = os.open(path, os.O_RDONLY)
     with os.fdopen(descriptor) as file:
         monkeypatch.setattr(sys, "stdin", file)
-        monkeypatch.setitem(sources._stores, sources.STDIN, stdin.StandardInput())
+        monkeypatch.setitem(stores.by_scheme, sources.STDIN, stdin.StandardInput())
         found, seen_all = DelimitedReader("csv", (".csv",), ",")._scanned("-", ["n"], Sidecars())
     assert seen_all is is_whole
     assert found["n"].kind is (Kind.TEXT if is_whole else Kind.INT)

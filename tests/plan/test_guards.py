@@ -20,6 +20,7 @@ import cyborg_ingest
 from cyborg_ingest import sources
 from cyborg_ingest.errors import StoppedError, UsageError
 from cyborg_ingest.settings.options import LoadSettings
+from cyborg_ingest.sources import stores
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.targets import embedded
 
@@ -119,7 +120,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Callable[..., cyborg_ingest.RunRep
         with os.fdopen(end, "wb") as pipe:
             pipe.write(data)
         with os.fdopen(out, "rb") as pipe, monkeypatch.context() as patch:
-            patch.setattr(sources, "_stores", {**sources._stores, sources.STDIN: StandardInput()})
+            patch.setattr(stores, "by_scheme", {**stores.by_scheme, sources.STDIN: StandardInput()})
             patch.setattr(sys, "stdin", pipe)
             return load("-", format=form, **options)
 

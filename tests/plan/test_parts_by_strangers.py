@@ -34,6 +34,7 @@ from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.rows.columns import usual_dimension
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.options import SourceSettings
+from cyborg_ingest.sources import stores
 from cyborg_ingest.stop import Stop
 
 if TYPE_CHECKING:
@@ -486,8 +487,8 @@ def task_of_object(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """The bucket, and the pickled task of an object in it."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, f"{SECRET}-{name}")
-    monkeypatch.setattr(places, "_stores", {**places._stores})
-    places._stores.pop("s3", None)
+    monkeypatch.setattr(stores, "by_scheme", {**stores.by_scheme})
+    stores.by_scheme.pop("s3", None)
     _parquet(tmp_path / "rows.parquet")
     bucket.put_object(Bucket=BUCKET, Key="rows.parquet", Body=(tmp_path / "rows.parquet").read_bytes())
     task, *_ = make_plan((f"s3://{BUCKET}/rows.parquet",), settings()).tasks(AT_ONCE)
@@ -530,12 +531,12 @@ def test_a_worker_that_has_read_an_object_reads_the_one_that_came_in_its_place(
     """It remembers the older one, and its bytes: another process has planned the newer."""
     bucket, pickled = task_of_object
     assert [one[5] for one in said(cut_part(pickle.loads(pickled))) if one[0] == "row"] == IDS[:5]  # noqa: S301 - ours
-    worker = places._stores["s3"]
+    worker = stores.by_scheme["s3"]
     pq.write_table(_table().slice(10), tmp_path / "other.parquet", row_group_size=5)
     bucket.put_object(Bucket=BUCKET, Key="rows.parquet", Body=(tmp_path / "other.parquet").read_bytes())
-    del places._stores["s3"]  # as in the process that plans
+    del stores.by_scheme["s3"]  # as in the process that plans
     task, *_ = make_plan((f"s3://{BUCKET}/rows.parquet",), settings()).tasks(AT_ONCE)
-    places._stores["s3"] = worker
+    stores.by_scheme["s3"] = worker
     assert [one[5] for one in said(cut_part(task)) if one[0] == "row"] == IDS[10:15]
     with pytest.raises(SourceChangedError, match="replaced"):
         said(cut_part(pickle.loads(pickled)))  # noqa: S301 - ours

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cyborg_ingest import sources
 from cyborg_ingest.errors import SourceChangedError
 from cyborg_ingest.model import Chunk, Mark
 from cyborg_ingest.plan.done import Done
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.options import SourceSettings
+from cyborg_ingest.sources import stores
 from cyborg_ingest.sources.stdin import StandardInput
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], None]]:
         thread.start()
         opened.append((os.fdopen(out, "rb"), thread))
         monkeypatch.setattr(sys, "stdin", opened[-1][0])
-        monkeypatch.setitem(sources._stores, "-", StandardInput())
+        monkeypatch.setitem(stores.by_scheme, "-", StandardInput())
 
     yield pipe
     for file, thread in opened:

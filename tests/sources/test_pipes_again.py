@@ -23,9 +23,9 @@ from conftest import KEY, Engine
 from where import TESTS
 
 import cyborg_ingest
-from cyborg_ingest import sources
 from cyborg_ingest.errors import ExitCode, SourceChangedError
 from cyborg_ingest.model import Mark
+from cyborg_ingest.sources import stores
 from cyborg_ingest.sources.stdin import StandardInput
 from cyborg_ingest.state.journal import Journal
 
@@ -162,18 +162,18 @@ def test_a_pipe_that_differs_where_it_cannot_be_read_again_ends_before_later_row
     pipe.kill(first, "jsonl", at=2000)
     before = pipe.generations("jsonl")
     monkeypatch.setattr("cyborg_ingest.sources.streams._HEAD_BYTES", 1_200_000)
-    monkeypatch.setattr("cyborg_ingest.sources._stores", {})
+    monkeypatch.setattr("cyborg_ingest.sources.stores.by_scheme", {})
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
     options: dict[str, Any] = {"index": pipe.index, "target": pipe.engine.target, "create": True, "format": "jsonl"}
     for data, words in ((second, "differs within"), (first[: len(first) // 3], "ended after")):
-        monkeypatch.setitem(sources._stores, "-", stdin(data, random.Random(1)))
+        monkeypatch.setitem(stores.by_scheme, "-", stdin(data, random.Random(1)))
         with pytest.raises(SourceChangedError, match=f"{words}.*--restart") as error:
             cyborg_ingest.load("-", **options)
         assert error.value.exit_code == ExitCode.FAILED
         after = pipe.generations("jsonl")
         # a row that was in flight when the process was killed, and stands before all that differs, may be sent
         assert after == [one or (1.0 if place < 1000 and after[place] else None) for place, one in enumerate(before)]
-    monkeypatch.setitem(sources._stores, "-", stdin(first, random.Random(2)))
+    monkeypatch.setitem(stores.by_scheme, "-", stdin(first, random.Random(2)))
     report = cyborg_ingest.load("-", **options)
     assert report.rows["read"] == ROWS == report.rows["acknowledged"] + report.rows["skipped"]
     assert report.rows["skipped"] > 1000

@@ -32,7 +32,7 @@ from cyborg_ingest.errors import IngestError, SourceError, SourceNotFoundError, 
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.options import SourceSettings
-from cyborg_ingest.sources import small
+from cyborg_ingest.sources import small, stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -411,14 +411,14 @@ def test_a_read_that_breaks_is_tried_again_where_it_was(
     proxy = Breaking(s3_port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.own_port}")
     monkeypatch.setattr(small, "LARGEST", 0)  # small objects are read with one request
-    sources._stores.pop("s3", None)
+    stores.by_scheme.pop("s3", None)
     try:
         for name in ("rows.parquet", "rows.jsonl") * 4:  # few requests read one
             assert rows_of(f"s3://{BUCKET}/{name}") == expected()
         assert proxy.broken == BREAKS
     finally:
         proxy.close()
-        sources._stores.pop("s3", None)
+        stores.by_scheme.pop("s3", None)
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket: Any) -> None:
