@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,20 @@ def test_every_room_says_what_it_is_for_and_is_in_the_map(room: str) -> None:
     said = ast.get_docstring(MODULES[room]) or ""
     assert len(said.splitlines()) > 2
     assert f"| `{room}/` |" in (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("room", sorted(room for room in (*MAY_IMPORT, "cli") if not room.startswith("__")))
+def test_a_room_names_only_what_is_in_it_or_beside_it(room: str) -> None:
+    named = re.findall(r"`([a-z_]+)`", ast.get_docstring(MODULES[room]) or "")
+    words = {"except"}
+    assert [one for one in named if not {f"{room}.{one}", one} & MODULES.keys() and one not in words] == []
+
+
+def test_the_map_names_only_modules_that_are_there() -> None:
+    lines = [one.split("|")[1:3] for one in (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+             if one.startswith("| `") and "/` | `" in one]  # fmt: skip
+    named = [f"{room.strip('` /')}.{name.strip('` ')}" for room, names in lines for name in names.split(",")]
+    assert [one for one in named if one not in MODULES] == []
 
 
 def test_the_map_names_no_module_twice() -> None:
