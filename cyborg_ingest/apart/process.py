@@ -52,7 +52,7 @@ class ApartError(Exception):
     """There is no answer. In words without an end: what the library said or did."""
 
 
-class RefusedError(ApartError):
+class LibraryError(ApartError):
     """The library itself says that it cannot."""
 
 
@@ -150,7 +150,7 @@ class Process:
             if "want" in header:
                 self._write({}, _range(self.file, *header["want"]))
             elif "failed" in header:
-                error = RefusedError(header["failed"])
+                error = LibraryError(header["failed"])
             elif "missing" in header:
                 error = MissingError(header["missing"])
             elif "end" in header:

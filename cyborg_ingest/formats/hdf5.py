@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cyborg_ingest import sources
 from cyborg_ingest.apart.borrowing import borrowed
-from cyborg_ingest.apart.process import LostError, MissingError, RefusedError
+from cyborg_ingest.apart.process import LibraryError, LostError, MissingError
 from cyborg_ingest.errors import FormatError, MissingExtraError, SourceError
 from cyborg_ingest.formats.base import ReadsOn, raised_for
 from cyborg_ingest.formats.ends import hdf5_end
@@ -106,7 +106,7 @@ def _translated(uri: str, kind: type[FormatError | SourceError]) -> Iterator[Non
         yield
     except MissingError as error:
         raise _missing(str(error)) from None
-    except RefusedError as error:
+    except LibraryError as error:
         or_large = ", or a text in it takes more memory than it may have" if kind is SourceError else ""
         raise kind(
             f"{uri}: it is not HDF5, or a damaged one{or_large}: {error}. Perhaps it was cut short; copy it again."

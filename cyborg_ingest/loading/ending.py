@@ -18,7 +18,7 @@ from cyborg_ingest.loading.report import row_counts
 from cyborg_ingest.model import Reason
 from cyborg_ingest.rows.batches import Cutting, cut
 from cyborg_ingest.settings.commands import verify_command
-from cyborg_ingest.state.probes import PROBES, Probes, Sample, contradicted
+from cyborg_ingest.state.probes import PROBES, Probes, ProbeSample, contradicted
 from cyborg_ingest.targets.keyring import key_file
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Evidence:
     """What a run knows of the rows that it brought in: how many ids they have, and a sample of them."""
 
     def __init__(self, earlier: Probes | None = None, rows: int = 0, *, kept: int = KEPT) -> None:
-        self.sample = Sample(earlier, rows)
+        self.sample = ProbeSample(earlier, rows)
         self._ids = Distinct(kept)
         self._rows = 0
         self._bytes = 0

@@ -117,7 +117,7 @@ class Display:
         count = self.rejections if is_row else self.bad_files
         if count == _SHOWN_REJECTIONS + 1:
             lines = [f"{'rejected  more rows' if is_row else 'bad file  more files'}, not shown here"]
-            self.say(voice.Said("more", tuple(lines), " ".join(lines[0].split())))
+            self.say(voice.Remark("more", tuple(lines), " ".join(lines[0].split())))
         return count
 
     def count(self, event: Event) -> None:
@@ -135,7 +135,7 @@ class Display:
         """Of what progress is shown."""
         return self.step or self.tally
 
-    def say(self, said: voice.Said) -> None:
+    def say(self, said: voice.Remark) -> None:
         """Print what is said, in the form that is asked for."""
         self.lines(voice.current().formed(said))
         voice.record(said)
@@ -214,7 +214,7 @@ class JsonDisplay(PlainDisplay):
         if not isinstance(event, _COUNTED):
             self._object(type(event).__name__.lower(), event.to_dict())
 
-    def say(self, said: voice.Said) -> None:
+    def say(self, said: voice.Remark) -> None:
         """Keep it, as lines: a log file has them."""
         voice.record(said)
 

@@ -51,7 +51,7 @@ def _now() -> datetime.datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Remark:
     """Something that is said: as lines, as one message, and as facts."""
 
     event: str
@@ -73,23 +73,23 @@ def labelled(label: str, *texts: str) -> list[str]:
     return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
 
 
-def timed(said: Said) -> Said:
+def timed(said: Remark) -> Remark:
     """The same, with the time behind the words at the left: for lines of which only the last is of interest."""
     time = f"{said.time:%Y-%m-%dT%H:%M:%SZ}"
     return replace(said, lines=tuple(f"{line[:LABEL]}{time}  {line[LABEL:]}" for line in said.lines))
 
 
-def plain(said: Said) -> list[str]:
+def plain(said: Remark) -> list[str]:
     """As people see it."""
     return [shown(line) for line in said.lines]
 
 
-def stamped(said: Said) -> list[str]:
+def stamped(said: Remark) -> list[str]:
     """The same, each line with its time and level."""
     return [f"{stamp(said.time)} {said.level.name:<7} {line}" for line in plain(said)]
 
 
-def as_json(said: Said) -> list[str]:
+def as_json(said: Remark) -> list[str]:
     """One object."""
     import json  # noqa: PLC0415 - `--help` needs none of this
 
@@ -98,7 +98,7 @@ def as_json(said: Said) -> list[str]:
     return [json.dumps(KNOWN.scrubbed({**record, **said.facts}), default=str)]
 
 
-_FORMS: dict[str, Callable[[Said], list[str]]] = {"auto": plain, "text": stamped, "json": as_json}
+_FORMS: dict[str, Callable[[Remark], list[str]]] = {"auto": plain, "text": stamped, "json": as_json}
 
 
 class Voice:
@@ -116,12 +116,12 @@ class Voice:
         """Whether lines are as people see them, and nothing more."""
         return self._form is plain and not self._has_priorities
 
-    def formed(self, said: Said) -> list[str]:
+    def formed(self, said: Remark) -> list[str]:
         """The lines to print."""
         mark = f"<{said.level.value}>" if self._has_priorities else ""
         return [mark + line for line in self._form(said)]
 
-    def kept(self, said: Said) -> list[str]:
+    def kept(self, said: Remark) -> list[str]:
         """The lines for a file."""
         return self._kept_form(said)
 
@@ -175,25 +175,25 @@ def _foreign(line: str) -> list[str]:
     """What others write to standard error: Python's warnings, a thread's traceback."""
     if not line:
         return []
-    said = Said("other", (line,), line, Level.WARNING)
+    said = Remark("other", (line,), line, Level.WARNING)
     record(said)
     return _current.formed(said)
 
 
-def say(said: Said) -> None:
+def say(said: Remark) -> None:
     """Say it."""
     write(_current.formed(said))
     record(said)
 
 
-def record(said: Said) -> None:
+def record(said: Remark) -> None:
     """Keep it in the log file, if there is one; that it could not be kept is said once."""
     lines = _current.kept(said) if _log is not None else []
     if _log is not None and lines:
         fault = _log.add(lines)
         if fault is not None:
             text = f"The log file {_log.baseFilename} lacks lines: {fault}. Nothing else changes."
-            write(_current.formed(Said("noted", tuple(labelled("note", text)), text, Level.NOTICE)))
+            write(_current.formed(Remark("noted", tuple(labelled("note", text)), text, Level.NOTICE)))
 
 
 def write(lines: Iterable[str]) -> None:
@@ -211,12 +211,12 @@ def write(lines: Iterable[str]) -> None:
 def tell(label: str, *texts: str, **facts: Any) -> None:
     """Say a line with a word at its left, and lines below it."""
     event, level = _EVENTS.get(label, label), _LEVELS.get(label, Level.INFO)
-    say(Said(event, tuple(labelled(label, *texts)), " ".join(texts), level, facts))
+    say(Remark(event, tuple(labelled(label, *texts)), " ".join(texts), level, facts))
 
 
 def tell_lines(event: str, *lines: str, level: Level = Level.INFO, **facts: Any) -> None:
     """Say lines as they are."""
-    say(Said(event, lines, None, level, facts))
+    say(Remark(event, lines, None, level, facts))
 
 
 def tell_traceback() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.formats import by_suffix
-from cyborg_ingest.sources.patterns import Match, Pattern, is_pattern
+from cyborg_ingest.sources.patterns import Fit, Pattern, is_pattern
 from cyborg_ingest.sources.tree import EVERYTHING
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _finds(source: Path, path: Path) -> bool:
     fixed = next((number for number, part in enumerate(parts) if is_pattern(part) and not is_folder), len(parts))
     below = _below(path, Path(*parts[:fixed]))
     pattern = EVERYTHING if is_folder else Pattern(parts[fixed:])
-    return below is not None and pattern.match(below) in {Match.WHOLE, Match.BELOW}
+    return below is not None and pattern.match(below) in {Fit.WHOLE, Fit.BELOW}
 
 
 def _below(path: Path, folder: Path) -> tuple[str, ...] | None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.model import Mark
-    from cyborg_ingest.sources.catalogues import Folder
+    from cyborg_ingest.sources.catalogues import CatalogueFolder
     from cyborg_ingest.stop import Stop
 
 __all__ = [
@@ -97,7 +97,7 @@ COMPRESSED = compression.SUFFIXES
 def find(sources: Sequence[str]) -> list[Listing]:
     """What each of the sources as typed stands for, in their order. Raises UsageError and its kinds."""
     listings: list[Listing] = []
-    seen: dict[str, Folder] = {}
+    seen: dict[str, CatalogueFolder] = {}
     for name in typed(sources):
         store = store_of(name)
         listings.append(store.find(name))
@@ -115,7 +115,7 @@ def typed(sources: Sequence[str]) -> Iterator[str]:
             yield source
 
 
-def _check_above(store: Folders, found: Listing, seen: dict[str, Folder]) -> None:
+def _check_above(store: Folders, found: Listing, seen: dict[str, CatalogueFolder]) -> None:
     """Look into each folder that may list what was found in it, or below; once for all files. Raises FormatError."""
     for number, path in enumerate(found.above):
         if path not in seen:

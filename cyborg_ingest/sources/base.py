@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Hashable, Iterable
 
-    from cyborg_ingest.sources.catalogues import Folder
+    from cyborg_ingest.sources.catalogues import CatalogueFolder
     from cyborg_ingest.sources.versions import Version
 
 Partition = tuple[tuple[str, str | None], ...]
@@ -165,7 +165,7 @@ class Store(Protocol):
 class Folders(Protocol):
     """A place with folders that can be looked into."""
 
-    def folder(self, path: str) -> Folder:
+    def folder(self, path: str) -> CatalogueFolder:
         """What of `catalogues.MARKS` is in a folder. Raises SourceNotFoundError."""
         ...
 

@@ -43,7 +43,7 @@ _COMMITTED, _STARTED = "_committed_", "_started_"
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class CatalogueFolder:
     """A folder, the names that are directly in it, and ways to look further: into a folder of it, into a file of it.
 
     `is_whole`: all names are known, not only those of `MARKS`.
@@ -65,7 +65,7 @@ def above(folder: str) -> Iterator[str]:
         yield folder
 
 
-def check_named(folder: Folder, name: str | None) -> None:
+def check_named(folder: CatalogueFolder, name: str | None) -> None:
     """Raise FormatError where a folder that was not looked through is a table, or does not count a file in it."""
     check_table(folder)
     counts = None if name is None else counted(folder)
@@ -76,7 +76,7 @@ def check_named(folder: Folder, name: str | None) -> None:
         )
 
 
-def check_table(folder: Folder) -> None:
+def check_table(folder: CatalogueFolder) -> None:
     """Raise FormatError where a log beside the files says which of their rows count."""
     for name, (kind, advice) in _TABLES.items():
         if name in folder.names and _is_sure(folder, name):
@@ -92,14 +92,14 @@ def check_table(folder: Folder) -> None:
         )
 
 
-def _is_sure(folder: Folder, name: str) -> bool:
+def _is_sure(folder: CatalogueFolder, name: str) -> bool:
     """Whether a name that is not unusual really means a table."""
     if name == "metadata":
         return any(_ICEBERG.fullmatch(one) for one in folder.inside(name))
     return name != "snapshot" or {"manifest", "schema"} <= set(folder.names)
 
 
-def counted(folder: Folder) -> Callable[[str], bool] | None:
+def counted(folder: CatalogueFolder) -> Callable[[str], bool] | None:
     """Whether a folder's own list counts a name in it as data; None where it has no list. Raises FormatError."""
     if "dataset_dict.json" in folder.names:
         splits = _json(folder, "dataset_dict.json")
@@ -116,7 +116,7 @@ def counted(folder: Folder) -> Callable[[str], bool] | None:
     return None
 
 
-def _shards(folder: Folder, state: dict[str, Any]) -> Callable[[str], bool]:
+def _shards(folder: CatalogueFolder, state: dict[str, Any]) -> Callable[[str], bool]:
     """The shards that Hugging Face's `save_to_disk` lists."""
     if state.get("_indices_data_files") or state.get("_indices_files"):
         raise FormatError(
@@ -130,7 +130,7 @@ def _shards(folder: Folder, state: dict[str, Any]) -> Callable[[str], bool]:
     return set(names).__contains__
 
 
-def _committed(folder: Folder) -> Callable[[str], bool]:
+def _committed(folder: CatalogueFolder) -> Callable[[str], bool]:
     """What the transactions of Databricks have committed and not removed."""
     done = {name.removeprefix(_COMMITTED) for name in folder.names if name.startswith(_COMMITTED)}
     begun = {name.removeprefix(_STARTED) for name in folder.names if name.startswith(_STARTED)}
@@ -144,7 +144,7 @@ def _committed(folder: Folder) -> Callable[[str], bool]:
     return counts
 
 
-def summary(folder: Folder) -> set[str] | None:
+def summary(folder: CatalogueFolder) -> set[str] | None:
     """The files below that a summary of Parquet footers (`_metadata`) names; None where there is none that does."""
     if "_metadata" not in folder.names:
         return None
@@ -159,7 +159,7 @@ def summary(folder: Folder) -> set[str] | None:
         return None
 
 
-def check_summary(folder: Folder, files: Mapping[str, str]) -> None:
+def check_summary(folder: CatalogueFolder, files: Mapping[str, str]) -> None:
     """Raise FormatError where a summary names other files than those that are there: paths below it, and their uris."""
     named = summary(folder)
     if named is None:
@@ -174,7 +174,7 @@ def check_summary(folder: Folder, files: Mapping[str, str]) -> None:
     )
 
 
-def _json(folder: Folder, name: str) -> Any:
+def _json(folder: CatalogueFolder, name: str) -> Any:
     try:
         return json.loads(folder.read(name))
     except (ValueError, RecursionError):  # another job's file of that name

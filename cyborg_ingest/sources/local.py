@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError, UsageError
 from cyborg_ingest.sources.base import Found, Listing, partition_of
-from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
-from cyborg_ingest.sources.patterns import Match, Pattern, is_pattern
+from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, CatalogueFolder, above
+from cyborg_ingest.sources.patterns import Fit, Pattern, is_pattern
 from cyborg_ingest.sources.scan import identity_of, scan
 from cyborg_ingest.sources.tree import EVERYTHING, Tree, select
 from cyborg_ingest.sources.versions import ABSENT, Version
@@ -65,10 +65,12 @@ class LocalStore:
             _nothing(source, "no file matches")
         return _listing(source, base, pattern) or _nothing(source, "no file matches")
 
-    def folder(self, path: str) -> Folder:
+    def folder(self, path: str) -> CatalogueFolder:
         """See `base.Store`."""
         present = [name for name in MARKS if os.path.lexists(os.path.join(path, name))]  # noqa: PTH118 - many, fast
-        return Folder(path, present, lambda name: _names(Path(path, name)), lambda name: _read(Path(path, name)), False)
+        return CatalogueFolder(
+            path, present, lambda name: _names(Path(path, name)), lambda name: _read(Path(path, name)), False
+        )
 
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`."""
@@ -129,7 +131,7 @@ def _listing(source: str, root: str, pattern: Pattern = EVERYTHING) -> Listing |
     """What is below a folder; None where there is nothing at all. Raises SourceNotFoundError."""
 
     def enters(parts: tuple[str, ...]) -> bool:
-        return pattern.match(parts) is not Match.NO
+        return pattern.match(parts) is not Fit.NO
 
     try:
         entries, links = scan(root, enters)

@@ -17,7 +17,7 @@ from cyborg_ingest import buckets
 from cyborg_ingest.errors import FormatError, SourceError, SourceNotFoundError, UsageError
 from cyborg_ingest.sources import small
 from cyborg_ingest.sources.base import Found, Listing, Why, partition_of
-from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, Folder, above
+from cyborg_ingest.sources.catalogues import LARGEST_LIST, MARKS, CatalogueFolder, above
 from cyborg_ingest.sources.objectfile import EDGE_BYTES, ObjectFile, ObjectGoneError, words_of
 from cyborg_ingest.sources.patterns import Pattern, is_pattern
 from cyborg_ingest.sources.small import LastPieces, SmallObjects
@@ -112,7 +112,7 @@ class ObjectStore:
     def _identity(self, source: str, path: str) -> tuple[str, ...]:
         return _CANONICAL.get(self._scheme, self._scheme), urlsplit(source).netloc, path
 
-    def folder(self, path: str) -> Folder:
+    def folder(self, path: str) -> CatalogueFolder:
         """See `base.Store`."""
         system, place = self._system(path)
         with self._translated(path), ThreadPoolExecutor(len(MARKS)) as several:
@@ -128,7 +128,7 @@ class ObjectStore:
             with self._translated(path):
                 return _content(system, f"{place}/{name}")
 
-        return Folder(path, present, inside, read, is_whole=False)
+        return CatalogueFolder(path, present, inside, read, is_whole=False)
 
     def open(self, uri: str) -> io.BufferedReader:
         """See `base.Store`. Reads are ranged, and a read that breaks is tried again; a small object is read whole."""

@@ -21,7 +21,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith((".", "_")) and "=" not in name
 
 
-class Match(enum.Enum):
+class Fit(enum.Enum):
     """How a path stands to a pattern."""
 
     NO = 0
@@ -55,17 +55,17 @@ class Pattern:
         """Whether it names files at one depth, as a shell would."""
         return _ANY_DEPTH not in self.parts
 
-    def match(self, names: tuple[str, ...], *, hidden: bool = False) -> Match:
+    def match(self, names: tuple[str, ...], *, hidden: bool = False) -> Fit:
         """How a path below the pattern's beginning matches; `hidden`: its hidden names are names as any other."""
         places = self._closed({0})
         for depth, name in enumerate(names):
             if depth and len(self.parts) in places:
                 is_shown = hidden or not any(map(is_hidden, names[depth:]))
-                return Match.BELOW if is_shown else Match.NO
+                return Fit.BELOW if is_shown else Fit.NO
             places = self._closed(self._after(places, name, hidden=hidden))
             if not places:
-                return Match.NO
-        return Match.WHOLE if len(self.parts) in places else Match.ON_THE_WAY
+                return Fit.NO
+        return Fit.WHOLE if len(self.parts) in places else Fit.ON_THE_WAY
 
     def _closed(self, places: set[int]) -> set[int]:
         """With the places behind each `**`, which may not be a folder at all."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.sources.base import Found, LeftOut, Listing, Why, partition_of
 from cyborg_ingest.sources.catalogues import (
     ABOUT_DATA,
-    Folder,
+    CatalogueFolder,
     check_summary,
     check_table,
     counted,
 )
-from cyborg_ingest.sources.patterns import Match, Pattern, is_hidden
+from cyborg_ingest.sources.patterns import Fit, Pattern, is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator
@@ -70,12 +70,12 @@ def select(tree: Tree, pattern: Pattern = EVERYTHING) -> Listing:
     left_out: list[LeftOut] = []
     for entry in tree.entries:
         match = pattern.match(entry.parts)
-        if entry.why is Why.SAME_FOLDER and match is not Match.NO:
+        if entry.why is Why.SAME_FOLDER and match is not Fit.NO:
             left_out.append(LeftOut(entry.uri, entry.why))
-        elif match in {Match.NO, Match.ON_THE_WAY}:
+        elif match in {Fit.NO, Fit.ON_THE_WAY}:
             left_out += _hidden(tree, entry, pattern)
-        elif not entry.is_folder and not (pattern.of_folders and match is Match.WHOLE):
-            is_discovered = match is Match.BELOW or not pattern.is_plain
+        elif not entry.is_folder and not (pattern.of_folders and match is Fit.WHOLE):
+            is_discovered = match is Fit.BELOW or not pattern.is_plain
             why = entry.why or (Why.ABOUT_DATA if is_discovered and entry.parts[-1] in ABOUT_DATA else None)
             if why is not None:
                 left_out.append(LeftOut(entry.uri, why))
@@ -90,7 +90,7 @@ def _hidden(tree: Tree, entry: Entry, pattern: Pattern) -> Iterator[LeftOut]:
     """What would match if it were not hidden, by the first hidden name that leads to it."""
     place = next((depth for depth, name in enumerate(entry.parts, 1) if is_hidden(name)), None)
     seen = pattern.match(entry.parts, hidden=True)
-    if place is not None and (seen in {Match.WHOLE, Match.BELOW} or (entry.is_folder and seen is not Match.NO)):
+    if place is not None and (seen in {Fit.WHOLE, Fit.BELOW} or (entry.is_folder and seen is not Fit.NO)):
         yield LeftOut(tree.uri_of(entry.parts[:place]), Why.HIDDEN)
 
 
@@ -116,8 +116,8 @@ class _Lists:
                 left_out.append(LeftOut(one.uri, Why.NOT_LISTED))
         return kept, left_out
 
-    def _folder(self, parts: Parts) -> Folder:
-        return Folder(
+    def _folder(self, parts: Parts) -> CatalogueFolder:
+        return CatalogueFolder(
             self._tree.uri_of(parts),
             self._names[parts],
             lambda name: self._names.get((*parts, name)) or self._tree.look((*parts, name)),

@@ -1,7 +1,7 @@
 """A sample of acknowledged rows, as digests: what the index is asked for before anybody trusts what was noted.
 
 At most `PROBES` rows are kept, each of those so far with the same chance, the oldest and the newest always among
-them. A row that a later one replaces is dropped. `Probes` is what a journal remembers, `Sample` what a run itself
+them. A row that a later one replaces is dropped. `Probes` is what a journal remembers, `ProbeSample` what a run itself
 knows, with a journal or without.
 """
 
@@ -132,7 +132,7 @@ class Probes:
             self.newest = next(reversed(self.kept.values()), None)
 
 
-class Sample:
+class ProbeSample:
     """The rows that a run has brought in, and those of earlier runs that it resumes: at most `PROBES` of them.
 
     Each of `rows`, and of those that are added, is kept with the same chance.

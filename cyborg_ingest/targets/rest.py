@@ -17,7 +17,7 @@ from cyborg_ingest.targets.answers import check_count, error_of_answer
 from cyborg_ingest.targets.arguments import check_key, check_name, check_options, checked, checked_query, distinct_ids
 from cyborg_ingest.targets.base import Closing, Querying, Traffic
 from cyborg_ingest.targets.body import Asked, Body
-from cyborg_ingest.targets.shapes import Said, check_done, index_info, stored_rows
+from cyborg_ingest.targets.shapes import ParsedAnswer, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
 from cyborg_ingest.targets.trust import verification
 from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
@@ -118,9 +118,9 @@ class RestClient(Closing):
             raise error_of_answer(self.target, answer, secrets or self._secrets, is_proxied=bool(self._proxies))
         return answer
 
-    def said(self, path: str, body: Pieces | None, **options: Any) -> Said:
+    def said(self, path: str, body: Pieces | None, **options: Any) -> ParsedAnswer:
         """The same, of which the answer is an object."""
-        return Said(self.call(path, body, **options), f"{self.target}{path}")
+        return ParsedAnswer(self.call(path, body, **options), f"{self.target}{path}")
 
     def index(self, name: str, key: bytes | Hidden[bytes] | None = None) -> RestIndex:
         """An index by name; nothing is sent yet."""
@@ -173,7 +173,7 @@ class RestIndex(Querying):
     def __repr__(self) -> str:
         return f"RestIndex({self.name!r} at {self._client.target})"
 
-    def _call(self, path: str, *, largest: int = _CONTROL_BYTES, **more: Any) -> Said:
+    def _call(self, path: str, *, largest: int = _CONTROL_BYTES, **more: Any) -> ParsedAnswer:
         return self._client.said(path, Asked(self.named, more), secrets=self.secrets, largest=largest)
 
     def _do(self, path: str) -> None:

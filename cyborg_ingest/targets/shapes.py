@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LARGEST_COUNT = 2**63 - 1
 
 
-class Said:
+class ParsedAnswer:
     """One JSON object of an answer. Each method gives a part of it, or raises ConnectionLostError."""
 
     def __init__(self, value: Any, where: str) -> None:
@@ -84,9 +84,9 @@ class Said:
             self.refuse(f"has more than texts in {name!r}")
         return found
 
-    def objects(self, name: str) -> list[Said]:
+    def objects(self, name: str) -> list[ParsedAnswer]:
         """A list of objects."""
-        return [Said(one, self._where) for one in self._part(name, list, "a list")]
+        return [ParsedAnswer(one, self._where) for one in self._part(name, list, "a list")]
 
     def numbers(self, name: str) -> npt.NDArray[np.float32] | None:
         """A list of numbers as float32; None where there is none, or none in it."""
@@ -108,7 +108,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-def index_info(said: Said, secrets: Secrets) -> IndexInfo:
+def index_info(said: ParsedAnswer, secrets: Secrets) -> IndexInfo:
     """What `describe` says; its texts are shown, so a key in them is not."""
     return IndexInfo(
         name=secrets.scrub(said.text("index_name")),
@@ -121,7 +121,7 @@ def index_info(said: Said, secrets: Secrets) -> IndexInfo:
     )
 
 
-def stored_rows(said: Said, ids: Collection[str]) -> list[StoredRow]:
+def stored_rows(said: ParsedAnswer, ids: Collection[str]) -> list[StoredRow]:
     """The rows that `get` gives, of those that were asked for."""
     found = [
         StoredRow(
@@ -137,7 +137,7 @@ def stored_rows(said: Said, ids: Collection[str]) -> list[StoredRow]:
     return found
 
 
-def check_done(said: Said, secrets: Secrets, where: str) -> None:
+def check_done(said: ParsedAnswer, secrets: Secrets, where: str) -> None:
     """What a request that changes something says of it. Raises TargetError where it says that it failed."""
     status = said.text("status")
     if status != "success":

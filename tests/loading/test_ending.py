@@ -21,7 +21,7 @@ from cyborg_ingest.errors import DifferenceError, MiscountError
 from cyborg_ingest.loading import ending
 from cyborg_ingest.loading.ending import Evidence, check_count, shortage
 from cyborg_ingest.model import CreateOptions
-from cyborg_ingest.state.probes import PROBES, Sample
+from cyborg_ingest.state.probes import PROBES, ProbeSample
 from cyborg_ingest.targets import embedded, rest
 
 if TYPE_CHECKING:
@@ -339,7 +339,7 @@ def test_a_sample_holds_every_row_with_the_same_chance_and_the_ends_always() -> 
 
     hits = np.zeros(600)
     for _ in range(60):
-        sample = Sample()
+        sample = ProbeSample()
         for start in range(0, 600, 20):
             sample.add(batch(start, start + 20))
         ids = [probe.id for probe in sample.probes()]
@@ -350,7 +350,7 @@ def test_a_sample_holds_every_row_with_the_same_chance_and_the_ends_always() -> 
     sample.add(batch(600, 602, ids=["0-0", ids[5]]))
     left = {probe.id: probe for probe in sample.probes()}
     assert len(left) >= PROBES - 3
-    again = Sample()
+    again = ProbeSample()
     again.add(batch(600, 602, ids=["0-0", ids[5]]))
     assert all(left[one.id] == one for one in again.probes() if one.id in left)
 
@@ -358,7 +358,7 @@ def test_a_sample_holds_every_row_with_the_same_chance_and_the_ends_always() -> 
 def test_a_small_load_is_looked_at_whole() -> None:
     from test_journal import batch  # noqa: PLC0415
 
-    sample = Sample()
+    sample = ProbeSample()
     sample.add(batch(0, 60))
     assert {probe.id for probe in sample.probes()} == {f"0-{row}" for row in range(60)}
 

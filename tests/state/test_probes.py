@@ -15,7 +15,7 @@ import cyborg_ingest
 from cyborg_ingest.errors import BadRowError, TargetError
 from cyborg_ingest.model import StoredRow
 from cyborg_ingest.state.journal import Journal
-from cyborg_ingest.state.probes import PROBES, Probes, Sample, contradicted, probe_of
+from cyborg_ingest.state.probes import PROBES, Probes, ProbeSample, contradicted, probe_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_of_many_acknowledgements_as_many_rows_are_kept_as_may_be(tmp_path: Path
 
 
 def test_a_few_rows_are_all_kept() -> None:
-    sample = Sample()
+    sample = ProbeSample()
     for row in range(PROBES - 2):
         sample.add(batch(row, row + 1))
     assert {one.id for one in sample.probes()} == {f"0-{row}" for row in range(PROBES - 2)}
@@ -53,7 +53,7 @@ def test_each_row_has_the_same_chance_to_be_kept(rows: int, monkeypatch: pytest.
     monkeypatch.setattr(random, "random", random.Random(rows).random)
     counts: Counter[str] = Counter()
     for _ in range(400):
-        sample = Sample()
+        sample = ProbeSample()
         for start in range(0, 310, rows):
             sample.add(batch(start, min(310, start + rows)))
         kept = {one.id for one in sample.probes()}
@@ -67,7 +67,7 @@ def test_each_row_has_the_same_chance_to_be_kept(rows: int, monkeypatch: pytest.
 
 
 def test_a_row_that_a_later_one_replaces_leaves_the_sample_and_the_later_one_is_known() -> None:
-    sample = Sample()
+    sample = ProbeSample()
     sample.add(batch(0, 3))
     newer = batch(10, 12, ids=["0-0", "0-1"])
     sample.add(newer)
@@ -78,7 +78,7 @@ def test_a_row_that_a_later_one_replaces_leaves_the_sample_and_the_later_one_is_
 
 
 def test_of_an_id_that_stands_twice_in_a_batch_the_last_row_is_known() -> None:
-    sample, one = Sample(), batch(0, 3, ids=["a", "b", "a"])
+    sample, one = ProbeSample(), batch(0, 3, ids=["a", "b", "a"])
     sample.add(one)
     found = {probe.id: probe for probe in sample.probes()}
     assert found["a"] == probe_of("a", one.vectors[2].tobytes(), None, None)
@@ -90,7 +90,7 @@ def test_rows_of_earlier_runs_are_part_of_the_sample() -> None:
     for row in range(5):
         probe, _ = earlier.pick(batch(row, row + 1))
         earlier.add(probe, keep=True)
-    sample = Sample(earlier, 5)
+    sample = ProbeSample(earlier, 5)
     sample.add(batch(100, 101))
     assert {one.id for one in sample.probes()} == {"0-0", "0-1", "0-2", "0-3", "0-4", "0-100"}
 
