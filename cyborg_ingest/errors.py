@@ -169,7 +169,7 @@ class KeyFileError(UsageError):
 
 
 class UntrustedError(UsageError):
-    """A folder or file of ours is a link, belongs to another user, or is open to others; the message mends it."""
+    """A folder or file of ours is a link, of another user, or open to others; the message says how to fix it."""
 
 
 class MissingExtraError(UsageError):

@@ -213,13 +213,13 @@ def _check_owner(path: Path, status: os.stat_result, owners: set[int], advice: s
         )
 
 
-def _check_mode(path: Path, status: os.stat_result, forbidden: int, mend: str, advice: str) -> None:
+def _check_mode(path: Path, status: os.stat_result, forbidden: int, needed: str, advice: str) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if mode & forbidden:
         can = "write to" if mode & forbidden & _OTHERS_WRITE else "read"
         raise UntrustedError(
             f"Other users can {can} {path} (its mode is {mode:04o}). Look at what is in it, then take that away "
-            f"(chmod {mend} {shlex.quote(str(path))}), or {advice}."
+            f"(chmod {needed} {shlex.quote(str(path))}), or {advice}."
         )
 
 

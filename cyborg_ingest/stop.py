@@ -79,7 +79,7 @@ class Stop:
             self._open_at = max(self._open_at, time.monotonic() + seconds)
 
     def passes(self, seconds: float = 0.0) -> bool:
-        """Wait so long, and for as long as all are held; whether to go on. False: it is asked for."""
+        """Wait so long, and for as long as all are held; whether to continue. False: it is asked for."""
         until = time.monotonic() + seconds
         while not self._asked.is_set():
             with self._lock:

@@ -254,7 +254,7 @@ MAPPING = _upserts({
 FORMATS = _upserts({
     "{} If that may be, say so with --allow-empty.": ("empty.npy", "empty.npy --allow-empty"),
     "It looks like a JSON array: say so with --format json": ("array.jsonl", "array.jsonl --format json"),
-    "An object over several lines is no row": ("object.jsonl", "spread.jsonl --format json"),
+    "An object over several lines is not a row": ("object.jsonl", "spread.jsonl --format json"),
     "It looks like one object a line: say so with --format jsonl": (
         "lines.json --format json", "lines.json --format jsonl"),
     "do not tell its format. Say it with --format {}": (
@@ -308,10 +308,10 @@ FORMATS = _upserts({
 })  # fmt: skip
 
 WHERE = _upserts({
-    "holds what is no character": ("rows.parquet --where \"a = '\udcff'\"", 'rows.parquet --where "a = 1"'),
+    "holds what is not a character": ("rows.parquet --where \"a = '\udcff'\"", 'rows.parquet --where "a = 1"'),
     "... is nested too deeply": (
         "rows.parquet --where '" + "(" * 900 + "a = 1" + ")" * 900 + "'", "rows.parquet --where '((a = 1))'"),
-    "--where {} is no condition: {}. {}": ("rows.parquet --where 'a ='", "rows.parquet --where 'a = 1'"),
+    "--where {} is not a condition: {}. {}": ("rows.parquet --where 'a ='", "rows.parquet --where 'a = 1'"),
     "--where {} is {} conditions; write one": (
         "rows.parquet --where 'a = 1; b = 1'", "rows.parquet --where 'a = 1 AND b = 1'"),
     "behind ESCAPE stands one character": (

@@ -27,7 +27,7 @@ def program(folder: Path) -> str:
     if found is not None:
         return found
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        pytest.skip(f"{NAME} is not installed, and this is no Debian")
+        pytest.skip(f"{NAME} is not installed, and this is not a Debian")
     for update in (False, True):
         if update and subprocess.run(["apt-get", "update"], capture_output=True, check=False, timeout=300).returncode:
             continue

@@ -78,7 +78,7 @@ def _said(error: BaseException, *, is_verbose: bool) -> tuple[ExitCode, str]:
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         voice.tell_lines("stopped", "stopped", level=voice.Level.ERROR)
         return code_of(error), "stopped"
-    voice.tell_traceback()  # a bug: said so, with all that helps to mend it
+    voice.tell_traceback()  # a bug: said so, with all that helps to fix it
     asked = "This is a bug in cyborg-ingest. Please report it with the lines above."
     voice.tell_lines("error", asked, level=voice.Level.ERROR, exit_code=int(code_of(error)))
     return code_of(error), str(error) or type(error).__name__

@@ -57,7 +57,7 @@ def skip(subject: str, text: str) -> Finding:
 
 
 def of_error(subject: str, error: IngestError) -> Finding:
-    """What an error says, which names the next step itself; another process that works with it is no failure."""
+    """What an error says, which names the next step itself; another process that works with it is not a failure."""
     level = Level.WARN if error.exit_code is ExitCode.BUSY else Level.FAIL
     return Finding(subject, level, str(error), code=error.exit_code)
 

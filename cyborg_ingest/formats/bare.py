@@ -297,7 +297,7 @@ def id_prefix(uri: str, sidecars: Sidecars) -> str:
 
 
 def behind_rows(rows: int) -> str:
-    """The words on a file that goes on behind the rows that its header names."""
+    """The words on a file that has more behind the rows that its header names."""
     return (
         f"more follows behind its {rows:,} rows, which belongs to none. If several files were put together, load each "
         "by itself; else the file is damaged, or no such file."

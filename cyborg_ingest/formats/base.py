@@ -112,7 +112,7 @@ class Arrays:
     """What a file of named arrays says besides its schema; see `named`.
 
     `columns`: rows, and bytes of a row, of each column. `vector` is the one with the vectors unless another is chosen,
-    None if that has to be. `unreadable`: why other arrays are no columns.
+    None if that has to be. `unreadable`: why other arrays are not columns.
     """
 
     columns: Mapping[str, tuple[int, int]]

@@ -88,7 +88,7 @@ class CellRows:
         except csv.Error as error:
             raise self._kind(
                 f"{self._uri}, line {number}: the row that begins there cannot be read: {error}. A quote may not be "
-                'closed, or a quote in a text not doubled (""); mend it, or write the file again.'
+                'closed, or a quote in a text not doubled (""); fix it, or write the file again.'
             ) from None
 
     def _further(self, number: int) -> Iterator[str]:
@@ -98,7 +98,7 @@ class CellRows:
             if self._lines.position - begin > self._limit or self._lines.is_cut:
                 raise self._kind(
                     f"{self._uri}, line {number}: the row that begins there has more than the {self._limit:,} bytes "
-                    "that --max-row-bytes allows. Its quote may not be closed; mend it, or write the file again."
+                    "that --max-row-bytes allows. Its quote may not be closed; fix it, or write the file again."
                 )
             yield line
 
@@ -187,7 +187,7 @@ class _Lines:
         if self.is_cut and quotes % 2:
             raise self._kind(
                 f"{self._uri}, line {self.number}: it has {size:,} bytes, more than the {self._limit:,} that "
-                "--max-row-bytes allows, and its quotes do not tell where its row ends. Raise it, or mend the "
+                "--max-row-bytes allows, and its quotes do not tell where its row ends. Raise it, or fix the "
                 "line if a quote is not closed."
             )
         return b"".join(pieces)

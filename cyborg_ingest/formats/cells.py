@@ -1,7 +1,7 @@
 """What the text of a cell is: the rules by which a column of a delimited file has its type.
 
 A column has the type that all of its cells fit, in the whole file; `scan` looks at them. What the user says of a
-column is believed, and taken more freely: 007 is no whole number by itself, and 7 where the column is one.
+column is believed, and taken more freely: 007 is not a whole number by itself, and 7 where the column is one.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class DelimitedReader:
 
 
 def _typed(field: pa.Field, column: Column) -> pa.Field:
-    """A column with its type; marked where it is text because of markers, which are no match for a condition."""
+    """A column with its type; marked where it is text because of markers, which are not compared with a condition."""
     is_mixed = column.kind is not column.kind_without_markers
     marks = {**(field.metadata or {}), **({MIXED: b""} if is_mixed else {})}
     return pa.field(field.name, ARROW[column.kind], metadata=marks or None)

@@ -53,12 +53,12 @@ def contents(value: Any) -> str | bytes | None:
         try:
             return pybase64.b64decode(value["base64"], validate=True)
         except ValueError as error:
-            raise ValueError(f"the contents are no base64: {error}") from None
+            raise ValueError(f"the contents are not base64: {error}") from None
     raise ValueError(f'the contents are {kind_of(value)}; they are text, or bytes as {{"base64": "..."}}')
 
 
 def value_decoder(encoding: str) -> Callable[[Any], npt.NDArray[np.float64]]:
-    """A function for vectors that are no lists: text, or bytes as {"base64": "..."}; ValueError says what is wrong."""
+    """A function for vectors that are not lists: text, or bytes as {"base64": "..."}; ValueError says what is wrong."""
     if encoding == SPARK:
         return dense_one
     decode = decoder(encoding) if encoding not in {"", ONE_LIST} else None
@@ -80,12 +80,12 @@ def _way_to_read(value: Any) -> str:
 
 
 def checked_text(value: str | None) -> None:
-    """Refuse a lone surrogate, which is no Unicode text. Raises ValueError."""
+    """Refuse a lone surrogate, which is not Unicode text. Raises ValueError."""
     if value is not None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError("the text holds a lone surrogate, which is no valid Unicode") from None
+            raise ValueError("the text holds a lone surrogate, which is not valid Unicode") from None
 
 
 def contents_array(values: list[str | bytes | None]) -> pa.Array:

@@ -90,7 +90,7 @@ def _is_in_part(node: Node) -> bool:
 
 
 def _may_be_vector(node: Node) -> bool:
-    """Whether a text may be a vector under a name that only an option tells: neither an id nor where to go on."""
+    """Whether a text may be a vector under a name that only an option tells: not an id, nor the next page's place."""
     name = node.path[-1] if node.path else ""
     is_text = node.sign == b'"' and isinstance(node.value, str) and _NUMBERS.match(node.value) is not None
     return is_text and not looks_like_id(name) and not _MORE.fullmatch(name)

@@ -61,7 +61,7 @@ def _action(text: bytes) -> tuple[str, Any] | None:
 
 
 def _action_of(row: Any) -> tuple[str, Any] | None:
-    """What a line says is done, and to which id; None where it says nothing of the kind."""
+    """What a line says is done, and to which id; None where it says no such thing."""
     name = next(iter(row)) if isinstance(row, dict) and len(row) == 1 else ""
     inner = row[name] if name in _ACTIONS else None
     return (name, inner.get("_id")) if isinstance(inner, dict) else None

@@ -138,7 +138,7 @@ def _form(uri: str, node: Node, *, is_sure: bool) -> tuple[Within, str]:
     where = f" in {node.name}" if node.path else ""
     if node.sign == b"[":
         if node.count and b"{" not in node.kinds:
-            raise FormatError(f"{uri}: the elements of {node.name} are not objects, so they are no rows.")
+            raise FormatError(f"{uri}: the elements of {node.name} are not objects, so they are not rows.")
         return Within("array", node.path, ((node.name, node.place),), is_sure), f"rows{where}" if node.path else ""
     if node.sign != b"{":
         raise FormatError(f"{uri}: it begins with {node.sign!r}, so it is neither an array nor an object.")

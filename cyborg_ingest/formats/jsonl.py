@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _HINTS = {
     b"[": " It looks like a JSON array: say so with --format json.",
-    b"{": " An object over several lines is no row: a JSON array of objects is read with --format json.",
+    b"{": " An object over several lines is not a row: a JSON array of objects is read with --format json.",
 }
 """Of what the first line begins with."""
 
 
 class JsonlReader(ReadsOn):
-    """JSON objects, one a line; blank lines are no rows."""
+    """JSON objects, one a line; blank lines are not rows."""
 
     name = "jsonl"
     suffixes: tuple[str, ...] = (".jsonl", ".ndjson", ".json")

@@ -97,7 +97,7 @@ def short(text: str) -> str | int:
 
 
 def is_row(node: Node) -> bool:
-    """Whether an object is itself a row: it has a vector of its own, and what it holds are no rows."""
+    """Whether an object is itself a row: it has a vector of its own, and what it holds are not rows."""
     return node.sign == b"{" and node.holds_vectors and not node.holds_arrays and not node.is_keyed
 
 

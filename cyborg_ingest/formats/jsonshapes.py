@@ -96,12 +96,12 @@ def shaped(uri: str, shape: JsonShape | None, where: str = "") -> dict[str, Any]
 
 
 def with_requests(layout: Layout, shape: JsonShape | None, sidecars: Sidecars) -> Layout:
-    """The layout with the texts of the requests as contents. Raises FormatError where its rows are no answers."""
+    """The layout with the texts of the requests as contents. Raises FormatError where its rows are not answers."""
     path = sidecars.contents_from
     if path is None:
         return layout
     if shape is not BATCH:
-        raise FormatError(f"{layout.uri}: its rows are no OpenAI batch output, so --contents-from is not for it.")
+        raise FormatError(f"{layout.uri}: its rows are not OpenAI batch output, so --contents-from is not for it.")
     check_requests(path, sidecars.max_row_bytes)
     texts = pa.field(COLUMN, pa.string(), metadata={ORIGIN: f"{path.name}: body.input"})
     fields = [one for one in layout.schema if one.name != COLUMN]

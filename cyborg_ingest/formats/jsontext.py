@@ -148,7 +148,7 @@ class JsonText:
         return self._error(f"{self.uri}: {what}")
 
     def broken(self, what: str) -> FormatError | SourceError:
-        """The error of a text that ends here, or goes on as no array does."""
+        """The error of a text that ends here, or continues as no array does."""
         if self._peek():
             place = f"byte {self._before + self._at:,}, {self._peek()!r}"
             return self._error(f"{self.uri}: {what} ({place}). The file is damaged; write it again.")

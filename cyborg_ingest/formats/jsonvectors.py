@@ -13,7 +13,7 @@ DEEPEST = 8
 
 
 def type_of(value: Any) -> str:
-    """The type that MongoDB names beside a value, as in {"$numberDouble": "0.5"}, which is no row; else ""."""
+    """The type that MongoDB names beside a value, as in {"$numberDouble": "0.5"}, which is not a row; else ""."""
     name = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""
     return name if name.startswith("$") else ""
 

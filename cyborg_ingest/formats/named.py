@@ -41,7 +41,7 @@ _NO_CHARACTER = 0xD800
 class Array:
     """An array of a file, by its header.
 
-    `type` is that of a row, None where it is no column; then `why` says why. `is_matrix`: numbers in two dimensions.
+    `type` is that of a row, None where it is not a column; then `why` says why. `is_matrix`: numbers in two dimensions.
     """
 
     name: str
@@ -78,7 +78,7 @@ def _row_type(shape: tuple[int, ...], dtype: np.dtype[Any], words: str) -> tuple
     if len(shape) == 1 and (_is_number(dtype) or dtype.kind == "b"):
         return pa.from_numpy_dtype(_plain(dtype)), ""
     if len(shape) != _MATRIX or not _is_number(dtype):
-        return None, f"has the shape {shape} of {words}, which is no column of vectors, numbers or text"
+        return None, f"has the shape {shape} of {words}, which is not a column of vectors, numbers or text"
     if not 0 < shape[1] <= LARGEST_DIMENSION:
         return None, f"has {shape[1]:,} dimensions; vectors have 1 to {LARGEST_DIMENSION:,}"
     return pa.list_(pa.from_numpy_dtype(dtype.newbyteorder("=")), shape[1]), ""
@@ -107,7 +107,7 @@ def to_arrow(name: str, values: npt.NDArray[Any]) -> pa.Array:
 
 
 def _encoded(texts: npt.NDArray[np.str_]) -> list[bytes]:
-    """Text as UTF-8. What is no character stays none, for the check of its row to find: as a surrogate."""
+    """Text as UTF-8. What is not a character stays so, for the check of its row to find: as a surrogate."""
     if not texts.dtype.itemsize:
         return [b""] * len(texts)
     characters = np.array(texts.astype(texts.dtype.newbyteorder("="), copy=False)).view(np.uint32)

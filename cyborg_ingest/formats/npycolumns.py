@@ -56,7 +56,7 @@ class NpyColumnsReader(ReadsOn):
         return False
 
     def layout(self, uri: str, sidecars: Sidecars) -> Layout:
-        """See `base.Reader`. All files have to be columns of one length: what a folder holds is no mere chance."""
+        """See `base.Reader`. All files have to be columns of one length: what a folder holds is not mere chance."""
         arrays = [_described(file, sidecars.max_row_bytes) for file in self.files]
         _check_lengths(uri, arrays)
         size = sum(map(sources.size, self.files))

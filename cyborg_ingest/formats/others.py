@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A kind of file that is no format of ours. `magic` may begin anywhere in the first bytes: at `at`."""
+    """A kind of file that is not a format of ours. `magic` may begin anywhere in the first bytes: at `at`."""
 
     what: str
     advice: str

@@ -91,7 +91,7 @@ class Form:
 def look_at(columns: Mapping[str, Column], form: Form, rows: Sequence[Sequence[str]]) -> None:
     """Look at the cells that some rows have in the columns.
 
-    What has another number of cells than the header, or repeats it, is no row.
+    What has another number of cells than the header, or repeats it, is not a row.
     """
     width, first = len(form.names), (form.header or form.names)[0]
     whole = [row for row in rows if len(row) == width and not (row[0] == first and form.is_header(row))]

@@ -52,7 +52,7 @@ class IdsBeside:
         raise FormatError(
             f"{self.option} {self.sidecar.path}: row {row:,} has the {self.column} {shown_id(one)}, and --ids has "
             f"{shown_id(other)} there: row by row they do not belong together. Say {self.option}-key {self.column}, "
-            "and each row is found by its id; if that column is no id of these vectors, rename it."
+            "and each row is found by its id; if that column is not an id of these vectors, rename it."
         )
 
 

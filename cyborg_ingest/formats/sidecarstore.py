@@ -89,7 +89,7 @@ def _refuse_same_keys(role: str, path: Path, key: str, several: list[tuple[str, 
 def _numbered(row: int, one: Beside, key: str | None) -> tuple[Any, ...]:
     """A row as it is stored. Raises FormatError where it has no key since it cannot be read."""
     if key is not None and one.key is None and one.reason is not None:
-        raise FormatError(f"{key}: row {row} cannot be read, so nothing says whose it is: {one.detail}. Mend it.")
+        raise FormatError(f"{key}: row {row} cannot be read, so nothing says whose it is: {one.detail}. Fix it.")
     return row, one.key, one.value, _size(one.value), one.reason, one.detail
 
 

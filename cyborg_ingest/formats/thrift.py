@@ -141,7 +141,7 @@ class ParquetFooter:
                 self._thrift.skip(kind)
 
     def _element(self) -> dict[int, Any]:
-        """An element of the schema. One with a field of another kind is none: Arrow would go on without the field."""
+        """An element of the schema. One with a field of another kind is none: Arrow would read on without the field."""
         found = {}
         for number, kind in self._thrift.fields():
             if _ELEMENT.get(number, kind) != kind:
@@ -201,7 +201,7 @@ def _contradiction(leaf: _Leaf, column: dict[int, Any]) -> str:
 
 
 def _are_odd(leaf: _Leaf, statistics: dict[int, Any]) -> bool:
-    """Whether a bound is no value of the column: some writers cut those of long values, as of texts."""
+    """Whether a bound is not a value of the column: some writers cut those of long values, as of texts."""
     width = leaf.width if leaf.kind == _FIXED else _WIDTHS.get(leaf.kind)
     return width is not None and any(
         len(statistics[number]) != width for number in (1, 2, 5, 6) if number in statistics

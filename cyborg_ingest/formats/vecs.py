@@ -39,8 +39,8 @@ class VecsReader(BareReader):
         row_bytes = _PREFIX + dimension * self._kind.itemsize
         if size is not None and size % row_bytes:
             raise FormatError(
-                f"{uri}: its first vector has {dimension:,} dimensions, and {size:,} bytes are no whole number of such "
-                f"vectors. Is it {self.name}, and was it copied whole?"
+                f"{uri}: its first vector has {dimension:,} dimensions, and {size:,} bytes are not a whole number of "
+                f"such vectors. Is it {self.name}, and was it copied whole?"
             )
 
         def decode(data: npt.NDArray[np.uint8], start: int) -> npt.NDArray[Any]:

@@ -21,7 +21,7 @@ def boxed(stop: Stop, duration: str | None) -> Iterator[None]:
     if duration is None:
         yield
         return
-    reason = f"stopped: --max-duration {duration} is over. What was acknowledged is noted; the same command goes on."
+    reason = f"stopped: --max-duration {duration} is over. What was acknowledged is noted; the same command resumes."
     seconds = min(seconds_of(duration), threading.TIMEOUT_MAX)
     timer = threading.Timer(seconds, stop.end, (ExitCode.BOX_REACHED, reason))
     timer.name, timer.daemon = "box", True

@@ -114,7 +114,7 @@ class Delivery:
             last = len(batch)
             self._good = batch.piece(last - 1, last, batch.stop - 1, batch.stop)
 
-    def mend(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
+    def recover(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
         """What can be made of a batch that failed; raises the error where no row is to blame.
 
         Nothing else may be in flight.
@@ -182,7 +182,7 @@ class Delivery:
     def _judged(self, row: Batch, error: Exception) -> Settled:
         """Blame a row that was refused only if the target takes another, and then refuses this one once more.
 
-        Evidence of different moments is no evidence: an outage may have ended, or begun, in between. Asking for a row
+        Evidence of different moments is not evidence: an outage may have ended, or begun, in between. Asking for a row
         that was accepted last is harmless: nothing newer of its id is there.
         """
         if self._good is None or self._refusal(self._good) is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Mailbox:
-    """Any thread may `put`; the facts go on, in their order, from the thread that made this.
+    """Any thread may `put`; the facts are handed on, in their order, from the thread that made this.
 
     `arrived` is done while something waits, for whoever waits for several things at once.
     """
@@ -25,7 +25,7 @@ class Mailbox:
         self._owner = threading.get_ident()
 
     def put(self, fact: Event) -> None:
-        """Leave a fact; of its own thread, it goes on at once."""
+        """Leave a fact; from its own thread, it is handed on at once."""
         with self._lock:
             self._facts.append(fact)
             if not self.arrived.done():

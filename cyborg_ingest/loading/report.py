@@ -147,7 +147,7 @@ class RunReport:
 
 @dataclass(slots=True)
 class Known:
-    """What a report says besides counts, as it becomes known while the load goes on."""
+    """What a report says besides counts, as it becomes known while the load runs."""
 
     started: datetime.datetime
     target: str
@@ -164,7 +164,7 @@ class Known:
     findings: list[dict[str, Any]] = field(default_factory=list)
     not_read: list[dict[str, Any]] = field(default_factory=list)
     is_lost: bool = False
-    """Whether what an earlier run loaded is gone, so that the same command can never go on."""
+    """Whether what an earlier run loaded is gone, so that the same command can never resume."""
 
 
 def report_of(
@@ -249,7 +249,7 @@ def _compared(found: Compared | None, tally: Tally) -> dict[str, Any] | None:
 def _has_nothing_new(known: Known, tally: Tally, journal: Journal | None) -> bool:
     """Whether a load that ended well had no row to send, nor one to delete.
 
-    Not one that is resumed: it ends what another has begun, which had. Rows that --only-new skips are no such ones.
+    Not one that is resumed: it ends what another has begun, which had. Rows that --only-new skips are not such rows.
     """
     is_as_it_was = known.compared is None or known.compared.is_nothing_new
     is_resumed = journal is not None and journal.resumed

@@ -1,4 +1,4 @@
-"""A run while it goes on. All that happens comes here: what landed is on disk before it is counted, and then told.
+"""A run while it lasts. All that happens comes here: what landed is on disk before it is counted, and then told.
 
 A rejected row is counted first, and is on disk with its batch: the one that is one too many ends the run, and the next
 run has to try it again.

@@ -47,7 +47,7 @@ def refuse_second_look(plan: Plan, verify: str) -> None:
 
 
 def refuse_a_part(plan: Plan, settings: LoadSettings) -> None:
-    """Raise UsageError where a load is to go by what was loaded before, and its sources are no files or not whole."""
+    """Raise UsageError where a load goes by what was loaded before, and its sources are not files, or not whole."""
     by_place = {"--skip": settings.skip, "--limit": settings.limit, "--sample": settings.sample}
     if settings.only_new:
         _refuse_a_part("--only-new", by_place, plan)
@@ -63,7 +63,7 @@ def _refuse_a_part(flag: str, choices: Mapping[str, object], plan: Plan) -> None
     other = next((one for one in uris if places.is_read_once(one) or places.is_object(one)), None)
     if other is not None:
         raise UsageError(
-            f"{flag} compares files with what was loaded before, and {other} is none. Save it in a file, or leave "
+            f"{flag} compares files with what was loaded before, and {other} is not a file. Save it in one, or leave "
             f"{flag} out."
         )
 
@@ -78,7 +78,7 @@ def cutting_of(client: Client, settings: LoadSettings, memory: Memory) -> Cuttin
 
 
 def folder_of(target: str, settings: LoadSettings) -> Path:
-    """Where this job is kept; guards and pace are no part of what makes it this one."""
+    """Where this job is kept; guards and pace are not part of what makes it this one."""
     description = describe_job(target, settings.index, settings.sources, settings)
     return job_folder(state_directory(settings.state_dir), description)
 

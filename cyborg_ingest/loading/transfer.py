@@ -61,7 +61,7 @@ class Transfer:
         self._stop = stop
         self._applies_late = applies_late
         self._mail = mail
-        self._is_mending = False
+        self._is_recovering = False
         self.doubts = Doubts(journal.state.doubts if journal else ())
         self.delivery = Delivery(index, policy, stop, self._retrying)
         self.engine: Engine = Threads(workers, stop=stop, mail=self._mail, runner=runner)
@@ -112,7 +112,7 @@ class Transfer:
         if isinstance(event, Leaving):
             self._leaving(event.batch)
         elif isinstance(event, Refused):
-            yield from self._mend(event.batch, event.error)
+            yield from self._recover(event.batch, event.error)
         else:
             yield event
 
@@ -122,17 +122,17 @@ class Transfer:
         if self._journal is not None:
             self._journal.sending(batch)
 
-    def _mend(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
+    def _recover(self, batch: Batch, error: BaseException) -> Iterator[Settled]:
         if batch.again:  # the index had these rows: none of them is to blame
             raise error
-        self._is_mending = True
-        yield from self.delivery.mend(batch, error)
-        self._is_mending = False
+        self._is_recovering = True
+        yield from self.delivery.recover(batch, error)
+        self._is_recovering = False
 
     def _retrying(self, ids: list[str], retry: Retry) -> None:
         if retry.error.outcome_unknown:
             self.doubts.add(ids)
-            if self._is_mending and self._journal is not None:  # a row that has landed is sent again, as a test
+            if self._is_recovering and self._journal is not None:  # a row that has landed is sent again, as a test
                 self._journal.doubt(self.doubts.to_note(ids))
         self._mail.put(retry.fact)
 

@@ -41,7 +41,7 @@ class Dagster(Hearer):
             )
         except ImportError:
             self._fault = "dagster-pipes is not installed (pip install dagster-pipes)"
-        except Exception as error:  # noqa: BLE001 - whatever it is, the load goes on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the load continues
             self._fault = first_line(error)
 
     def end(self, ending: Ending) -> Iterator[str]:

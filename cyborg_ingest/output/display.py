@@ -194,7 +194,7 @@ class PlainDisplay(Display):
         self.lines(voice.current().formed(voice.timed(said) if self._is_timed else said))
 
     def start(self) -> None:
-        """Begin to show progress; the lines go on with what is done by then."""
+        """Begin to show progress; the lines continue with what is done by then."""
         if self._timer.ident is None:
             self._timer.start()
 

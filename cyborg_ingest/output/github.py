@@ -98,7 +98,7 @@ def _append(path: str, data: bytes) -> None:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a file")
         if status.st_size + len(data) > LARGEST:
             raise OSError(errno.EFBIG, "it would be larger than GitHub shows")
         os.write(handle, data)

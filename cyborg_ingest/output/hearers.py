@@ -53,7 +53,7 @@ class Hearer:
         """Hear that the load begins: nobody else runs it. What ended before is heard of by its end alone."""
 
     def hear(self, event: Event) -> None:
-        """Hear a fact, while it goes on; from the thread that does the work, which does not wait for long."""
+        """Hear a fact, while the load runs; from the thread that does the work, which does not wait for long."""
 
     def end(self, ending: Ending) -> Iterable[str]:  # noqa: ARG002 - for those who look at it
         """Hear how it ended. What could not be told, in words."""

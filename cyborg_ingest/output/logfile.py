@@ -46,7 +46,7 @@ class LogFile(RotatingFileHandler):
         handle = os.open(self.baseFilename, flags, 0o666)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a file")
         return open(handle, "a", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123 - closed by `close`
 
     def emit(self, record: logging.LogRecord) -> None:

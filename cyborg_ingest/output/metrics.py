@@ -132,7 +132,7 @@ def exposition(samples: Iterable[Sample]) -> bytes:
 
 
 def _grouping(labels: Mapping[str, str]) -> str:
-    """Where a Pushgateway keeps what has these labels; a value that is no plain word is spelled in base64."""
+    """Where a Pushgateway keeps what has these labels; a value that is not a plain word is spelled in base64."""
     parts = []
     for name, value in labels.items():
         if _WORD.fullmatch(value):

@@ -1,6 +1,6 @@
 """A monitor that waits for a load, a webhook, a command: they hear that it begins, and how it ended.
 
-The start is told while the load goes on already.
+The start is told while the load runs already.
 """
 
 from __future__ import annotations

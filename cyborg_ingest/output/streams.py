@@ -80,7 +80,7 @@ class _Guarded(io.TextIOWrapper):
     """
 
     reshaped: Callable[[str], list[str]] | None = None
-    """What makes lines like ours of one of theirs, where ours are no bare lines."""
+    """What makes lines like ours of one of theirs, where ours are not bare lines."""
     _begun = ""
 
     def write(self, text: str, /) -> int:

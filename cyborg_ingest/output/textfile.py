@@ -71,7 +71,7 @@ def _text(file: str) -> str:
         return ""
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a file")
         return read_opened(handle, LARGEST).decode()
     finally:
         os.close(handle)

@@ -67,7 +67,7 @@ def left_out(found: Iterable[tuple[str, str]]) -> list[str]:
         groups.setdefault(why, []).append(name)
     texts = [listed(names) + (f" ({why})" if why else "") for why, names in groups.items()]
     more = [f"and more, for {len(texts) - _MOST_REASONS:,} other reasons"] if len(texts) > _MOST_REASONS else []
-    return labelled("left out", *(texts[:_MOST_REASONS] or ["no column"]), *more)
+    return labelled("left out", *(texts[:_MOST_REASONS] or ["nothing"]), *more)
 
 
 def not_read(found: Iterable[NotRead]) -> list[str]:
@@ -94,7 +94,9 @@ def _planned_rows(planned: Planned) -> str:
 
 
 def _roles(source: PlannedSource) -> str:
-    return ", ".join(f"{role} <- {listed(names, ' + ') or 'none'}" for role, names in source.roles.items())
+    return ", ".join(
+        f"{role} <- {listed(names, ' + ')}" if names else f"{role} (not set)" for role, names in source.roles.items()
+    )
 
 
 def compared(event: Compared) -> list[str]:

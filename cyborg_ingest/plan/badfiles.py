@@ -23,7 +23,7 @@ _OWN = (FormatError, SourceError, MappingError)
 def is_bad(uri: str, error: IngestError) -> bool:
     """Whether an error is that of one file, and tells nothing of the others.
 
-    What comes once is the only source there is of its rows; and a file that somebody writes to is no bad one yet,
+    What comes once is the only source there is of its rows; and a file that somebody writes to is not a bad one yet,
     unless it is gone.
     """
     if places.is_read_once(uri) or places.is_object(uri):

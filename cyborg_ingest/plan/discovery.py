@@ -100,7 +100,7 @@ def discover(
 
 
 def _refuse_unaddressable(left_out: Iterable[LeftOut], format_name: str | None) -> None:
-    """Objects that hold rows and that nobody can read are no small matter: their rows would be missing."""
+    """Objects that hold rows and that nobody can read are not a small matter: their rows would be missing."""
     one = next((one for one in left_out if one.why is Why.UNADDRESSABLE and (format_name or by_suffix(one.uri))), None)
     if one is not None:
         raise UsageError(

@@ -22,7 +22,7 @@ _DELIMITED = ("delimiter", "header", "column_types", "null_values", "decimal")
 _SAID = ("metadata_key", "contents_key", "vector_encoding", "records", "from_command")
 """Where nothing is said of these, the job has the name that it had before there were any."""
 _CHOOSING = ("where", "skip", "sample")
-"""Not the limit: with a higher one the job goes on."""
+"""Not the limit: with a higher one the job resumes."""
 
 
 def describe_job(target: str, index: str, sources: tuple[str, ...], settings: SourceSettings) -> Json:

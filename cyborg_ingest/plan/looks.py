@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _ROWS = 100
 _MOST_FILES = 5
-"""In so many files a column is looked at, spread over all: what one file shows is no word on the others."""
+"""In so many files a column is looked at, spread over all: what one file shows says nothing about the others."""
 
 
 def looked_at(layouts: Iterable[Layout], choice: ColumnChoice, sidecars: Sidecars) -> list[Layout]:
@@ -76,7 +76,7 @@ class _Looks:
         for one in wanted:
             if is_text(storage_type(one.type)):
                 is_said = choice.metadata is not None
-            else:  # what is no vector is left out where it looks like one, unless the user says what is loaded
+            else:  # what is not a vector is left out where it looks like one, unless the user says what is loaded
                 is_found = choice.vector is None and _is_vector(one)
                 is_said = one.name == choice.vector or is_found or (has_vector and bool(choice.metadata_columns))
             if not is_said and one.name not in choice.metadata_columns:

@@ -45,12 +45,12 @@ def check_made_ids(found: Sequence[Source], id_prefix: str) -> None:
             if shorter is not None and _meet(shorter, one.before[-cut:]):
                 raise UsageError(
                     f"Rows of {shorter.uri} and {one.uri} could share ids, as {one.before + '0'!r}. End what stands "
-                    "before the row number with a sign that is no digit, as in '{file}-'."
+                    "before the row number with a sign that is not a digit, as in '{file}-'."
                 )
 
 
 def _meet(shorter: _Made, digits: str) -> bool:
-    """Whether a row number of the source with the shorter text begins with these digits, and goes on."""
+    """Whether a row number of the source with the shorter text begins with these digits, and has more."""
     return not digits.startswith("0") and (shorter.rows is None or shorter.rows > int(digits) * 10)
 
 

@@ -56,7 +56,7 @@ def refuse_dialect(readers: list[Reader], sidecars: Sidecars) -> None:
 
 
 def refuse_prefix(found: tuple[Source, ...], sidecars: Sidecars) -> None:
-    """Refuse a prefix for ids that are no row numbers."""
+    """Refuse a prefix for ids that are not row numbers."""
     own = next((one for one in found if not one.is_numbered), None)
     if sidecars.id_prefix and own is not None:
         ids = f"has ids of its own ({own.columns.id!r})" if own.columns.id else "gets its ids from --id-template"

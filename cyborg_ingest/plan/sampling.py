@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan.selection import Selection
 
 _SEED = 20_240_229
-"""Of `--sample`: the same command has to pick the same rows when it goes on."""
+"""Of `--sample`: the same command has to pick the same rows when it resumes."""
 _COUNTED_ROWS = 2000
 
 

@@ -70,7 +70,7 @@ def file_output(what: str, path: Path) -> Output:
 
 
 def _expanded(path: Path) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - a user that is not known is no error here
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - a user that is not known is not an error here
 
 
 def _is(question: Callable[[], bool]) -> bool:
@@ -148,7 +148,7 @@ def _read(plan: Plan, settings: LoadSettings | VerifySettings, key: Path | None)
 
 
 def _id_of(file: Path | int, *, regular: bool = False) -> _FileId | None:
-    """What a file is on its disk; None where it is not there (or, on request, where it is no regular file)."""
+    """What a file is on its disk; None where it is not there (or, on request, where it is not a regular file)."""
     try:
         status = os.fstat(file) if isinstance(file, int) else file.stat()
     except (OSError, ValueError):

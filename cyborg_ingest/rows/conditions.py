@@ -112,7 +112,7 @@ def parse_condition(text: str) -> Condition:
         text.encode()
         return _Translation(text).condition(_parsed(text))
     except UnicodeEncodeError:
-        raise UsageError(f"--where {text!r} holds what is no character.") from None
+        raise UsageError(f"--where {text!r} holds what is not a character.") from None
     except RecursionError:
         raise UsageError(f"--where {text[:_SHOWN]!r}... is nested too deeply.") from None
 
@@ -142,7 +142,7 @@ def _parsed(text: str) -> Any:
         found = [one for one in sqlglot.parse(text) if one is not None]
     except sqlglot.errors.SqlglotError as error:
         words = re.sub(r" for <class '[^']*'>", "", str(error).partition("\n")[0]).partition(" Line ")[0].rstrip(".")
-        raise UsageError(f"--where {text!r} is no condition: {words}. {_KNOWN}") from None
+        raise UsageError(f"--where {text!r} is not a condition: {words}. {_KNOWN}") from None
     if len(found) != 1:
         raise UsageError(f"--where {text!r} is {len(found)} conditions; write one. {_KNOWN}")
     return found[0]

@@ -180,11 +180,11 @@ def bytes_of_text(text: bytes) -> bytes:
             return bytes.fromhex(text[len(HEX) :].decode())
         return pybase64.b64decode(text, validate=True)
     except ValueError:
-        raise ValueError("is no base64") from None
+        raise ValueError("is not base64") from None
 
 
 def as_bytes(array: pa.Array) -> pa.Array:
-    """Text or bytes as bytes of one type; text is not looked at, since what is not UTF-8 is no vector either."""
+    """Text or bytes as bytes of one type; text is not looked at, since what is not UTF-8 is not a vector either."""
     kind = array.type
     if pt.is_string_view(kind):
         array = array.view(pa.binary_view())
@@ -271,7 +271,7 @@ def _number_items(data: pa.Buffer, dtype: np.dtype[Any]) -> pa.Array:
 
 
 def listed_bytes(array: pa.Array) -> pa.Array:
-    """Lists of bytes as bytes; one that holds a null is no vector, and null."""
+    """Lists of bytes as bytes; one that holds a null is not a vector, and null."""
     items = plain(array.flatten())  # the lists' own, in their order, whatever their layout: casts of views lose some
     lengths = numbers_of(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])

@@ -76,7 +76,7 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def is_matrix(kind: pa.DataType) -> bool:
-    """A tensor a row that is no vector: of several dimensions of more than one number, stored as one list."""
+    """A tensor a row that is not a vector: of several dimensions of more than one number, stored as one list."""
     return isinstance(kind, pa.FixedShapeTensorType) and sum(size != 1 for size in kind.shape) > 1
 
 

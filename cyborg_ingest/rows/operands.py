@@ -166,7 +166,7 @@ def numbers(array: pa.Array) -> npt.NDArray[Any]:
 
 
 def less(one: Operand, other: Operand) -> Mask:
-    """Where one is less than the other; both are of one kind, and one of them is no literal."""
+    """Where one is less than the other; both are of one kind, and one of them is not a literal."""
     return _compared(one, other, _LESS)
 
 

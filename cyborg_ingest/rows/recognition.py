@@ -40,10 +40,10 @@ WORDS = {
 
 
 _PLAIN_TEXT = "They are numbers, or text of several with no brackets: --vector-encoding text reads that as vectors."
-_ODD_BYTES = "Some are no multiple of 4 bytes: --vector-encoding f32le rejects these, if the others are float32."
+_ODD_BYTES = "Some are not a multiple of 4 bytes: --vector-encoding f32le rejects these, if the others are float32."
 _NO_NUMBERS = (
-    "As float32, float64 or float16 they would be numbers of no usual size. Packed bits (ubinary) are no numbers: load "
-    "the vectors that they were made of."
+    "As float32, float64 or float16 they would be numbers of an unusual size. Packed bits (ubinary) are not numbers: "
+    "load the vectors that they were made of."
 )
 
 
@@ -83,7 +83,7 @@ def _of_base64(text: bytes) -> bytes | None:
 
 
 def _odd_base64(texts: Sequence[bytes], read: Sequence[bytes | None]) -> str:
-    """The words on the first text that is no base64 of float32, where others plainly are; else ""."""
+    """The words on the first text that is not base64 of float32, where others plainly are; else ""."""
     dtype = DTYPES[BASE64]
     is_whole = [bool(one) and len(one or b"") % dtype.itemsize == 0 for one in read]
     whole = [one for one, is_one in zip(read, is_whole, strict=True) if is_one and one is not None]

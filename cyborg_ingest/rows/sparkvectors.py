@@ -71,7 +71,7 @@ def dense(array: pa.Array, problems: Problems) -> pa.Array:
     lengths = np.where(is_sparse, _numbers(sizes), counts)
     is_other = ~missing & ~is_sparse & (given != _DENSE)
     for place in np.flatnonzero(is_other).tolist():
-        problems[place] = "is no vector as Spark writes it: its type is neither 0 nor 1"
+        problems[place] = "is not a vector as Spark writes it: its type is neither 0 nor 1"
     wrong = (lengths < 0) | (lengths > LARGEST_DIMENSION) | (is_sparse & (_lengths(indices) != counts))
     wrong &= ~missing & ~is_other
     for place in np.flatnonzero(wrong).tolist():
@@ -145,16 +145,16 @@ def _or(array: pa.Array, default: float) -> npt.NDArray[Any]:
 def dense_one(value: Any) -> npt.NDArray[np.float64]:
     """One of them, as JSON has it. Raises ValueError."""
     if not isinstance(value, dict) or not {"type", "values"} <= value.keys() <= {*_FIELDS}:
-        raise ValueError("is no vector as Spark writes it")
+        raise ValueError("is not a vector as Spark writes it")
     kind, values = _whole(value["type"]), _listed(value["values"])
     if kind not in {_SPARSE, _DENSE}:
-        raise ValueError("is no vector as Spark writes it: its type is neither 0 nor 1")
+        raise ValueError("is not a vector as Spark writes it: its type is neither 0 nor 1")
     if kind == _DENSE:
         return values
     size = _whole(value.get("size"))
     places = [_whole(one) for one in value["indices"]] if isinstance(value.get("indices"), list) else []
     if size < 0:
-        raise ValueError("is no vector as Spark writes it: it is sparse, and its size is no whole number")
+        raise ValueError("is not a vector as Spark writes it: it is sparse, and its size is not a whole number")
     if size > LARGEST_DIMENSION or len(places) != len(values) or any(not 0 <= one < size for one in places):
         raise ValueError(f"is a vector of Spark of {size:,} numbers, and what it gives of them does not agree")
     found = np.zeros(size)
@@ -165,11 +165,11 @@ def dense_one(value: Any) -> npt.NDArray[np.float64]:
 def _listed(values: Any) -> npt.NDArray[np.float64]:
     """A list of JSON's numbers, NaN for null: NumPy by itself takes text for numbers, and a list of lists."""
     if not isinstance(values, list) or any(type(one) not in _NUMBERS for one in values):
-        raise ValueError("is no vector as Spark writes it: it does not hold numbers")
+        raise ValueError("is not a vector as Spark writes it: it does not hold numbers")
     try:
         return np.array(values, np.float64)
     except OverflowError:
-        raise ValueError("is no vector as Spark writes it: it holds a number beyond float64") from None
+        raise ValueError("is not a vector as Spark writes it: it holds a number beyond float64") from None
 
 
 def _whole(value: Any) -> int:

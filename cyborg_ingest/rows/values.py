@@ -50,7 +50,7 @@ class NotFiniteError(ValueError):
 def epoch_milliseconds(value: datetime.date) -> int:
     """Milliseconds since 1970 in UTC, rounded down; a datetime without a zone is taken as UTC.
 
-    Raises NotFiniteError for what is no date.
+    Raises NotFiniteError for what is not a date.
     """
     if value != value:  # noqa: PLR0124 - pandas.NaT, which is a datetime and no date
         raise NotFiniteError(f"{value} is not JSON")

@@ -41,7 +41,7 @@ def text_parser() -> Callable[[bytes], npt.NDArray[np.float64]]:
 
 
 def form_of(text: bytes) -> str:
-    """How vectors are written, by one of them: its brackets, and what is between its numbers if that is no comma."""
+    """How vectors are written, by one of them: its brackets, and what is between its numbers if that is not a comma."""
     begin = text.lstrip()[:1]
     end = _BRACKETS.get(begin, b"")
     inner = text.strip().strip(b"[]{}()")
@@ -117,7 +117,7 @@ def _problem(tokens: list[bytes]) -> str:
             return f"holds {'nothing' if not word else 'a null'} at position {place}"
         if not _is_number(word):
             return f"holds {word[:_SHOWN].decode(errors='replace')!r} at position {place}, which is not a number"
-    return "is no vector"
+    return "is not a vector"
 
 
 def _is_number(word: bytes) -> bool:

@@ -80,7 +80,7 @@ def _values(field: str, place: int) -> list[int]:
     for item in field.split(","):
         matched = _ITEM.fullmatch(item)
         every, first, last, step = matched.groups() if matched else (None, None, None, "0")
-        if step == "0" or (step and not (every or last)):  # what is no item, or steps through nothing
+        if step == "0" or (step and not (every or last)):  # what is not an item, or steps through nothing
             return []
         start = least if every else _number(first, place)
         stop = most if every else _number(last or first, place)

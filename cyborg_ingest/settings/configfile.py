@@ -215,7 +215,7 @@ def parse(path: Path, text: str) -> Configuration:
     for kind in (JOB, PROFILE):
         sections = table.get(kind, {})
         if not isinstance(sections, dict) or not all(isinstance(one, dict) for one in sections.values()):
-            raise found.error(f"{kind} is no option: a {kind} is a section, [{kind}.NAME].")
+            raise found.error(f"{kind} is not an option: a {kind} is a section, [{kind}.NAME].")
     return found
 
 

@@ -76,7 +76,7 @@ def duration_of(seconds: float) -> str:
 
 
 def moment_of(text: str, now: datetime.datetime) -> str:
-    """When that was, as ISO 8601 has it, in words and in the time of this place; "" where it is no time."""
+    """When that was, as ISO 8601 has it, in words and in the time of this place; "" where it is not a time."""
     try:
         then = datetime.datetime.fromisoformat(text).astimezone(now.tzinfo)
     except ValueError:
@@ -98,5 +98,5 @@ def is_share(text: str) -> bool:
 
 
 def rows_of(text: str, everything: int) -> Decimal:
-    """So many rows, of so many in all; of a share it may be no whole number."""
+    """So many rows, of so many in all; of a share it may not be a whole number."""
     return everything * Decimal(text[:-1]) / 100 if is_share(text) else Decimal(text)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.stop import Stop
 
 END_SECONDS = 60.0
-"""How long it may go on once its output is at the end; and be silent, where it has ended and its output has not."""
+"""How long it may run once its output is at the end; and be silent, where it has ended and its output has not."""
 
 GRACE_SECONDS = 5.0
 """How long it may take to end when it is told to, before it is killed: what waits for that itself has twice as long."""

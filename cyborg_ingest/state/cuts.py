@@ -33,7 +33,7 @@ def spans_of(cut: Cut) -> list[list[int | None]]:
 
 
 def as_spans(value: Any) -> tuple[Span, ...]:
-    """What `spans_of` gave. Raises TypeError or ValueError where it is nothing of the kind."""
+    """What `spans_of` gave. Raises TypeError or ValueError where it is something else."""
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is not a cut")
     return tuple(map(_span, value))

@@ -1,6 +1,6 @@
 """What the state directory holds, as far as it can be read: it is looked at, and nothing in it changes.
 
-What cannot be read is no reason to see nothing of the rest: it has a `fault`, and all else that is known of it.
+What cannot be read is not a reason to see nothing of the rest: it has a `fault`, and all else that is known of it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _opened(directory: Path) -> Folder | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        raise StateError(f"The state directory {directory} is no directory; see --state-dir.") from None
+        raise StateError(f"The state directory {directory} is not a directory; see --state-dir.") from None
     except OSError as error:
         raise StateError(f"The state directory {directory} cannot be read: {error.strerror or error}.") from None
 

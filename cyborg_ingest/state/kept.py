@@ -30,7 +30,7 @@ class Standing(str, enum.Enum):
 
     RUNNING = "running"
     RESUMABLE = "resumable"
-    """Its load has not ended, and the same command goes on."""
+    """Its load has not ended, and the same command resumes it."""
     ENDED = "ended"
     FAILED = "failed"
     """Its load has not ended, and has loaded nothing."""

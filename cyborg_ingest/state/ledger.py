@@ -143,7 +143,7 @@ class State:
     facts: Json = field(default_factory=dict)
     ended: int | None = None
     is_open: bool = False
-    """Whether it ended with files that could not be loaded: the next run goes on with those."""
+    """Whether it ended with files that could not be loaded: the next run loads those."""
     is_whole: bool = True
     """Whether nothing is missing but a tail; if not, a gap may be more than what was in flight."""
     has_lost_lines: bool = False

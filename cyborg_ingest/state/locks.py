@@ -200,7 +200,7 @@ def _drop_left(folder: Folder) -> None:
 
 
 def _read(data: bytes) -> Holder | None:
-    """What a file says that anybody of this user may have written; None where that is no holder."""
+    """What a file says that anybody of this user may have written; None where that is not a holder."""
     try:
         found = json.loads(data)
         return _checked(found) if isinstance(found, dict) else None

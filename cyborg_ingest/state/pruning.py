@@ -1,7 +1,7 @@
 """Old runs of a job are removed when the next one begins, which holds the job's lock.
 
 Kept are the newest runs, those of the last days, and whatever their age those with rejected rows, which are nowhere
-else. Nothing that a run has not left itself is removed, and what cannot be removed is no reason to fail.
+else. Nothing that a run has not left itself is removed, and what cannot be removed is not a reason to fail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`rejected.jsonl`: the rows that a load did not send, in the form that `upsert` reads.
 
 Each run of a load has its own. A run that resumes it begins with the rows of the one before it, whose file stays as it
-is: somebody may be mending it.
+is: somebody may be fixing it.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Use:
 def index_locked(use: Use, turn: Turn) -> Iterator[None]:
     """Have an index. Raises IndexBusyError.
 
-    Where nothing can be locked that is said, and what is done goes on: the lock is between programs of ours, and the
+    Where nothing can be locked that is said, and what is done continues: the lock is between programs of ours, and the
     state directory may be of no use otherwise.
     """
     with contextlib.ExitStack() as stack:

@@ -190,7 +190,7 @@ class RetryingIndex(Querying):
         return self._patience.call(self.asked_once.is_training)
 
     def train(self) -> None:
-        """Build the inverted lists. A request that was given up is not repeated while the training goes on."""
+        """Build the inverted lists. A request that was given up is not repeated while the training runs."""
         was_trained = self.describe().is_trained
 
         def train(lost: RetryableError | None) -> None:

@@ -113,7 +113,7 @@ def _tls_error(target: str, causes: list[BaseException]) -> TargetError:
 
 
 def _unverified(target: str, code: int) -> str:
-    """One cause, one next step: a certificate that has expired is not mended by trusting it."""
+    """One cause, one next step: a certificate that has expired is not fixed by trusting it."""
     host = urlsplit(target).hostname
     if code == _EXPIRED:
         return f"{target}: its certificate has expired. Whoever runs the service has to renew it."

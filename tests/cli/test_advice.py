@@ -31,7 +31,7 @@ _NAME = re.compile(r"--[a-z-]+( and --[a-z-]+)?|CYBORG_INGEST_[A-Z_]+|[{} ]+")
 """An option alone, or whatever it is with its value: that is put into messages, and is none."""
 
 _DECLARE = {"options", "scheduling"}
-"""Where options are declared, or documents are written: helps are no messages, what is raised or said there is.
+"""Where options are declared, or documents are written: helps are not messages, what is raised or said there is.
 
 Documents are read by the parsers that they are for, and what they run is run: test_schedule.
 """

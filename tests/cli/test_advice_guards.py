@@ -74,7 +74,7 @@ def test_a_load_whose_time_is_over_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
         patch.setattr(embedded.EmbeddedIndex, "upsert_binary", slow)
         code, told = run(*LOAD, "--max-duration", "3s", "--batch-rows", 5)
     assert code == 6
-    says(told, "stopped: --max-duration {} is over. What was acknowledged is noted; the same command goes on.")
+    says(told, "stopped: --max-duration {} is over. What was acknowledged is noted; the same command resumes.")
     code, told = run(*LOAD, "--max-duration", "1h", "--batch-rows", 5)
     assert code == 0
     assert " skipped, 0 unsent" in told

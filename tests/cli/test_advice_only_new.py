@@ -89,7 +89,7 @@ def test_what_comes_by_a_pipe_is_saved_in_a_file(folder: Path) -> None:
     piped = subprocess.run(command, input=data, capture_output=True, check=False)
     assert piped.returncode == 2
     told = piped.stderr.decode()
-    says(told, "{} compares files with what was loaded before, and {} is none. Save it in a file")
+    says(told, "{} compares files with what was loaded before, and {} is not a file. Save it in one")
     assert run("upsert", "rows.jsonl", *to)[0] == 0
 
 
@@ -130,6 +130,6 @@ def test_what_is_a_part_of_the_sources_deletes_nothing() -> None:
     to = ("--index", "y", "--target", "disk:data", "--create", "--delete-missing")
     command = [sys.executable, "-m", "cyborg_ingest", "upsert", "-", "--format", "jsonl", *to]
     told = subprocess.run(command, input=data, capture_output=True, check=False).stderr.decode()
-    says(told, "{} compares files with what was loaded before, and {} is none. Save it in a file")
+    says(told, "{} compares files with what was loaded before, and {} is not a file. Save it in one")
     Path("y.jsonl").write_bytes(data)
     assert run("upsert", "y.jsonl", *to)[0] == 0

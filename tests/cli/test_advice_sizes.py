@@ -83,7 +83,7 @@ def test_what_is_decoded_at_once_is_allowed_by_the_number_that_is_said_or_writte
     assert code == 0, told
 
 
-@pytest.mark.skipif(shutil.which("h5repack") is None, reason="h5repack is no Python package")
+@pytest.mark.skipif(shutil.which("h5repack") is None, reason="h5repack is not a Python package")
 def test_h5repack_cuts_a_data_set() -> None:
     in_chunks(Path("rows.h5"), 3000)
     subprocess.run(["h5repack", "-l", "vectors:CHUNK=1000x4", "rows.h5", "cut.h5"], check=True)
@@ -111,7 +111,7 @@ def test_a_line_of_a_row_over_several_lines_is_allowed_or_its_quote_is_closed() 
     for name in ("rows.csv", "open.csv"):
         code, told = upsert(name, *SMALL)
         assert code in {2, 3}, told
-        says(told, "its quotes do not tell where its row ends. Raise it, or mend the line if a quote is not closed.")
+        says(told, "its quotes do not tell where its row ends. Raise it, or fix the line if a quote is not closed.")
     code, told = upsert("rows.csv", "--max-row-bytes", 2_000_000)
     assert (code, "2 of 2 rows acknowledged" in told) == (0, True), told
     code, told = upsert("mended.csv", *SMALL, "--max-errors", 1)  # it is still too large; the row behind it is not

@@ -98,7 +98,7 @@ def test_stdout_holds_the_report_alone_and_stderr_the_talk(engine: Engine, sourc
     assert report["rows"] == {"read": 2000, "acknowledged": 2000, "rejected": 0, "skipped": 0, "unsent": 0}
     assert engine.target in done.stderr
     assert "metadata <- lang + year" in done.stderr
-    assert "left out  no column" in done.stderr
+    assert "left out  nothing" in done.stderr
     assert "\x1b" not in done.stderr
     quiet = command("upsert", source, "--index", engine.name(), "--target", engine.target, "--create")
     assert quiet.stdout == ""

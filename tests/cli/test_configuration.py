@@ -224,7 +224,7 @@ def test_what_is_secret_in_an_address_is_not_shown(here: Path) -> None:
         ("api_key = 'x'", "a key does not stand in this file. Name its file with api-key-file"),
         (f"index-key-file = '{'ab' * 32}'", "its value is a key of 32 bytes"),
         (f"set = ['k={'ab' * 32}']\nid-prefix = '{'ab' * 32}'", "its value is a key of 32 bytes"),
-        ("job = 3", "job is no option: a job is a section, [job.NAME]"),
+        ("job = 3", "job is not an option: a job is a section, [job.NAME]"),
         ("[profile.a]\ninherit = 'b'\n[profile.b]\ninherit = 'a'", "inherits itself, by a -> b -> a"),
         ("[profile.a]\ninherit = 'c'\n[profile.cc]\n", "[profile.a] inherits 'c'. Is it 'cc'?"),
         ("[job.j]\nindex = 'i'", "[job.j] has no sources"),

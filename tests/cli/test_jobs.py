@@ -295,7 +295,7 @@ def test_where_there_are_no_jobs_that_is_said(here: Path, place: str) -> None:
 def test_a_state_directory_that_cannot_be_used_says_what_to_do(here: Path) -> None:
     done = ran("jobs", "list", "--state-dir", "rows.jsonl")
     assert done.returncode == 3
-    says(done.stderr, "The state directory {} is no directory; see --state-dir.")
+    says(done.stderr, "The state directory {} is not a directory; see --state-dir.")
     assert ran("jobs", "list", "--state-dir", "state").returncode == 0
     (here / "open").mkdir()
     (here / "open").chmod(0o777)

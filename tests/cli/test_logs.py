@@ -274,7 +274,7 @@ def test_a_log_file_that_something_else_takes_away_is_begun_anew(is_renamed: boo
 
 
 def test_a_full_disk_is_said_once_and_changes_nothing(here: Path) -> None:
-    """`/dev/full` is no file; a limit of the process is what a full disk is."""
+    """`/dev/full` is not a file; a limit of the process is what a full disk is."""
     script = 'ulimit -f 1; exec "$0" -m cyborg_ingest "$@"'
     (here / "log").write_text("2026-01-01T00:00:00.000Z INFO x\n" * 31)  # 992 bytes: the rest of a kilobyte is free
     words = ["inspect", "rows.jsonl", "--log-file", "log", "--log-file-keep", "0", "--json"]
@@ -306,7 +306,7 @@ def test_a_folder_that_does_not_let_us_rotate_lets_the_file_grow(tmp_path: Path)
         (".", "Is a directory"),
         ("bad.jsonl", "it holds something else than a log"),
         ("rows.jsonl/log", "Not a directory"),
-        ("/dev/full", "it is no file"),
+        ("/dev/full", "it is not a file"),
         ("pipe", "No such device or address"),
     ],
 )

@@ -217,9 +217,9 @@ def test_a_file_of_something_else_is_left_as_it_is(text: str, here: Path) -> Non
     ("path", "why"),
     [
         ("none/m.prom", "No such file or directory"),
-        (".", "it is no file"),
+        (".", "it is not a file"),
         ("rows.jsonl/m.prom", "Not a directory"),
-        ("pipe", "it is no file"),
+        ("pipe", "it is not a file"),
         ("x" * 300, "File name too long"),
         ("/proc/version", None),
     ],

@@ -398,7 +398,7 @@ def test_any_delimiter_can_be_said(tmp_path: Path, sign: str, given_as: str) -> 
     assert metadata(path, delimiter=given_as) == [row[2] for row in rows]
 
 
-# Bytes that are no rows, or not whole ones
+# Bytes that are not rows, or not whole ones
 
 
 def test_a_second_header_is_no_row_and_changes_no_type(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`{file}` of a folder of one `.npy` a column is the folder's whole name: what follows a dot is no suffix."""
+"""`{file}` of a folder of one `.npy` a column is the folder's whole name: what follows a dot is not a suffix."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def answers(path: Path, vectors: Sequence[Any]) -> Path:
 @pytest.mark.parametrize("place", [0, 3])
 @pytest.mark.parametrize(
     ("odd", "why"),
-    [("!!!!", "is no base64: '!!!!'"), (CUT, f"is 11 bytes, no multiple of the 4 that a number has: '{CUT}'")],
+    [("!!!!", "is not base64: '!!!!'"), (CUT, f"is 11 bytes, no multiple of the 4 that a number has: '{CUT}'")],
 )
 def test_the_one_that_is_no_vector_is_named_and_then_rejected(
     lines: Any, place: int, odd: str, why: str, tmp_path: Path
@@ -65,7 +65,7 @@ def test_the_one_that_is_no_vector_is_named_and_then_rejected(
 def test_half_of_them_are_enough_where_they_are_as_long_as_vectors_are(tmp_path: Path) -> None:
     long = [0.5 + number for number in range(8)]
     path = plain(tmp_path / "rows.jsonl", ["missing!", written(long)])
-    with pytest.raises(MappingError, match=r"One is no base64: 'missing!'\. Others are base64"):
+    with pytest.raises(MappingError, match=r"One is not base64: 'missing!'\. Others are base64"):
         rows_read(path)
     assert rows_read(path, vector_encoding="base64").vectors == [long]
 
@@ -89,6 +89,6 @@ def test_among_lists_a_vector_in_base64_is_rejected_with_the_option_that_reads_i
     found = rows_read(path, vector_encoding="base64")
     assert (found.ids, found.vectors) == (["0", "2"], VECTORS[:2])
     assert [one.detail for one in found.rejected] == [
-        "the vector is no base64: '!!!!'",
-        "the vector is no base64: '[1, 2, 3]'",
+        "the vector is not base64: '!!!!'",
+        "the vector is not base64: '[1, 2, 3]'",
     ]

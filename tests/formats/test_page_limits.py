@@ -179,7 +179,7 @@ def test_the_longest_text_is_found_in_whatever_holds_it(texts: list[str | None],
 
 
 def test_numbers_in_lists_of_any_length_are_read_by_what_their_largest_page_has(tmp_path: Path) -> None:
-    """Eight bytes a number, whatever few of them take in the file: of lists that are no vectors, a page is decoded."""
+    """Eight bytes a number, whatever few of them take in the file: of lists that are not vectors, a page is decoded."""
     lists = [[7] * (1 + row % 50) for row in range(ROWS)]
     numbers = sum(map(len, lists))
     for unit in (8 * numbers, 8 * numbers + 1):

@@ -113,7 +113,7 @@ BAD_ROWS: dict[str, tuple[dict[str, Any], Reason, str]] = {
     "metadata that is a number": ({"metadata": 3}, Reason.METADATA_INVALID, "the metadata is a number, not an object"),
     "infinite metadata": ({"metadata": {"a": [float("inf")]}}, Reason.METADATA_NOT_FINITE, "inf"),
     "contents that are a number": ({"contents": 3}, Reason.CONTENTS_INVALID, "the contents are a number"),
-    "contents that are no base64": ({"contents": {"base64": "?"}}, Reason.CONTENTS_INVALID, "no base64"),
+    "contents that are not base64": ({"contents": {"base64": "?"}}, Reason.CONTENTS_INVALID, "not base64"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A document of one row is no file without rows because a list in it is empty: it is loaded, or said to be refused."""
+"""A document of one row is not without rows because a list in it is empty: it is loaded, or said to be refused."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_texts_of_requests_are_for_the_output_of_a_batch_alone(tmp_path: Path) -
     requests = lines(tmp_path / "in.jsonl", request("a", "x"))
     with pytest.raises(FormatError) as refused:
         rows_read(lines(tmp_path / "rows.jsonl", {"id": "a", "vector": [1.0]}), contents_from=requests)
-    says(str(refused.value), "{}: its rows are no OpenAI batch output, so --contents-from is not for it.")
+    says(str(refused.value), "{}: its rows are not OpenAI batch output, so --contents-from is not for it.")
     assert rows_read(tmp_path / "rows.jsonl").ids == ["a"]
     (tmp_path / "rows.csv").write_text('id,vector\na,"[1.0]"\n')
     with pytest.raises(UsageError) as other:

@@ -70,7 +70,7 @@ def test_a_table_in_another_order_is_refused(vectors: Path, suffix: str, role: s
     says(
         str(refused.value),
         " has the {} {}, and --ids has {} there: row by row they do not belong together. Say {}-key {}, and each row "
-        "is found by its id; if that column is no id of these vectors, rename it.",
+        "is found by its id; if that column is not an id of these vectors, rename it.",
     )
     assert len(read(vectors, **{role: path, f"{role}_key": column})) == ROWS
 

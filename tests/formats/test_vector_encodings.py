@@ -297,7 +297,7 @@ def test_what_the_user_says_is_believed_unless_no_row_is_so(tmp_path: Path) -> N
     bad = ["[1,2", *as_text(",", "[", "]")[1:]]
     found = Read(parquet(tmp_path / "rows.parquet", bad), vector_encoding="text")
     assert [one.row for one in found.rejections] == [0]
-    with pytest.raises(MappingError, match="One is no base64"):
+    with pytest.raises(MappingError, match="One is not base64"):
         Read(tmp_path / "rows.parquet", vector_encoding="base64")
 
 

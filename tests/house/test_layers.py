@@ -89,7 +89,7 @@ def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
     base = node.module or ""
     if not base.startswith("cyborg_ingest"):
         return [base]
-    # The version is no layer: it stands in the package's root for the build, and any module may name it.
+    # The version is not a layer: it stands in the package's root for the build, and any module may name it.
     return [f"{base}.{alias.name}" for alias in node.names if alias.name != "__version__"]
 
 
@@ -143,7 +143,7 @@ def _circle(module: str, edges: dict[str, set[str]], path: tuple[str, ...], done
 
 @pytest.mark.parametrize("unit", sorted({_unit(module) for module in MODULES}))
 def test_every_module_is_in_a_room(unit: str) -> None:
-    assert unit in {*FIRST, *MAY_IMPORT, "cli"}, f"{unit} is no room: see CONTRIBUTING.md and the table here"
+    assert unit in {*FIRST, *MAY_IMPORT, "cli"}, f"{unit} is not a room: see CONTRIBUTING.md and the table here"
 
 
 @pytest.mark.parametrize("room", sorted(room for room in MAY_IMPORT if not room.startswith("__")))

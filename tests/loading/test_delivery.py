@@ -84,7 +84,7 @@ def test_at_the_cap_only_what_is_not_there_already_is_sent() -> None:
     rows = batch("a", "b", "c")
     with pytest.raises(CapReachedError) as caught:
         delivery(store).send(rows)
-    ids, rejected, covered = outcome(delivery(store).mend(rows, caught.value))
+    ids, rejected, covered = outcome(delivery(store).recover(rows, caught.value))
     assert store.sent == [["a", "b", "c"], ["b"]]
     assert store.rows == {"a": 1.0, "b": 2.0, "c": 3.0}
     assert (ids, rejected, covered) == (["a", "b", "c"], [], [(0, 1), (1, 2), (2, 3)])
@@ -98,7 +98,7 @@ def test_a_row_that_is_too_large_is_rejected_and_all_others_are_sent() -> None:
     store, rows = Store(too_large), batch("r0", "r1", "r2", "r3", "r4")
     with pytest.raises(TooLargeError) as caught:
         delivery(store).send(rows)
-    ids, rejected, covered = outcome(delivery(store).mend(rows, caught.value))
+    ids, rejected, covered = outcome(delivery(store).recover(rows, caught.value))
     assert sorted(ids) == ["r0", "r1", "r3", "r4"] == sorted(store.rows)
     assert rejected == [("r2", Reason.TOO_LARGE)]
     assert [row for start, stop in covered for row in range(start, stop)] == [0, 1, 2, 3, 4]
@@ -107,7 +107,7 @@ def test_a_row_that_is_too_large_is_rejected_and_all_others_are_sent() -> None:
 @pytest.mark.parametrize("bad", [{"r0"}, {"r3"}, {"r7"}, {"r0", "r1"}, {"r2", "r5", "r6"}])
 def test_exactly_the_refused_rows_are_rejected(bad: set[str]) -> None:
     store, rows = Store(refusing(*bad)), batch(*(f"r{row}" for row in range(8)))
-    ids, rejected, covered = outcome(delivery(store).mend(rows, RefusedError("no")))
+    ids, rejected, covered = outcome(delivery(store).recover(rows, RefusedError("no")))
     assert {one for one, _ in rejected} == bad
     assert len(rejected) == len(bad)
     assert sorted(ids) == sorted(set(rows.ids) - bad) == sorted(store.rows)
@@ -132,7 +132,7 @@ def test_an_outage_that_ends_while_a_batch_is_bisected_costs_no_good_row(error: 
         if is_known:
             one.landed(batch("earlier", start=50))
         try:
-            _, rejected, _ = outcome(one.mend(rows, error))
+            _, rejected, _ = outcome(one.recover(rows, error))
         except (RefusedError, UnavailableError):
             endings.add("nothing is taken")
             continue
@@ -153,7 +153,7 @@ def test_an_outage_that_comes_and_goes_leaves_no_older_row() -> None:
 
         store, rows = Store(flapping), batch("a", "b", "a", "c", "b", "a")
         try:
-            _, rejected, _ = outcome(delivery(store).mend(rows, UnavailableError("500", cause="500")))
+            _, rejected, _ = outcome(delivery(store).recover(rows, UnavailableError("500", cause="500")))
         except UnavailableError:
             continue
         if not rejected:
@@ -169,7 +169,7 @@ def test_a_suspect_that_is_taken_in_the_end_does_not_replace_a_newer_row_of_its_
             raise RefusedError("no")
 
     store, rows = Store(outage), batch(*ids)
-    settled, rejected, _ = outcome(delivery(store).mend(rows, RefusedError("no")))
+    settled, rejected, _ = outcome(delivery(store).recover(rows, RefusedError("no")))
     assert (sorted(settled), rejected) == (sorted(ids), [])
     assert store.rows == {identity: row + 1.0 for row, identity in enumerate(ids)}
 
@@ -177,11 +177,11 @@ def test_a_suspect_that_is_taken_in_the_end_does_not_replace_a_newer_row_of_its_
 @pytest.mark.parametrize("error", [StorageError("full"), ConnectionLostError("gone", cause="reset")])
 def test_an_error_that_no_row_can_cause_is_passed_on(error: Exception) -> None:
     with pytest.raises(type(error)):
-        list(delivery(Store()).mend(batch("a"), error))
+        list(delivery(Store()).recover(batch("a"), error))
 
 
 def test_a_target_that_takes_nothing_is_asked_few_times() -> None:
     store = Store(refusing(*(f"r{row}" for row in range(1000))))
     with pytest.raises(RefusedError):
-        list(delivery(store).mend(batch(*(f"r{row}" for row in range(1000))), RefusedError("no")))
+        list(delivery(store).recover(batch(*(f"r{row}" for row in range(1000))), RefusedError("no")))
     assert len(store.sent) < 60

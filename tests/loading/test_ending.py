@@ -267,7 +267,7 @@ def test_rows_that_are_lost_or_changed_on_their_way_are_found(
 def test_the_oldest_and_the_newest_row_are_always_looked_at(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, row: int, share: float
 ) -> None:
-    """Also where the very first row is off by so much that it looks like another precision: it is no measure."""
+    """Also where the very first row is off by so much that it looks like another precision: it is not a measure."""
 
     def change(ids: Any, vectors: Any, *rest: Any) -> Any:
         if IDS[row] in ids:

@@ -1,4 +1,4 @@
-"""A load within a program like a notebook: streams that are no files, and an event loop that runs."""
+"""A load within a program like a notebook: streams that are not files, and an event loop that runs."""
 
 from __future__ import annotations
 

@@ -562,7 +562,7 @@ def test_what_cannot_be_compared_is_refused(folder: Path) -> None:
     table = pa.table({"id": ["a"], "vector": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2))})
     with pytest.raises(UsageError, match="--only-new compares"):
         cyborg_ingest.load(table, index="x", target="disk:data", only_new=True)
-    with pytest.raises(UsageError, match="is none"):
+    with pytest.raises(UsageError, match="is not a file"):
         cyborg_ingest.load(table, index="x", target="disk:data", only_new=True, checkpoint=True)
 
 

@@ -1,4 +1,4 @@
-"""Folders as data sets are published: the same rows in several formats, and files that are no data."""
+"""Folders as data sets are published: the same rows in several formats, and files that are not data."""
 
 from __future__ import annotations
 

@@ -307,7 +307,7 @@ MANY: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".columns": _npy_columns,
 }
 BARE = {".npy", ".keyed.npy", ".fvecs", ".fbin"}
-"""What stands beside vectors are no columns that a condition could look at."""
+"""What stands beside vectors are not columns that a condition could look at."""
 WITHOUT_NULLS = {*BARE, ".h5", ".npz", ".columns"}
 CHOICES: dict[str, dict[str, Any]] = {
     "all": {},

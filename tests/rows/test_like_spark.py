@@ -57,13 +57,13 @@ def test_dense_vectors_need_no_places_of_a_type(indices: pa.DataType) -> None:
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "a type that is no whole number": {"type": 1.5, "values": [1.0, 2.0]},
+    "a type that is not a whole number": {"type": 1.5, "values": [1.0, 2.0]},
     "a type of neither kind": {"type": 2, "values": [1.0, 2.0]},
     "no type": {"type": None, "values": [1.0, 2.0]},
-    "a size that is no whole number": {"type": 0, "size": 2.5, "indices": [0, 1], "values": [1.0, 2.0]},
+    "a size that is not a whole number": {"type": 0, "size": 2.5, "indices": [0, 1], "values": [1.0, 2.0]},
     "an infinite size": {"type": 0, "size": float("inf"), "indices": [0, 1], "values": [1.0, 2.0]},
     "no size": {"type": 0, "indices": [0, 1], "values": [1.0, 2.0]},
-    "a place that is no whole number": {"type": 0, "size": 2, "indices": [0, 0.5], "values": [1.0, 2.0]},
+    "a place that is not a whole number": {"type": 0, "size": 2, "indices": [0, 0.5], "values": [1.0, 2.0]},
     "a place of null": {"type": 0, "size": 2, "indices": [0, None], "values": [1.0, 2.0]},
     "a place before the first": {"type": 0, "size": 2, "indices": [0, -1], "values": [1.0, 2.0]},
 }

@@ -1,4 +1,4 @@
-"""What the package imports, pyproject.toml declares: that another package needs it too is no promise."""
+"""What the package imports, pyproject.toml declares: that another package needs it too is not a promise."""
 
 from __future__ import annotations
 

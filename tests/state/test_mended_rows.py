@@ -1,4 +1,4 @@
-"""`rejected.jsonl` loads once it is mended: one shape for every reason, whatever a row's own columns were called."""
+"""`rejected.jsonl` loads once it is fixed: one shape for every reason, whatever a row's own columns were called."""
 
 from __future__ import annotations
 

@@ -138,8 +138,8 @@ WRONG: dict[str, tuple[Callable[[Index], None], type[Exception]]] = {
     "an id is a number": (lambda index: index.upsert_binary([1, *IDS[1:]], F4), ValueError),  # type: ignore[list-item]
     "beyond float32": (lambda index: index.upsert_binary(IDS, WIDE), ValueError),
     "metadata holds NaN": (lambda index: index.upsert_binary(["a"], F4[:1], [{"n": float("nan")}]), ValueError),
-    "metadata is no object": (lambda index: index.upsert_binary(["a"], F4[:1], [[1]]), ValueError),  # type: ignore[list-item]
-    "a value is no JSON": (lambda index: index.upsert_binary(["a"], F4[:1], [{"n": object()}]), ValueError),
+    "metadata is not an object": (lambda index: index.upsert_binary(["a"], F4[:1], [[1]]), ValueError),  # type: ignore[list-item]
+    "a value is not JSON": (lambda index: index.upsert_binary(["a"], F4[:1], [{"n": object()}]), ValueError),
     "contents are a number": (lambda index: index.upsert_binary(["a"], F4[:1], None, [7]), ValueError),  # type: ignore[list-item]
     "a lone surrogate": (lambda index: index.upsert_binary(["\ud800"], F4[:1]), ValueError),
     "another dimension": (lambda index: index.upsert_binary(["a"], F4[:1, :3]), ValueError),

@@ -54,7 +54,7 @@ class BoxSettings(Settings):
     max_duration: str | None = option(
         None,
         "--max-duration",
-        "Stop after this time, as in 5h50m: what is on its way is awaited, and the same command goes on. Exit code 6.",
+        "Stop after this time, as in 5h50m: what is on its way is awaited, and the same command resumes. Exit code 6.",
         panel=panels.SENDING,
         metavar="DURATION",
         parse=duration("--max-duration"),

@@ -13,7 +13,7 @@ PROGRESS = ("auto", "rich", "plain", "json", "none")
 LOG_FORMATS = ("auto", "text", "json")
 
 _BESIDE = {"text": ("rich", "json"), "json": ("rich",)}
-"""Formats of the log -> what is no progress in it."""
+"""Formats of the log -> what `--progress` cannot be with it."""
 
 
 def _free_code(value: Any) -> Any:
@@ -81,8 +81,8 @@ class ProgressSettings(Settings):
             raise UsageError(f"--quiet says nothing of progress, and --progress {self.progress} asks for it: give one.")
         if self.progress in _BESIDE.get(self.log_format, ()):
             raise UsageError(
-                f"--progress {self.progress} is no line of a log. With --log-format {self.log_format} it is --progress "
-                "plain, which says every 5 seconds how far it is, or none."
+                f"--progress {self.progress} is not a line of a log. With --log-format {self.log_format} it is "
+                "--progress plain, which says every 5 seconds how far it is, or none."
             )
 
     @property
