@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.model import DEFAULT_METRIC, DEFAULT_PRECISION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -151,6 +153,28 @@ class Compared:
         """As JSON has it."""
         kinds = ("new", "changed", "same", "vanished", "again")
         return {"since": self.since, **{name: getattr(self, name).to_dict() for name in kinds}}
+
+
+@dataclass(frozen=True, slots=True)
+class Creating:
+    """An index is made, or would be: none of this can be changed later. `dimension` None: that of the first row.
+
+    What is None of the others is the engine's default.
+    """
+
+    index: str
+    dimension: int | None
+    metric: str | None
+    precision: str | None
+
+    def to_dict(self) -> Json:
+        """As JSON has it."""
+        return {
+            "index": self.index,
+            "dimension": self.dimension,
+            "metric": self.metric or DEFAULT_METRIC,
+            "storage_precision": self.precision or DEFAULT_PRECISION,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +344,7 @@ Event = (
     | Skipped
     | FileSkipped
     | Compared
+    | Creating
     | Sending
     | Read
     | RowRejected

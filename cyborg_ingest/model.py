@@ -451,6 +451,10 @@ class Match(StoredRow):
     distance: float
 
 
+DEFAULT_METRIC, DEFAULT_PRECISION = "euclidean", "float32"
+"""The engine's, of an index for which nothing is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class CreateOptions:
     """How an index is to be made; None leaves it to the engine."""

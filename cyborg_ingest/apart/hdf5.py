@@ -51,9 +51,15 @@ class Hdf5:
         return iter(())
 
     def describe(self, path: str | None, size: int) -> Iterator[Answer]:
-        """Each thing that may be a column, by its header; `path` None: ask for the bytes of the file."""
+        """Each thing that may be a column, by its header; `path` None: ask for the bytes of the file.
+
+        Before them the distance that its vectors are for, where the file says one, as ann-benchmarks' do.
+        """
         with contextlib.ExitStack() as stack:
             file = self._opened(stack, path, size)
+            distance = _text(file.attrs.get("distance"))
+            if distance:
+                yield {"distance": distance}, ()
             for name in _names(file):
                 found = _described(file, name)
                 if found:
@@ -111,6 +117,12 @@ def _h5py() -> Any:
     import h5py  # noqa: PLC0415 - an extra
 
     return h5py
+
+
+def _text(value: Any) -> str:
+    """An attribute that is a short text; else "" ."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text[:_LONGEST_WORDS] if isinstance(text, str) else ""
 
 
 def _allow(more: int) -> None:

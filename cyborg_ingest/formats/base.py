@@ -132,7 +132,8 @@ class Layout:
     `has_schema`: a field that is not in the schema is in no row; of JSON only the first rows were looked at, and
     `is_open` says that there are more. `shape`: in which known way rows are in it, if it is not the usual one.
     `roles` are the columns that its shape has for them, by the names of `ColumnChoice`. `notes`: what the user should
-    know of it. `files` are those that it is made of, where `uri` is but their folder.
+    know of it. `files` are those that it is made of, where `uri` is but their folder. `metric`: the distance that it
+    says its vectors are for, in its own words.
     """
 
     uri: str
@@ -151,6 +152,7 @@ class Layout:
     roles: tuple[tuple[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    metric: str | None = None
 
     @property
     def stem(self) -> str:

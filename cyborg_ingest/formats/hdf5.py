@@ -57,8 +57,11 @@ class Hdf5Reader(ReadsOn):
         with _translated(uri, FormatError), _opened(uri) as file:
             size = sources.size(uri)
             _check_whole(uri, size)
-            arrays = [_described(found, size, sidecars) for found in file.described()]
-            return layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True, vector=_VECTOR)
+            found = list(file.described())
+            arrays = [_described(one, size, sidecars) for one in found if "name" in one]
+            metric = next((one["distance"] for one in found if "distance" in one), None)
+            layout = layout_of(uri, self.name, arrays, sidecars, size, is_seekable=True, vector=_VECTOR)
+            return replace(layout, metric=metric)
 
     def read_on(
         self, part: Part, columns: ColumnMap, sidecars: Sidecars, kept: Kept, *, rows: int, start: int = 0
@@ -132,7 +135,7 @@ class _File:
         self._process, self._place = process, {"path": path, "size": sources.size(uri)}
 
     def described(self) -> Iterator[dict[str, Any]]:
-        """What may be columns of it."""
+        """What may be columns of it, and the distance that it says."""
         for found, _ in self._process.ask("describe", **self._place):
             yield found
 

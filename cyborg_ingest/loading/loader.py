@@ -38,6 +38,7 @@ from cyborg_ingest.loading.setup import (
     refuse_outputs,
     refuse_second_look,
 )
+from cyborg_ingest.loading.upcoming import Upcoming
 from cyborg_ingest.loading.upload import Upload
 from cyborg_ingest.plan.ahead import ahead
 from cyborg_ingest.plan.badfiles import all_bad
@@ -150,7 +151,7 @@ class _Load:
         )
         self.known.not_read = [one.to_dict() for one in plan.not_read]
         refuse_second_look(plan, settings.verify)
-        with open_client(settings, tell, self.stop) as client:
+        with open_client(settings, tell, self.stop) as client, contextlib.ExitStack() as stack:
             self.known.target = client.target
             self.known.planned = planned(plan, client.target, settings.index)
             tell(self.known.planned, *plan.bad, *memory.notes(), *remarks.of_plan(plan))
@@ -166,18 +167,28 @@ class _Load:
             self.run.begin(open_journal(client.target, settings, self.known.command))
             plan = self.earlier.begin(client.target, plan)
             found, only, read = first_look(plan, cutting, self.earlier.done)
-            opened = self.known.opened = opened_index(client, settings, found, tell, self.known.command)
+            batches = stack.enter_context(Upcoming(lambda dimension: self._batches(read, dimension, cutting)))
+            opened = self.known.opened = opened_index(
+                client,
+                settings,
+                found,
+                tell,
+                self.known.command,
+                before=lambda: self._before_creating(plan, batches, found),
+            )
             dimension = (opened.info.dimension if opened is not None else 0) or found
+            if opened is None:
+                tell(*remarks.other_metric(plan, settings))
             if opened is None or settings.dry_run:
                 dimension = plan.dimension or dimension
                 return Rehearsal(client, plan, settings, self.run, self.known, self.earlier).carry_out(
-                    self._batches(read, dimension, cutting), dimension, cutting
+                    batches.all(dimension), dimension, cutting
                 )
             with opened.index:
                 upload = Upload(client, opened, plan, settings, self.run, self.known, self.stop)
                 # of a resumed load, the first chunk may be the bad rows' alone
                 upload.begin(plan.dimension or (None if self.earlier.goes_on else only), self.earlier)
-                upload.send(self._batches(read, dimension, cutting), memory.workers)
+                upload.send(batches.all(dimension), memory.workers)
                 upload.finish()
                 self.earlier.delete_missing(opened.index, plan)
             plan.check(self.run.bad)
@@ -195,6 +206,11 @@ class _Load:
         chooses = plan.selection.skip or any(one.shaping.filter is not None for one in plan.sources)
         if not chooses and not self.run.tally.asked and not self.settings.allow_empty:
             raise EmptySourceError("No source had a row. If that may be, say so with --allow-empty.")
+
+    def _before_creating(self, plan: Plan, batches: Upcoming, dimension: int | None) -> None:
+        """No index is left behind by rows that cannot be loaded."""
+        self.run.tell(*remarks.other_metric(plan, self.settings))
+        batches.look(dimension)
 
     def _batches(
         self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.loading.doubts import PAUSES
+from cyborg_ingest.model import DEFAULT_METRIC
 from cyborg_ingest.plan.late import missing, told
 from cyborg_ingest.settings.commands import index_command
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS
@@ -43,6 +44,32 @@ def _left_out(plan: Plan) -> Iterator[Noted]:
     for (_, why), uris in list(several.items())[:_SHOWN_FIELDS]:
         others = f" and {len(uris) - 1:,} more" if len(uris) > 1 else ""
         yield Noted(f"{uris[0]}{others}: column {why}; it is left out.")
+
+
+_METRICS = {
+    "angular": "cosine",
+    "cosine": "cosine",
+    "euclidean": "euclidean",
+    "l2": "euclidean",
+    "squared_euclidean": "squared_euclidean",
+    "sqeuclidean": "squared_euclidean",
+}
+"""What files call a distance -> what the engine calls it."""
+
+
+def other_metric(plan: Plan, settings: LoadSettings) -> Iterator[Noted]:
+    """A file says which distance its vectors are for, and the new index gets another, for which nobody asked."""
+    if settings.metric is not None:
+        return
+    said = {one.layout.metric.lower(): one.layout.uri for one in plan.sources if one.layout.metric}
+    for words, uri in said.items():
+        metric = _METRICS.get(words)
+        if metric != DEFAULT_METRIC:
+            advice = f"--metric {metric} makes one of that" if metric else "the engine has no such one"
+            yield Noted(
+                f"{uri} says that its vectors are compared by {words!r}. The new index has {DEFAULT_METRIC}, the "
+                f"default: {advice}. It cannot be changed later."
+            )
 
 
 def nothing_to_load(plan: Plan) -> Noted:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.errors import NoIndexError, UsageError
-from cyborg_ingest.facts import Noted
+from cyborg_ingest.facts import Creating, Noted
 from cyborg_ingest.plan.cutting import EMBEDDED_DEFAULTS, REST_DEFAULTS, chunk_rows
 from cyborg_ingest.plan.job import describe_job
 from cyborg_ingest.plan.parts import PartEnd
@@ -104,15 +104,24 @@ def open_journal(target: str, settings: LoadSettings, command: str | None) -> Jo
 
 
 def opened_index(
-    client: RetryingClient, settings: LoadSettings, dimension: int | None, tell: Emit, command: str | None
+    client: RetryingClient,
+    settings: LoadSettings,
+    dimension: int | None,
+    tell: Emit,
+    command: str | None,
+    before: Callable[[], object],
 ) -> Opened | None:
-    """The index; None where a dry run would have created it. Raises NoIndexError."""
+    """The index; None where a dry run would have created it. Raises NoIndexError.
+
+    `before` comes before a new one is made, and keeps it from being made by what it raises.
+    """
     if settings.create and not settings.dry_run:
-        return open_or_create(client, settings, settings.index, dimension, tell, command)
+        return open_or_create(client, settings, settings.index, dimension, tell, command, before)
     try:
         return open_index(client, settings, settings.index)
     except NoIndexError as error:
         if settings.create:
+            tell(Creating(settings.index, dimension, settings.metric, settings.storage_precision))
             return None
         raise NoIndexError(f"{error} {how_to_create(settings, command)}") from None
 

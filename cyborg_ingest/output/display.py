@@ -94,6 +94,8 @@ class Display:
         elif isinstance(event, Planned):
             self.rest()
         self.show(event)
+        if isinstance(event, Read):
+            self.has_begun = True
         if isinstance(event, Sending | Began):
             self.has_begun = self.has_begun or self.step is None or not self.step.is_planning
             self.start()
@@ -106,7 +108,7 @@ class Display:
             return
         # what failed before it began has no figures
         has_figures = self.has_begun or (isinstance(event, Ended) and event.report.error is None)
-        said = worded.said(event, has_figures=has_figures)
+        said = worded.said(event, has_figures=has_figures, singly=self.verbose)
         if said is not None:
             self.say(said)
 

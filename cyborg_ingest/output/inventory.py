@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.output.voice import labelled
+from cyborg_ingest.output.labels import labelled
 from cyborg_ingest.output.wording import byte_text
 from cyborg_ingest.settings.commands import resuming
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.output.voice import labelled
+from cyborg_ingest.output.labels import labelled
 from cyborg_ingest.output.wording import byte_text, findings, left_out, listed, not_read
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.model import Reason, shown_id
+from cyborg_ingest.output.folders import gathered
 from cyborg_ingest.output.howfar import many
-from cyborg_ingest.output.voice import labelled
+from cyborg_ingest.output.labels import labelled
 from cyborg_ingest.output.wording import SHOWN_SOURCES, findings
 
 if TYPE_CHECKING:
@@ -19,21 +20,23 @@ _SHOWN_IDS = 20
 _ENDED = (0, 1, 5)
 
 
-def summary(report: RunReport) -> list[str]:
-    """What was done, by file, and what was not."""
+def summary(report: RunReport, *, singly: bool = False) -> list[str]:
+    """What was done, by file or folder, and what was not."""
     rows = report.rows
     if report.status == "dry_run":
         checked = f"{rows['read'] - rows['rejected']:,} of {rows['read']:,} rows can be loaded"
         lines = labelled("checked", f"{checked}; nothing was sent (--dry-run)")
         lines += labelled("bad files", *_bad_files(report)) if report.bad_files else []
         return lines + _files(report) + _missing(report) + findings(report.findings)
-    parts = [f"{rows['acknowledged']:,} of {rows['read']:,} rows acknowledged in {report.load_seconds:.1f} s"]
+    loaded = f"{rows['acknowledged'] + rows['skipped']:,} of {rows['read']:,} rows loaded"
+    earlier = f" ({rows['acknowledged']:,} now, {rows['skipped']:,} before)" if rows["skipped"] else ""
+    parts = [f"{loaded}{earlier} in {report.load_seconds:.1f} s"]
     if report.rows_per_second:
         rate = report.bytes["raw"] / report.load_seconds / _MEGABYTE
         parts.append(f"({report.rows_per_second:,.0f} rows/s, {rate:.1f} MB/s)")
     lines = labelled("done" if report.exit_code in _ENDED else "stopped", " ".join(parts))
-    lines += labelled("", ", ".join(f"{rows[name]:,} {name}" for name in ("rejected", "skipped", "unsent")))
-    lines += labelled("", *_by_file(report))
+    lines += labelled("", f"{rows['rejected']:,} rejected, {rows['unsent']:,} not sent")
+    lines += labelled("", *_by_file(report, singly=singly))
     lines += labelled("", _requests(report))
     before, after = report.index_count["before"], report.index_count["after"]
     if before is not None and after is not None:
@@ -111,12 +114,16 @@ def _what_to_fix(report: RunReport) -> Iterator[str]:
         )
 
 
-def _by_file(report: RunReport) -> Iterator[str]:
-    shown = report.sources[:SHOWN_SOURCES]
-    for source in shown:
-        yield f"{source['uri']}: {source['acknowledged']:,} of {source['rows']:,} acknowledged"
-    if len(report.sources) > len(shown):
-        yield f"... and {len(report.sources) - len(shown)} more files"
+def _by_file(report: RunReport, *, singly: bool) -> Iterator[str]:
+    groups = gathered([one["uri"] for one in report.sources], singly=singly)
+    shown = groups if singly else groups[:SHOWN_SOURCES]
+    for name, places in shown:
+        of_it = [report.sources[one] for one in places]
+        loaded, rows = sum(one["acknowledged"] + one["skipped"] for one in of_it), sum(one["rows"] for one in of_it)
+        files = f" {many(len(of_it), 'file')}," if len(of_it) > 1 else ""
+        yield f"{name}:{files} {loaded:,} of {rows:,} loaded"
+    if more := sum(len(places) for _, places in groups[len(shown) :]):
+        yield f"... and {many(more, 'more file')}"
 
 
 def _requests(report: RunReport) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cyborg_ingest.output import howfar
-from cyborg_ingest.output.folding import STYLES, folded
+from cyborg_ingest.output.labels import STYLES, folded
 from cyborg_ingest.tally import Tally
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import UsageError
+from cyborg_ingest.output.labels import LABEL, labelled
 from cyborg_ingest.output.streams import is_terminal, reshape_foreign, shown, undecorated
 from cyborg_ingest.settings.scrubbing import KNOWN
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cyborg_ingest.output.logfile import LogFile
-
-LABEL = 10
-"""Width of the words at the left."""
 
 JOURNAL_VARIABLE = "JOURNAL_STREAM"
 """`device:inode` of the stream that systemd gives a service; others that it starts may have it, too."""
@@ -66,11 +64,6 @@ class Remark:
 def stamp(time: datetime.datetime) -> str:
     """A time in UTC, as all logs have it."""
     return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z"
-
-
-def labelled(label: str, *texts: str) -> list[str]:
-    """Lines with a word at the left of the first."""
-    return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
 
 
 def timed(said: Remark) -> Remark:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.facts import (
     Compared,
+    Creating,
     Ended,
     FileSkipped,
     Noted,
@@ -18,10 +19,11 @@ from cyborg_ingest.facts import (
     brief,
 )
 from cyborg_ingest.output import howfar, reported, wording
-from cyborg_ingest.output.voice import LABEL, Level, Remark
+from cyborg_ingest.output.labels import LABEL
+from cyborg_ingest.output.voice import Level, Remark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cyborg_ingest.facts import Event
     from cyborg_ingest.tally import Step, Tally
@@ -33,22 +35,35 @@ _LEVELS = {
     RowRejected: Level.WARNING,
     FileSkipped: Level.WARNING,
 }
+_LINES: dict[type, Callable[[Any], str]] = {
+    Creating: wording.creating,
+    Stopping: wording.stopping,
+    FileSkipped: wording.skipped,
+    Said: wording.said,
+    Noted: wording.note,
+    Retrying: wording.retry,
+    RowRejected: wording.rejection,
+}
+"""Facts that are said in one line."""
 _OF_ENDS = {ExitCode.OK: Level.INFO, ExitCode.REJECTED: Level.WARNING}
 
 
-def said(event: Event, *, has_figures: bool = True) -> Remark | None:
-    """A fact as it is said; None of one that is not. `has_figures`: a run that has ended has something to show."""
+def said(event: Event, *, has_figures: bool = True, singly: bool = False) -> Remark | None:
+    """A fact as it is said; None of one that is not.
+
+    `has_figures`: a run that has ended has something to show. `singly`: each file has a line, not folders.
+    """
     code = type(event).__name__.lower()
     if isinstance(event, Planned):
-        lines = wording.plan(event)
+        lines = wording.plan(event, singly=singly)
     elif isinstance(event, Compared):
         lines = wording.compared(event)
     elif isinstance(event, Ended):
-        lines = reported.summary(event.report) if has_figures else []
+        lines = reported.summary(event.report, singly=singly) if has_figures else []
         level = _OF_ENDS.get(ExitCode(event.report.exit_code), Level.ERROR)
         return Remark(code, tuple(lines), _joined(lines) or event.report.status, level, brief(event))
-    elif isinstance(event, Noted | Said | Retrying | RowRejected | FileSkipped | Stopping):
-        line = _line(event)
+    elif type(event) in _LINES:
+        line = _LINES[type(event)](event)
         facts = {} if isinstance(event, Noted | Said) else brief(event)
         return Remark(code, (line,), line[LABEL:], _LEVELS.get(type(event), Level.INFO), facts)
     else:
@@ -60,18 +75,6 @@ def progress(watched: Tally | Step) -> Remark:
     """How far it is."""
     lines = howfar.progress(watched)
     return Remark("progress", tuple(lines), _joined(lines), Level.INFO, howfar.progress_facts(watched))
-
-
-def _line(event: Noted | Said | Retrying | RowRejected | FileSkipped | Stopping) -> str:
-    if isinstance(event, Stopping):
-        return wording.stopping(event)
-    if isinstance(event, FileSkipped):
-        return wording.skipped(event)
-    if isinstance(event, Said):
-        return wording.said(event)
-    if isinstance(event, Noted):
-        return wording.note(event)
-    return wording.retry(event) if isinstance(event, Retrying) else wording.rejection(event)
 
 
 def _joined(lines: Iterable[str]) -> str:

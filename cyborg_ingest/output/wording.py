@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cyborg_ingest.model import DEFAULT_METRIC, DEFAULT_PRECISION, total
+from cyborg_ingest.output.folders import gathered
 from cyborg_ingest.output.howfar import many, retry_text
-from cyborg_ingest.output.voice import labelled
+from cyborg_ingest.output.labels import labelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cyborg_ingest.facts import (
         Compared,
+        Creating,
         FileSkipped,
         Noted,
         Planned,
@@ -37,13 +40,14 @@ def listed(names: Iterable[str], between: str = ", ") -> str:
     return between.join(found[:_MOST_NAMES]) + more
 
 
-def plan(event: Planned) -> list[str]:
-    """Files, rows, dimension, which column goes where and which are left out."""
+def plan(event: Planned, *, singly: bool = False) -> list[str]:
+    """Files or folders, rows, dimension, which column goes where and which are left out."""
     lines = labelled("target", event.target) + labelled("index", event.index)
-    shown = event.sources[:SHOWN_SOURCES]
-    lines += labelled("sources", *(_source(one) for one in shown))
-    if len(event.sources) > len(shown):
-        lines += labelled("", f"... and {len(event.sources) - len(shown)} more")
+    groups = gathered([one.uri for one in event.sources], singly=singly)
+    shown = groups if singly else groups[:SHOWN_SOURCES]
+    lines += labelled("sources", *(_sources(name, [event.sources[one] for one in places]) for name, places in shown))
+    if more := sum(len(places) for _, places in groups[len(shown) :]):
+        lines += labelled("", f"... and {more:,} more (-v names them)")
     lines += labelled("shape", *dict.fromkeys(one.shape for one in event.sources if one.shape))
     lines += labelled("rows", _planned_rows(event))
     lines += labelled("columns", *dict.fromkeys(_roles(one) for one in event.sources))
@@ -67,12 +71,24 @@ def left_out(found: Iterable[tuple[str, str]]) -> list[str]:
         groups.setdefault(why, []).append(name)
     texts = [listed(names) + (f" ({why})" if why else "") for why, names in groups.items()]
     more = [f"and more, for {len(texts) - _MOST_REASONS:,} other reasons"] if len(texts) > _MOST_REASONS else []
-    return labelled("left out", *(texts[:_MOST_REASONS] or ["nothing"]), *more)
+    return labelled("left out", *texts[:_MOST_REASONS], *more)
 
 
 def not_read(found: Iterable[NotRead]) -> list[str]:
     """What was found beside the sources and is not read."""
     return labelled("not read", *(one.text for one in found))
+
+
+def _sources(name: str, sources: Sequence[PlannedSource]) -> str:
+    """A file, or a folder with many."""
+    if len(sources) == 1:
+        return _source(sources[0])
+    formats, sizes = {one.format for one in sources}, {one.dimension for one in sources}
+    kind = f"{next(iter(formats))} files" if len(formats) == 1 else f"files ({', '.join(sorted(formats))})"
+    exact = total(one.rows for one in sources)
+    rows = _about(sum(one.estimate for one in sources)) if exact is None else f"{exact:,}"
+    size = f" x {next(iter(sizes))}" if len(sizes) == 1 and None not in sizes else ""
+    return f"{name}  {len(sources):,} {kind}, {rows} rows{size}"
 
 
 def _source(source: PlannedSource) -> str:
@@ -95,7 +111,7 @@ def _planned_rows(planned: Planned) -> str:
 
 def _roles(source: PlannedSource) -> str:
     return ", ".join(
-        f"{role} <- {listed(names, ' + ')}" if names else f"{role} (not set)" for role, names in source.roles.items()
+        f"{role} <- {listed(names, ' + ')}" if names else f"no {role}" for role, names in source.roles.items()
     )
 
 
@@ -135,6 +151,14 @@ def said(event: Said) -> str:
 def retry(event: Retrying) -> str:
     """A failure that may pass."""
     return labelled("retry", retry_text(event, event.pause))[0]
+
+
+def creating(event: Creating) -> str:
+    """What cannot be undone: how an index is made."""
+    size = f"{event.dimension} dimensions" if event.dimension else "the dimension of the first row"
+    metric = event.metric or f"{DEFAULT_METRIC} (default; --metric)"
+    made = f"{event.index}  new: {size}, {metric}, {event.precision or DEFAULT_PRECISION}"
+    return labelled("index", f"{made}; it keeps these")[0]
 
 
 def stopping(event: Stopping) -> str:

@@ -19,7 +19,7 @@ from cyborg_ingest.errors import (
     Unmapped,
     UsageError,
 )
-from cyborg_ingest.facts import Noted, ignore
+from cyborg_ingest.facts import Creating, Noted, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.commands import with_options
@@ -34,7 +34,7 @@ from cyborg_ingest.targets.retry import RetryPolicy
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cyborg_ingest.facts import Emit
@@ -151,6 +151,7 @@ def create_index(
         key, key_file = make_key(settings, client.target, name, command)
     elif (key := find_key(settings, client.target, name)) is not None:
         raise UsageError("--kms-name lets the service keep the key, and an index key is given too: drop one.")
+    emit(Creating(name, options.dimension or None, options.metric, options.storage_precision))
     if key_file is not None:
         emit(Noted(where_kept(key_file, name)))
     index = client.create(name, key, options)
@@ -176,13 +177,18 @@ def open_or_create(
     dimension: int | None,
     emit: Emit,
     command: str | None = None,
+    before: Callable[[], object] = lambda: None,
 ) -> Opened:
-    """The index if it is there, else a new one of this dimension; also if another process makes it at this moment."""
+    """The index if it is there, else a new one of this dimension; also if another process makes it at this moment.
+
+    What `before` raises keeps it from being made.
+    """
     with contextlib.suppress(NoIndexError):
         opened = open_index(client, settings, name)
         if settings.key_out and not settings.key_out.exists():
             emit(Noted(f"Index {name!r} is there already, so no key is made and {settings.key_out} is not written."))
         return opened
+    before()
     options = CreateOptions(dimension, settings.metric, settings.storage_precision, settings.kms_name)
     with contextlib.suppress(IndexExistsError):
         return create_index(client, settings, name, options, emit, command)
@@ -231,7 +237,7 @@ def other_dimension(info: IndexInfo, dimension: int | None) -> Obstacle | None:
         return None
     return Obstacle(
         "index_dimension",
-        f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}.",
+        f"The vectors have {dimension} dimensions, index {info.name!r} has {info.dimension}: another model or column?",
         "Name another index, or another --vector-column.",
     )
 

@@ -153,4 +153,4 @@ def test_the_array_that_is_named_for_the_vectors_is_taken(name: str, form: str) 
     advice = re.search(r"Decide with (.*)\.$", told, re.MULTILINE)
     assert advice is not None
     code, told = upsert(f"rows.{form}", "--id-template", "{row}", *shlex.split(advice[1]))
-    assert (code, "5 of 5 rows acknowledged" in told) == (0, True), told
+    assert (code, "5 of 5 rows loaded" in told) == (0, True), told

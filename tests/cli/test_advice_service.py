@@ -130,7 +130,7 @@ def test_an_index_that_a_service_has_open_is_loaded_through_it(secured: Service)
     assert code == 75, told
     says(told, "Another process has it open, perhaps a service on this directory: stop that one, or load through the")
     code, told = run(*upsert, "--target", secured.url)
-    assert (code, "20 of 20 rows acknowledged" in told) == (0, True), told
+    assert (code, "20 of 20 rows loaded" in told) == (0, True), told
 
 
 def test_without_the_engine_a_service_is_loaded_or_the_extra_installs_it(

@@ -113,9 +113,9 @@ def test_a_line_of_a_row_over_several_lines_is_allowed_or_its_quote_is_closed() 
         assert code in {2, 3}, told
         says(told, "its quotes do not tell where its row ends. Raise it, or fix the line if a quote is not closed.")
     code, told = upsert("rows.csv", "--max-row-bytes", 2_000_000)
-    assert (code, "2 of 2 rows acknowledged" in told) == (0, True), told
+    assert (code, "2 of 2 rows loaded" in told) == (0, True), told
     code, told = upsert("mended.csv", *SMALL, "--max-errors", 1)  # it is still too large; the row behind it is not
-    assert (code, "1 of 2 rows acknowledged" in told) == (1, True), told
+    assert (code, "1 of 2 rows loaded" in told) == (1, True), told
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_more_rows_than_an_index_takes_are_fewer_with_limit(monkeypatch: pytest.
     says(told, "Split them over several indexes, load fewer with --limit, or set {} to a licence.")
     assert run("inspect", "many.npy", "--index", "x", "--limit", 1000)[0] == 0
     code, told = upsert("many.npy", "--limit", 1000)
-    assert (code, "1,000 of 1,000 rows acknowledged" in told) == (0, True), told
+    assert (code, "1,000 of 1,000 rows loaded" in told) == (0, True), told
     code, told = run("inspect", "many.npy", "--index", "x")
     assert code == 1, told
     says(told, "Load fewer with --limit, or into several indexes.")
@@ -164,4 +164,4 @@ def test_where_memory_is_short_smaller_requests_are_taken(monkeypatch: pytest.Mo
     assert code == 3, told
     says(told, "{}: this process has no memory left. Smaller requests need less: --batch-rows.")
     code, told = upsert("rows.npy", "--batch-rows", 40)
-    assert (code, "100 of 100 rows acknowledged" in told) == (0, True), told
+    assert (code, "100 of 100 rows loaded" in told) == (0, True), told

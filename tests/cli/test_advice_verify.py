@@ -121,7 +121,7 @@ def test_rows_that_somebody_replaced_are_shown_by_the_command_that_is_printed_an
     assert (code, "2 of 90 rows differ" in shown) == (5, True), shown
     assert 'a b.npy, row 7, id "it\'s a b 7": vector' in shown
     code, again = command("upsert", "a b.npy", "x y", *more)
-    assert (code, "90 of 90 rows acknowledged" in again) == (0, True), again
+    assert (code, "90 of 90 rows loaded" in again) == (0, True), again
     code, shown = printed(told)
     assert (code, "90 rows compared" in shown) == (0, True), shown
 

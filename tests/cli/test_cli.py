@@ -98,7 +98,7 @@ def test_stdout_holds_the_report_alone_and_stderr_the_talk(engine: Engine, sourc
     assert report["rows"] == {"read": 2000, "acknowledged": 2000, "rejected": 0, "skipped": 0, "unsent": 0}
     assert engine.target in done.stderr
     assert "metadata <- lang + year" in done.stderr
-    assert "left out  nothing" in done.stderr
+    assert "left out" not in done.stderr
     assert "\x1b" not in done.stderr
     quiet = command("upsert", source, "--index", engine.name(), "--target", engine.target, "--create")
     assert quiet.stdout == ""
@@ -139,9 +139,9 @@ def test_events_come_as_json_lines_where_a_program_asks(engine: Engine, source: 
     )
     events = [json.loads(line) for line in done.stderr.splitlines()]
     kinds = [event["event"] for event in events]
-    assert kinds[0] == "planned"
+    assert kinds[:5] == ["began", "began", "planned", "locked", "creating"]
     assert kinds[-1] == "ended"
-    columns = events[0]["sources"][0]["columns"]
+    columns = events[2]["sources"][0]["columns"]
     assert (columns["metadata_columns"], columns["left_out"]) == (["lang", "year"], [])
     assert events[-1]["rows"]["acknowledged"] == 2000
 
@@ -150,7 +150,7 @@ def test_a_terminal_sees_a_bar_and_a_pipe_does_not(source: Path, tmp_path: Path)
     arguments = ("upsert", source, "--index", "i", "--target", f"disk:{tmp_path / 'data'}", "--create")
     code, shown = on_terminal(*arguments, "--batch-rows", 20)
     assert code == 0, shown
-    assert re.search(r"\d+%.* rows .*rows/s.*MB/s.*in flight.*rejected.*retried", shown)
+    assert re.search(r"\d+%.* \d:\d\d left.* rows .*rows/s.*MB/s", shown)
     assert "\x1b[1mtarget" in shown
     for unwanted in ({"NO_COLOR": "1"}, {"CI": "true"}, {"TERM": "dumb"}):
         code, shown = on_terminal(*arguments, **unwanted)
@@ -163,7 +163,7 @@ def test_a_terminal_sees_a_bar_and_a_pipe_does_not(source: Path, tmp_path: Path)
 def test_on_a_terminal_the_users_own_directory_is_the_default(source: Path, tmp_path: Path) -> None:
     code, shown = on_terminal("upsert", source, "--index", "i", "--create", "--limit", 5, HOME=str(tmp_path))
     assert code == 0, shown
-    assert f"disk:{tmp_path}/.cyborgdb/data" in shown.replace("\r\n", "")
+    assert "disk:~/.cyborgdb/data" in shown.replace("\r\n", "")
     assert (tmp_path / ".cyborgdb" / "data").is_dir()
 
 
@@ -179,7 +179,9 @@ def test_a_plain_line_comes_every_few_seconds(source: Path, tmp_path: Path) -> N
     )  # fmt: skip
     lines = [line for line in done.stderr.splitlines() if line.startswith("loading")]
     assert len(lines) > 2
-    assert all(re.fullmatch(r"loading   \d+%  [\d,]+ rows  .* left", line) for line in lines), lines
+    assert all(re.fullmatch(r"loading   [\dTZ:-]+  \d+%  \d:\d\d( left)?(  [\d,]+ rows.*)?", line) for line in lines), (
+        lines
+    )
 
 
 # Help

@@ -47,7 +47,7 @@ def test_all_that_a_load_says_is_an_object_a_line() -> None:
     assert rejected["message"].startswith("worse.jsonl")
     assert (ended["level"], ended["exit_code"], ended["status"]) == ("warning", 1, "ok_with_rejected_rows")
     assert ended["rows"] == {"read": 17, "acknowledged": 5, "rejected": 12, "skipped": 0, "unsent": 0}
-    assert ended["message"].startswith("done 5 of 17 rows acknowledged")
+    assert ended["message"].startswith("done 5 of 17 rows loaded")
 
 
 @pytest.mark.usefixtures("here")

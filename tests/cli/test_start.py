@@ -40,7 +40,7 @@ def test_a_load_imports_nothing_slow_that_it_has_no_use_for(tmp_path: Path) -> N
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *load], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
     )
-    assert "3 of 3 rows acknowledged" in done.stderr
+    assert "3 of 3 rows loaded" in done.stderr
     assert json.loads(done.stdout) == []
 
 

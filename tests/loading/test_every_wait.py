@@ -134,7 +134,7 @@ def load(tmp_path: Path) -> list[object]:
 def test_a_signal_ends_the_wait_for_a_request(load: list[object], what: str) -> None:
     code, _, said = stopped(what, load)
     assert code == 143, said
-    assert "stopped by a signal" in said
+    assert "stopped   by a signal" in said
     assert "the same command" in said or "cyborg-ingest upsert" in said
 
 
@@ -144,7 +144,7 @@ def test_a_signal_ends_the_wait_for_a_silent_pipe(load: list[object], typed: str
     code, _, said = stopped("tell" if typed else "", piped, until="waiting" if typed else "", typed=typed)
     assert code in ({143} if typed else {143, -signal.SIGTERM}), said  # it may come before Python is there
     if typed:
-        assert "stopped by a signal" in said
+        assert "stopped   by a signal" in said
 
 
 def test_what_was_sent_before_a_pipe_fell_silent_is_noted(engine: Engine) -> None:

@@ -310,7 +310,7 @@ def test_of_several_jobs_one_that_is_busy_ends_none_of_the_others(here: Path) ->
     )
     with locked("jobs", "run", "a"):
         done = ran("run", "a", "b")
-        assert (done.returncode, "10 of 10 rows acknowledged" in done.stderr) == (75, True)
+        assert (done.returncode, "10 of 10 rows loaded" in done.stderr) == (75, True)
         assert ran("run", "a", "b", "c").returncode == 2  # which says more
         assert ran("run", "b").returncode == 0
 

@@ -42,7 +42,7 @@ def test_names_of_jsonl_that_no_row_has_so_far_are_told_where_nothing_else_has_t
 def test_names_of_jsonl_that_no_row_has_are_not_told_where_all_rows_are_known(tmp_path: Path) -> None:
     path = tmp_path / "few.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS[:3]))
-    assert "metadata <- n, contents (not set)\n" in said(path)
+    assert "metadata <- n, no contents\n" in said(path)
 
 
 @pytest.mark.parametrize("role", ["metadata", "contents"])
@@ -54,5 +54,5 @@ def test_a_name_that_an_option_gives_is_told_though_no_row_has_it(role: str, nam
 
 def test_a_field_that_is_not_there_is_not_left_out(path: Path) -> None:
     told = said(path, metadata_columns=("n",))
-    assert "left out  nothing" in told
+    assert "left out" not in told
     assert rows_read(path, metadata_columns=("none",)).metadata[0] is None

@@ -60,7 +60,7 @@ def test_the_other_of_two_vectors_by_their_names_is_left_out_and_named(form: str
 def test_nothing_is_left_out_of_a_vector_by_its_name_alone(form: str, tmp_path: Path) -> None:
     path = written(tmp_path, form, *[{"vector": {"text": ONE}, "n": 1}] * 3)
     assert rows_read(path).metadata == [{"n": 1}] * 3
-    assert "left out  nothing" in said(path)
+    assert "left out" not in said(path)
 
 
 def test_vectors_that_come_later_beside_the_one_by_its_name_are_not_stored(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_what_is_beside_a_vector_in_a_list_is_named(form: str, tmp_path: Path) -
     assert rows_read(path, vector_column="q.p[0].embedding").metadata == [{"q": {"k": 1}, "n": 1}] * 3
     assert "left out  q.p (the list that vectors are in)" in said(path, vector_column="q.p[0].embedding")
     path = written(tmp_path, form, *[{"p": [{"embedding": ONE}], "n": 1}] * 3)
-    assert "left out  nothing" in said(path, vector_column="p[0].embedding")
+    assert "left out" not in said(path, vector_column="p[0].embedding")
 
 
 @FORMS

@@ -1,4 +1,4 @@
-"""Lines as a terminal has them: wrapped at words beside their label, paths not longer than the line, `~` for home."""
+"""Lines with a word at their left, and as a terminal has them: wrapped beside it, long paths cut, `~` for home."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
-from cyborg_ingest.output.voice import LABEL
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+LABEL = 10
+"""Width of the words at the left."""
 
 STYLES = {
     "error": "bold red",
@@ -39,6 +40,11 @@ _CUT = "..."
 _UNIT = re.compile(r"(?<=\d) (?=\S)")
 _TIED = "\N{NO-BREAK SPACE}"
 """Between a number and what it counts no line ends."""
+
+
+def labelled(label: str, *texts: str) -> list[str]:
+    """Lines with a word at the left of the first."""
+    return [f"{(label if not number else ''):<{LABEL}}{text}" for number, text in enumerate(texts)]
 
 
 def folded(lines: Iterable[str], width: int) -> Iterator[tuple[str, str]]:
