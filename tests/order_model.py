@@ -214,12 +214,14 @@ class Setting:
     workers: int
 
 
-def load(world: World, plan: Plan, folder: Path, setting: Setting, *, only_new: bool = False) -> bool:
+def load(
+    world: World, plan: Plan, folder: Path, setting: Setting, *, only_new: bool = False, restart: bool = False
+) -> bool:
     """One run, until it ends or is killed; whether it ended well."""
     runner, journal = ModelRunner(world, setting.workers), None
     world.story.append(f"a run with {setting}")
     try:
-        journal = _opened(world, folder)
+        journal = _opened(world, folder, restart=restart)
         _run(world, _begun(journal, plan, only_new=only_new), journal, setting, runner)
     except KilledError:
         world.dies(runner.in_flight())
@@ -237,8 +239,8 @@ def load(world: World, plan: Plan, folder: Path, setting: Setting, *, only_new: 
     return True
 
 
-def _opened(world: World, folder: Path) -> Journal:
-    journal = Journal(folder, {"index": "model"})
+def _opened(world: World, folder: Path, *, restart: bool) -> Journal:
+    journal = Journal(folder, {"index": "model"}, restart=restart)
     ModelFile(world, journal.file)
     return journal
 

@@ -9,10 +9,14 @@ index holds it. Until then the journal holds the batch: a later run reads it onc
 from __future__ import annotations
 
 import threading
+from itertools import compress
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cyborg_ingest.errors import ConnectionLostError
 from cyborg_ingest.rows.compare import Row, difference, rows_of
+from cyborg_ingest.rows.idhashes import among, hashes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,10 +33,14 @@ _IDS_AT_ONCE = 500
 
 
 class Doubts:
-    """The ids in doubt, and the last acknowledged row of those that occurred again. Threads may share it."""
+    """The ids in doubt, and the last acknowledged row of those that occurred again. Threads may share it.
 
-    def __init__(self, ids: Iterable[str] = ()) -> None:
+    `late` are 64 bits each of more ids in doubt, of rows that the sources have no more.
+    """
+
+    def __init__(self, ids: Iterable[str] = (), late: Iterable[int] = ()) -> None:
         self._ids = set(ids)
+        self._late = np.array(sorted(late), np.uint64)
         self._unnoted: set[str] = set()
         """Those of which the journal does not know yet."""
         self._newest: dict[str, Row] = {}
@@ -67,6 +75,8 @@ class Doubts:
         such a run sent: a row of the batch behind them may be newer than one of theirs.
         """
         with self._lock:
+            if len(self._late):
+                self._doubt(compress(batch.ids, among(hashes_of(batch.ids), self._late).tolist()))
             if unheard.overlaps(batch.start, batch.stop):
                 watched = self._in_order(batch, unheard)
             else:

@@ -24,6 +24,7 @@ from cyborg_ingest.loading.doubts import Doubts
 from cyborg_ingest.loading.engines.base import Leaving, Refused, Settled, handled
 from cyborg_ingest.loading.engines.threads import Threads
 from cyborg_ingest.rows.ranges import RangeSet
+from cyborg_ingest.state.ledger import State
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -62,7 +63,8 @@ class Transfer:
         self._applies_late = applies_late
         self._mail = mail
         self._is_recovering = False
-        self.doubts = Doubts(journal.state.doubts if journal else ())
+        state = journal.state if journal else State()
+        self.doubts = Doubts(state.doubts, state.late if applies_late else ())
         self.delivery = Delivery(index, policy, stop, self._retrying)
         self.engine: Engine = Threads(workers, stop=stop, mail=self._mail, runner=runner)
 

@@ -24,6 +24,8 @@ def records_of(state: State, numbers: dict[PartKey, int]) -> Iterator[Json]:
         yield {"facts": state.facts}
     if state.doubts:
         yield {"doubt": sorted(state.doubts)}
+    if state.late:
+        yield {"late": sorted(state.late)}
     files: set[FileKey] = set()
     for number, (key, part) in enumerate(state.parts.items()):
         numbers[key] = number

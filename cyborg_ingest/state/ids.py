@@ -251,6 +251,12 @@ class Ids:
         found = [one for one in self._blocks_of([(key, choice)]) if not [*rows.missing(one.start, one.stop)]]
         return merged([self._all(one) for one in found])
 
+    @_told
+    def around(self, key: PartKey, choice: str, rows: RangeSet) -> Hashes:
+        """The ids of these rows of a Part, and of others that were sent with them."""
+        found = [one for one in self._blocks_of([(key, choice)]) if rows.overlaps(one.start, one.stop)]
+        return merged([self._all(one) for one in found])
+
     def without_id(self, keys: Iterable[tuple[PartKey, str]]) -> int:
         """So many rows of these Parts have no id that could be read."""
         return sum(one.unknown for one in self._blocks_of(keys))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import StateError, UsageError
 from cyborg_ingest.model import Reason
+from cyborg_ingest.rows.idhashes import hashes_of
 from cyborg_ingest.rows.ranges import RangeSet
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.state.compacting import part_record, records_of
@@ -118,7 +119,10 @@ class Journal(Memory):
         self.resumed = bool(state.parts) and not state.is_over and not restart
         self.ids = Ids(self._own)
         opened.callback(self.ids.close)
+        late = set[int]()
         if restart:
+            if not state.has_ended:  # else the last run has waited for them
+                late = state.late | self.in_flight(state.parts) | set(hashes_of(sorted(state.doubts)).tolist())
             self.ids.forget()
         elif state.is_over:
             self.ids.tidy((key, part.choice) for key, part in state.parts.items())
@@ -126,7 +130,7 @@ class Journal(Memory):
         if not (is_read and (state.has_ended or self.resumed)):
             lost = not is_read or bool(state.parts) or state.has_lost_lines
             lasting |= {OUTDATED: True} if lost or OUTDATED in state.facts else {}
-        self.state = state if self.resumed else State(facts=lasting)
+        self.state = state if self.resumed else State(facts=lasting, late=late)
         self._own.replace(DESCRIPTION, json.dumps(KNOWN.scrubbed(description), indent=2).encode())
         now = datetime.datetime.now(datetime.timezone.utc)
         self.run = RunFolder(self._own, state.facts.get(RUN), now)
@@ -252,7 +256,7 @@ class Journal(Memory):
 
     def release(self) -> None:
         """Note that nothing is in doubt any more: what was held is done."""
-        if any(len(part.held) for part in self.state.parts.values()):
+        if self.state.late or any(len(part.held) for part in self.state.parts.values()):
             record: Json = {"released": 1}
             self._append([record])
             apply(self.state, {}, record)

@@ -139,6 +139,8 @@ class State:
     cuts: dict[FileKey, Cut] = field(default_factory=dict)
     """Where the Parts are of the files that rows were sent of; of a job that an older release began it is not known."""
     doubts: set[str] = field(default_factory=set)
+    late: set[int] = field(default_factory=set)
+    """64 bits of ids in doubt by requests whose rows the sources have no more."""
     probes: Probes = field(default_factory=Probes)
     facts: Json = field(default_factory=dict)
     ended: int | None = None

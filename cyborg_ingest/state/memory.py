@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyborg_ingest.state.ledger import FileKey, PartKey, PartState, State, file_of, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -74,12 +74,18 @@ class Memory(ABC):
         """What is known of a Part."""
         return self.state.parts.get(key_of(part)) or PartState()
 
+    def in_flight(self, parts: Mapping[PartKey, PartState]) -> set[int]:
+        """64 bits of the ids of rows that were sent, and of which nobody heard: they may be applied later."""
+        doubts = ((key, one.choice, one.in_doubt) for key, one in parts.items())
+        return {one for key, choice, rows in doubts if rows for one in self.ids.around(key, choice, rows).tolist()}
+
     def keep(self, upto: dict[PartKey, int | None]) -> None:
         """Forget all but these Parts, and of these all rows from the one that is given on (None: nothing).
 
         They stand in this order from now on.
         """
         parts = self.state.parts
+        self.state.late |= self.in_flight({key: one for key, one in parts.items() if key not in upto})
         self.state.parts = {key: parts.get(key) or PartState() for key in upto}
         for place, (key, part) in enumerate(self.state.parts.items()):
             part.place = self._places.get(key, place)

@@ -143,6 +143,11 @@ def _apply_released(state: State, _numbers: dict[int, PartState], _record: Json)
     for part in state.parts.values():
         part.release()
     state.doubts.clear()
+    state.late.clear()
+
+
+def _apply_late(state: State, _numbers: dict[int, PartState], record: Json) -> None:
+    state.late.update([_whole(one) for one in record["late"]])
 
 
 def _apply_facts(state: State, _numbers: dict[int, PartState], record: Json) -> None:
@@ -165,6 +170,7 @@ _KINDS = {
     "drop": _apply_drop,
     "doubt": _apply_doubt,
     "released": _apply_released,
+    "late": _apply_late,
     "facts": _apply_facts,
     "end": _apply_end,
     "begin": _apply_begin,

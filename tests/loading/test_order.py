@@ -238,6 +238,32 @@ def with_edits(folder: Path, data: st.DataObject, *, applies_late: bool) -> None
             assert {one: world.stored.get(one) for one in expected} == expected, world.story
 
 
+@pytest.mark.parametrize("how", ["another file", "changed", "anew", "anew, and then another file"])
+def test_what_was_in_flight_of_a_source_that_is_gone_may_still_be_applied(tmp_path: Path, how: str) -> None:
+    """A run is killed before its request is applied; it is, once the next load has ended."""
+    old, new = tmp_path / "p.parquet", tmp_path / ("q.parquet" if "another" in how else "p.parquet")
+
+    def plan(path: Path, number: float) -> Plan:
+        vectors = pa.array([[number, 1.0]] * 2, pa.list_(pa.float32()))
+        pq.write_table(pa.table({"id": ["a", "b"], "vector": vectors}), path)
+        return make_plan((str(path),), SourceSettings())
+
+    class Waits(order_model.ModelIndex):
+        def upsert_binary(self, ids: list[str], vectors: Any, *_: Any) -> None:
+            self.world.late.append([(one, float(vector[0])) for one, vector in zip(ids, vectors, strict=True)])
+            raise order_model.KilledError
+
+    world, first = World(Picker([]), 0, applies_late=True), plan(old, 1)
+    for restart in (False, True) if how == "anew, and then another file" else (False,):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(order_model, "ModelIndex", Waits)
+            assert not order_model.load(world, first, tmp_path / "job", ONE, restart=restart)
+    world.late = world.late[:1]
+    assert order_model.load(world, plan(new, 2), tmp_path / "job", PAIRS, restart=how == "anew")
+    world.all_arrive()
+    assert world.stored == {"a": 2, "b": 2}, world.story
+
+
 @pytest.mark.parametrize("examples", [60, pytest.param(3000, marks=pytest.mark.soak)])
 def test_sources_that_are_edited_between_runs_end_in_the_order_of_the_last_list(tmp_path: Path, examples: int) -> None:
     @settings(max_examples=examples, **WITHOUT_LIMITS)
