@@ -29,7 +29,7 @@ _RUN = Annotated[
 ]
 _FORM = Annotated[
     Literal["md", "html"] | None,
-    typer.Option("--format", help="Markdown, or a page for a browser (default: md, or what --output ends in)."),
+    typer.Option("--format", help="Markdown, or a page for a browser (default: md, or by the name of the file)."),
 ]
 _FILE = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write (default: standard output).")

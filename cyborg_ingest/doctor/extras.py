@@ -33,7 +33,7 @@ EXTRAS = {
     "embedded": Extra({"cyborgdb-core": "cyborgdb_core"}, "targets disk: and s3://"),
     "hdf5": Extra({"h5py": "h5py"}, "HDF5 files"),
     "metrics": Extra({"prometheus_client": "prometheus_client"}, "--metrics-file and --pushgateway"),
-    "report": Extra({"jinja2": "jinja2", "pygal": "pygal"}, "report --format html"),
+    "report": Extra({"jinja2": "jinja2", "pygal": "pygal"}, "pages of runs for a browser"),
 }
 """By their names in pyproject.toml."""
 

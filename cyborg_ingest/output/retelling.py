@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 MOST_INTERVALS, FEW_INTERVALS = 120, 12
 
-_NEXT = {"same-command": "Run the same command again: it goes on.", "after-fix": "Fix what is said, then run it again."}
+_NEXT = {
+    "same-command": "Run the same command again: it resumes the load.",
+    "after-fix": "Fix what is said, then run it again.",
+}
 _MOODS = {0: "good", 1: "warn", 6: "warn", 75: "warn", 130: "warn", 143: "warn"}
 _OF_A_FILE = ("rows", "acknowledged", "rejected", "skipped")
 _LARGEST = 1 << 63

@@ -56,10 +56,12 @@ class Record:
 def last_of_all(directory: Path) -> Record:
     """The run that began last. Raises UsageError where there is none, StateError, UntrustedError."""
     jobs = inventory.jobs_in(directory)
-    found = max(((run, job) for job in jobs for run in job.runs), key=lambda one: one[0], default=None)
-    if found is None:
+    found = [(run, job) for job in jobs for run in job.runs]
+    newest = max((run.partition("-")[0] for run, _ in found), default="")
+    last = [_record_of(job, run, directory) for run, job in found if run.startswith(newest)]  # of the same second
+    if not last:
         raise UsageError(f"There are no runs in {directory}. Where others may be is said by --state-dir.")
-    return _record_of(found[1], found[0], directory)
+    return max(last, key=lambda one: one.run.started)
 
 
 def find(word: str, directory: Path) -> Record:
@@ -86,7 +88,7 @@ def at(path: Path) -> Record:
     try:
         with Folder.root(folder, "name another folder", make=False) as own:
             if not {REPORT, LOG, SAMPLES} & set(own.names()):
-                raise UsageError(f"{path} is no folder of a run: there is neither {REPORT} nor {LOG} in it.")
+                raise UsageError(f"{path} is not the folder of a run: it has neither {REPORT} nor {LOG}.")
             return _read(None, inventory.run_of(own), own)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None

@@ -86,7 +86,7 @@ def test_a_state_directory_that_is_full_is_another_one_or_has_room_again(monkeyp
     def nearly_full(handle: int, data: bytes) -> int:
         nonlocal written
         written += len(data)
-        if written > 700 and not lies_in(handle, "other"):
+        if written > 1_500 and not lies_in(handle, "other"):
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(handle, data)
 

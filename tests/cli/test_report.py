@@ -364,9 +364,9 @@ def test_a_run_is_shown_while_it_runs_and_once_it_was_ended(here: Path, end: sig
         load.wait(60)
     page = as_html(run.name)
     assert f"load into i: {'unfinished' if end is signal.SIGKILL else 'terminated'}" in page.text
-    assert "This command goes on: cyborg-ingest upsert" in page.text
+    assert "This command resumes it: cyborg-ingest upsert" in page.text
     assert "rows acknowledged" in page.text
-    command = page.text.partition("This command goes on: ")[2].partition(" --max-rows")[0]
+    command = page.text.partition("This command resumes it: ")[2].partition(" --max-rows")[0]
     assert "--index i" in command
     assert "load into i" in as_markdown(run).text
 
@@ -378,7 +378,7 @@ def test_a_load_that_failed_says_why_and_what_comes_next() -> None:
     page = as_html()
     assert "bad rows exit code 4" in page.text
     assert f"What went wrong {' '.join(report['error'].split())}" in page.text
-    assert f"This command goes on: {report['resume_command']}" in page.text
+    assert f"This command resumes it: {report['resume_command']}" in page.text
 
 
 @pytest.mark.usefixtures("here")
@@ -482,7 +482,7 @@ def test_a_run_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) -> 
     done = ran("report", reports[0][:8])
     assert done.returncode == 2
     assert "may be 4 runs" in done.stderr
-    for word, words in (("./none", "is not there"), (tmp_path, "is no folder of a run")):
+    for word, words in (("./none", "is not there"), (tmp_path, "is not the folder of a run")):
         done = ran("report", word)
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
 
@@ -506,6 +506,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
     done = ran("report", "-o", "/dev/full")
     assert done.returncode == 3
+    says(done.stderr, "--output {}")
     assert "--output /dev/full cannot be written: No space left on device. Name another file." in done.stderr
 
 
