@@ -350,7 +350,7 @@ def test_a_file_without_an_address_ends_a_load_before_it_begins(flag: str, here:
         says(done.stderr, "{} {}. It takes an address as in https://HOST/PATH.")
         assert f"{flag}-file address " in done.stderr
     (here / "address").write_bytes(b"\xff\xfe")
-    assert f"{flag}-file address: it is no text." in load(f"{flag}-file", "address").stderr
+    assert f"{flag}-file address: it is not text." in load(f"{flag}-file", "address").stderr
     done = load(f"{flag}-file", "address", flag, "https://h/x")
     assert done.returncode == 2
     says(done.stderr, "{} and {}-file are both given, by options or variables: drop one.")

@@ -148,7 +148,7 @@ class NotifySettings(Settings):
         try:
             text = read_small(file, _LONGEST_ADDRESS).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
+            why = getattr(error, "strerror", None) or "it is not text"
             raise UsageError(f"{flag}-file {file}: {why}.") from None
         _address(f"{flag}-file {file}", is_service=flag == "--pushgateway")(text)
         return text
