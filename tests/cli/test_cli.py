@@ -150,7 +150,7 @@ def test_a_terminal_sees_a_bar_and_a_pipe_does_not(source: Path, tmp_path: Path)
     arguments = ("upsert", source, "--index", "i", "--target", f"disk:{tmp_path / 'data'}", "--create")
     code, shown = on_terminal(*arguments, "--batch-rows", 20)
     assert code == 0, shown
-    assert re.search(r"\d+%.* \d:\d\d left.* rows .*rows/s.*MB/s", shown)
+    assert re.search(r"\d+%.* \d:\d\d.* rows .*rows/s.*MB/s", shown)
     assert "\x1b[1mtarget" in shown
     for unwanted in ({"NO_COLOR": "1"}, {"CI": "true"}, {"TERM": "dumb"}):
         code, shown = on_terminal(*arguments, **unwanted)

@@ -39,7 +39,7 @@ def test_all_that_a_load_says_is_an_object_a_line() -> None:
     assert json.loads(done.stdout)["exit_code"] == 1
     found = objects(done.stderr)
     assert [one["event"] for one in found if one["event"] not in {"noted", "progress"}] == [
-        "planned", *["rowrejected"] * 10, "more", "ended",
+        "planned", *["rowrejected"] * 10, "more", "creating", "ended",
     ]  # fmt: skip
     planned, rejected, ended = (next(o for o in found if o["event"] == e) for e in ("planned", "rowrejected", "ended"))
     assert (planned["level"], planned["index"], planned["sources"]) == ("info", "i", ["worse.jsonl"])
