@@ -139,7 +139,7 @@ def test_who_stops_a_load_is_told_what_is_waited_for_and_what_to_do(
             terminal.until(lambda lines: any(one.startswith("stopping  waiting up to") for one in lines))
             said = " ".join(" ".join(terminal.lines).split())
             assert re.search(
-                r"stopping waiting up to (19|20) s for \d requests?\. "
+                r"stopping waiting up to (1\d|20) s for \d requests?\. "
                 r"Ctrl-C again quits at once; run the same command to resume\.",
                 said,
             )
