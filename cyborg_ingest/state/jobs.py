@@ -67,6 +67,11 @@ def open_job(folder: Path, *, make: bool = True) -> Folder:
         return all_of_them.below(folder.name, make=make)
 
 
+def all_jobs(directory: Path) -> Path:
+    """Where the folders of all jobs are."""
+    return directory / _JOBS
+
+
 def open_root(directory: Path) -> Folder:
     """The state directory, which is not made. Raises FileNotFoundError."""
     return Folder.root(directory, _ELSEWHERE, make=False)

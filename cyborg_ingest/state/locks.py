@@ -16,7 +16,7 @@ import secrets
 import socket
 import weakref
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import StateError, UntrustedError, printable
 from cyborg_ingest.settings.scrubbing import KNOWN
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from cyborg_ingest.model import Json
     from cyborg_ingest.private import Folder
 
 LOCK = "lock"
@@ -203,12 +202,15 @@ def _read(data: bytes) -> Holder | None:
     """What a file says that anybody of this user may have written; None where that is not a holder."""
     try:
         found = json.loads(data)
-        return _checked(found) if isinstance(found, dict) else None
+        return holder_of(found)
     except (ValueError, OverflowError, RecursionError):
         return None
 
 
-def _checked(found: Json) -> Holder | None:
+def holder_of(found: Any) -> Holder | None:
+    """Who it is that this object of JSON names; None where it is no holder. Raises ValueError, OverflowError."""
+    if not isinstance(found, dict):
+        return None
     pid, host, since, command = (found.get(name) for name in ("pid", "host", "since", "command"))
     if not isinstance(pid, int) or isinstance(pid, bool) or not 0 < pid < _MOST_PROCESSES:
         return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.private import Folder
 
-_RUNNING = "a load is running"
+RUNNING = "a load is running"
 
 _NO_LEDGER = {LOCK, DESCRIPTION, REPORT, REJECTED}
 """Files in the folder of a job that are not what it has loaded; earlier releases kept the last two there."""
@@ -54,11 +54,16 @@ class Cleaned:
     left: dict[str, str] = field(default_factory=dict)
 
 
-def clean(directory: Path, ask: Ask) -> Cleaned:
-    """Remove what is old of all jobs. Raises StateError, UntrustedError where the state directory cannot be read."""
-    done = Cleaned()
+def clean(directory: Path, ask: Ask, done: Cleaned | None = None, *, only: str | None = None) -> Cleaned:
+    """Remove what is old of all jobs, or of one of them, and add it to what is `done`.
+
+    Raises StateError, UntrustedError where the state directory cannot be read.
+    """
+    done = done or Cleaned()
     for job in jobs_in(directory):
-        why = _RUNNING if job.is_running else None
+        if only not in {None, job.id}:
+            continue
+        why = RUNNING if job.is_running else None
         if job.standing is Standing.UNREADABLE:
             why = f"it cannot be read: {job.fault}"
         try:
@@ -67,7 +72,7 @@ def clean(directory: Path, ask: Ask) -> Cleaned:
                     now = replace(job_in(own, job.id, is_ours=True), size=job.size)  # without the word of our own lock
                     why = _clean_job(jobs, own, now, ask, done)
         except JobBusyError:
-            why = _RUNNING
+            why = RUNNING
         except (StateError, UntrustedError) as error:
             why = str(error)
         if why is not None:
