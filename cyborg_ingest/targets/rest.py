@@ -20,7 +20,7 @@ from cyborg_ingest.targets.body import Asked, Body
 from cyborg_ingest.targets.shapes import ParsedAnswer, check_done, index_info, stored_rows
 from cyborg_ingest.targets.transport import error_of_transport
 from cyborg_ingest.targets.trust import verification
-from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, ignore_unverified, proxies_for
+from cyborg_ingest.targets.wire import FOREIGN, Line, TooMuchError, proxies_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +52,12 @@ class RestClient(Closing):
     """Indexes behind a service at `http(s)://host:port`."""
 
     is_embedded = False
+    has_licence = False
 
     def __init__(self, target: str, connection: Connection) -> None:
         if target.startswith("http://") and (connection.ca_cert or connection.insecure):
             raise UsageError(f"--ca-cert and --insecure are for https; {target} is plain http.")
         self._verify = verification(connection) if target.startswith("https://") else True
-        if connection.insecure:
-            ignore_unverified()
         self.target = target
         self.connection = connection
         self._secrets = Secrets(revealed(connection.api_key))

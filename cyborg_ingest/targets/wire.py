@@ -10,7 +10,6 @@ import http.client
 import io
 import math
 import time
-import warnings
 import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -122,13 +121,20 @@ class _Sending:
         super().send(data)  # type: ignore[misc] # of the connection that this is mixed into
 
 
+_UNVERIFIED: dict[str, Any] = {"is_verified": property(lambda _: True, lambda _, __: None)}
+"""What `urllib3` warns by with each request, where verification was switched off by name: it helps nobody.
+
+Warnings themselves are those of the whole process.
+"""
+
+
 class _Adapter(HTTPAdapter):
     """One connection at a time, of our own classes; nothing is tried again in here."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, warns: bool) -> None:
         bounds = {"sending_seconds": seconds}
         plain = type("PlainConnection", (_Sending, HTTPConnection), bounds)
-        secure = type("SecureConnection", (_Sending, HTTPSConnection), bounds)
+        secure = type("SecureConnection", (_Sending, HTTPSConnection), bounds if warns else bounds | _UNVERIFIED)
         self._pools: dict[str, Any] = {
             "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
             "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
@@ -204,7 +210,7 @@ class Line:
             session.proxies.update(proxies_for(self._target))
             session.verify = self._verify
             for scheme in ("http://", "https://"):
-                session.mount(scheme, _Adapter(self._timeout[1]))
+                session.mount(scheme, _Adapter(self._timeout[1], warns=self._verify is not False))
         return self._session
 
     def close(self) -> None:
@@ -217,11 +223,6 @@ class Line:
 def proxies_for(target: str) -> dict[str, str]:
     """The proxies that the environment names for a target. What stays on this machine never goes through one."""
     return {} if is_loopback(target) else get_environ_proxies(target)
-
-
-def ignore_unverified() -> None:
-    """Verification was switched off by name, so a warning with each connection helps nobody."""
-    warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
 
 
 def _read(answer: requests.Response, largest: int) -> bytes:
