@@ -15,10 +15,11 @@ from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.commands import index_command
 from cyborg_ingest.settings.hidden import revealed
 from cyborg_ingest.targets.base import AUTO_TRAIN_ROWS, FREE_TIER_ROWS
+from cyborg_ingest.targets.credentials import is_token
 from cyborg_ingest.targets.health import health_of
 from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.keyring import as_options
-from cyborg_ingest.targets.opening import is_token, open_client, open_index
+from cyborg_ingest.targets.opening import open_client, open_index
 from cyborg_ingest.targets.rest import RestClient
 from cyborg_ingest.targets.trust import certificate_of
 from cyborg_ingest.targets.wire import proxies_for

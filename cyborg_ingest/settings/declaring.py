@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from cyborg_ingest.errors import ArgumentTypeError, UsageError
 
@@ -136,6 +136,7 @@ def _of_kind(name: str, kinds: tuple[Any, ...], value: Any) -> Any:
         return tuple(value)
     if kind is Path and isinstance(value, str | Path):
         return Path(os.path.expanduser(value))  # noqa: PTH111 - a Path raises another error for ~nobody
+    kind = get_origin(kind) or kind
     is_one = isinstance(kind, type) and isinstance(value, kind) and is_bool is (kind is bool)
     if is_one or (kind is float and isinstance(value, int) and not is_bool):
         return value

@@ -55,7 +55,7 @@ def index_key(environ: Mapping[str, str], file: Path | None, command: str | None
     never shows the key, and UsageError where several are given.
     """
     text = variable(environ, INDEX_KEY_VARIABLE)
-    _refuse_several({INDEX_KEY_VARIABLE: text, "--index-key-file": file, "--index-key-command": command})
+    refuse_several({INDEX_KEY_VARIABLE: text, "--index-key-file": file, "--index-key-command": command})
     if command is not None:
         return parsed(printed_by(command, "--index-key-command"), "What --index-key-command prints")
     option = "--index-key-file"
@@ -80,7 +80,7 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
     return text
 
 
-def _refuse_several(given: Mapping[str, object]) -> None:
+def refuse_several(given: Mapping[str, object]) -> None:
     """Raise UsageError where a key is given in several ways: which of them counts, nothing says."""
     options = [name for name, value in given.items() if value is not None]
     if len(options) > 1:
@@ -167,7 +167,7 @@ def readable_by_others(file: Path | None) -> bool:
 def api_key(environ: Mapping[str, str], file: Path | None, command: str | None = None) -> str | None:
     """The service's API key, from the environment, a file or a command; None if none is given. Raises KeyFileError."""
     text = variable(environ, API_KEY_VARIABLE)
-    _refuse_several({API_KEY_VARIABLE: text, "--api-key-file": file, "--api-key-command": command})
+    refuse_several({API_KEY_VARIABLE: text, "--api-key-file": file, "--api-key-command": command})
     option = "--api-key-file"
     if text is None and file is None and command is None:
         file, option = delivered(environ, API_KEY_VARIABLE), "The key in"

@@ -165,6 +165,8 @@ class Client(Protocol):
     target: str
     """As it is shown: no secret in it."""
     is_embedded: bool
+    has_licence: bool
+    """Whether the engine in this process has one; of a service's nothing is known."""
 
     def index(self, name: str, key: bytes | Hidden[bytes] | None = None) -> Index:
         """An index by name. `key`: its 32 bytes; None where a KMS holds it. Nothing is sent yet."""

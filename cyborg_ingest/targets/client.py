@@ -160,6 +160,8 @@ class Client(Closing):
         """As it is shown: no secret in it."""
         self.is_embedded = client.is_embedded
         """Whether the engine is in this process."""
+        self.has_licence = client.has_licence
+        """Whether that engine has a licence."""
 
     def __repr__(self) -> str:
         return f"Client({self.target!r})"

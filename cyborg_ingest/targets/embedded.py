@@ -66,6 +66,7 @@ class EmbeddedClient(Closing):
     def __init__(self, target: str, connection: Connection) -> None:
         self.target = target
         self.secrets = Secrets(revealed(connection.licence))
+        self.has_licence = connection.licence is not None and bool(connection.licence.reveal())
         self._connection = connection
         self._indexes: list[EmbeddedIndex] = []
         self._client: Any = None

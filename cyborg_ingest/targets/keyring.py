@@ -57,7 +57,7 @@ def key_out(settings: TargetSettings) -> Path | None:
 
 def find_key(settings: TargetSettings, target: str, index: str) -> Hidden[bytes] | None:
     """The index's key: given, or kept from its creation. None: a KMS holds it, or there is none yet."""
-    found = hidden(keys.index_key(os.environ, settings.index_key_file, settings.index_key_command))
+    found = _given(settings)
     if found is not None and key_out(settings) is not None:
         raise UsageError("--key-out is for a key that is made, and the index's key is given already: drop one.")
     for file in possible_key_files(settings, target, index):
@@ -66,8 +66,24 @@ def find_key(settings: TargetSettings, target: str, index: str) -> Hidden[bytes]
     return found
 
 
+def _given(settings: TargetSettings) -> Hidden[bytes] | None:
+    """The key that a program or the user gives. What a program passes wins over the environment."""
+    if settings.index_key is None:
+        return hidden(keys.index_key(os.environ, settings.index_key_file, settings.index_key_command))
+    keys.refuse_several(
+        {
+            "index_key": True,
+            "--index-key-file": settings.index_key_file,
+            "--index-key-command": settings.index_key_command,
+        }
+    )
+    return Hidden(keys.given_index_key("index_key", settings.index_key))
+
+
 def origin(settings: TargetSettings, target: str, index: str) -> str:
     """Where the key came from that an index does not take, or where none was found: the next step of such an error."""
+    if settings.index_key is not None:
+        return "The key that was tried is that of index_key."
     given = keys.origin_of(os.environ, keys.INDEX_KEY_VARIABLE, settings.index_key_file, settings.index_key_command)
     if given is not None:
         return f"The key that was tried is that of {given.text}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,11 +22,10 @@ from cyborg_ingest.facts import Creating, Noted, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.commands import with_options
-from cyborg_ingest.settings.hidden import hidden, revealed
-from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.stop import Stop
 from cyborg_ingest.targets import connect, is_embedded
 from cyborg_ingest.targets.base import FREE_TIER_ROWS, Connection
+from cyborg_ingest.targets.credentials import api_key_of, is_token, know, licence_of
 from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.keyring import find_key, make_key, origin, where_kept
 from cyborg_ingest.targets.retry import RetryPolicy
@@ -49,8 +47,6 @@ _READABLE = (
     "keys and rows can be read by whoever is on the way. Name it as https://..., or say that the network is your own "
     "with --allow-plain-http."
 )
-
-_TOKEN = "cdbk_"  # noqa: S105 - how those of users begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +90,17 @@ def client_of(settings: TargetSettings) -> Client:
         )
     embedded = is_embedded(settings.target)
     connection = Connection(
-        api_key=None if embedded else hidden(keys.api_key(os.environ, settings.api_key_file, settings.api_key_command)),
-        licence=hidden(os.environ.get(keys.LICENCE_VARIABLE)) if embedded else None,
+        api_key=None if embedded else api_key_of(settings),
+        licence=licence_of(settings) if embedded else None,
         ca_cert=settings.ca_cert,
         insecure=settings.insecure,
         timeout=settings.timeout,
     )
-    _know(connection)
+    know(connection)
     if embedded and (settings.api_key_file or settings.api_key_command is not None):
         option = "--api-key-file" if settings.api_key_file else "--api-key-command"
         raise UsageError(f"{option} is for a service; {settings.target} needs no API key.")
     return connect(settings.target, connection)
-
-
-def _know(connection: Connection) -> None:
-    """Let nothing that is printed show the secrets of a connection."""
-    for secret in (connection.api_key, connection.licence):
-        KNOWN.add(revealed(secret))
-    for name in keys.BUCKET_SECRETS:
-        KNOWN.add(os.environ.get(name))
 
 
 def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
@@ -156,11 +144,6 @@ def create_index(
         emit(Noted(where_kept(key_file, name)))
     index = client.create(name, key, options)
     return Opened(index, index.describe(), created=True, key_file=key_file and key_file.path)
-
-
-def is_token(settings: TargetSettings) -> bool:
-    """Whether the API key is a token that the root key has made for somebody."""
-    return (keys.api_key(os.environ, settings.api_key_file, settings.api_key_command) or "").startswith(_TOKEN)
 
 
 def how_to_create(settings: TargetSettings, command: str | None) -> str:
@@ -276,8 +259,7 @@ def over_cap(client: Client, count: int, rows: int | None) -> Obstacle | None:
     if rows is None or count + rows <= FREE_TIER_ROWS:
         return None
     numbers = f"{count:,} rows are in the index and {rows:,} are to be loaded"
-    has_licence = bool(os.environ.get(keys.LICENCE_VARIABLE))
-    if client.is_embedded and has_licence:
+    if client.is_embedded and client.has_licence:
         return None
     if client.is_embedded and not count:
         return Obstacle(

@@ -70,6 +70,7 @@ class RetryingClient(Closing):
     def __init__(self, client: Client, patience: Patience) -> None:
         self.target = client.target
         self.is_embedded = client.is_embedded
+        self.has_licence = client.has_licence
         self._client = client
         self._patience = patience
 

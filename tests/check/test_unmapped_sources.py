@@ -18,7 +18,6 @@ from cyborg_ingest.errors import CapReachedError, MappingError, Unmapped
 from cyborg_ingest.facts import Noted
 from cyborg_ingest.model import IndexInfo
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.settings.keys import LICENCE_VARIABLE
 from cyborg_ingest.settings.options import InspectSettings, SourceSettings
 from cyborg_ingest.targets.opening import check_cap
 
@@ -110,8 +109,9 @@ INFO = IndexInfo("i", 2, "euclidean", is_trained=False)
 class Target:
     """What the rule asks of a client."""
 
-    def __init__(self, *, is_embedded: bool) -> None:
+    def __init__(self, *, is_embedded: bool, has_licence: bool) -> None:
         self.is_embedded = is_embedded
+        self.has_licence = has_licence
 
 
 @pytest.mark.parametrize(
@@ -128,16 +128,13 @@ class Target:
     ],
 )
 def test_the_rule_about_the_free_tiers_cap_is_one_for_a_load_and_an_inspection(
-    monkeypatch: pytest.MonkeyPatch,
     is_embedded: bool,
     licence: str | None,
     count: int,
     rows: int | None,
     ends: str | None,
 ) -> None:
-    if licence:
-        monkeypatch.setenv(LICENCE_VARIABLE, licence)
-    client: Any = Target(is_embedded=is_embedded)
+    client: Any = Target(is_embedded=is_embedded, has_licence=bool(is_embedded and licence))
     told: list[Event] = []
     error: CapReachedError | None = None
     try:

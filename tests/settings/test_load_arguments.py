@@ -34,6 +34,8 @@ def is_taken(name: str, kind: str, value: Any) -> bool:
 def test_every_option_takes_its_own_type_alone(settings: type[Any]) -> None:
     given: dict[str, Any] = {"sources": ("a.npy",), "index": "x"}
     for item in fields(settings):
+        if "Hidden" in str(item.type):  # what a program passes as a key: see tests/api
+            continue
         kind = str(getattr(item.type, "__name__", item.type)).split(" | ")[0].rpartition(".")[2]
         kind = "tuple" if "tuple" in str(item.type) else kind
         for value in ODD:

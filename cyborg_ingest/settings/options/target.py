@@ -1,10 +1,12 @@
 """Options that say where indexes are and which keys open them, and how a new one is made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cyborg_ingest.errors import UsageError
 from cyborg_ingest.settings.declaring import Settings, option
+from cyborg_ingest.settings.hidden import Hidden
 from cyborg_ingest.settings.options import panels
 
 METRICS = ("cosine", "euclidean", "squared_euclidean")
@@ -83,6 +85,10 @@ class TargetSettings(Settings):
         minimum=0,
         maximum=MOST_SECONDS,
     )
+    api_key: Hidden[Any] | None = field(default=None, repr=False)
+    """The service's key, or the engine's licence, as a program gives it: text, bytes or a path."""
+    index_key: Hidden[Any] | None = field(default=None, repr=False)
+    """The index's key, as a program gives it: bytes, text or a path."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
