@@ -1,7 +1,7 @@
 """Load vectors into CyborgDB: every row accounted for.
 
-`load` is the command `cyborg-ingest upsert` as a function; `connect` gives the client behind it, whose
-indexes have `upsert_binary`, `get` and `query`, over REST and embedded alike.
+`load` is the command `cyborg-ingest upsert` as a function, `verify` and `inspect` are those of their names; `connect`
+gives the client behind them, whose indexes have `upsert_binary`, `get` and `query`, over REST and embedded alike.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ __all__ = [
     "StoredRow",
     "__version__",
     "connect",
+    "inspect",
     "load",
+    "verify",
 ]
 
 if TYPE_CHECKING:
+    from cyborg_ingest.api.inspect import inspect
+    from cyborg_ingest.api.load import load
+    from cyborg_ingest.api.verify import verify
     from cyborg_ingest.errors import IngestError
-    from cyborg_ingest.loading.loader import load
     from cyborg_ingest.loading.report import RunReport
     from cyborg_ingest.model import CreateOptions, IndexInfo, Match, StoredRow
     from cyborg_ingest.targets.client import Client, Index, connect
@@ -41,7 +45,9 @@ _HOMES = {
     "RunReport": "cyborg_ingest.loading.report",
     "StoredRow": "cyborg_ingest.model",
     "connect": "cyborg_ingest.targets.client",
-    "load": "cyborg_ingest.loading.loader",
+    "inspect": "cyborg_ingest.api.inspect",
+    "load": "cyborg_ingest.api.load",
+    "verify": "cyborg_ingest.api.verify",
 }
 
 

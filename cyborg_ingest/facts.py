@@ -24,6 +24,10 @@ MOST_URIS = 100
 """Sources that are named as JSON, where they are many."""
 
 
+NOT_ASKED_FOR = "not asked for"
+"""How a reason ends of a column that the options leave out."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedSource:
     """One source, and which of its columns is what."""

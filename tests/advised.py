@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from typer.testing import CliRunner
 
 from cyborg_ingest import cli
+from cyborg_ingest.settings.keywords import in_python
 
 
 class Advice(NamedTuple):
@@ -36,8 +37,9 @@ def run(*arguments: object) -> tuple[int, str]:
 
 def says(told: str, message: str) -> None:
     """A message of the source, or a part of it as it stands there, is in what was told. What it advises comes next."""
-    words = [re.escape(one.strip()) for one in re.split(r"\{[a-z]*\}", message)]
-    assert re.search(".*?".join(words), told, re.DOTALL), told
+    forms = (message, in_python(message))  # who calls from Python reads of keywords
+    words = [[re.escape(one.strip()) for one in re.split(r"\{[a-z]*\}", form)] for form in forms]
+    assert any(re.search(".*?".join(one), told, re.DOTALL) for one in words), told
 
 
 def files() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.check.commanded import sources_of
@@ -45,7 +45,6 @@ from cyborg_ingest.plan.badfiles import all_bad
 from cyborg_ingest.plan.planning import make_plan
 from cyborg_ingest.plan.telling import planned
 from cyborg_ingest.rows.batches import cut
-from cyborg_ingest.settings.options import LoadSettings
 from cyborg_ingest.settings.scrubbing import KNOWN
 from cyborg_ingest.signals import listening
 from cyborg_ingest.stop import Stop
@@ -59,23 +58,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.plan.parts import PartEnd
     from cyborg_ingest.plan.reading import Plan
     from cyborg_ingest.rows.batches import Cutting
-
-
-def load(sources: Sequence[Any] | Any = (), *, index: str, **options: Any) -> RunReport:
-    """Load rows into an index: `cyborg-ingest upsert` as a function.
-
-    `sources` is one or a list of: paths and uris as the command takes them, pyarrow Tables, Datasets and
-    RecordBatchReaders, objects with `__arrow_c_stream__` (of polars, duckdb, pandas); none where `from_command` has the
-    words of a command, whose output is loaded. `options` are the fields of `LoadSettings`: target, create, metric,
-    batch_rows and so on. A load of objects has no journal, unless `max_errors` needs one for the rows that are
-    rejected: what is not in a file cannot be resumed. Raises IngestError, whose `report` says what was acknowledged
-    until then. So does that of a KeyboardInterrupt, which waits for what is in flight, at most `drain_timeout`
-    seconds, and of any other exception.
-    """
-    with places.holding(places.one_by_one(sources)) as names:
-        if any(map(places.is_object, names)) and "max_errors" not in options:
-            options.setdefault("checkpoint", False)
-        return run(LoadSettings(sources=tuple(names), index=index, **options))
+    from cyborg_ingest.settings.options import LoadSettings
 
 
 def run(settings: LoadSettings, emit: Emit = ignore, *, command: Sequence[str] = ()) -> RunReport:
@@ -216,7 +199,8 @@ class _Load:
         self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting
     ) -> Generator[Batch, None, None]:
         """Batches as they are read ahead, counted. Raises BadRowError when there are too many bad rows."""
-        with ahead(read, self.stop, self.run.mail) as ready:
+        is_generator = any(map(places.is_generator, self.settings.sources))
+        with ahead(read, self.stop, self.run.mail, here=is_generator) as ready:
             yield from self.run.batches(cut(self.run.chunks(ready), dimension, cutting))
 
     def _end(self, code: ExitCode, error: str | None) -> RunReport:

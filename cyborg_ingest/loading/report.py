@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyborg_ingest.errors import ExitCode
+from cyborg_ingest.loading.reportview import as_html, as_text
 from cyborg_ingest.rows.values import JsonList, dump_objects
 from cyborg_ingest.settings.commands import resuming
 from cyborg_ingest.settings.scrubbing import KNOWN
@@ -79,9 +80,9 @@ def _bytes_of(values: Collection[str | bytes | None]) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunReport:
-    """The report of a run; `to_dict` is its one published form."""
+    """The report of a run; `to_dict` is its one published form, and its `repr` is for people."""
 
     status: str
     exit_code: int
@@ -136,6 +137,13 @@ class RunReport:
     nothing_new: bool = False
     """Whether it ended with exit code 0 and had no row to send, nor one to delete."""
     error: str | None = None
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """A notebook's view of it."""
+        return as_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it, without any key, whoever has said it; the names stay once released."""

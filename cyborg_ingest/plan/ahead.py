@@ -28,19 +28,32 @@ class Mail(Protocol):
 
 
 @contextlib.contextmanager
-def ahead(chunks: Iterator[_T], stop: Stop, mail: Mail | None = None) -> Iterator[Iterator[_T]]:
+def ahead(chunks: Iterator[_T], stop: Stop, mail: Mail | None = None, *, here: bool = False) -> Iterator[Iterator[_T]]:
     """The same chunks, the next one read by another thread while the last is dealt with; a stop ends them.
 
-    `mail` is handed on while the next one is waited for.
+    `mail` is handed on while the next one is waited for. `here`: they are read by this thread, and not ahead. A
+    program's generator may use what belongs to its thread, and whoever interrupts it has to find it there.
 
     The thread ends with the `with`. In a generator its end would be left to the garbage collector, which may come in
     the midst of another thread's start: then both wait for each other, for ever.
     """
+    if here:
+        yield _heeding(chunks, stop, mail)
+        return
     reader = _Ahead(chunks, stop, mail)
     try:
         yield reader
     finally:
         reader.close()
+
+
+def _heeding(chunks: Iterator[_T], stop: Stop, mail: Mail | None) -> Iterator[_T]:
+    for chunk in chunks:
+        if mail:
+            mail.deliver()
+        if stop.is_asked():
+            return
+        yield chunk
 
 
 _LAST_READ_SECONDS = 5.0

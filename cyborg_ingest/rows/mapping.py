@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from cyborg_ingest.errors import MappingError
+from cyborg_ingest.facts import NOT_ASKED_FOR
 from cyborg_ingest.model import ColumnMap
 from cyborg_ingest.rows import leftover, tiers
 from cyborg_ingest.rows.kinds import is_list, is_number, storage_type, twice_inside, unfit_inside
@@ -262,7 +263,7 @@ def _rest(uri: str, schema: pa.Schema, choice: ColumnChoice, chosen: list[str], 
     if not given:
         options = {METADATA: choice.metadata, CONTENTS: choice.contents}
         empty = [role for role, name in options.items() if name == ""]
-        unwanted = {name: f"{role.name} not asked for" for role in empty for name in _of_role(schema, role, chosen)}
+        unwanted = {name: f"{role.name} {NOT_ASKED_FOR}" for role in empty for name in _of_role(schema, role, chosen)}
         return leftover.by_default(schema, chosen, unwanted, dimension)
     if given == (NO_COLUMNS,) and NO_COLUMNS not in schema.names:
         given = ()
@@ -273,7 +274,7 @@ def _rest(uri: str, schema: pa.Schema, choice: ColumnChoice, chosen: list[str], 
             raise MappingError(f"{uri}: --metadata-columns names {name!r}, which already has another role.")
         _refuse_unfit(uri, field_of(schema, name).type, name, "do not name it with --metadata-columns")
     into = {head(name) for name in (*chosen, *given)}
-    why = {one.name: "not asked for" for one in schema if one.name not in into and not is_unseen(one)}
+    why = {one.name: NOT_ASKED_FOR for one in schema if one.name not in into and not is_unseen(one)}
     return Leftover(list(given), reasons=why)
 
 

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.errors import IngestError
-from cyborg_ingest.settings.declaring import declarations
+from cyborg_ingest.settings.declaring import ENVIRONMENT_PREFIX, declarations
 from cyborg_ingest.settings.options import COMMANDS
 
 if TYPE_CHECKING:
@@ -22,13 +22,19 @@ _COMMAND = r"cyborg-ingest(?: (?!\S*[.,;:](?:\s|$))\S+)*(?: \S+?(?=[.,;:](?:\s|$
 _FLAG = r"--(?P<name>[a-z][a-z0-9-]*[a-z0-9])"
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 _PLAIN = r"(?:https?://|disk:|s3://|[/~])\S*?(?=[.,;:)]?(?:\s|$))|\d+(?:\.\d+)?[\w%]*|[A-Z][A-Z=:|]*\b|[\w-]+\.[a-z]+\b"
-_WORD = r"[\w-]+(?P<ends>(?=[.,;:)](?:\s|$)|$))?"
+_WORD = r"[\w-]+(?P<ends>(?=[.,;:)](?:\s|$)|$| (?:stores|takes|would) ))?"
 _IS = r"(?: is(?= ['\"]))?"
 _MENTION = re.compile(
     rf"(?P<command>{_COMMAND})|{_FLAG}(?:{_IS} (?P<quoted>{_QUOTED})| (?P<plain>{_PLAIN})| (?P<word>{_WORD}))?"
 )
 _NO_VALUES = {"out"}
 """Words that end a sentence behind an option, as in "leave --max-age out"."""
+
+_CALLS = (
+    ("the same command", "the same call"),
+    ("Other commands take", "Other calls take"),
+    (f" (or set {ENVIRONMENT_PREFIX}TARGET); without a terminal none is assumed", ""),  # no variable is read for it
+)
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -63,7 +69,10 @@ def in_python(text: str, names: Mapping[str, str] | None = None) -> str:
         value = found["quoted"] or _literal(found["plain"], found["word"], choices, ends=found["ends"] is not None)
         return f"{keyword}={value}" if value else f"{keyword}{behind}"
 
-    return _MENTION.sub(said, text).replace("the same command", "the same call")
+    found = _MENTION.sub(said, text)
+    for command, call in _CALLS:
+        found = found.replace(command, call)
+    return found
 
 
 def _literal(plain: str | None, word: str | None, choices: tuple[str, ...], *, ends: bool) -> str | None:

@@ -32,7 +32,7 @@ from cyborg_ingest.sources.local import LocalStore, local_path
 from cyborg_ingest.sources.memory import SCHEME
 from cyborg_ingest.sources.names import COMMAND, STDIN, is_stream, stem
 from cyborg_ingest.sources.proof import check, fingerprint, is_gone, look, look_all, unchanged
-from cyborg_ingest.sources.pulled import Rows
+from cyborg_ingest.sources.pulled import Batches, Rows
 from cyborg_ingest.sources.scan import identity_of
 from cyborg_ingest.sources.stores import store_of
 from cyborg_ingest.sources.streams import Stream
@@ -67,6 +67,7 @@ __all__ = [
     "finish",
     "held",
     "holding",
+    "is_generator",
     "is_gone",
     "is_object",
     "is_read_once",
@@ -176,6 +177,11 @@ def is_object(uri: str) -> bool:
 def is_rows(uri: str) -> bool:
     """Whether this names an object whose rows are dicts."""
     return is_object(uri) and isinstance(held(uri), Rows)
+
+
+def is_generator(uri: str) -> bool:
+    """Whether its rows come from a generator of this program."""
+    return is_object(uri) and isinstance(held(uri), Rows | Batches) and stores.memory.is_read_once(uri)
 
 
 def is_read_once(uri: str) -> bool:

@@ -120,7 +120,7 @@ def test_bad_rows_of_the_source_are_counted_and_not_looked_for(
 
 
 @pytest.mark.parametrize("precision", ["float16", "tq12", "tq8", "tq6", "tq4"])
-def test_what_an_index_rounds_is_no_difference_once_it_is_said(engine: Engine, tmp_path: Path, precision: str) -> None:
+def test_what_an_index_rounds_is_no_difference_once_it_is_said(engine: Engine, tmp_path: Path, precision: Any) -> None:
     width = 64  # tq formats have a smallest dimension
     rows = np.random.default_rng(9).standard_normal((400, width)).astype(np.float32)
     np.save(tmp_path / "rows.npy", rows)

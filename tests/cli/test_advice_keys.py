@@ -200,9 +200,9 @@ def test_without_a_home_a_key_is_given_or_the_variable_that_is_named_helps(
 
 def test_a_name_that_no_file_can_have_is_told_by_its_option() -> None:
     made()
-    options = {"index": "x", "target": "disk:data"}
+    options: dict[str, Any] = {"index": "x", "target": "disk:data"}
     with pytest.raises(KeyFileError) as caught:
         cyborg_ingest.load("rows.npy", **options, index_key_file=Path("a\0b"))
     says(str(caught.value), "{}: {}.")
-    assert str(caught.value) == "--index-key-file: embedded null byte."
+    assert str(caught.value) == "index_key_file: embedded null byte."
     assert cyborg_ingest.load("rows.npy", **options, index_key_file=Path("right.key")).exit_code == 0

@@ -170,9 +170,10 @@ def test_a_word_that_an_option_does_not_know_is_told_with_those_that_it_takes(tm
     np.save(tmp_path / "rows.npy", np.ones((3, 4), np.float32))
     options: dict[str, Any] = {"index": "y", "target": f"disk:{tmp_path / 'data'}", "create": True}
     with pytest.raises(UsageError) as caught:
-        cyborg_ingest.load(tmp_path / "rows.npy", verify="some", **options)
+        cyborg_ingest.load(tmp_path / "rows.npy", verify="some", **options)  # type: ignore[arg-type]
     says(str(caught.value), "{} is {}; it takes {}.")
     taken = re.search(r"it takes (.*)\.", str(caught.value))
     assert taken is not None
-    for word in taken[1].split(", "):
+    words: Any = taken[1].split(", ")
+    for word in words:
         assert cyborg_ingest.load(tmp_path / "rows.npy", verify=word, **options).exit_code == 0

@@ -153,7 +153,7 @@ def test_what_is_no_file_is_not_verified_by_a_command(monkeypatch: pytest.Monkey
     meddling(monkeypatch, lambda one: one.upsert_binary(["0"], -ROWS[:1]))
     with pytest.raises(cyborg_ingest.errors.DifferenceError) as caught:
         cyborg_ingest.load(pa.table({"id": IDS, "vector": ROWS.tolist()}), index="x", target="disk:data")
-    assert "the same command loads" in str(caught.value)
+    assert "the same call loads" in str(caught.value)
     assert "cyborg-ingest verify" not in str(caught.value)
 
 

@@ -86,7 +86,7 @@ def test_a_row_that_is_nested_too_deeply_is_rejected_and_the_others_are_loaded(
 ) -> None:
     deepest = 198  # inside of the row's own object
     path = write(tmp_path, [text(deepest, kind), *(text(depth, kind) for depth in DEPTHS), '{"b": 1}'])
-    options = {"metadata": tmp_path / "metadata.jsonl"} if path.suffix == ".npy" else {}
+    options: dict[str, Any] = {"metadata": tmp_path / "metadata.jsonl"} if path.suffix == ".npy" else {}
     index = engine.name()
     report = cyborg_ingest.load(
         path, index=index, target=engine.target, create=True, max_errors=str(len(DEPTHS)),

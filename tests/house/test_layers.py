@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {"settings", "targets", "state"},
     "scheduling": set(),
     "output": {"settings", "rows", "formats", "targets"},
+    "api": {"settings", "sources", "check", "loading", "output"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -43,7 +44,7 @@ FOR_TYPES: dict[str, set[str]] = {
     "rows": {"sources"},
     "plan": {"targets"},
     "output": {"sources", "plan", "check", "loading", "state", "doctor"},
-    "__init__": {"targets", "loading"},
+    "__init__": {"targets", "loading", "api"},
 }
 """Room -> rooms of which it may name types."""
 

@@ -47,7 +47,7 @@ LOAD: dict[str, Any] = {"index": "x", "target": "disk:data", "create": True, "ba
 def test_what_is_on_its_way_is_awaited_and_the_same_load_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         slow(patch, 0.5)
-        with pytest.raises(StoppedError, match="--max-duration 3s is over") as caught:
+        with pytest.raises(StoppedError, match="max_duration='3s' is over") as caught:
             cyborg_ingest.load("rows.npy", max_duration="3s", **LOAD)
     report = caught.value.report
     assert report is not None

@@ -42,7 +42,7 @@ def jsonl(path: Path, bad: set[int], rows: int) -> Path:
 WRITERS: dict[str, Any] = {"rows.parquet": parquet, "rows.jsonl": jsonl, "rows.jsonl.gz": jsonl}
 
 
-def load(tmp_path: Path, source: object, max_errors: str, **more: Any) -> Any:
+def load(tmp_path: Path, source: Any, max_errors: str, **more: Any) -> Any:
     return cyborg_ingest.load(
         source,
         index="x",
@@ -63,7 +63,7 @@ def test_bad_rows_that_come_early_pass_where_their_share_of_all_rows_is_small(tm
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_share_that_is_overstepped_by_a_small_file_ends_the_load(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadRowError, match="--max-errors is 1%") as caught:
+    with pytest.raises(BadRowError, match="max_errors is 1%") as caught:
         load(tmp_path, WRITERS[name](tmp_path / name, set(range(10, 500)), 500), "1%")
     assert caught.value.exit_code == ExitCode.BAD_ROWS
     report = caught.value.report

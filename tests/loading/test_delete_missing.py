@@ -156,7 +156,7 @@ def test_above_the_bound_none_is_deleted_and_a_higher_one_ends_the_load(folder: 
         (folder / "rows" / f"{n:04}.jsonl").unlink()
     jsonl(folder / "rows" / "9999.jsonl", [("new", 1.0)])
     for bound in ("10%", "9"):
-        with pytest.raises(TooManyMissingError, match=r"10 of 51 rows \(19\.6%\).*--max-delete is") as caught:
+        with pytest.raises(TooManyMissingError, match=r"10 of 51 rows \(19\.6%\).*max_delete is") as caught:
             load(max_delete=bound, only_new=True)
         report = caught.value.report
         assert report is not None
@@ -402,9 +402,9 @@ def test_a_request_to_delete_is_made_again(folder: Path, monkeypatch: pytest.Mon
 def test_where_not_all_rows_are_seen_it_is_refused(folder: Path) -> None:
     written(folder, files(2))
     for options in ({"skip": 1}, {"limit": 1}, {"sample": 1}, {"where": "id = 'a'"}):
-        with pytest.raises(UsageError, match="--delete-missing has to see whole files"):
+        with pytest.raises(UsageError, match="delete_missing=True has to see whole files"):
             load(**options)
-    with pytest.raises(UsageError, match="--no-checkpoint keeps nothing"):
+    with pytest.raises(UsageError, match="checkpoint=False keeps nothing"):
         load(checkpoint=False)
-    with pytest.raises(UsageError, match="--max-delete is 'x'"):
+    with pytest.raises(UsageError, match="max_delete='x'"):
         load(max_delete="x")

@@ -116,7 +116,7 @@ def test_a_success_that_stored_nothing_is_found(service: Service, tmp_path: Path
     assert report.index_count == {"before": 0, "after": 0}
     assert "counts 0 rows, and at least 1,000 must be there" in text
     assert re.search(r"(6[234]) of \1 rows that it has acknowledged are missing", text)
-    assert "the same command loads everything again" in text
+    assert "the same call loads everything again" in text
     assert count(service, index) == 0
     report = cyborg_ingest.load(parquet(tmp_path), index=index, target=service.url)
     assert (report.rows["acknowledged"], count(service, index)) == (1000, 1000)

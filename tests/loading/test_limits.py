@@ -98,7 +98,7 @@ def test_a_load_killed_at_the_cap_ends_well_and_one_row_more_names_the_cap(
 
 def test_a_load_that_must_hit_the_cap_is_refused_before_its_first_row(tmp_path: Path) -> None:
     path = write(tmp_path, FREE_TIER_ROWS + 1)
-    with pytest.raises(CapReachedError, match=r"1,000,000 rows per index.*--limit") as caught:
+    with pytest.raises(CapReachedError, match=r"1,000,000 rows per index.*limit") as caught:
         cyborg_ingest.load(path, index="cap", target=f"disk:{tmp_path / 'data'}", create=True)
     assert caught.value.report is not None
     assert caught.value.report.rows["acknowledged"] == 0
@@ -215,7 +215,7 @@ def test_a_full_disk_under_the_state_directory_loses_nothing(
     options: dict[str, Any] = {"target": engine.target, "create": True, "batch_rows": 100}
     with monkeypatch.context() as patch:
         patch.setattr(lines.os, "write", nearly_full)
-        with pytest.raises(StateError, match=r"cannot be written: No space left.*--state-dir") as caught:
+        with pytest.raises(StateError, match=r"cannot be written: No space left.*state_dir") as caught:
             cyborg_ingest.load(path, index=index, **options)
     assert caught.value.exit_code == 3
     report = cyborg_ingest.load(path, index=index, verify="full", **options)

@@ -397,7 +397,7 @@ def test_what_the_index_has_lost_is_seen_before_anything_is_skipped(engine: Engi
     lose(engine, name, {"all of it": 200, "some rows": 100, "one row of many": 1}[lost])
     jsonl(folder / "rows" / "0003.jsonl", [("3-0", 7.0)])
     for _ in range(2):
-        with pytest.raises(LostRowsError, match=r"--restart loads everything again") as caught:
+        with pytest.raises(LostRowsError, match=r"restart=True loads everything again") as caught:
             cyborg_ingest.load("rows", only_new=True, **options)
         report = caught.value.report
         assert report is not None
@@ -555,23 +555,21 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_what_cannot_be_compared_is_refused(folder: Path) -> None:
     written(folder, files(2))
     for options in ({"skip": 1}, {"limit": 1}, {"sample": 1}):
-        with pytest.raises(UsageError, match="--only-new has to see whole files"):
+        with pytest.raises(UsageError, match="only_new=True has to see whole files"):
             load(**options)
-    with pytest.raises(UsageError, match="--no-checkpoint keeps nothing"):
+    with pytest.raises(UsageError, match="checkpoint=False keeps nothing"):
         load(checkpoint=False)
     table = pa.table({"id": ["a"], "vector": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2))})
-    with pytest.raises(UsageError, match="--only-new compares"):
-        cyborg_ingest.load(table, index="x", target="disk:data", only_new=True)
     with pytest.raises(UsageError, match="is not a file"):
-        cyborg_ingest.load(table, index="x", target="disk:data", only_new=True, checkpoint=True)
+        cyborg_ingest.load(table, index="x", target="disk:data", only_new=True)
 
 
 def test_without_it_a_job_that_has_ended_says_that_all_is_loaded_again(folder: Path) -> None:
     written(folder, files(2))
     written(folder, {"more.parquet": [("p", 3.0)]})
-    assert not [one for one in load(only_new=False).notes if "--only-new" in one]
-    (note,) = [one for one in load(only_new=False).notes if "--only-new" in one]
+    assert not [one for one in load(only_new=False).notes if "only_new=True" in one]
+    (note,) = [one for one in load(only_new=False).notes if "only_new=True" in one]
     assert note.startswith("This load finished at ")
-    assert note.endswith(" today; loading all rows again (--only-new loads what changed).")
+    assert note.endswith(" today; loading all rows again (only_new=True loads what changed).")
     report = load()
     assert report.rows["skipped"] == 11

@@ -111,7 +111,7 @@ def test_the_first_refused_row_stops_a_load_that_allows_none(service: Service, t
     path = poisoned(tmp_path, 300, {150, 210}, {})
     make(service, "bad-first", DIMENSION)
     with Proxy(service.port, refuse_poison(400)).running() as proxy:
-        with pytest.raises(BadRowError, match=r"line 151 \(id 'poison-150'\).*--max-errors") as caught:
+        with pytest.raises(BadRowError, match=r"line 151 \(id 'poison-150'\).*max_errors") as caught:
             cyborg_ingest.load(path, index="bad-first", target=proxy.url, batch_rows=100, workers=1)
         assert caught.value.report is not None
         assert caught.value.report.rows["rejected"] == 1
@@ -134,13 +134,14 @@ def test_a_row_alone_is_not_blamed_while_the_target_takes_no_other(service: Serv
 @pytest.mark.parametrize(("allowed", "ends"), [("0", False), ("2", False), ("3", True), ("1%", True), ("0.2%", False)])
 def test_so_many_bad_rows_are_allowed_as_was_said(engine: Engine, tmp_path: Path, allowed: str, ends: bool) -> None:
     path = poisoned(tmp_path, 1000, set(), {100: KINDS[0], 500: KINDS[1], 999: KINDS[5]})
-    index, options = engine.name(), {"target": engine.target, "create": True, "batch_rows": 50}
+    index = engine.name()
+    options: dict[str, Any] = {"target": engine.target, "create": True, "batch_rows": 50}
     if ends:
         report = cyborg_ingest.load(path, index=index, max_errors=allowed, **options)
         assert report.rows == {"read": 1000, "acknowledged": 997, "rejected": 3, "skipped": 0, "unsent": 0}
         assert engine.count(index) == 997
     else:
-        with pytest.raises(BadRowError, match="--max-errors"):
+        with pytest.raises(BadRowError, match="max_errors"):
             cyborg_ingest.load(path, index=index, max_errors=allowed, **options)
 
 

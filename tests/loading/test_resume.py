@@ -105,7 +105,7 @@ def test_a_bad_row_stops_the_load_and_the_same_command_goes_on_once_it_is_mended
     path, rows = bad_table(tmp_path, 57)
     index = engine.name()
     with pytest.raises(
-        BadRowError, match=r"rows\.jsonl, line 115 .*the vector holds nan at position 3.*--max-errors"
+        BadRowError, match=r"rows\.jsonl, line 115 .*the vector holds nan at position 3.*max_errors"
     ) as caught:
         cyborg_ingest.load(path, index=index, target=engine.target, create=True, batch_rows=10)
     report = caught.value.report
@@ -133,7 +133,7 @@ def test_a_resumed_load_stops_when_the_index_has_lost_its_rows(engine: Engine, t
         cyborg_ingest.load(path, index=index, target=engine.target, create=True, batch_rows=10)
     with engine.connect() as client, client.index(index, engine.key(index)) as one:
         one.delete()
-    with pytest.raises(TargetError, match=r"missing from the index.*--restart"):
+    with pytest.raises(TargetError, match=r"missing from the index.*restart=True"):
         cyborg_ingest.load(path, index=index, target=engine.target, create=True, batch_rows=10)
 
 

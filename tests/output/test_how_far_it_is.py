@@ -45,7 +45,7 @@ ROWS, BAD = 1500, 3
 def loaded(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """An index, and a file of its rows, of which three are bad."""
     monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY", KEY.hex())
-    options = {"index": engine.name(), "target": engine.target}
+    options: dict[str, Any] = {"index": engine.name(), "target": engine.target}
     write(tmp_path / "rows.parquet")
     cyborg_ingest.load(tmp_path / "rows.parquet", create=True, max_errors="10", **options)
     return {"sources": (str(tmp_path / "rows.parquet"),), **options}

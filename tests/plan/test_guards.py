@@ -85,7 +85,7 @@ def left(folder: Path) -> dict[str, bytes]:
 def test_too_few_rows_send_nothing_whatever_format_they_are_in(folder: Path, form: str, *, dry_run: bool) -> None:
     WRITERS[form](folder / f"rows.{form}", 9)
     told = refused(f"rows.{form}", min_rows=10, dry_run=dry_run)
-    assert "The sources have 9 rows; --min-rows is 10." in told
+    assert "The sources have 9 rows; min_rows is 10." in told
     assert left(folder) == {}
     assert load(f"rows.{form}", min_rows=9).rows["acknowledged"] == 9
 
@@ -157,7 +157,7 @@ def test_the_newest_source_may_not_be_older(folder: Path, *, dry_run: bool) -> N
     told = refused("old.parquet", "newer.parquet", max_age="24h", dry_run=dry_run)
     assert "newest source, " in told
     assert "newer.parquet, is of " in told
-    assert "so 2d1h old; --max-age is 24h" in told
+    assert "so 2d1h old; max_age is 24h" in told
     assert left(folder) == {}
     assert load("old.parquet", "newer.parquet", max_age="3d").exit_code == 0
 
@@ -170,7 +170,7 @@ def test_a_file_that_goes_with_a_source_makes_it_no_newer(folder: Path) -> None:
 
 
 def test_a_source_without_a_time_is_refused_by_name(piped: Callable[..., cyborg_ingest.RunReport]) -> None:
-    with pytest.raises(UsageError, match="--max-age is 1d, and - has no time that says how old it is"):
+    with pytest.raises(UsageError, match="max_age is 1d, and - has no time that says how old it is"):
         piped(npy(3), "npy", max_age="1d")
     with pytest.raises(UsageError, match="has no time that says how old it is"):
         cyborg_ingest.load(table(3), index="x", target="disk:data", create=True, max_age="1d")
@@ -186,7 +186,7 @@ def test_fewer_rows_than_the_last_load_had_send_nothing(
     path = folder / f"rows.{form}"
     WRITERS[form](path, 100)
     notes = load(path, max_shrink=bound).notes
-    assert "No load of this job has ended yet, so there is nothing that --max-shrink could compare with." in notes
+    assert "No load of this job has ended yet, so there is nothing that max_shrink could compare with." in notes
     before = left(folder)
     WRITERS[form](path, rows)
     if not is_refused:
@@ -195,7 +195,7 @@ def test_fewer_rows_than_the_last_load_had_send_nothing(
     for more in ({}, {"dry_run": True}, {"restart": True}):
         told = refused(path, max_shrink=bound, **more)
         assert f"The sources have {rows} rows, and this job's last load that ended had 100" in told
-        assert f"--max-shrink is {bound}" in told
+        assert f"max_shrink is {bound}" in told
         assert left(folder) == before
 
 
@@ -218,18 +218,18 @@ def test_rows_are_counted_once_for_all_guards(folder: Path) -> None:
         "No header says how many rows there are: up to 90 are counted before the load."
     ]
     jsonl(folder / "rows.jsonl", 40)
-    assert "--max-shrink is 10%" in refused("rows.jsonl", min_rows=50, max_shrink="10%")
-    assert "--min-rows is 95" in refused("rows.jsonl", min_rows=95, max_shrink="10%")
+    assert "max_shrink is 10%" in refused("rows.jsonl", min_rows=50, max_shrink="10%")
+    assert "min_rows is 95" in refused("rows.jsonl", min_rows=95, max_shrink="10%")
 
 
 def test_no_rows_at_all_are_too_few_even_where_they_are_allowed(folder: Path) -> None:
     jsonl(folder / "rows.jsonl", 10)
     load("rows.jsonl", max_shrink="50%")
     jsonl(folder / "rows.jsonl", 0)
-    assert "have 0 rows; --min-rows is 1" in refused("rows.jsonl", allow_empty=True, min_rows=1)
+    assert "have 0 rows; min_rows is 1" in refused("rows.jsonl", allow_empty=True, min_rows=1)
     assert "have 0 rows, and" in refused("rows.jsonl", allow_empty=True, max_shrink="50%")
     aged(folder / "rows.jsonl", DAY)
-    assert "--max-age is 1h" in refused("rows.jsonl", allow_empty=True, max_age="1h")
+    assert "max_age is 1h" in refused("rows.jsonl", allow_empty=True, max_age="1h")
     report = load("rows.jsonl", allow_empty=True, max_age="2d")
     assert (report.exit_code, report.status) == (0, "ok")
     assert any(
@@ -265,10 +265,10 @@ def test_a_load_that_is_resumed_is_not_refused_for_what_it_has_loaded(
     guards: dict[str, Any] = {"max_age": "2s", "min_rows": 100, "max_shrink": "0"}
     done = stopped_half_way(path, monkeypatch, **guards)
     time.sleep(max(0.0, path.stat().st_mtime + 2.1 - time.time()))
-    assert "--max-age is 2s" in refused(path, restart=True, **guards)
+    assert "max_age is 2s" in refused(path, restart=True, **guards)
     report = load(path, **guards)
     assert (report.rows["skipped"], report.rows["acknowledged"]) == (done, 100 - done)
-    assert "--max-age is 2s" in refused(path, **guards)
+    assert "max_age is 2s" in refused(path, **guards)
 
 
 def test_a_load_of_which_nobody_knows_when_it_began_is_as_old_as_now(
@@ -282,7 +282,7 @@ def test_a_load_of_which_nobody_knows_when_it_began_is_as_old_as_now(
     lines = journal.read_text()
     assert "+00:00" in lines
     journal.write_text(lines.replace("+00:00", ""))
-    assert "--max-age is 1h" in refused(path, max_age="1h")
+    assert "max_age is 1h" in refused(path, max_age="1h")
     assert load(path, max_age="3h").rows["skipped"] == done
 
 

@@ -213,7 +213,7 @@ def test_an_infinity_in_a_list_is_a_bad_row(tmp_path: Path) -> None:
 def test_the_index_of_a_frame_is_proposed_for_the_ids(tmp_path: Path) -> None:
     frame = pd.DataFrame({"vector": VECTORS, "text": ["x", "y", "z"]}, index=IDS)
     frame.to_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(MappingError, match=r"Try --id-column __index_level_0__\."):
+    with pytest.raises(MappingError, match=r"Try id_column='__index_level_0__'\."):
         load(tmp_path / "rows.parquet", tmp_path)
     load(tmp_path / "rows.parquet", tmp_path, id_column="__index_level_0__")
     assert sorted(stored(tmp_path, IDS)) == IDS
@@ -248,7 +248,7 @@ def test_matrices_are_no_vectors(tmp_path: Path) -> None:
 def test_plain_text_in_the_place_of_metadata_says_how_to_store_it(tmp_path: Path) -> None:
     from cyborg_ingest.errors import BadRowError  # noqa: PLC0415
 
-    for text, words in (("wiki", "--metadata-columns meta"), ("{'lang': 'en'}", r"json\.dumps")):
+    for text, words in (("wiki", "metadata_columns='meta'"), ("{'lang': 'en'}", r"json\.dumps")):
         pq.write_table(pa.table({"id": IDS, "vector": VECTORS, "meta": [text] * 3}), tmp_path / "rows.parquet")
         with pytest.raises(BadRowError, match=words):
             load(tmp_path / "rows.parquet", tmp_path, metadata_column="meta")

@@ -26,6 +26,7 @@ SAID = {
     "Decide with --vector-column emb.": "Decide with vector_column='emb'.",
     "Decide with --vector-column 'my emb', or not": "Decide with vector_column='my emb', or not",
     "--vector-column takes another": "vector_column takes another",
+    "--metadata-columns tag would load it.": "metadata_columns='tag' would load it.",
     "leave --max-age out.": "leave max_age out.",
     "raise --max-row-bytes to 5": "raise max_row_bytes to 5",
     "--limit 5, --max-delete 10%": "limit=5, max_delete='10%'",

@@ -167,7 +167,7 @@ def test_a_pipe_that_differs_where_it_cannot_be_read_again_ends_before_later_row
     options: dict[str, Any] = {"index": pipe.index, "target": pipe.engine.target, "create": True, "format": "jsonl"}
     for data, words in ((second, "differs within"), (first[: len(first) // 3], "ended after")):
         monkeypatch.setitem(stores.by_scheme, "-", stdin(data, random.Random(1)))
-        with pytest.raises(SourceChangedError, match=f"{words}.*--restart") as error:
+        with pytest.raises(SourceChangedError, match=f"{words}.*restart=True") as error:
             cyborg_ingest.load("-", **options)
         assert error.value.exit_code == ExitCode.FAILED
         after = pipe.generations("jsonl")

@@ -196,7 +196,7 @@ def test_a_state_directory_inside_of_a_source_is_refused_before_it_is_made(
     (tmp_path / "list.txt").write_text(str(tmp_path / "data"))
     state = tmp_path / "data" / "state"
     typed = f"@{tmp_path / 'list.txt'}" if source.startswith("@") else str(tmp_path / source)
-    with pytest.raises(UsageError, match="the next run would load it.*--state-dir"):
+    with pytest.raises(UsageError, match="the next run would load it.*state_dir"):
         cyborg_ingest.load(typed, index="docs", target=target, state_dir=state)
     assert not state.exists()
     hidden = tmp_path / "data" / ".state"
