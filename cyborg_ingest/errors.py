@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.loading.report import RunReport
 
 
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's classes of what moves a cursor, breaks a line, turns the text around, or is not a character at all."""
 
 
@@ -67,7 +67,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_escaped(one) if unicodedata.category(one) in _UNSEEN else one for one in text)
+    return "".join(_escaped(one) if unicodedata.category(one) in UNSEEN else one for one in text)
 
 
 def _escaped(one: str) -> str:

@@ -451,6 +451,26 @@ FINDINGS |= {
         "inspect good.npy --index x --index-key-file key", "inspect good.npy --index x"),
 }  # fmt: skip
 
+ROWS = {
+    "No id. Name some, or a file with one a line: --ids-from FILE": Advice(
+        "get -i x", "get -i x --ids-from ids.txt", 1, "5 ids are not in index 'x': 'a', 'b', 'c', 'd', 'e'."),
+    "--ids-from {} is not UTF-8 text": Advice(
+        "get -i x --ids-from good.npy", "get -i x --ids-from ids.txt", 1, "5 ids are not in"),
+    "--ids-from {} names no id": Advice(
+        "get -i x --ids-from blank", "get -i x --ids-from ids.txt", 1, "5 ids are not in"),
+    "{} {} cannot be read: {}.": Advice(
+        "get -i x --ids-from nothere", "get -i x --ids-from ids.txt", 1, "5 ids are not in"),
+    "give either --vector-file FILE or --like ID": Advice("query -i x", "query -i x --vector-file object.jsonl"),
+    "--vector-file {}: {}.": Advice(
+        "query -i x --vector-file good.npy", "query -i x --vector-file object.jsonl"),
+    "--vector-file {}: the .npy cannot be read": Advice(
+        "query -i x --vector-file idscut.npy", "query -i x --vector-file object.jsonl"),
+    "--vector-file {} holds no vector": Advice(
+        "query -i x --vector-file blank", "query -i x --vector-file object.jsonl"),
+    "--vector-file {} is JSON that is neither": Advice(
+        "query -i x --vector-file schema.json", "query -i x --vector-file object.jsonl"),
+}  # fmt: skip
+
 OTHERS = {
     **_upserts({
         "make ids with --id-template": ("template.parquet", "template.parquet --id-template '{file}-{row}'"),

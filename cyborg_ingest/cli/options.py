@@ -40,6 +40,12 @@ INDEX = Annotated[
     str, typer.Option("--index", "-i", metavar="NAME", envvar=environment.INDEX_VARIABLE, help="Name of the index.")
 ]
 NAME = Annotated[str, typer.Argument(metavar="NAME", help="Name of the index.")]
+SHORT = Annotated[
+    bool,
+    typer.Option(
+        "--short", help="Show the first numbers of each vector alone, for people: `upsert` does not take such rows."
+    ),
+]
 SOURCES = Annotated[
     list[str],
     typer.Argument(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cyborg_ingest.errors import ExitCode
     from cyborg_ingest.facts import Event
+    from cyborg_ingest.model import StoredRow
     from cyborg_ingest.settings.declaring import Settings
 
 
@@ -31,6 +32,17 @@ def print_json(value: Any, *, is_document: bool = False) -> None:
 
     indent = 2 if is_document or sys.stdout.isatty() else None
     sys.stdout.write(json.dumps(KNOWN.scrubbed(value), indent=indent) + "\n")
+    sys.stdout.flush()
+
+
+def print_rows(rows: Iterable[StoredRow], *, short: bool) -> None:
+    """Rows of an index, one a line, until nobody reads them."""
+    from cyborg_ingest.output.rowlines import line_of  # noqa: PLC0415
+    from cyborg_ingest.output.streams import say_data  # noqa: PLC0415 - `--help` needs none of this
+
+    for row in rows:
+        if not say_data(line_of(row, short=short)):
+            break
     sys.stdout.flush()
 
 

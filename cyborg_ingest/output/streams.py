@@ -42,6 +42,12 @@ def say(*lines: str) -> None:
     sys.stdout.flush()
 
 
+def say_data(line: str) -> bool:
+    """Print a line of data on standard output as it is: it has no control characters. Whether anybody still reads."""
+    undecorated(sys.stdout).write(f"{line}\n")
+    return _failure(sys.stdout) is None
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether a person is looking who can see a line change; CI and TERM=dumb say no."""
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
@@ -147,9 +153,14 @@ def make_unbreakable() -> None:
 def why_lost(stream: TextIO) -> str | None:
     """Why some of what was written to a stream is lost; None where nothing is, or its reader had enough."""
     stream.flush()
-    failed = getattr(getattr(stream, "buffer", None), "raw", None)
-    error = failed.failed if isinstance(failed, _Unbreakable) else None
+    error = _failure(stream)
     return None if error is None or isinstance(error, BrokenPipeError) else error.strerror or str(error)
+
+
+def _failure(stream: TextIO) -> OSError | None:
+    """Why nothing that is written to a stream is passed on any more."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw.failed if isinstance(raw, _Unbreakable) else None
 
 
 def _open_closed() -> None:

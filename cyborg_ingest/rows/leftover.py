@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 REJECTED_KEY = "_rejected"
 """What `rejected.jsonl` adds to a row; never loaded, on any input."""
 
+QUERY_KEY = "_query"
+"""What `query` adds to a row that it prints: how near it is, which is nothing of the row's own."""
+
 ALL_COLUMNS = "*"
 NO_COLUMNS = "none"
 
@@ -181,6 +184,7 @@ def _children(one: pa.Field) -> list[pa.Field] | None:
 _NEVER: tuple[tuple[Callable[[pa.Field], bool], str], ...] = (
     (is_packed, "packed bits"), (lambda one: is_unnamed_index(one.name), "an index of pandas without a name"),
     (_is_made_here, "not needed"),
+    (lambda one: one.name == QUERY_KEY, "what `query` says of a row"),
     (_are_named_vectors, "other vectors"), (is_sparse, "sparse vectors"), (_is_matrix, "a matrix in each row"),
 )  # fmt: skip
 """What nobody wants as a field, and why."""

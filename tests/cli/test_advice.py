@@ -61,7 +61,7 @@ def folder(troubled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 ADVICE: dict[str, Advice] = {
     **advised.MAPPING, **advised.FORMATS, **advised.WHERE, **advised.SETTINGS, **advised.TARGETS, **advised.FINDINGS,
-    **advised.OTHERS,
+    **advised.ROWS, **advised.OTHERS,
 }  # fmt: skip
 """Which message (a part of it as it stands in the source) is the end of which command, and what it advises."""
 
