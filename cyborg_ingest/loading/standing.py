@@ -21,7 +21,7 @@ from cyborg_ingest.rows.idhashes import among, merged
 from cyborg_ingest.state.ledger import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from cyborg_ingest.model import Part
     from cyborg_ingest.plan.done import Done
@@ -110,25 +110,38 @@ def _under_gone(memory: Memory, turns: Sequence[Turn], gone: Sequence[tuple[Part
     over = _Ids(memory)
     if memory.state.has_lost_lines:
         over.lies_what_nobody_knows()
-    left = sorted(gone, key=lambda one: (bool(one[1].in_doubt), one[1].place))
+    doubted = {key: one for key, one in gone if one.in_doubt}
+    in_doubt = _Ids(memory, doubted)
+    left = sorted((one for one in gone if one[0] not in doubted), key=lambda one: one[1].place)
     with_rows = [(memory.part(turn.part), turn) for turn in turns if turn.has_rows]
     for state, turn in sorted(with_rows, key=lambda one: -one[0].place):
-        while left and (left[-1][1].in_doubt or left[-1][1].place > state.place):
+        while left and left[-1][1].place > state.place:
             over.lies(*left.pop())
-        if over.may_share(turn.part) or (turn.is_cut and memory.ids.may_repeat(key_of(turn.part), state.choice)):
+        key = key_of(turn.part)
+        others = _Ids(memory, {name: doubted[name] for name in doubted if name != key}) if key in doubted else in_doubt
+        is_own = turn.is_cut and _may_lie_over_itself(memory, key, state)
+        if is_own or over.may_share(turn.part) or others.may_share(turn.part):
             yield turn.part
+
+
+def _may_lie_over_itself(memory: Memory, key: PartKey, state: PartState) -> bool:
+    """Whether a row of a Part that nobody asks for any more may have the id of one that is asked for."""
+    sent = [*state.settled, *state.sent]
+    return memory.ids.may_repeat(key, state.choice) or not memory.ids.knows(key, state.choice, sent)
 
 
 class _Ids:
     """The ids of rows that lie over others, or come to lie there."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, lying: Mapping[PartKey, PartState] | None = None) -> None:
         self._memory = memory
         self._some: list[Hashes] = []
         """Sorted, each some times as long as the next: so that few are merged when one is added."""
         self._read: dict[Part, Hashes] = {}
         self._is_anything = self._adds_anything = False
         """Whether some of them are not known; and whether those are not that are added."""
+        for key, state in (lying or {}).items():
+            self.lies(key, state)
 
     def adds_anything(self) -> None:
         """Of Parts whose rows are sent nobody knows which these are."""
