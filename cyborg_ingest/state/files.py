@@ -12,6 +12,7 @@ from cyborg_ingest.state.journal import JOURNAL, LAST
 from cyborg_ingest.state.pruning import REPORT
 from cyborg_ingest.state.rejected import NAME as REJECTED
 from cyborg_ingest.state.runlog import LOG
+from cyborg_ingest.state.samples import NAME as SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.private import Folder
 
 OWN = (JOURNAL, LAST, IDS, DESCRIPTION)
-OF_A_RUN = (REJECTED, REPORT, LOG)
+OF_A_RUN = (REJECTED, REPORT, LOG, SAMPLES)
 
 
 def is_kept(name: str) -> bool:
