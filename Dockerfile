@@ -5,7 +5,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY cyborg_ingest cyborg_ingest
 RUN python -m venv /opt/cyborg-ingest \
-    && /opt/cyborg-ingest/bin/pip install --no-cache-dir '.[embedded,hdf5,metrics,report]'
+    && /opt/cyborg-ingest/bin/pip install --no-cache-dir '.[embedded,hdf5,metrics,report,state-uri]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/cyborg-ingest /opt/cyborg-ingest

@@ -99,7 +99,7 @@ endef
 .venv-lowest/ready-$(SOURCES) .venv-newest/ready-$(SOURCES): %/ready-$(SOURCES): %/setup-$(SETUP) $(WHEEL_DIR)/built
 	rm -f $(@D)/ready-*
 	$(@D)/bin/python -m pip install -q uv
-	$(@D)/bin/uv pip compile -q --no-deps --only-binary :all: $(RESOLVED) --extra embedded --extra hdf5 --extra metrics --extra report \
+	$(@D)/bin/uv pip compile -q --no-deps --only-binary :all: $(RESOLVED) --extra embedded --extra hdf5 --extra metrics --extra report --extra state-uri \
 	  --python $(@D)/bin/python -o $(@D)/resolved.txt pyproject.toml
 	$(@D)/bin/uv pip install -q --python $(@D)/bin/python --only-binary :all: -c $(@D)/resolved.txt \
 	  --reinstall-package cyborg-ingest "`echo $(WHEEL_DIR)/*.whl`[embedded,test]"

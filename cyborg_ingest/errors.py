@@ -19,8 +19,9 @@
     │   └── MissingExtraError     2    an optional package is not installed
     ├── SourceError               3    a source is damaged: it broke off while it was read
     │   └── SourceChangedError    3    a source is not the one that was planned, or that was read before
-    ├── StateError                3    the state directory cannot be written
-    │   └── JobBusyError          75   another process runs this job
+    ├── StateError                3    the state directory, or where else state is kept, cannot be written
+    │   ├── JobBusyError          75   another process runs this job
+    │   └── LockLostError         3    another process has taken this job over
     ├── TargetError               3    the target refuses or is gone; also a ValueError
     │   ├── RefusedError          3    it refused this request, and a row may be to blame (400, 422, engine)
     │   ├── TooLargeError         3    the request is larger than the target takes (413)
@@ -192,13 +193,17 @@ class SourceChangedError(SourceError):
 
 
 class StateError(IngestError):
-    """The state directory cannot be written."""
+    """The state directory cannot be written, or the store that state is kept in does not answer."""
 
 
 class JobBusyError(StateError):
-    """Another process of this host runs this job."""
+    """Another process runs this job: of this host, or where its state is kept elsewhere of any."""
 
     exit_code = ExitCode.BUSY
+
+
+class LockLostError(StateError):
+    """Another process has taken this job over, since nothing was heard of this one."""
 
 
 class TargetError(IngestError, ValueError):

@@ -34,6 +34,7 @@ EXTRAS = {
     "hdf5": Extra({"h5py": "h5py"}, "HDF5 files"),
     "metrics": Extra({"prometheus_client": "prometheus_client"}, "--metrics-file and --pushgateway"),
     "report": Extra({"jinja2": "jinja2", "pygal": "pygal"}, "pages of runs for a browser"),
+    "state-uri": Extra({"obstore": "obstore"}, "--state-uri"),
 }
 """By their names in pyproject.toml."""
 

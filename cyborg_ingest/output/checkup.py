@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cyborg_ingest.errors import ExitCode
     from cyborg_ingest.model import Json
 
-_LEVEL, _SUBJECT = 6, 15
+_LEVEL, _SUBJECT = 6, 17
 
 
 def line(one: Finding) -> Iterator[str]:

@@ -65,6 +65,9 @@ SINCE = "since"
 OUTDATED = "outdated"
 """The fact that rows were sent since the last load that ended which no journal has any more."""
 
+UNHEARD = "unheard"
+"""The fact that a run may have replaced rows of which its journal, as it was kept elsewhere, does not say so."""
+
 _LASTING = ("precision", "sole")
 """Facts that are true of the index whichever run it is."""
 
@@ -300,7 +303,8 @@ class Journal(Memory):
             self._check_there()
             self.run.end(report)
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        finished = [{"facts": {FINISHED: now}}] if code in ENDED else []
+        heard = {UNHEARD: None} if UNHEARD in self.state.facts else {}  # what the index holds was looked at since
+        finished = [{"facts": {FINISHED: now, **heard}}] if code in ENDED else []
         self._append([*finished, {"end": int(code), **({"open": 1} if bad else {})}])
 
     def _check_there(self) -> None:

@@ -51,7 +51,7 @@ FOR_TYPES: dict[str, set[str]] = {
 TERMINAL = {"typer", "rich", "click"}
 MAY_USE_TERMINAL = {"output.screen", "cli"}
 
-HEAVY = {"cyborgdb_core", "h5py", "jinja2", "prometheus_client", "pygal"}
+HEAVY = {"cyborgdb_core", "h5py", "jinja2", "obstore", "prometheus_client", "pygal"}
 """Optional packages: whoever has not installed the extra must be able to import all the rest."""
 
 
