@@ -100,6 +100,7 @@ def load(
     workers: int | None = None,
     # Safety
     state_dir: File | None = None,
+    state_uri: str | None = None,
     lock_wait: Duration | None = None,
     allow_empty: bool = False,
     skip_bad_files: bool = False,
@@ -233,6 +234,7 @@ def load(
     Safety:
         state_dir: Where journals are kept, and of each run its report, its log and its rejected rows (in
             jobs/JOB/runs/RUN).
+        state_uri: Keep that in an object store, where it survives this machine: s3://BUCKET/PREFIX, gs:// or abfs://.
         lock_wait: Wait so long, as in 10m, while another process runs this load or has the index; without it, exit code
             75.
         allow_empty: Sources without a single row are not an error: nothing is loaded.

@@ -12,7 +12,7 @@ from cyborg_ingest.cli.options import settings_of, takes
 from cyborg_ingest.cli.printed import at_terminal, print_json
 from cyborg_ingest.output import voice
 from cyborg_ingest.output.streams import say, shown
-from cyborg_ingest.settings.options import StateSettings
+from cyborg_ingest.settings.options import KeptStateSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,21 +26,32 @@ JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")]
 
 
-def state_of(arguments: dict[str, Any]) -> Path:
-    """Where the state is that a command looks at."""
+def state_of(ctx: typer.Context, arguments: dict[str, Any]) -> Path:
+    """Where the state is that a command looks at: of what is kept elsewhere a copy, until the command ends."""
     from cyborg_ingest.state.jobs import state_directory  # noqa: PLC0415 - `--help` needs none of this
 
-    return state_directory(settings_of(StateSettings, arguments).state_dir)
+    settings = settings_of(KeptStateSettings, arguments)
+    if settings.state_uri is None:
+        return state_directory(settings.state_dir)
+    from cyborg_ingest.state.remote.looking import copied_jobs  # noqa: PLC0415 - and few need this
+
+    place: Path = ctx.with_resource(copied_jobs(settings.state_uri, settings.state_dir))
+    return place
+
+
+def named(arguments: dict[str, Any], place: Path) -> str:
+    """The place as people know it."""
+    return settings_of(KeptStateSettings, arguments).state_uri or str(place)
 
 
 @app.command("list", cls=Command)
-@takes(StateSettings)
-def list_jobs(*, json_output: JSON = False, **arguments: Any) -> None:
+@takes(KeptStateSettings)
+def list_jobs(ctx: typer.Context, *, json_output: JSON = False, **arguments: Any) -> None:
     """List jobs, the last active first: when and how the last run ended, rows loaded, and what resumes it."""
     from cyborg_ingest.output import inventory as told  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept  # noqa: PLC0415 - `--help` needs none of this
 
-    place = state_of(arguments)
+    place = state_of(ctx, arguments)
     jobs = inventory.jobs_in(place)
     each = [(job, inventory.last_run(job, place)) for job in jobs]
     if json_output:
@@ -48,17 +59,17 @@ def list_jobs(*, json_output: JSON = False, **arguments: Any) -> None:
         return
     say(*told.job_list(each, kept.short_ids(jobs)))
     if not jobs:
-        voice.tell_lines("none", f"There are no jobs in {place}.")
+        voice.tell_lines("none", f"There are no jobs in {named(arguments, place)}.")
 
 
 @app.command("show", cls=Command)
-@takes(StateSettings)
-def show_job(job: JOB, *, json_output: JSON = False, **arguments: Any) -> None:
+@takes(KeptStateSettings)
+def show_job(ctx: typer.Context, job: JOB, *, json_output: JSON = False, **arguments: Any) -> None:
     """Show a job: its sources, its runs, what is in doubt, and how much is kept of it."""
     from cyborg_ingest.output import inventory as told  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept  # noqa: PLC0415 - `--help` needs none of this
 
-    place = state_of(arguments)
+    place = state_of(ctx, arguments)
     found = kept.find_job(inventory.jobs_in(place), job)
     last, runs = inventory.last_run(found, place), inventory.runs_of(found, found.runs, place)
     if json_output:
@@ -68,8 +79,9 @@ def show_job(job: JOB, *, json_output: JSON = False, **arguments: Any) -> None:
 
 
 @app.command("clean", cls=Command)
-@takes(StateSettings)
+@takes(KeptStateSettings)
 def clean_jobs(
+    ctx: typer.Context,
     *,
     older_than: Annotated[
         str, typer.Option("--older-than", metavar="DURATION", help="Since when nothing was done, as in 30d or 12h.")
@@ -94,7 +106,13 @@ def clean_jobs(
     age = datetime.timedelta(seconds=seconds_of(duration("--older-than")(older_than)))
     before = datetime.datetime.now(datetime.timezone.utc) - age
     ask = Ask(before, resumable=with_resumable, rejected=with_rejected, is_dry=dry_run)
-    done = clean(state_of(arguments), ask)
+    place, uri = state_of(ctx, arguments), settings_of(KeptStateSettings, arguments).state_uri
+    if uri is None:
+        done = clean(place, ask)
+    else:
+        from cyborg_ingest.state.remote.removing import clean_kept  # noqa: PLC0415 - few need it
+
+        done = clean_kept(uri, place, ask)
     if json_output:
         print_json({"dry_run": dry_run, "jobs": done.jobs, "runs": done.runs, "bytes": done.bytes, "left": done.left})
         return
@@ -102,8 +120,9 @@ def clean_jobs(
 
 
 @app.command("forget", cls=Command)
-@takes(StateSettings)
+@takes(KeptStateSettings)
 def forget_job(
+    ctx: typer.Context,
     job: JOB,
     *,
     with_runs: Annotated[
@@ -116,7 +135,7 @@ def forget_job(
     from cyborg_ingest.errors import UsageError  # noqa: PLC0415
     from cyborg_ingest.state import inventory, kept, removal  # noqa: PLC0415 - `--help` needs none of this
 
-    place = state_of(arguments)
+    place = state_of(ctx, arguments)
     found = kept.find_job(inventory.jobs_in(place), job)
     runs = f"{len(found.runs)} run{'s' * (len(found.runs) != 1)}"
     what = f"job {found.id} with {runs}" if with_runs else f"what job {found.id} has loaded"
@@ -125,5 +144,11 @@ def forget_job(
             raise UsageError(f"Forgetting {what} needs --yes where nobody can be asked.")
         question = f"Forget {what} ({found.rows:,} rows)? Its next run sends all of them again."
         typer.confirm(shown(question), abort=True, err=True)
-    removal.forget(found, place, with_runs=with_runs)
+    uri = settings_of(KeptStateSettings, arguments).state_uri
+    if uri is None:
+        removal.forget(found, place, with_runs=with_runs)
+    else:
+        from cyborg_ingest.state.remote.removing import forget_kept  # noqa: PLC0415 - few need it
+
+        forget_kept(uri, found, place, with_runs=with_runs)
     say(f"Forgot {what}. Its next run loads all rows.")

@@ -13,7 +13,7 @@ from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.jobs import state_of
 from cyborg_ingest.cli.options import takes
 from cyborg_ingest.output import voice
-from cyborg_ingest.settings.options import StateSettings
+from cyborg_ingest.settings.options import KeptStateSettings
 
 if TYPE_CHECKING:
     from cyborg_ingest.state.records import Record
@@ -37,8 +37,10 @@ _FILE = Annotated[
 
 
 @app.command("report", cls=Command)
-@takes(StateSettings)
-def report_run(run: _RUN = None, *, page_format: _FORM = None, page_file: _FILE = None, **arguments: Any) -> None:
+@takes(KeptStateSettings)
+def report_run(
+    ctx: typer.Context, run: _RUN = None, *, page_format: _FORM = None, page_file: _FILE = None, **arguments: Any
+) -> None:
     """Show how a load went, as one page: rows, throughput, latency, files, rejected rows, settings."""
     from cyborg_ingest.output import retelling  # noqa: PLC0415 - `--help` needs none of this
     from cyborg_ingest.output.summary import markdown  # noqa: PLC0415
@@ -50,7 +52,7 @@ def report_run(run: _RUN = None, *, page_format: _FORM = None, page_file: _FILE 
 
         check_there()
     output = None if page_file is None else file_output(f"--output {page_file}", page_file)
-    page = retelling.of_record(_found(run, state_of(arguments)))
+    page = retelling.of_record(_found(run, state_of(ctx, arguments)))
     text = html(page) if is_html else markdown(page)
     if output is None:
         sys.stdout.write(text)

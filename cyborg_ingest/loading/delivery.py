@@ -56,6 +56,8 @@ class Delivery:
         self.tolerance = 0.0
         self.pace: Pace | None = None
         """What each request with rows waits for, and each try of it again: they take as much of the target."""
+        self.permit: Callable[[], None] | None = None
+        """What each of them asks first: whether the job still is this run's."""
         self._policy = policy
         self._stop = stop
         self._on_retry = on_retry
@@ -92,6 +94,8 @@ class Delivery:
         def send() -> None:
             if self.pace is not None:
                 self.pace.wait(len(ids), vectors.nbytes if size is None else size)
+            if self.permit is not None:
+                self.permit()
             self.index.upsert_binary(ids, vectors, metadata, contents)
 
         try:

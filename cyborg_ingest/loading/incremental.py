@@ -124,8 +124,8 @@ class Incremental:
         if self._gathered is not None:
             self._gathered.add(batch)
 
-    def delete_missing(self, index: Index, plan: Plan) -> None:
-        """What has left the sources leaves the index, once all else is well."""
+    def delete_missing(self, index: Index, plan: Plan, permit: Callable[[], None] = lambda: None) -> None:
+        """What has left the sources leaves the index, once all else is well; each request asks for the `permit`."""
         settings, journal = self._settings, self._run.journal
         if journal is None or not settings.delete_missing:
             return
@@ -137,7 +137,7 @@ class Incremental:
         missing.check_bound(found, settings)
         if found.ids:
             policy = RetryPolicy(settings.retries, settings.retry_max_wait)
-            missing.delete(index, journal, found, policy, self._stop, self._run.tell)
+            missing.delete(index, journal, found, policy, self._stop, self._run.tell, permit)
             self._known.missing = found.to_dict(len(found.ids))
             self._known.count["after"] = index.count()
         journal.forget_missing()

@@ -21,6 +21,7 @@ from cyborg_ingest.facts import Ended, Noted, ignore
 from cyborg_ingest.loading import remarks
 from cyborg_ingest.loading.badfiles import note_bad
 from cyborg_ingest.loading.boxes import boxed
+from cyborg_ingest.loading.elsewhere import copied_state
 from cyborg_ingest.loading.exclusive import Exclusive
 from cyborg_ingest.loading.guards import check_guards
 from cyborg_ingest.loading.incremental import Incremental
@@ -66,20 +67,23 @@ def run(settings: LoadSettings, emit: Emit = ignore, *, command: Sequence[str] =
 
     `command` is the command line that resumes it, where there is one: then SIGINT and SIGTERM are taken.
     """
-    return _Load(settings, emit, command).carry_out()
+    with copied_state(settings) as copied:
+        return _Load(settings, emit, command, copied).carry_out()
 
 
 class _Load:
     """The steps of a load, and what is known when it ends. What happens in them is for its `run` to note and count."""
 
-    def __init__(self, settings: LoadSettings, emit: Emit, command: Sequence[str]) -> None:
+    def __init__(self, given: LoadSettings, emit: Emit, command: Sequence[str], settings: LoadSettings) -> None:
         self.settings = settings
         self.run = Run(settings, emit)
         self.known = Known(
             started=_now(), target=settings.target or "", index=settings.index, command=shlex.join(command) or None
         )
         self.stop = Stop(settings.drain_timeout)
-        self.exclusive = Exclusive(settings, self.stop, self.run.tell, self.known.command)
+        self.exclusive = Exclusive(
+            given, self.stop, self.run.tell, self.known.command, copied=settings, post=self.run.mail.put
+        )
         self.earlier = Incremental(settings, self.run, self.known, self.stop)
 
     def carry_out(self) -> RunReport:
@@ -171,9 +175,10 @@ class _Load:
                 upload = Upload(client, opened, plan, settings, self.run, self.known, self.stop)
                 # of a resumed load, the first chunk may be the bad rows' alone
                 upload.begin(plan.dimension or (None if self.earlier.goes_on else only), self.earlier)
-                upload.send(batches.all(dimension), memory.workers)
+                self.exclusive.keep()
+                upload.send(batches.all(dimension), memory.workers, self.exclusive.permit)
                 upload.finish()
-                self.earlier.delete_missing(opened.index, plan)
+                self.earlier.delete_missing(opened.index, plan, self.exclusive.confirm)
             plan.check(self.run.bad)
             note_bad(self.run.journal, plan, self.run.bad)
             if self.run.journal is not None:
@@ -182,6 +187,7 @@ class _Load:
             raise all_bad(len(self.run.bad), next(iter(self.run.bad.values())).text)
         self._refuse_nothing(plan)
         self.run.budget.check_end()
+        self.exclusive.confirm()
         return ExitCode.REJECTED if self.run.tally.rejected or self.run.bad else ExitCode.OK
 
     def _refuse_nothing(self, plan: Plan) -> None:

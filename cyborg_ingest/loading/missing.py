@@ -23,7 +23,7 @@ from cyborg_ingest.targets.retry import Retry, RetryPolicy, call
 from cyborg_ingest.targets.retrying import asked_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.model import Batch
@@ -164,8 +164,19 @@ def check_bound(missing: Missing, settings: LoadSettings) -> None:
         )
 
 
-def delete(index: Index, journal: Journal, missing: Missing, policy: RetryPolicy, stop: Stop, tell: Emit) -> None:
-    """Delete them. Raises DifferenceError where the index holds one of them still."""
+def delete(
+    index: Index,
+    journal: Journal,
+    missing: Missing,
+    policy: RetryPolicy,
+    stop: Stop,
+    tell: Emit,
+    permit: Callable[[], None],
+) -> None:
+    """Delete them. Raises DifferenceError where the index holds one of them still.
+
+    `permit` is asked for before each request: whether the job still is this run's, and has noted what goes.
+    """
     tell(Began("delete", len(missing.ids)))
     rows, lost = asked_once(index), list[bool]()
 
@@ -173,9 +184,13 @@ def delete(index: Index, journal: Journal, missing: Missing, policy: RetryPolicy
         lost.append(retry.error.outcome_unknown)
         tell(retry.fact)
 
+    def remove(ids: list[str]) -> None:
+        permit()
+        rows.delete_rows(ids)
+
     for some in _pieces(missing.ids):
         journal.leaving(some)
-        call(lambda ids=some: rows.delete_rows(ids), policy, stop, on_retry)  # type: ignore[misc]
+        call(lambda ids=some: remove(ids), policy, stop, on_retry)  # type: ignore[misc]
         tell(Advanced(len(some)))
     if any(lost) and not stop.passes(sum(PAUSES)):  # a request that was given up may be applied late
         raise stop.error()

@@ -17,7 +17,7 @@ from cyborg_ingest.targets.opening import check_cap, check_index
 from cyborg_ingest.targets.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from cyborg_ingest.loading.engines.base import Settled
     from cyborg_ingest.loading.incremental import Incremental
@@ -71,8 +71,13 @@ class Upload:
         """What earlier runs of the job have noted."""
         return self._run.journal.state.facts if self._run.journal is not None else {}
 
-    def send(self, batches: Generator[Batch, None, None], workers: int) -> None:
-        """Send what is read, so many requests at once. What lands is noted before anything else is read."""
+    def send(
+        self, batches: Generator[Batch, None, None], workers: int, permit: Callable[[], None] | None = None
+    ) -> None:
+        """Send what is read, so many requests at once, each once it is permitted.
+
+        What lands is noted before anything else is read.
+        """
         settings, stop, tell = self._settings, self._stop, self._run.tell
         self._transfer = Transfer(
             self._opened.index,
@@ -85,6 +90,7 @@ class Upload:
         )
         self._transfer.delivery.tolerance = self._stored.tolerance
         self._transfer.delivery.pace = pace_of(settings, stop)
+        self._transfer.delivery.permit = permit
         tell(Sending())
         stop.is_draining = True
         with (

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _OF_A_RUN = ("rejected.jsonl", "report.json", "log.jsonl", "samples.jsonl")
-_STATE = ("journal.jsonl", "ended.jsonl", "ids", "job.json", *(f"runs/run/{name}" for name in _OF_A_RUN))
+_OWN = ("journal.jsonl", "ended.jsonl", "ids", "job.json", "copied.json")
+_STATE = (*_OWN, *(f"runs/run/{name}" for name in _OF_A_RUN))
 
 _STREAMS = ("/dev", "/dev/fd", "/proc/self/fd")
 

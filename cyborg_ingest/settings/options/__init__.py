@@ -13,7 +13,7 @@ from cyborg_ingest.settings.options.notify import NotifySettings
 from cyborg_ingest.settings.options.output import LOG_FORMATS, PROGRESS, OutputSettings, ProgressSettings
 from cyborg_ingest.settings.options.schedule import ScheduleSettings
 from cyborg_ingest.settings.options.sources import ENCODINGS, FORMATS, MAX_ROW_BYTES, SourceSettings
-from cyborg_ingest.settings.options.state import StateSettings
+from cyborg_ingest.settings.options.state import KeptStateSettings, StateSettings
 from cyborg_ingest.settings.options.target import (
     METRICS,
     MOST_SECONDS,
@@ -50,6 +50,7 @@ __all__ = [
     "CreateSettings",
     "DoctorSettings",
     "InspectSettings",
+    "KeptStateSettings",
     "LoadSettings",
     "LockSettings",
     "NotifySettings",

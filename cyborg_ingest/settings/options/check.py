@@ -6,7 +6,7 @@ from pathlib import Path
 from cyborg_ingest.settings.declaring import option
 from cyborg_ingest.settings.options import panels
 from cyborg_ingest.settings.options.sources import SourceSettings
-from cyborg_ingest.settings.options.state import StateSettings
+from cyborg_ingest.settings.options.state import KeptStateSettings
 from cyborg_ingest.settings.options.target import PRECISIONS, TargetSettings
 
 VERIFY = ("none", "count", "sample", "full")
@@ -60,7 +60,7 @@ class InspectSettings(SourceSettings, TargetSettings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DoctorSettings(TargetSettings, StateSettings):
+class DoctorSettings(TargetSettings, KeptStateSettings):
     """`doctor`: what a load of these options would need."""
 
     index: str | None = option(

@@ -10,13 +10,16 @@ from cyborg_ingest.settings.options.check import VERIFY
 from cyborg_ingest.settings.options.guards import BoxSettings, GuardSettings
 from cyborg_ingest.settings.options.locks import LockSettings
 from cyborg_ingest.settings.options.sources import SourceSettings
+from cyborg_ingest.settings.options.state import KeptStateSettings
 from cyborg_ingest.settings.options.target import MOST_SECONDS, CreateSettings, TargetSettings
 
 REJECT_CONTENTS = ("full", "ids")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings, BoxSettings, LockSettings):
+class LoadSettings(
+    CreateSettings, SourceSettings, TargetSettings, GuardSettings, BoxSettings, LockSettings, KeptStateSettings
+):
     """One load, whole: `upsert` on the command line, `load` in Python."""
 
     sources: tuple[str, ...]
@@ -152,6 +155,8 @@ class LoadSettings(CreateSettings, SourceSettings, TargetSettings, GuardSettings
             raise UsageError(
                 "--only-new compares with the job's last load, of which --no-checkpoint keeps nothing. Drop one."
             )
+        if self.state_uri is not None and not self.checkpoint:
+            raise UsageError("--state-uri keeps what is known of the job, and --no-checkpoint keeps nothing. Drop one.")
         if self.delete_missing and self.skip_bad_files:
             raise UsageError(
                 "--delete-missing has to see all files, and --skip-bad-files leaves out some. Drop one, or repair them."
