@@ -47,14 +47,34 @@ def examine(patient: Patient) -> Iterator[Finding]:
     yield from looked_at("configuration", lambda: _configuration(patient))
     yield from machine.variables()
     yield from looked_at("state", lambda: machine.state(state_directory(settings.state_dir)))
+    yield from _kept_state(settings.state_uri)
     yield from _target(quick, creates=patient.creates)
 
 
 def _needed(settings: DoctorSettings) -> set[str]:
+    kept = {"state-uri"} if settings.state_uri else set[str]()
+    return kept | ({"embedded"} if _is_embedded(settings) else set())
+
+
+def _is_embedded(settings: DoctorSettings) -> bool:
     try:
-        return {"embedded"} if settings.target and is_embedded(settings.target) else set()
+        return bool(settings.target) and is_embedded(settings.target or "")
     except UsageError:  # the target itself is told of it
-        return set()
+        return False
+
+
+def _kept_state(uri: str | None) -> Iterator[Finding]:
+    """Whether state can be kept elsewhere, where it is to be."""
+    if uri is None:
+        return
+    from cyborg_ingest.state.remote.trying import check_store  # noqa: PLC0415 - few loads need it
+
+    try:
+        check_store(uri)
+    except IngestError as error:
+        yield of_error("state uri", error)
+    else:
+        yield ok("state uri", f"{uri} can be read and written, and refuses what a second holder of a lock would write")
 
 
 def _configuration(patient: Patient) -> Iterator[Finding]:
@@ -81,7 +101,7 @@ def _target(settings: DoctorSettings, *, creates: bool) -> Iterator[Finding]:
             found += keyrings.api_key(settings)
         elif client is not None:
             found += reach.embedded(client)
-        elif not _needed(settings):
+        elif not _is_embedded(settings):
             found += keyrings.api_key(settings)
         yield from found
         yield from keyrings.index_key(settings, client.target if client is not None else None)

@@ -21,8 +21,9 @@ import numpy as np
 import pytest
 from advised import says
 from commands import ran
-from conftest import KEY, ROOT_KEY
+from conftest import BUCKET, KEY, ROOT_KEY
 from cyborgdb import Client as SdkClient
+from forwarder import CONDITIONS, forwarding
 from service import Service, free_port, running
 from test_border import certificate
 from where import ROOT
@@ -392,3 +393,26 @@ def test_every_extra_is_known_and_one_that_is_needed_and_missing_fails(monkeypat
     told = doctor("--target", "disk:db", code=2)
     assert failed(told) == {"extra embedded", "target"}
     assert told["extra embedded"][2] == "pip install 'cyborg-ingest[embedded]'"
+
+
+def test_a_store_that_keeps_state_is_tried_out_and_left_as_it_was(
+    bucket: Any, s3_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"s3://{BUCKET}/state"
+    told = doctor("--target", "disk:db", "--state-uri", uri, code=0)
+    assert told["state uri"][0] == "ok"
+    assert not bucket.list_objects_v2(Bucket=BUCKET).get("Contents")
+    told = doctor("--target", "disk:db", "--state-uri", "s3://no-such-bucket/state", code=2)
+    assert "There is no such bucket" in told["state uri"][1]
+    with forwarding(s3_port, leaves_out=CONDITIONS) as proxy:
+        told = doctor("--target", "disk:db", "--state-uri", uri, code=2, AWS_ENDPOINT_URL=proxy.url)
+    assert "cannot keep two runs apart" in told["state uri"][1]
+    told = doctor("--target", "disk:db", "--state-uri", uri, code=3, AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
+    assert failed(told) == {"state uri"}
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    told = doctor("--target", "disk:db", "--state-uri", uri, code=2)
+    assert failed(told) == {"extra state-uri", "state uri"}
+    assert told["extra state-uri"][2] == "pip install 'cyborg-ingest[state-uri]'"
+    done = ran("upsert", "rows.npy", "--index", "i", "--target", "disk:db", "--state-uri", uri)
+    assert done.returncode == 2
+    assert "pip install 'cyborg-ingest[state-uri]'" in done.stderr
