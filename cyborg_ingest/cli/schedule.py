@@ -33,7 +33,7 @@ _NOT_NOTED = {
 }
 """Variables whose values stand in what is printed."""
 
-_TAKEN = ("target", "state_dir", "api_key_file", "index_key_file", "nothing_new_exit")
+_TAKEN = ("target", "state_dir", "state_uri", "lock_wait", "api_key_file", "index_key_file", "nothing_new_exit")
 """Options of the job that a scheduler has to know, as it names them."""
 _WRITTEN = ("log_file", "metrics_file", "key_out")
 """Files that a load writes beside its state."""

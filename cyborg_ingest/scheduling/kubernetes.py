@@ -1,4 +1,7 @@
-"""A job as a CronJob of Kubernetes, and the volume on which it remembers what it has loaded."""
+"""A job as a CronJob of Kubernetes, and the volume on which it remembers what it has loaded.
+
+Where its state is kept in a bucket there is no volume; and who follows a pod that was killed waits for its lock.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,8 @@ _REMARK = """\
 # Kubernetes takes no exit code but 0 for a success, and would run it again: the nothing-new-exit of the job is 0 here.
 """
 
-_MANIFESTS = """\
-# kubectl create configmap {name} --from-file={file}={config}
-# kubectl create secret generic {name}{key_files}
-{remark}apiVersion: v1
+_CLAIM = """\
+apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
   name: {name}-state
@@ -36,7 +37,20 @@ spec:
     requests:
       storage: 1Gi
 ---
-apiVersion: batch/v1
+"""
+_CLAIMED = """\
+              persistentVolumeClaim:
+                claimName: {name}-state
+"""
+_COPY = """\
+              emptyDir: {}
+"""
+"""What is kept elsewhere has its copy there for as long as the pod lives."""
+
+_MANIFESTS = """\
+# kubectl create configmap {name} --from-file={file}={config}
+# kubectl create secret generic {name}{key_files}
+{remark}{claim}apiVersion: batch/v1
 kind: CronJob
 metadata:
   name: {name}
@@ -104,9 +118,7 @@ spec:
                 secretName: {name}
                 defaultMode: 0440
             - name: state
-              persistentVolumeClaim:
-                claimName: {name}-state
-            - name: tmp
+{volume}            - name: tmp
               emptyDir: {{}}
 """
 
@@ -114,18 +126,21 @@ spec:
 def manifests(job: Scheduled, image: str) -> str:
     """The manifests, behind comments that say where configuration and keys come from. Raises UsageError."""
     plain = ("--nothing-new-exit", "0") if job.nothing_new_exit else ()
+    waits = ("--lock-wait", "5m") if job.state_uri and not job.lock_wait else ()
     return _MANIFESTS.format(
         name=job.name,
         file=_FILE,
         config=shlex.quote(str(job.config)),
         key_files="".join(f" --from-file={name}={shlex.quote(path)}" for name, path in _key_files(job)),
         remark=_REMARK if plain else "",
+        claim="" if job.state_uri else _CLAIM.format(name=job.name),
+        volume=_COPY if job.state_uri else _CLAIMED.format(name=job.name),
         schedule=_quoted(cron_time(job.at)),
         codes=list(job.final_codes),
         grace=job.stop_seconds,
         user=_USER,
         image=_quoted(image),
-        arguments="[" + ", ".join(map(_argument, job.arguments(f"{_CONFIG}/{_FILE}", *plain))) + "]",
+        arguments="[" + ", ".join(map(_argument, job.arguments(f"{_CONFIG}/{_FILE}", *plain, *waits))) + "]",
         variables="".join(_variables(job)),
         folder=_CONFIG,
         secrets=_SECRETS,

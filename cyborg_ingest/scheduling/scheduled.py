@@ -34,6 +34,9 @@ class Scheduled:
     is_embedded: bool = False
     """Whether the target is the engine itself, which asks for no API key."""
     state_dir: Path | None = None
+    state_uri: str | None = None
+    """Where its state is kept, if not on the machine that runs it."""
+    lock_wait: str | None = None
     api_key_file: Path | None = None
     index_key_file: Path | None = None
     written: tuple[Path, ...] = ()

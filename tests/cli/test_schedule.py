@@ -517,7 +517,7 @@ def test_the_image_is_not_root_hears_signals_and_keeps_its_state() -> None:
 
 
 def test_the_image_has_all_extras_since_nobody_can_add_one_to_it() -> None:
-    (extras,) = re.findall(r"pip install [^\n]*'\.\[([a-z0-9,]+)\]'", (ROOT / "Dockerfile").read_text("utf-8"))
+    (extras,) = re.findall(r"pip install [^\n]*'\.\[([a-z0-9,-]+)\]'", (ROOT / "Dockerfile").read_text("utf-8"))
     assert set(extras.split(",")) == EXTRAS.keys()
 
 
@@ -532,3 +532,16 @@ def test_the_image_is_built_and_runs() -> None:
         ["docker", "run", "--rm", "cyborg-ingest:test", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("cyborg-ingest ")
+
+
+def test_a_job_whose_state_is_kept_elsewhere_has_no_volume_and_waits_for_the_lock_of_a_pod_that_was_killed() -> None:
+    named("j", 'state-uri = "s3://ops/state"\n')
+    text = printed("j", "--kubernetes")
+    found = manifests(text)
+    assert set(found) == {"CronJob"}
+    kubernetes_validate.validate(found["CronJob"], kubernetes_validate.latest_version(), strict=True)
+    pod = found["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert {"name": "state", "emptyDir": {}} in pod["volumes"]
+    assert pod_args(text)[-2:] == ["--lock-wait", "5m"]
+    named("j", 'state-uri = "s3://ops/state"\nlock-wait = "1m"\n')
+    assert "--lock-wait" not in pod_args(printed("j", "--kubernetes"))
