@@ -348,7 +348,7 @@ SETTINGS = {
     "This is not the key of the index. Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file.": Advice(
         "index info x --index-key-file key", "index info x"),
     "Both {} and {} are given. Drop one": Advice(
-        "index info x --index-key-file key ENV=INDEX_KEY", "index info x ENV="),
+        "index info x --index-key-file key --index-key-command 'cat key'", "index info x"),
     "{} {}: {}.": Advice(
         "index create y --index-key-file nowhere", "index create y --index-key-file key"),
     "--ca-cert {}": Advice(

@@ -38,6 +38,7 @@ COMMANDS = {
     "report": "Show how a load went, as a page.",
     "schedule": "Print what cron, systemd or Kubernetes needs to run a job.",
     "keygen": "Make a key for an index, in a new file.",
+    "key": "Say where the key of an index is, and write a copy of it.",
     "index": "Create, look at, list, train and delete indexes.",
     "config": "Show, check and describe the configuration file.",
 }

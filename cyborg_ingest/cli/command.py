@@ -66,6 +66,7 @@ class Command(typer.core.TyperCommand):
                 ctx.default_map = self._defaults(ctx, list(args))
             rest = super().parse_args(ctx, args)
             configured.take_command(ctx)
+            self._settle_keys(ctx)
         except (UsageFault, UsageError) as error:
             if is_first:
                 voice.use(self._foretold(ctx, "--log-format") or "auto")
@@ -75,6 +76,9 @@ class Command(typer.core.TyperCommand):
         if is_first:
             voice.use(ctx.params.get("log_format") or "auto")
         return rest
+
+    def _settle_keys(self, ctx: Any) -> None:
+        configured.settle_keys(ctx)
 
     def _foretold(self, ctx: Any, flag: str) -> Any:
         """The value of an option, where no more than the words, the variables and the file are known.

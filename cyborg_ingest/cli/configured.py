@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from cyborg_ingest.errors import ConfigurationError, UsageError
+from cyborg_ingest.settings import keys
 from cyborg_ingest.settings.configkeys import FILE_NAME, FROM_COMMAND, SOURCES, multiple
+from cyborg_ingest.settings.declaring import ENVIRONMENT_PREFIX
 from cyborg_ingest.settings.environment import CONFIG_VARIABLE, PROFILE_VARIABLE, one_a_line
 
 if TYPE_CHECKING:
@@ -133,6 +135,22 @@ def take_command(ctx: typer.Context) -> None:
             f"--from-command -- {' '.join(sources[:1])} ..."
         )
     ctx.params[FROM_COMMAND], ctx.params[SOURCES] = tuple(command), sources[: -len(command)]
+
+
+def settle_keys(ctx: typer.Context) -> None:
+    """Let a key that is typed go before those of variables and of the file. Raises UsageError where none goes before.
+
+    An option and the variable that holds the key itself are two ways to give it, and not one option.
+    """
+    for variable in (keys.INDEX_KEY_VARIABLE, keys.API_KEY_VARIABLE):
+        stem = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        given = {name: origin(ctx, name) for name in (f"{stem}_file", f"{stem}_command") if ctx.params.get(name)}
+        if Origin.FLAG in given.values():
+            ctx.params |= {name: None for name, one in given.items() if one is not Origin.FLAG}
+        elif given and variable in os.environ:
+            name, place = next(iter(given.items()))
+            is_variable, key = place is Origin.VARIABLE, name.replace("_", "-")
+            raise keys.two_ways(variable, f"{variable}{name.removeprefix(stem).upper()}" if is_variable else key)
 
 
 def origin(ctx: typer.Context, field: str) -> Origin | None:

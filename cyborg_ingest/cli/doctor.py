@@ -10,7 +10,7 @@ from cyborg_ingest.cli import configured
 from cyborg_ingest.cli.command import Command, part_of_program
 from cyborg_ingest.cli.options import settings_of, takes
 from cyborg_ingest.cli.printed import print_json
-from cyborg_ingest.errors import ConfigurationError, ExitCode
+from cyborg_ingest.errors import ConfigurationError, ExitCode, UsageError
 from cyborg_ingest.output.streams import say
 from cyborg_ingest.settings.configkeys import INDEX
 from cyborg_ingest.settings.options import DoctorSettings
@@ -32,6 +32,12 @@ class _Tolerant(Command):
         except ConfigurationError as error:
             ctx.meta[_FAULT] = error
             return None
+
+    def _settle_keys(self, ctx: Any) -> None:
+        try:
+            super()._settle_keys(ctx)
+        except UsageError as error:
+            ctx.meta[_FAULT] = error
 
 
 @app.command(cls=_Tolerant)

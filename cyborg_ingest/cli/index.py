@@ -24,12 +24,20 @@ app = part_of_program("index")
 
 @app.command("create", cls=Command)
 @takes(CreateIndexSettings, TargetSettings)
-def create_index(name: NAME, **arguments: Any) -> None:
+def create_index(
+    name: NAME,
+    *,
+    exist_ok: Annotated[
+        bool, typer.Option("--exist-ok", help="An index that is there already is no error, if it is as asked for.")
+    ] = False,
+    **arguments: Any,
+) -> None:
     """Create an index; without a key, one is made and kept, and its path printed."""
     from cyborg_ingest.targets.manage import create  # noqa: PLC0415
 
     settings = settings_of(CreateIndexSettings, arguments)
-    say(create(settings, name, say_fact, command=command_line("index", "create", name, of=(settings,))))
+    words = ["index", "create", name, *(["--exist-ok"] if exist_ok else [])]
+    say(create(settings, name, say_fact, command=command_line(*words, of=(settings,)), exist_ok=exist_ok))
 
 
 @app.command("info", cls=Command)
@@ -53,11 +61,17 @@ def index_info(
 
 @app.command("list", cls=Command)
 @takes(TargetSettings)
-def list_indexes(**arguments: Any) -> None:
+def list_indexes(
+    *, json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, **arguments: Any
+) -> None:
     """List the names of all indexes of a target."""
     from cyborg_ingest.targets.manage import names  # noqa: PLC0415
 
-    for name in names(settings_of(TargetSettings, arguments), say_fact):
+    found = names(settings_of(TargetSettings, arguments), say_fact)
+    if json_output:
+        print_json(found)
+        return
+    for name in found["indexes"]:
         say(name)
 
 
@@ -83,9 +97,23 @@ def delete_index(
     name: NAME,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    missing_ok: Annotated[bool, typer.Option("--missing-ok", help="An index that is not there is no error.")] = False,
     **arguments: Any,
 ) -> None:
     """Delete an index with all its rows. Asks first; without a terminal, --yes is needed."""
+    from cyborg_ingest.errors import NoIndexError, NoIndexOrKeyError  # noqa: PLC0415
+
+    try:
+        _delete(name, arguments, yes=yes)
+    except NoIndexOrKeyError:  # it may be there
+        raise
+    except NoIndexError as error:
+        if not missing_ok:
+            raise
+        say(f"Nothing to delete: {error}")
+
+
+def _delete(name: str, arguments: dict[str, Any], *, yes: bool) -> None:
     from cyborg_ingest.errors import UsageError  # noqa: PLC0415
     from cyborg_ingest.targets.manage import delete, info  # noqa: PLC0415
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cyborg_ingest.doctor.finding import Finding
-    from cyborg_ingest.errors import ConfigurationError
     from cyborg_ingest.settings.configfile import Configuration
     from cyborg_ingest.settings.options import DoctorSettings
     from cyborg_ingest.targets.base import Client
@@ -30,11 +29,14 @@ _LONGEST_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is looked at. `creates`: a load would make the index. `fault`: what is wrong with the file."""
+    """What is looked at. `creates`: a load would make the index.
+
+    `fault`: what is wrong with the file, or that a key is given in two ways.
+    """
 
     settings: DoctorSettings
     file: Configuration | None = None
-    fault: ConfigurationError | None = None
+    fault: UsageError | None = None
     creates: bool = False
 
 

@@ -51,11 +51,11 @@ _LARGEST = 65_536
 def index_key(environ: Mapping[str, str], file: Path | None, command: str | None = None) -> bytes | None:
     """The index's key of 32 bytes, from the environment (64 hex digits), a file or a command; None if none is given.
 
-    Where neither is, it may lie where systemd or a container has put it: see `delivered`. Raises KeyFileError, which
-    never shows the key, and UsageError where several are given.
+    A file or a command goes before the environment, where it may also lie where systemd or a container has put it: see
+    `delivered`. Raises KeyFileError, which never shows the key, and UsageError where both are given.
     """
-    text = variable(environ, INDEX_KEY_VARIABLE)
-    refuse_several({INDEX_KEY_VARIABLE: text, "--index-key-file": file, "--index-key-command": command})
+    refuse_several({"--index-key-file": file, "--index-key-command": command})
+    text = variable(environ, INDEX_KEY_VARIABLE) if file is None and command is None else None
     if command is not None:
         return parsed(printed_by(command, "--index-key-command"), "What --index-key-command prints")
     option = "--index-key-file"
@@ -81,10 +81,15 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def refuse_several(given: Mapping[str, object]) -> None:
-    """Raise UsageError where a key is given in several ways: which of them counts, nothing says."""
+    """Raise UsageError where a key is given in two ways: which of them counts, nothing says."""
     options = [name for name, value in given.items() if value is not None]
     if len(options) > 1:
-        raise UsageError(f"Both {options[0]} and {options[1]} are given. Drop one.")
+        raise two_ways(*options)
+
+
+def two_ways(option: str, other: str) -> UsageError:
+    """The error about a key that is given in two ways, of which none goes before the other."""
+    return UsageError(f"Both {option} and {other} are given. Drop one.")
 
 
 @without_locals
@@ -135,10 +140,10 @@ def origin_of(environ: Mapping[str, str], name: str, file: Path | None, command:
     stem = "--" + name.removeprefix("CYBORG_INGEST_").lower().replace("_", "-")
     if file is not None:
         return Origin(f"{stem}-file {file}", file)
-    if name in environ:
-        return Origin(name)
     if command is not None:
         return Origin(f"{stem}-command")
+    if name in environ:
+        return Origin(name)
     found = delivered(environ, name)
     return None if found is None else Origin(str(found), found)
 
@@ -165,9 +170,9 @@ def readable_by_others(file: Path | None) -> bool:
 
 @without_locals
 def api_key(environ: Mapping[str, str], file: Path | None, command: str | None = None) -> str | None:
-    """The service's API key, from the environment, a file or a command; None if none is given. Raises KeyFileError."""
-    text = variable(environ, API_KEY_VARIABLE)
-    refuse_several({API_KEY_VARIABLE: text, "--api-key-file": file, "--api-key-command": command})
+    """The service's API key, from a file, a command or the environment; None if none is given. Raises KeyFileError."""
+    refuse_several({"--api-key-file": file, "--api-key-command": command})
+    text = variable(environ, API_KEY_VARIABLE) if file is None and command is None else None
     option = "--api-key-file"
     if text is None and file is None and command is None:
         file, option = delivered(environ, API_KEY_VARIABLE), "The key in"
@@ -274,15 +279,22 @@ def keep_new_key(path: Path, *, is_named: bool = False, key: bytes | None = None
     return find_kept_key(path, is_named=is_named) or key
 
 
+@without_locals
 def make_key_file(path: Path) -> None:
     """Keep a new key in a new file, readable by its owner alone. Raises KeyFileError, UntrustedError."""
+    export_to(path, secrets.token_bytes(KEY_BYTES))
+
+
+@without_locals
+def export_to(path: Path, key: bytes) -> None:
+    """Keep a key in a new file, readable by its owner alone. Raises KeyFileError, UntrustedError."""
     try:
         with Folder.root(path.parent, "name a file in another directory", make=False) as folder:
-            folder.keep(path.name, secrets.token_bytes(KEY_BYTES).hex().encode() + b"\n")
+            folder.keep(path.name, key.hex().encode() + b"\n")
     except FileExistsError:
         raise KeyFileError(f"{path} is there already, and a key is never overwritten: name a new file.") from None
     except OSError as error:
-        raise KeyFileError(f"A new key cannot be kept in {path}: {error.strerror}.") from None
+        raise KeyFileError(f"A key cannot be kept in {path}: {error.strerror}.") from None
 
 
 def _folder(path: Path, *, make: bool, is_named: bool) -> Folder:

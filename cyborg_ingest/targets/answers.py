@@ -56,6 +56,7 @@ _MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
     ("Invalid API Key", AccessError, "Look at CYBORG_INGEST_API_KEY or --api-key-file: the service knows another."),
     ("Invalid user API key", AccessError, "Look at CYBORG_INGEST_API_KEY or --api-key-file: the token is malformed."),
     ("No KMS envelope", NoIndexError, ""),
+    ("does not exist at the configured storage target", NoIndexError, ""),
     ("requires an admin (root) API key", AccessError, "This needs the service's root key, not a cdbk_ token."),
     ("permission denied", AccessError, "A cdbk_ token needs the permissions read and write, on this index."),
 )  # fmt: skip

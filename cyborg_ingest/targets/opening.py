@@ -81,14 +81,20 @@ def open_client(settings: TargetSettings, emit: Emit = ignore, stop: Stop | None
     return RetryingClient(client, patience)
 
 
+def target_of(settings: TargetSettings) -> str:
+    """The target that the settings name. Raises UsageError."""
+    if settings.target:
+        return settings.target
+    raise UsageError(
+        "No target. Give --target http://HOST:PORT for a service or --target disk:PATH for the engine in "
+        "this process (or set CYBORG_INGEST_TARGET); without a terminal none is assumed."
+    )
+
+
 def client_of(settings: TargetSettings) -> Client:
     """The same, each of whose requests is tried once."""
-    if not settings.target:
-        raise UsageError(
-            "No target. Give --target http://HOST:PORT for a service or --target disk:PATH for the engine in "
-            "this process (or set CYBORG_INGEST_TARGET); without a terminal none is assumed."
-        )
-    embedded = is_embedded(settings.target)
+    target = target_of(settings)
+    embedded = is_embedded(target)
     connection = Connection(
         api_key=None if embedded else api_key_of(settings),
         licence=licence_of(settings) if embedded else None,
@@ -99,8 +105,8 @@ def client_of(settings: TargetSettings) -> Client:
     know(connection)
     if embedded and (settings.api_key_file or settings.api_key_command is not None):
         option = "--api-key-file" if settings.api_key_file else "--api-key-command"
-        raise UsageError(f"{option} is for a service; {settings.target} needs no API key.")
-    return connect(settings.target, connection)
+        raise UsageError(f"{option} is for a service; {target} needs no API key.")
+    return connect(target, connection)
 
 
 def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
@@ -168,8 +174,7 @@ def open_or_create(
     """
     with contextlib.suppress(NoIndexError):
         opened = open_index(client, settings, name)
-        if settings.key_out and not settings.key_out.exists():
-            emit(Noted(f"Index {name!r} is there already, so no key is made and {settings.key_out} is not written."))
+        note_unused_key_out(settings, name, emit)
         return opened
     before()
     options = CreateOptions(dimension, settings.metric, settings.storage_precision, settings.kms_name)
@@ -177,6 +182,12 @@ def open_or_create(
         return create_index(client, settings, name, options, emit, command)
     index = client.index(name, find_key(settings, client.target, name))
     return Opened(index, index.until_made(), created=False)
+
+
+def note_unused_key_out(settings: CreateSettings, name: str, emit: Emit) -> None:
+    """Say that the file of --key-out is not written for an index that is there already."""
+    if settings.key_out and not settings.key_out.exists():
+        emit(Noted(f"Index {name!r} is there already, so no key is made and {settings.key_out} is not written."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ EVERY = {
     "upsert --no-checkpoint": Case("upsert rows.jsonl --index i --no-checkpoint --json", 0, '"acknowledged": 5'),
     "run": Case("run j --json", 1, '"acknowledged": 5'),
     "verify": Case("verify rows.jsonl --index i", 0, "5 rows compared, vectors bit by bit: all equal."),
+    "get": Case("get row-1 --index i", 0, '"id": "row-1"'),
+    "query": Case("query --like row-1 --index i -k 2", 0, '"_query"'),
+    "head": Case("head --index i -n 3", 0, '"id": "row-'),
+    "key path": Case("key path i", 0, "/key"),
+    "key export": Case("key export i --to -", 0, KEY),
     "doctor": Case("doctor j", 0, "ok    index key"),
     "jobs list": Case("jobs list", 0, "rejected rows (1)"),
     "jobs show": Case("jobs show j", 0, "bad.jsonl"),
@@ -176,7 +181,7 @@ def test_every_command_works_where_nothing_but_the_state_can_be_written(
     with_path_alone(monkeypatch)
     (place.folder / "home").mkdir()
     monkeypatch.setenv("HOME", str(place.folder / "home"))
-    others = {"keygen": (2, "A new key cannot be kept in ")}
+    others = {"keygen": (2, "A key cannot be kept in ")}
     all_end_as(place, others, inside=read_only(place.state), told=place.state)
     assert place.rows() == {f"row-{n}": [1.0, float(n)] for n in range(5)}
     assert place.indexes() == {place.index("i"), place.index("new")}

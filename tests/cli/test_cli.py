@@ -189,6 +189,7 @@ def test_a_plain_line_comes_every_few_seconds(source: Path, tmp_path: Path) -> N
 
 def test_the_commands_are_these() -> None:
     names = {"upsert", "run", "verify", "inspect", "get", "query", "head", "doctor", "report", "schedule", "keygen"}
+    names |= {f"key {one}" for one in ("path", "export")}
     names |= {f"jobs {one}" for one in ("list", "show", "clean", "forget")}
     names |= {f"runs {one}" for one in ("list", "show")}
     names |= {f"index {one}" for one in ("create", "info", "list", "train", "delete")}

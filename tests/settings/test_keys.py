@@ -54,9 +54,20 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, text: bytes) ->
 def test_two_keys_are_one_too_many(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(KEY)
     with pytest.raises(UsageError, match="Drop one"):
-        keys.index_key({"CYBORG_INGEST_INDEX_KEY": KEY.hex()}, tmp_path / "key")
+        keys.index_key({}, tmp_path / "key", "cat key")
     with pytest.raises(UsageError, match="Drop one"):
-        keys.api_key({"CYBORG_INGEST_API_KEY": "k"}, tmp_path / "key")
+        keys.api_key({}, tmp_path / "key", "cat key")
+
+
+def test_a_file_that_is_named_goes_before_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(KEY)
+    (tmp_path / "api").write_text("of the file")
+    environ = {"CYBORG_INGEST_INDEX_KEY": "ab" * 32, "CYBORG_INGEST_API_KEY": "of the environment"}
+    assert keys.index_key(environ, tmp_path / "key") == KEY
+    assert keys.api_key(environ, tmp_path / "api") == "of the file"
+    origin = keys.origin_of(environ, "CYBORG_INGEST_INDEX_KEY", None, "cat key")
+    assert origin is not None
+    assert origin.text == "--index-key-command"
 
 
 def test_a_kept_key_is_private_whole_and_never_overwritten(tmp_path: Path) -> None:

@@ -123,18 +123,53 @@ def test_an_index_key_in_two_ways_is_refused() -> None:
     done = load(*file, *command)
     assert done.returncode == 2
     assert "Both --index-key-file and --index-key-command are given. Drop one." in done.stderr
-    assert load(*command, CYBORG_INGEST_INDEX_KEY=KEY.hex()).returncode == 2
     assert load(*file).returncode == 0
+
+
+@pytest.mark.parametrize("typed", [("--index-key-file", "key"), ("--index-key-command", "cat key")])
+def test_a_key_that_is_typed_goes_before_every_variable(
+    typed: tuple[str, str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "other").write_text(OTHER.hex())
+    assert load(*typed).returncode == 0
+    assert load(CYBORG_INGEST_INDEX_KEY_FILE="other").returncode == 2
+    for name, value in (
+        ("INDEX_KEY", OTHER.hex()),
+        ("INDEX_KEY_FILE", str(here / "other")),
+        ("INDEX_KEY_COMMAND", f"cat {here / 'other'}"),
+    ):
+        monkeypatch.setenv(f"CYBORG_INGEST_{name}", value)
+    assert load(*typed).returncode == 0, load(*typed).stderr
+    said = load(typed[0], typed[1].replace("key", "other")).stderr
+    assert f"The key that was tried is that of {typed[0]}" in said
+
+
+def test_of_variables_alone_and_of_the_file_none_goes_before_another(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CYBORG_INGEST_INDEX_KEY_FILE", "key")
+    done = load(CYBORG_INGEST_INDEX_KEY=KEY.hex())
+    assert done.returncode == 2
+    assert "Both CYBORG_INGEST_INDEX_KEY and CYBORG_INGEST_INDEX_KEY_FILE are given. Drop one." in done.stderr
+    monkeypatch.delenv("CYBORG_INGEST_INDEX_KEY_FILE")
+    (here / "cyborg-ingest.toml").write_text('index-key-command = "cat key"\n')
+    done = load(CYBORG_INGEST_INDEX_KEY=KEY.hex())
+    assert "Both CYBORG_INGEST_INDEX_KEY and index-key-command are given. Drop one." in done.stderr
+    looked = ran("doctor", CYBORG_INGEST_INDEX_KEY=KEY.hex())
+    assert "Both CYBORG_INGEST_INDEX_KEY and index-key-command are given. Drop one." in looked.stdout
+    assert load().returncode == 0
+    assert load("--index-key-file", "key", CYBORG_INGEST_INDEX_KEY=OTHER.hex()).returncode == 0
 
 
 @pytest.mark.parametrize("option", ["--api-key-file", "--api-key-command"])
 def test_an_api_key_in_two_ways_is_refused(option: str) -> None:
     value = "key" if option == "--api-key-file" else "cat key"
     words = ("index", "list", "--target", "http://127.0.0.1:9", "--retries", "0", option, value)
-    done = ran(*words, CYBORG_INGEST_API_KEY="x")
+    variable = "CYBORG_INGEST_" + option.removeprefix("--").replace("-", "_").upper()
+    done = ran(*words[:-2], CYBORG_INGEST_API_KEY="x", **{variable: value})
     assert done.returncode == 2
-    assert f"Both CYBORG_INGEST_API_KEY and {option} are given. Drop one." in done.stderr
-    assert "Nothing answers at" in ran(*words).stderr
+    assert f"Both CYBORG_INGEST_API_KEY and {variable} are given. Drop one." in done.stderr
+    assert "Nothing answers at" in ran(*words, CYBORG_INGEST_API_KEY="x").stderr
 
 
 @pytest.mark.parametrize("option", ["--index-key-file", "--api-key-file"])
