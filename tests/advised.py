@@ -345,7 +345,7 @@ SETTINGS = {
     "--kms-name needs a service": Advice("index create y --kms-name k", "index create y"),
     "--kms-name lets the service keep the key, and an index key is given too": Advice(
         "index create y --kms-name k --index-key-file key", "index create y --index-key-file key"),
-    "This is not the key of the index. Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file.": Advice(
+    "Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file.": Advice(
         "index info x --index-key-file key", "index info x"),
     "Both {} and {} are given. Drop one": Advice(
         "index info x --index-key-file key --index-key-command 'cat key'", "index info x"),
@@ -502,5 +502,5 @@ OTHERS = {
     "--vector-column; {}": Advice(
         "inspect badvector.jsonl", "upsert badvector.jsonl --index x --max-errors 1", 1),
     "Index {} needs its key: set CYBORG_INGEST_INDEX_KEY, or give --index-key-file": Advice(
-        "index info x ENV=CONFIG_DIR", "index info x --index-key-file key", 2, "This is not the key of the index"),
+        "index info x ENV=CONFIG_DIR", "index info x --index-key-file key", 2, "this is not the key of the index"),
 }  # fmt: skip

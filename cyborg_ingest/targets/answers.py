@@ -6,7 +6,7 @@ import datetime
 import email.utils
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import orjson
@@ -25,6 +25,7 @@ from cyborg_ingest.errors import (
     TooLargeError,
     UnavailableError,
 )
+from cyborg_ingest.targets.terms import index_in, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,29 +44,44 @@ _KMS = (
 )
 _INDEX_KEY = "Set CYBORG_INGEST_INDEX_KEY or --index-key-file to the index's own key"
 
-# Words in an answer -> the error, and the next step. Text sharpens a message here; it never decides on a retry
-_MEANINGS: tuple[tuple[str, type[TargetError], str], ...] = (
+
+class _Meaning(NamedTuple):
+    """Words in an answer -> the error, and the next step. Text sharpens a message here; it never decides on a retry.
+
+    `plain` is said in place of the service's own words, where these are of its inside; {index} and {target} in it.
+    """
+
+    words: str
+    kind: type[TargetError]
+    advice: str
+    plain: str = ""
+
+
+_MISSING = "There is no {index} at {target}."
+_OTHER_KEY = "{target}: this is not the key of {index}."
+
+_MEANINGS = tuple(_Meaning(*one) for one in (
     ("Item limit reached", CapReachedError, "Load into another index, or give the service a licence."),
-    ("KMS blob already exists", IndexExistsError, ""),
+    ("KMS blob already exists", IndexExistsError, "", "{target}: {index} is there already."),
     ("already exists", IndexExistsError, ""),
-    ("do not supply index_key", IndexKeyError, _KMS),
-    ("provider=none; client_kek required", IndexKeyError, f"{_INDEX_KEY}."),
-    ("Wrong encryption key", IndexKeyError, f"{_INDEX_KEY}."),
-    ("does not authenticate", IndexKeyError, f"The index is there, and this is not its key. {_INDEX_KEY}."),
+    ("do not supply index_key", IndexKeyError, _KMS, "{target}: a key is given for {index}, which takes none."),
+    ("provider=none; client_kek required", IndexKeyError, f"{_INDEX_KEY}.", "{target}: {index} needs its key."),
+    ("Wrong encryption key", IndexKeyError, f"{_INDEX_KEY}.", _OTHER_KEY),
+    ("does not authenticate", IndexKeyError, f"{_INDEX_KEY}.", _OTHER_KEY),
     ("API Key is required", AccessError, "Set CYBORG_INGEST_API_KEY or give --api-key-file."),
     ("Invalid API Key", AccessError, "Look at CYBORG_INGEST_API_KEY or --api-key-file: the service knows another."),
     ("Invalid user API key", AccessError, "Look at CYBORG_INGEST_API_KEY or --api-key-file: the token is malformed."),
-    ("No KMS envelope", NoIndexError, ""),
-    ("does not exist at the configured storage target", NoIndexError, ""),
+    ("No KMS envelope", NoIndexError, "", _MISSING),
+    ("does not exist at the configured storage target", NoIndexError, "", _MISSING),
     ("requires an admin (root) API key", AccessError, "This needs the service's root key, not a cdbk_ token."),
     ("permission denied", AccessError, "A cdbk_ token needs the permissions read and write, on this index."),
-)  # fmt: skip
+))  # fmt: skip
 
 
 def error_of_answer(target: str, answer: Answer, secrets: Secrets, *, is_proxied: bool = False) -> TargetError:
     """The error that a status other than 200 means. `is_proxied`: a proxy may be the one that says it."""
     status, detail = answer.status, secrets.scrub(_detail(answer))[:_SHOWN]
-    said = f"{target}: HTTP {status}" + (f": {detail.rstrip('.')}." if detail else ".")
+    said = f"{target}: HTTP {status}" + (f": {plain(detail).rstrip('.')}." if detail else ".")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(said, cause="429", retry_after=retry_after(answer))
     if status in _RETRYABLE:
@@ -77,9 +93,10 @@ def error_of_answer(target: str, answer: Answer, secrets: Secrets, *, is_proxied
         )
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TooLargeError(said)
-    for mark, kind, advice in _MEANINGS:
-        if mark in detail and status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return kind(f"{said} {advice}".rstrip())
+    for one in _MEANINGS:
+        if one.words in detail and status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            told = one.plain.format(index=index_in(detail), target=target) if one.plain else said
+            return one.kind(f"{told} {one.advice}".rstrip())
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return TargetError(f"{said} {_elsewhere(target, secrets.scrub(answer.headers.get('Location', '')))}")
     return _by_status(status, said, is_own=bool(detail), is_proxied=is_proxied)

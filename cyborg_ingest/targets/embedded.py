@@ -29,6 +29,7 @@ from cyborg_ingest.targets.arguments import check_key, check_name, check_options
 from cyborg_ingest.targets.base import Closing, Querying, Traffic
 from cyborg_ingest.targets.engine_errors import Border
 from cyborg_ingest.targets.engine_storage import path_of, storage_of
+from cyborg_ingest.targets.terms import missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,7 +194,7 @@ class EmbeddedIndex(Querying):
             if self._handle is None:
                 engine = self._client.engine()
                 if self.name not in engine.list_indexes():
-                    raise NoIndexError(f"{self._client.target} has no index {self.name!r}.")
+                    raise NoIndexError(missing(self.name, self._client.target))
                 self._client.refuse_kms(self.name)
                 if self._key is None:
                     raise IndexKeyError(

@@ -6,7 +6,7 @@ where they are told apart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cyborg_ingest.errors import (
     AccessError,
@@ -22,6 +22,7 @@ from cyborg_ingest.errors import (
     UsageError,
 )
 from cyborg_ingest.settings.keys import LICENCE_VARIABLE
+from cyborg_ingest.targets.terms import plain
 
 if TYPE_CHECKING:
     from cyborg_ingest.settings.scrubbing import Secrets
@@ -34,16 +35,28 @@ _LOCKED = (
     "service with --target http://HOST:PORT."
 )
 
-_NOT_ITS_KEY = "This is not the key of the index. Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file."
+_ITS_OWN = "Give its own by CYBORG_INGEST_INDEX_KEY or --index-key-file."
 
-# What the engine says -> the error, and what to do. The first that fits counts; anything else may be a row's fault
-_MEANINGS: tuple[tuple[str, type[TargetError | UsageError], str], ...] = (
+
+class _Meaning(NamedTuple):
+    """What the engine says -> the error, and what to do. The first that fits counts; all else may be a row's fault.
+
+    `plain` is said in place of the engine's own words, where these are of its inside.
+    """
+
+    words: str
+    kind: type[TargetError | UsageError]
+    advice: str
+    plain: str = ""
+
+
+_MEANINGS = tuple(_Meaning(*one) for one in (
     ("is locked by another", IndexBusyError, _LOCKED),
-    ("does not exist at the configured storage target", NoIndexError, ""),
-    ("No KMS blob exists", NoIndexError, ""),
-    ("Failed to load wrapped DEK", NoIndexError, "It was deleted, or its creation was cut short."),
+    ("does not exist at the configured storage target", NoIndexError, "", "there is no such index"),
+    ("No KMS blob exists", NoIndexError, "", "there is no such index"),
+    ("Failed to load wrapped DEK", NoIndexError, "It was deleted, or its creation was cut short.", "it is not whole"),
     ("already exists", IndexExistsError, ""),
-    ("does not authenticate the stored wrap", IndexKeyError, _NOT_ITS_KEY),
+    ("does not authenticate the stored wrap", IndexKeyError, _ITS_OWN, "this is not the key of the index"),
     ("index_key", IndexKeyError, "An index key has 32 bytes, not all zero."),
     ("Index key", IndexKeyError, "An index key has 32 bytes, not all zero."),
     ("permission denied", AccessError, ""),
@@ -57,7 +70,7 @@ _MEANINGS: tuple[tuple[str, type[TargetError | UsageError], str], ...] = (
     ("[IoError]: s3", StorageError, "Look at the bucket, AWS_REGION and the credentials' rights."),
     ("IoError", StorageError, "Look at the disk's free space and permissions."),
     ("Corruption", StorageError, ""),
-)  # fmt: skip
+))  # fmt: skip
 
 
 class Border:
@@ -83,14 +96,15 @@ class Border:
 def _error(doing: str, error: BaseException, secrets: Secrets) -> IngestError:
     """What an error of the engine means. By its type where that tells something, else by its words."""
     words = secrets.scrub(str(error).partition(_ECHO)[0].strip()) or type(error).__name__
-    said = f"{doing}: {words.rstrip('.')}."
+    said = f"{doing}: {plain(words).rstrip('.')}."
     if isinstance(error, MemoryError):
         return TargetError(f"{doing}: this process has no memory left. Smaller requests need less: --batch-rows.")
     if isinstance(error, OSError):
         return StorageError(said)
     if not isinstance(error, ValueError | TypeError | RuntimeError):
         return TargetError(f"{doing}: the engine failed with {type(error).__name__} ({words.rstrip('.')}).")
-    for mark, kind, advice in _MEANINGS if not isinstance(error, TypeError) else ():
-        if mark in words:
-            return kind(f"{said} {advice}".rstrip())
+    for one in _MEANINGS if not isinstance(error, TypeError) else ():
+        if one.words in words:
+            told = f"{doing}: {one.plain}." if one.plain else said
+            return one.kind(f"{told} {one.advice}".rstrip())
     return RefusedError(said)

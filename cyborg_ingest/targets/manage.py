@@ -12,7 +12,7 @@ from cyborg_ingest.facts import Began, Noted, ignore
 from cyborg_ingest.model import CreateOptions
 from cyborg_ingest.settings.declaring import declarations
 from cyborg_ingest.smallfiles import read_small
-from cyborg_ingest.targets.opening import create_index, note_unused_key_out, open_client, open_index
+from cyborg_ingest.targets.opening import create_index, find_index, note_unused_key_out, open_client, open_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def _kind(info: IndexInfo) -> str:
 
 def _as_it_is(client: RetryingClient, settings: CreateIndexSettings, name: str, emit: Emit) -> str:
     """What is said of an index that is there already. Raises NoIndexError; UsageError where it is another."""
-    opened = open_index(client, settings, name)
+    opened = find_index(client, settings, name)
     with opened.index:
         info = opened.info
         for option, asked, has in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cyborg_ingest.errors import (
@@ -12,6 +12,7 @@ from cyborg_ingest.errors import (
     CapReachedError,
     IndexExistsError,
     IndexKeyError,
+    IngestError,
     MappingError,
     NoIndexError,
     NoIndexOrKeyError,
@@ -30,6 +31,7 @@ from cyborg_ingest.targets.hosts import is_loopback
 from cyborg_ingest.targets.keyring import find_key, make_key, origin, where_kept
 from cyborg_ingest.targets.retry import RetryPolicy
 from cyborg_ingest.targets.retrying import Patience, RetryingClient
+from cyborg_ingest.targets.terms import missing, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +49,9 @@ _READABLE = (
     "keys and rows can be read by whoever is on the way. Name it as https://..., or say that the network is your own "
     "with --allow-plain-http."
 )
+
+_HINT_SECONDS = 5.0
+"""The longest that a name is looked for which a message might name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,36 @@ def client_of(settings: TargetSettings) -> Client:
 
 
 def open_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
-    """An index that exists. Raises NoIndexError, AccessError."""
+    """An index that exists. Raises NoIndexError, which names the nearest one, and AccessError."""
+    try:
+        return find_index(client, settings, name)
+    except NoIndexError as error:
+        names = _names(client, settings)
+        if name in names:  # so it is the key, or it is not whole
+            raise
+        if isinstance(error, NoIndexOrKeyError) and not names:
+            raise
+        raise NoIndexError(f"{_said_of(error, client, name)}{nearest(name, names)}") from None
+
+
+def _said_of(error: NoIndexError, client: Client, name: str) -> str:
+    """What is said of an index that is not there. Where an error leaves open what it is, the list has decided it."""
+    return missing(name, client.target) if isinstance(error, NoIndexOrKeyError) else str(error)
+
+
+def _names(client: RetryingClient, settings: TargetSettings) -> list[str]:
+    """The names of all indexes, for a message; none where that is not for this key, or takes long."""
+    try:
+        if client.is_embedded:
+            return client.list_indexes()
+        with client_of(replace(settings, timeout=min(settings.timeout, _HINT_SECONDS))) as once:
+            return once.list_indexes()
+    except IngestError:
+        return []
+
+
+def find_index(client: RetryingClient, settings: TargetSettings, name: str) -> Opened:
+    """The same, whose errors name no other index."""
     key = find_key(settings, client.target, name)
     index = client.index(name, key)
     try:
@@ -173,7 +207,7 @@ def open_or_create(
     What `before` raises keeps it from being made.
     """
     with contextlib.suppress(NoIndexError):
-        opened = open_index(client, settings, name)
+        opened = find_index(client, settings, name)
         note_unused_key_out(settings, name, emit)
         return opened
     before()

@@ -144,7 +144,7 @@ def test_the_engine_writes_nothing_of_its_own_to_the_terminal(tmp_path: Path) ->
     )
     assert done.stderr == ""
     assert "dimension" in done.stdout
-    assert "This is not the key of the index." in done.stdout
+    assert "this is not the key of the index." in done.stdout
 
 
 # Creating
@@ -216,7 +216,7 @@ def test_a_wrong_index_key_is_named_whether_the_service_is_warm_or_cold(tmp_path
         one.stop()
         one.start()
         with cyborg_ingest.connect(one.url) as client:
-            with pytest.raises(TargetError, match="this is not its key.*CYBORG_INGEST_INDEX_KEY"):
+            with pytest.raises(TargetError, match="this is not the key of index .*CYBORG_INGEST_INDEX_KEY"):
                 client.index("keys", OTHER).count()
             with pytest.raises(AccessError, match="CYBORG_INGEST_INDEX_KEY"):
                 client.index("keys").count()
