@@ -199,7 +199,8 @@ class _Load:
     def _before_creating(self, plan: Plan, batches: Upcoming, dimension: int | None) -> None:
         """No index is left behind by rows that cannot be loaded."""
         self.run.tell(*remarks.other_metric(plan, self.settings))
-        batches.look(dimension)
+        if not self.earlier.goes_on:  # else the index that is missing had rows: that is said first
+            batches.look(dimension)
 
     def _batches(
         self, read: Iterator[Chunk | PartEnd], dimension: int | None, cutting: Cutting

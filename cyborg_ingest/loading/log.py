@@ -9,6 +9,7 @@ from cyborg_ingest import versions
 from cyborg_ingest.facts import (
     Began,
     Compared,
+    Creating,
     Ended,
     FileSkipped,
     Noted,
@@ -17,6 +18,7 @@ from cyborg_ingest.facts import (
     RowRejected,
     Said,
     Sending,
+    Stopping,
     brief,
 )
 from cyborg_ingest.settings import spelled
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
 _WAITING = 1000
 """Facts that are kept for a log that is not open yet, at most."""
 
-_Logged = Planned | Compared | FileSkipped | Sending | Began | Noted | Said | Retrying | RowRejected
-_LOGGED = (Planned, Compared, FileSkipped, Sending, Began, Noted, Said, Retrying, RowRejected)
+_Logged = (
+    Planned | Compared | FileSkipped | Creating | Sending | Stopping | Began | Noted | Said | Retrying | RowRejected
+)
+_LOGGED = (Planned, Compared, FileSkipped, Creating, Sending, Stopping, Began, Noted, Said, Retrying, RowRejected)
 """Not what is told of each batch: the counts at the end say it."""
 
 

@@ -20,7 +20,8 @@ from cyborg_ingest import cli
 from cyborg_ingest.check import duplicates, inspecting, profiles
 from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.errors import SourceNotFoundError
-from cyborg_ingest.settings.options import InspectSettings
+from cyborg_ingest.loading.loader import run
+from cyborg_ingest.settings.options import InspectSettings, LoadSettings
 from cyborg_ingest.targets import opening
 
 if TYPE_CHECKING:
@@ -429,7 +430,7 @@ def test_another_dimension_than_the_indexs_is_found(engine: Engine, tmp_path: Pa
     code, text = shown(tmp_path / "a.npy", "--index", name, "--target", engine.target, "--json")
     (finding,) = json.loads(text)["findings"]
     assert (code, finding["kind"]) == (1, "index_dimension")
-    assert finding["text"] == f"The vectors have 3 dimensions, index {name!r} has 4."
+    assert finding["text"] == f"The vectors have 3 dimensions, index {name!r} has 4: another model or column?"
     assert "--vector-column" in finding["option"]
     lines = jsonl(tmp_path / "a.jsonl", good(4, dimension=3))  # no header says a dimension: each row is compared
     (rows,) = look(lines, index=name, target=engine.target).findings
@@ -478,7 +479,7 @@ def test_too_little_room_is_a_finding(engine: Engine, tmp_path: Path, monkeypatc
 
 
 def dry_run(*sources: Path, **options: Any) -> RunReport:
-    return cyborg_ingest.load(sources, index="i", dry_run=True, create=True, **options)
+    return run(LoadSettings(sources=tuple(map(str, sources)), index="i", dry_run=True, create=True, **options))
 
 
 def test_a_dry_run_finds_what_inspect_finds_in_the_same_rows(engine: Engine, tmp_path: Path) -> None:
@@ -497,7 +498,8 @@ def test_a_dry_run_finds_what_inspect_finds_in_the_same_rows(engine: Engine, tmp
 def test_a_dry_run_compares_with_the_index_too(engine: Engine, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((4, 3), np.float32))
     name = made(engine, 4)
-    report = cyborg_ingest.load([tmp_path / "a.npy"], index=name, target=engine.target, dry_run=True)
+    settings = LoadSettings(sources=(str(tmp_path / "a.npy"),), index=name, target=engine.target, dry_run=True)
+    report = run(settings)
     assert report.exit_code == 1
     found = look(tmp_path / "a.npy", index=name, target=engine.target)
     assert report.findings == [one.to_dict() for one in found.findings]

@@ -16,9 +16,10 @@ from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.check.inspection import index_findings
 from cyborg_ingest.errors import CapReachedError, MappingError, Unmapped
 from cyborg_ingest.facts import Noted
+from cyborg_ingest.loading.loader import run
 from cyborg_ingest.model import IndexInfo
 from cyborg_ingest.plan.planning import make_plan
-from cyborg_ingest.settings.options import InspectSettings, SourceSettings
+from cyborg_ingest.settings.options import InspectSettings, LoadSettings, SourceSettings
 from cyborg_ingest.targets.opening import check_cap
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def test_a_load_and_an_inspection_say_the_same_of_an_index_of_another_dimension(
     cyborg_ingest.load(write(tmp_path / "a.parquet", 2), index=name, target=engine.target, create=True)
     other = write(tmp_path / "b.parquet", 3)
     with pytest.raises(MappingError) as caught:
-        cyborg_ingest.load(other, index=name, target=engine.target)
+        run(LoadSettings(sources=(str(other),), index=name, target=engine.target))
     assert (caught.value.uri, caught.value.code) == (None, Unmapped.DIMENSIONS)
     (finding,) = inspected(other, index=name, target=engine.target)
     assert finding.kind == "index_dimension"

@@ -170,7 +170,7 @@ def test_a_word_that_an_option_does_not_know_is_told_with_those_that_it_takes(tm
     np.save(tmp_path / "rows.npy", np.ones((3, 4), np.float32))
     options: dict[str, Any] = {"index": "y", "target": f"disk:{tmp_path / 'data'}", "create": True}
     with pytest.raises(UsageError) as caught:
-        cyborg_ingest.load(tmp_path / "rows.npy", verify="some", **options)  # type: ignore[arg-type]
+        LoadSettings(sources=(str(tmp_path / "rows.npy"),), verify="some", **options)
     says(str(caught.value), "{} is {}; it takes {}.")
     taken = re.search(r"it takes (.*)\.", str(caught.value))
     assert taken is not None

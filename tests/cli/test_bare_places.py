@@ -48,6 +48,7 @@ EVERY = {
     "jobs clean": Case("jobs clean --older-than 30d", 0, "removed 0 jobs"),
     "runs list": Case("runs list", 0, "rejected rows (1)"),
     "runs show": Case("runs show RUN", 0, "rejected"),
+    "report": Case("report RUN", 0, "# "),
     "schedule --cron": Case("schedule j --cron", 0, "cyborg-ingest run j --config"),
     "schedule --systemd": Case("schedule j --systemd", 0, "[Service]"),
     "schedule --kubernetes": Case("schedule j --kubernetes", 0, "kind: CronJob"),

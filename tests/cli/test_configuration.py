@@ -272,7 +272,7 @@ def test_jobs_run_one_after_another_and_the_first_failure_is_the_exit_code(here:
     done = ran("run", "rows", "bad", "last")
     assert done.returncode == 4
     assert [line.split()[1] for line in done.stderr.splitlines() if line.startswith("job ")] == ["rows", "bad", "last"]
-    assert sorted(ran("index", "list").stdout.split()) == ["b", "i", "l"]
+    assert sorted(ran("index", "list").stdout.split()) == ["i", "l"]  # of rows that do not load none is made
 
 
 def test_the_command_that_resumes_a_run_is_the_same_from_anywhere(here: Path) -> None:

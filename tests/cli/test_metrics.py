@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -344,7 +343,6 @@ def test_variables_and_the_resume_command_name_the_file(here: Path) -> None:
     assert done.returncode == 4
     assert f"--metrics-file {here / 'm.prom'}" in json.loads(done.stdout)["resume_command"]
     assert read(here / "m.prom")["last_run_exit_code"] == {OWN: 4}
-    shutil.rmtree(here / "data")
 
 
 def test_no_metrics_are_written_where_the_next_load_would_find_them(here: Path) -> None:

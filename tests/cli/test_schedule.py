@@ -35,7 +35,7 @@ CODES = {what: {int(code) for code, said in RETRY.items() if said == what} for w
 FINAL = sorted(CODES["never"] | CODES["after-fix"] - {0})[1:]
 
 NAMES = ["wiki", "my job", "100%", "%h and %n", 'a "quoted" one', "it's", "$HOME", "$(id) `id` ${PATH}", "a\\",
-         "\\%", "-x", "; rm -rf x", "#", "ünï", "a\\%b%%c", "*", "~", "a=b", "&&", "$$", "ends: %", "%"]  # fmt: skip
+         "\\%", "x-", "; rm -rf x", "#", "ünï", "a\\%b%%c", "*", "~", "a=b", "&&", "$$", "ends: %", "%"]  # fmt: skip
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
 needs_manager = pytest.mark.skipif(
@@ -420,7 +420,7 @@ def test_a_pod_ends_well_is_not_root_and_finds_its_keys_and_its_state() -> None:
     assert set(mounts.values()) == {one["name"] for one in pod["volumes"]}
 
 
-@pytest.mark.parametrize("name", ["wiki", "-x"])
+@pytest.mark.parametrize("name", ["wiki", "x y"])
 def test_a_pod_that_finds_nothing_new_ends_with_the_code_that_kubernetes_takes_for_a_success(name: str) -> None:
     Path("rows.jsonl").write_text('{"id": "a", "vector": [1, 2]}\n')
     file = Path("cyborg-ingest.toml")

@@ -271,7 +271,7 @@ NO_NUMBERS: dict[str, tuple[Any, str]] = {
     "pgvector's binary form": ([Vector(row).to_binary() for row in VECTORS], "embedding::real"),
     "nothing": (pa.nulls(ROWS, pa.string()), "No row that was looked at holds one"),
     "a bad row": (["[1,2"] + ["[1,2]"] * (ROWS - 1), "Most are text of vectors: --vector-encoding text"),
-    "odd bytes": ([b"abc"] + [row.tobytes() for row in VECTORS[1:]], "no multiple of 4.*--vector-encoding f32le"),
+    "odd bytes": ([b"abc"] + [row.tobytes() for row in VECTORS[1:]], "not a multiple of 4.*--vector-encoding f32le"),
 }
 
 

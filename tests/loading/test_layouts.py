@@ -128,7 +128,7 @@ def test_a_layout_is_loaded_as_it_is(layout: Layout, disk: Engine) -> None:
 def test_a_layout_that_is_not_clear_is_refused_with_the_options_that_decide(layout: Layout, disk: Engine) -> None:
     index = disk.name()
     with pytest.raises(UsageError) as refused:
-        cyborg_ingest.load(layout.source, index=index, target=disk.target, create=True)
+        run(LoadSettings(sources=(str(layout.source),), index=index, target=disk.target, create=True))
     assert refused.value.exit_code == 2
     assert [word for word in layout.said["named"] if word not in str(refused.value)] == []
     if layout.options:

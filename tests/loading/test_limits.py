@@ -208,7 +208,7 @@ def test_a_full_disk_under_the_state_directory_loses_nothing(
     def nearly_full(handle: int, data: bytes) -> int:
         nonlocal written
         written += len(data)
-        if written > 1500:
+        if written > 4000:
             raise OSError(28, "No space left on device")
         return real(handle, data)
 

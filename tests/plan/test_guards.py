@@ -137,7 +137,7 @@ def test_a_stream_that_does_not_say_how_many_it_has_is_refused_and_one_that_does
     folder: Path, piped: Callable[..., cyborg_ingest.RunReport]
 ) -> None:
     jsonl(folder / "rows.jsonl", 5)
-    with pytest.raises(UsageError, match="--min-rows has to know the rows .* - can be read once only"):
+    with pytest.raises(UsageError, match="min_rows has to know the rows .* - can be read once only"):
         piped((folder / "rows.jsonl").read_bytes(), "jsonl", min_rows=3)
     assert left(folder) == {}
     assert piped(npy(5), "npy", min_rows=3).rows["acknowledged"] == 5

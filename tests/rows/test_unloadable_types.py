@@ -224,7 +224,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "lists of lists": ({"id": IDS, "embedding": [[[1.0, 2.0]] * 2] * 3}, r"'embedding' is list<.*several vectors"),
     "bytes": (
         {"id": IDS, "embedding": [b"12345678"] * 3},
-        r"'embedding' is binary.*decide with --vector-encoding f32le or",
+        r"'embedding' is binary.*decide with vector_encoding='f32le' or",
     ),
     "text in lists": ({"id": IDS, "vector": [["1", "2"]] * 3}, r"'vector' is list<.*Cast its items"),
     "one number": ({"id": IDS, "vector": [1.0, 2.0, 3.0]}, r"'vector' is double"),

@@ -175,7 +175,7 @@ def test_the_command_that_is_printed_resumes_it_and_none_of_its_options_is_taken
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"{report['rows']['acknowledged']:,} skipped" in done.stderr
+    assert f" now, {report['rows']['acknowledged']:,} before)" in done.stderr
 
 
 def test_another_command_is_another_job() -> None:

@@ -59,7 +59,7 @@ def test_a_run_keeps_what_was_said_with_its_time_and_for_its_owner_alone(source:
     after = datetime.datetime.now(datetime.timezone.utc)
     found = lines(report)
     said = [one["event"] for one in found if one["event"] not in {"noted", "began"}]
-    assert said == ["started", "planned", "sending", "rowrejected", "ended"]
+    assert said == ["started", "planned", "rowrejected", "creating", "sending", "ended"]
     assert next(one for one in found if one["event"] == "planned")["sources"] == [str(source)]
     assert any("key for index 'i' is kept in" in one["text"] for one in found if one["event"] == "noted")
     rejected = next(one for one in found if one["event"] == "rowrejected")
@@ -101,7 +101,8 @@ def test_a_run_that_fails_says_so_in_its_log(source: Path) -> None:
     with pytest.raises(IngestError) as caught:
         load(source, max_errors="0")
     assert caught.value.report is not None
-    assert lines(caught.value.report)[-1]["error"] == str(caught.value)
+    assert lines(caught.value.report)[-1]["error"].startswith(f"{source}, line 5 ")
+    assert str(caught.value).startswith(f"{source}, line 5 ")
 
 
 def test_a_load_without_a_journal_keeps_no_log(source: Path) -> None:
