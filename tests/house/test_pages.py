@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import re
 import subprocess
 import sys
 
+import pytest
+from typer.main import get_command
 from where import ROOT
+
+from cyborg_ingest.cli import app
+from cyborg_ingest.loading.report import STATUSES, RunReport
+from cyborg_ingest.state import files, locks, samples
+
+DOCS = ROOT / "docs"
+PAGES = ("exit-codes.md", "report.md", "state.md", "troubleshooting.md")
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
 
 
 def test_the_page_of_options_is_what_the_script_writes() -> None:
@@ -14,3 +30,58 @@ def test_the_page_of_options_is_what_the_script_writes() -> None:
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_of_the_report_has_each_of_its_keys_once() -> None:
+    cells = re.findall(r"^\| (`.*?) \|", page("report.md"), re.MULTILINE)
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(["schema_version", *RunReport.__slots__])
+
+
+def test_the_page_of_exit_codes_has_each_status() -> None:
+    named = set(re.findall(r"`(\w+)`", page("exit-codes.md").partition("\n\n")[2].partition("\n\n")[0]))
+    assert named >= {*STATUSES.values(), "ok_with_skipped_files"}
+
+
+def test_the_page_of_the_state_has_each_file_that_is_kept() -> None:
+    table = page("state.md").partition("## What lies where")[2]
+    kept = (*files.OWN, *files.OF_A_RUN, samples.NAME, locks.LOCK)
+    assert [name for name in kept if f"/{name}`" not in table and f"`{name}`" not in table] == []
+
+
+@functools.cache
+def messages() -> list[str]:
+    """All texts of the package; where something is put into one, a sign that no message has."""
+    found = []
+    for module in (ROOT / "cyborg_ingest").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(str(one.value) if isinstance(one, ast.Constant) else "\0" for one in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def quoted() -> list[str]:
+    return re.findall(r"^> (.+)$", page("troubleshooting.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("message", quoted())
+def test_a_message_of_the_page_of_troubles_is_one_of_the_package(message: str) -> None:
+    parts = [re.escape(one.strip()) for one in message.split("...") if one.strip()]
+    pattern = re.compile(".*".join(parts), re.DOTALL)
+    assert any(pattern.search(text) for text in messages())
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_options_that_a_page_names_exist(name: str) -> None:
+    known = {"--help"}
+
+    def look(command: object) -> None:
+        for parameter in command.params:  # type: ignore[attr-defined]
+            known.update((*parameter.opts, *parameter.secondary_opts))
+        for one in getattr(command, "commands", {}).values():
+            look(one)
+
+    look(get_command(app))
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page(name))) <= known
