@@ -129,7 +129,7 @@ def _sample(batch: Batch, offset: int) -> Json:
         "row": int(batch.rows[offset]) - batch.start + batch.first_row,
         "id": batch.ids[offset],
         "vector": [float(str(number)) for number in batch.vectors[offset, :SHOWN_NUMBERS]],
-        "metadata": None if metadata is None else {name: short(value) for name, value in metadata.items()},
+        "metadata": None if metadata is None else short(metadata),
         "contents": f"{len(contents):,} bytes" if isinstance(contents, bytes) else short(contents),
     }
 

@@ -26,6 +26,8 @@ MOST_DISTINCT = 1000
 MOST_FIELDS = 200
 
 _LONGEST_EXAMPLE = 60
+_MOST_ITEMS = 10
+_DEEPEST = 5
 _EVEN = 1e-6
 _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -99,10 +101,21 @@ def _hash(value: Any) -> int:
     return hash((type(value), plain))
 
 
-def short(value: Any) -> Any:
-    """A value as it is, or, where it is long, the beginning of it as text."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return value if len(text) <= _LONGEST_EXAMPLE else f"{text[:_LONGEST_EXAMPLE]}..."
+def short(value: Any, depth: int = 0) -> Any:
+    """A value of JSON as it is, but for what is long in it: texts, arrays and objects end early, and say so."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_EXAMPLE else f"{value[:_LONGEST_EXAMPLE]}..."
+    if not isinstance(value, list | dict) or not value:
+        return value
+    if depth == _DEEPEST:
+        return "..."
+    if isinstance(value, list):
+        more = ["..."] if len(value) > _MOST_ITEMS else []
+        return [short(one, depth + 1) for one in value[:_MOST_ITEMS]] + more
+    fields = list(value.items())
+    more_fields = {"...": f"{len(fields) - _MOST_ITEMS:,} more"} if depth and len(fields) > _MOST_ITEMS else {}
+    shown = fields[:_MOST_ITEMS] if more_fields else fields
+    return {short(name): short(one, depth + 1) for name, one in shown} | more_fields
 
 
 class Fields:

@@ -42,9 +42,9 @@ def _some(texts: list[str]) -> list[str]:
 def _source(one: SourceFacts) -> str:
     rows = f"{one.rows:,}" if one.rows is not None else f"~{one.rows_estimate:,}" if one.rows_estimate else "unknown"
     size = f", {byte_text(one.size)}" if one.size else ""
-    resumed = "read on from where it was stopped" if one.is_seekable else "read again and skipped"
+    again = "" if one.is_seekable else "; resuming a load reads it from its beginning again"
     shape = f" ({one.shape})" if one.shape else ""
-    return f"{one.uri}  {one.format}{shape}, {rows} rows{size}; a load that was stopped: {resumed}"
+    return f"{one.uri}  {one.format}{shape}, {rows} rows{size}{again}"
 
 
 def _rows(found: Inspection) -> str:
@@ -113,8 +113,9 @@ def _field(one: dict[str, Any], width: int) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value on one line: no line break and no control character of it reaches the terminal."""
-    return json.dumps(value, ensure_ascii=False).replace('\\"', '"')
+    """A value as JSON on one line, as a load reads it; what a terminal would obey is an escape of JSON."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _contents(found: Inspection) -> list[str]:
@@ -157,7 +158,7 @@ def _load(found: Inspection) -> list[str]:
 def _sample(row: dict[str, Any], dimension: int) -> list[str]:
     numbers = ", ".join(f"{number:.6g}" for number in row["vector"])
     more = ", ..." if dimension > len(row["vector"]) else ""
-    texts = [f"{row['file']}, row {row['row']}: id {row['id']!r}, vector [{numbers}{more}]"]
+    texts = [f"{row['file']}, row {row['row']}: id {_shown(row['id'])}, vector [{numbers}{more}]"]
     texts += [f"{name} {_shown(row[name])}" for name in ("metadata", "contents") if row[name]]
     return labelled("sample", *texts)
 

@@ -167,7 +167,7 @@ def test_text_holds_every_part(parquet: Path) -> None:
         "sample", "sample", "sample",
     ]  # fmt: skip
     assert f"{parquet}  parquet, 2,500 rows, " in text
-    assert "a load that was stopped: read on from where it was stopped" in text
+    assert "resuming" not in text  # from where it was, as anybody expects
     assert "2,500 of 2,500 rows looked at, 3 dimensions, float32" in text
     assert "n      integer 2,500; >1000 distinct, as 0" in text
 
@@ -185,6 +185,25 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
     assert (code, "\x1b" in text, "\\u001b[2J\\n" in text) == (0, False, True)
 
 
+def test_an_example_is_json_whatever_is_in_it(tmp_path: Path) -> None:
+    """Each is read by another program, and is the row: only what is long ends early, within its own quotes."""
+    nested = {"a": {"b": ['say "hi"', "back\\slash", "line\nbreak \x7f\x9b\u202e", None, True, 1.5]}, "é": [[], {}]}
+    long = {"text": 'x"' * 100, "list": list(range(30)), "deep": {"er": {"text": "y" * 100}}}
+    rows = [
+        {"id": f'i"{len(one)}', "vector": [1.0, 2.0], "metadata": one, "contents": "a\tb"} for one in (nested, long)
+    ]
+    code, text = shown(jsonl(tmp_path / "a.jsonl", rows))
+    lines = text.splitlines()
+    shown_ones = [json.loads(one.strip().removeprefix("metadata ")) for one in lines if "          metadata {" in one]
+    assert (code, shown_ones[0]) == (0, nested)
+    assert shown_ones[1] == {
+        "text": 'x"' * 30 + "...", "list": [*range(10), "..."], "deep": {"er": {"text": "y" * 60 + "..."}},
+    }  # fmt: skip
+    ids = [line.partition(": id ")[2].partition(", vector")[0] for line in lines if line.startswith("sample")]
+    assert [json.loads(one) for one in ids] == ['i"2', 'i"3']
+    assert [json.loads(one.strip()[9:]) for one in lines if '          contents "' in one] == ["a\tb", "a\tb"]
+
+
 def test_requests_and_bytes_are_those_of_a_load_into_a_service(parquet: Path, service: Any) -> None:
     found = look(parquet, full=True)
     report = cyborg_ingest.load(parquet, index="inspected", target=service.url, create=True)
@@ -195,7 +214,7 @@ def test_requests_and_bytes_are_those_of_a_load_into_a_service(parquet: Path, se
 def test_a_compressed_file_is_read_again_after_a_stop(tmp_path: Path) -> None:
     jsonl(tmp_path / "a.jsonl", good(3))
     subprocess.run(["gzip", str(tmp_path / "a.jsonl")], check=True)
-    assert "a load that was stopped: read again and skipped" in shown(tmp_path / "a.jsonl.gz")[1]
+    assert "; resuming a load reads it from its beginning again\n" in shown(tmp_path / "a.jsonl.gz")[1]
 
 
 # How much is looked at

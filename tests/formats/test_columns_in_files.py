@@ -179,7 +179,7 @@ def test_the_plan_and_inspect_tell_what_becomes_of_every_column(tmp_path: Path) 
     assert "binary_vector (packed bits)" in told.stderr
     assert "title_vector (other vectors)" in told.stderr
     shown = ran("inspect", folder, *more)
-    assert "a load that was stopped: read on from where it was stopped" in shown.stdout
+    assert "resuming" not in shown.stdout
     found = json.loads(ran("inspect", folder, "--json", *more).stdout)
     (schema,) = found["schemas"]
     assert schema["reasons"].keys() == {"title_vector", "binary_vector"}
