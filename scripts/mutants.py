@@ -61,6 +61,7 @@ MODULES = [
     "loading.missing",
     "loading.memory",
     "sources.columnar",
+    "sources.lossless",
     "sources.pulled",
     "rows.pyvalues",
     "state.compacting",

@@ -18,6 +18,8 @@ TEXTS = (str, bytes, bytearray, memoryview)
 _NO_COLUMNS = (*TEXTS, Mapping, set, frozenset)
 _VECTORS = 2
 """Dimensions of an array of vectors."""
+_WIDEST = 8
+"""Bytes of a number that Arrow has."""
 _PLAIN = {str: pa.large_string(), bytes: pa.large_binary(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
@@ -90,7 +92,7 @@ def _listed(column: Sequence[Any], kind: pa.DataType) -> Any:
 
 def _of_numbers(column: Any) -> Any:
     """Numbers, truths, or vectors of floats."""
-    if column.dtype.kind not in "fiub":
+    if column.dtype.kind not in "fiub" or column.dtype.itemsize > _WIDEST:
         return None
     native = np.ascontiguousarray(column, column.dtype.newbyteorder("="))
     if native.ndim == 1:
@@ -100,8 +102,14 @@ def _of_numbers(column: Any) -> Any:
 
 
 def _stacked(column: Sequence[Any]) -> Any:
-    """Vectors as one array; None where they are of several lengths, or no floats."""
+    """Vectors as one array; None where they are of several lengths, or not all are floats: 1 would become 1.0."""
+    if not all(map(_is_of_floats, column)):
+        return None
     with contextlib.suppress(ValueError):
         found = np.array(column)
         return found if found.dtype.kind == "f" and found.ndim == _VECTORS else None
     return None
+
+
+def _is_of_floats(vector: Any) -> bool:
+    return vector.dtype.kind == "f" if isinstance(vector, np.ndarray) else {*map(type, vector)} <= {float}

@@ -72,7 +72,7 @@ def _of_columns(found: Mapping[Any, Any]) -> Rows | pa.Table:
         raise UsageError(f"A dict is one of columns, each a list or an array of one length: {why}.")
     table = as_table(columns)
     count = len(next(iter(columns.values())))
-    return Rows([found], is_read_once=False, count=count) if table is None else table
+    return Rows([columns], is_read_once=False, count=count) if table is None else table
 
 
 def _of_generator(found: Iterator[Any]) -> Rows | Batches:

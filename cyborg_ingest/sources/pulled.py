@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cyborg_ingest.errors import IngestError, SourceError
 from cyborg_ingest.sources.columnar import columns_of, has_columns, rows_in
+from cyborg_ingest.sources.lossless import is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -108,7 +109,7 @@ def batches(items: Iterable[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]
         for number, item in enumerate(items):
             table = table_of(item, number)
             _refuse_others(table.schema.names, schema.names, number)
-            yield from table.select(schema.names).cast(schema).to_batches()
+            yield from _as_first(table.select(schema.names), schema, number).to_batches()
     except (IngestError, GeneratorExit):
         raise
     except pa.ArrowException as error:
@@ -122,6 +123,16 @@ def _refuse_others(names: Sequence[str], wanted: Sequence[str], number: int) -> 
     if others:
         where = "has" if others[0] in names else "does not have"
         raise SourceError(f"Batch {number:,} {where} the column {others[0]!r}, unlike the first one.")
+
+
+def _as_first(table: pa.Table, schema: pa.Schema, number: int) -> pa.Table:
+    for field, kind in zip(schema, table.schema.types, strict=True):
+        if not is_kept(kind, field.type):
+            raise SourceError(
+                f"Batch {number:,} has {kind} in the column {field.name!r}, and the first one {field.type}, which "
+                "cannot hold all of that. Give all batches one schema."
+            )
+    return table.cast(schema)
 
 
 def table_of(item: Any, number: int) -> pa.Table:

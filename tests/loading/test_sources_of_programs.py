@@ -134,6 +134,54 @@ def test_fields_that_come_late_and_values_of_several_types_are_not_lost(load: Ca
     }  # fmt: skip
 
 
+LATER: dict[str, tuple[Any, Any]] = {
+    "of one width more": (pa.array([1] * 4, pa.int64()), pa.array([7] * 4, pa.int8())),
+    "of floats": (pa.array([1.5] * 4), pa.array([7] * 4, pa.int64())),
+    "of another text": (pa.array(["a"] * 4), pa.array(["b"] * 4, pa.large_string())),
+    "of a dictionary": (pa.array(["a"] * 4), pa.array(["b"] * 4).dictionary_encode()),
+    "of lists": (pa.array([[1]] * 4), pa.array([[1, 2]] * 4, pa.list_(pa.int64(), 2))),
+    "of structs with fewer fields": (pa.array([{"x": 1, "y": 2}] * 4), pa.array([{"x": 5}] * 4)),
+    "of nothing": (pa.array([1] * 4), pa.nulls(4)),
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_later_batches_may_have_other_types_that_the_first_ones_can_hold(
+    load: Callable[..., Loaded], kind: str
+) -> None:
+    first, later = (TABLE.select(["id", "vector"]).append_column("more", one) for one in LATER[kind])
+    renamed = later.set_column(0, "id", [[f"later {name}" for name in IDS]])
+    found = load(iter([first, renamed]))
+    for name in IDS:
+        for row, values in ((name, LATER[kind][0]), (f"later {name}", LATER[kind][1])):
+            kept = {"more": values[0].as_py()}
+            assert _without_nulls(found[row][1]) == _without_nulls(kept)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return value or {}
+
+
+def test_columns_of_a_dict_keep_the_types_of_what_is_in_their_lists(load: Callable[..., Loaded]) -> None:
+    mixed = [[2**53 + 1, 0.5], [True, 0.5], [0.5, 1.5], [1, 2.5]]
+    found = load({"id": IDS, "vector": VECTORS, "mixed": mixed, "none": None})
+    assert {name: repr(found[name][1]) for name in IDS} == {
+        name: repr({"mixed": mixed[row]}) for row, name in enumerate(IDS)
+    }
+
+
+def test_a_dict_with_a_column_that_is_none_is_one_of_columns_whatever_the_others_hold(
+    load: Callable[..., Loaded],
+) -> None:
+    assert load({**COLUMNS, "none": None}) == WHOLE
+
+
+def test_vectors_of_long_doubles_are_loaded(load: Callable[..., Loaded]) -> None:
+    assert load({**COLUMNS, "vector": VECTORS.astype(np.longdouble)}) == WHOLE
+
+
 class Colour(enum.Enum):
     RED = "red"
 
@@ -218,6 +266,10 @@ def rising(after: int) -> Iterator[dict[str, Any]]:
     raise KeyError("boom")
 
 
+def with_column(values: Any) -> pa.Table:
+    return TABLE.append_column("more", pa.chunked_array([values]))
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "columns of several lengths": (
         lambda: {"id": IDS, "vector": VECTORS[:3]}, UsageError, "'id' has 4 values, 'vector' has 3",
@@ -246,6 +298,19 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a batch without one": (lambda: iter([TABLE, TABLE.drop_columns("n")]), SourceError, "Batch 1 does not have.*'n'"),
     "a batch of other types": (
         lambda: iter([TABLE, TABLE.set_column(2, "n", [["x", "y", "z", "u"]])]),
+        SourceError, "Batch 1 has string in the column 'n', and the first one int64",
+    ),
+    "a batch with a field more in a struct": (
+        lambda: iter([with_column([{"x": 1}] * 4), with_column([{"x": 1, "y": 2}] * 4)]), SourceError, "y: int64",
+    ),
+    "a batch with numbers of more digits": (
+        lambda: iter([with_column(pa.array([0.1] * 4, pa.float32())), with_column([0.1] * 4)]), SourceError, "double",
+    ),
+    "a batch with integers for truths": (
+        lambda: iter([with_column([True] * 4), with_column([2] * 4)]), SourceError, "int64",
+    ),
+    "a batch with a number too large for the first": (
+        lambda: iter([with_column(pa.array([1] * 4, pa.int8())), with_column([300] * 4)]),
         SourceError, "Batch 1 does not have the types",
     ),
 }  # fmt: skip
