@@ -40,8 +40,9 @@ def done_of(journal: Memory | None) -> Callable[[Part], Done]:
         in_flight = known.in_doubt if journal.state.is_whole else RangeSet()
         total = None if places.is_read_once(part.uri) else known.rows  # where it ended, more may come this time
         return Done(
-            known.settled, total, known.passed_rows, RangeSet(known.held), known.choice, in_flight, dict(known.marks)
-        )
+            known.settled, total, known.passed_rows, RangeSet(known.held), known.choice, in_flight, known.stale,
+            dict(known.marks),
+        )  # fmt: skip
 
     return done
 
@@ -102,7 +103,7 @@ def keep_in_order(journal: Memory, plan: Plan, repaired: Collection[str] = ()) -
 def _gone(journal: Memory, plan: Plan, standing: Standing) -> Iterator[str]:
     """Sources that are no more, where rows of theirs may lie over others that are loaded again."""
     here = {place_of(source.layout.uri) for source in plan.sources}
-    gone = sorted({key[0] for key, one in journal.state.parts.items() if one.settled or one.sent} - here)
+    gone = sorted({key[0] for key, one in journal.state.parts.items() if one.was_sent} - here)
     if gone and standing.covered:
         more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
         yield f"{gone[0]}{more}, of which rows were loaded in the last run, left the sources: they may lie over others."

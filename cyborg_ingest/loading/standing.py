@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from cyborg_ingest.state.memory import Memory
 
 
+_MOST_APART = 64
+"""Of so many Parts whose rows may lie anywhere, at most, each is looked at without its own: it costs their square."""
+
+
 class Standing:
     """What stands of each Part of a plan, by what earlier runs of the job have sent.
 
@@ -90,7 +94,7 @@ def _gone(memory: Memory, turns: Sequence[Turn], others: Collection[PartKey]) ->
     """Parts of which earlier runs have sent rows that may be in the sources no more."""
     here = {key_of(turn.part) for turn in turns if not turn.is_cut}.difference(others)
     parts = ((key, one) for key, one in memory.state.parts.items() if key not in here)
-    return [(key, one) for key, one in parts if one.settled or one.sent]
+    return [(key, one) for key, one in parts if one.was_sent]
 
 
 def _covered(memory: Memory, turns: Sequence[Turn], gone: Sequence[tuple[PartKey, PartState]]) -> Iterator[Part]:
@@ -106,19 +110,23 @@ def _covered(memory: Memory, turns: Sequence[Turn], gone: Sequence[tuple[PartKey
 
 
 def _under_gone(memory: Memory, turns: Sequence[Turn], gone: Sequence[tuple[PartKey, PartState]]) -> Iterator[Part]:
-    """The later a Part came, the fewer came behind it; but what was in flight may be applied at any time."""
+    """The later a Part came, the fewer came behind it; but what was in flight may be applied at any time.
+
+    And of what was to be sent again nobody knows any more where it came when it was sent.
+    """
     over = _Ids(memory)
     if memory.state.has_lost_lines:
         over.lies_what_nobody_knows()
-    doubted = {key: one for key, one in gone if one.in_doubt}
-    in_doubt = _Ids(memory, doubted)
-    left = sorted((one for one in gone if one[0] not in doubted), key=lambda one: one[1].place)
+    floating = {key: one for key, one in gone if _is_anywhere(one)}
+    anywhere = _Ids(memory, floating)
+    left = sorted((one for one in gone if one[0] not in floating), key=lambda one: one[1].place)
     with_rows = [(memory.part(turn.part), turn) for turn in turns if turn.has_rows]
     for state, turn in sorted(with_rows, key=lambda one: -one[0].place):
         while left and left[-1][1].place > state.place:
             over.lies(*left.pop())
         key = key_of(turn.part)
-        others = _Ids(memory, {name: doubted[name] for name in doubted if name != key}) if key in doubted else in_doubt
+        is_apart = key in floating and len(floating) <= _MOST_APART
+        others = _Ids(memory, {one: floating[one] for one in floating if one != key}) if is_apart else anywhere
         is_own = turn.is_cut and _may_lie_over_itself(memory, key, state)
         if is_own or over.may_share(turn.part) or others.may_share(turn.part):
             yield turn.part
@@ -126,8 +134,13 @@ def _under_gone(memory: Memory, turns: Sequence[Turn], gone: Sequence[tuple[Part
 
 def _may_lie_over_itself(memory: Memory, key: PartKey, state: PartState) -> bool:
     """Whether a row of a Part that nobody asks for any more may have the id of one that is asked for."""
-    sent = [*state.settled, *state.sent]
+    sent = [*state.settled, *state.sent, *state.stale]
     return memory.ids.may_repeat(key, state.choice) or not memory.ids.knows(key, state.choice, sent)
+
+
+def _is_anywhere(state: PartState) -> bool:
+    """Whether its rows may lie over those of any Part, also of one that came behind it."""
+    return bool(state.in_doubt or state.stale)
 
 
 class _Ids:
@@ -161,7 +174,7 @@ class _Ids:
 
     def lies(self, key: PartKey, state: PartState) -> None:
         """Rows of a Part were sent by an earlier run."""
-        if not self._memory.ids.knows(key, state.choice, [*state.settled, *state.sent]):
+        if not self._memory.ids.knows(key, state.choice, [*state.settled, *state.sent, *state.stale]):
             self._is_anything = True
         self._take(self._memory.ids.of([(key, state.choice)]))
 

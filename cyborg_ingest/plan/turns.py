@@ -56,9 +56,12 @@ def _gap(known: Done, selection: Selection, place: int, total: int | None) -> tu
 
 
 def _is_other(known: Done, selection: Selection, place: int) -> bool:
-    return bool(known.rows) and known.choice != selection.choice(place)
+    return bool(known.rows or known.former) and known.choice != selection.choice(place)
 
 
 def _reach(known: Done) -> int:
     """So many rows of a Part may have been sent, of those that were asked for: at most."""
-    return max((stop for rows in (known.rows, known.in_flight) for _, stop in rows), default=0) - known.passed
+    return (
+        max((stop for rows in (known.rows, known.in_flight, known.former) for _, stop in rows), default=0)
+        - known.passed
+    )

@@ -54,6 +54,8 @@ def _part_records(number: int, part: PartState) -> Iterator[Json]:
         yield {"rows": [number, part.rows]}
     for start, stop in part.in_doubt:
         yield {"sent": [number, start, stop]}
+    for start, stop in part.stale:
+        yield {"former": [number, start, stop]}
     for start, stop, passed in part.passed:
         is_held = not list(part.held.missing(start, stop))
         yield {"ack": [number, start, stop], "passed": passed, **({"held": []} if is_held else {})}

@@ -55,6 +55,8 @@ class PartState:
     watched: list[tuple[int, int, frozenset[str]]] = field(default_factory=list)
     """(start, stop, ids of these rows that were in doubt before they were sent): those that are."""
     sent: RangeSet = field(default_factory=RangeSet)
+    former: RangeSet = field(default_factory=RangeSet)
+    """Rows that were sent, and then taken as never sent."""
     rows: int | None = None
     place: int = 0
     """Among the Parts of the plan by which its rows were sent: of two that share an id, the later one's row counts."""
@@ -91,6 +93,16 @@ class PartState:
         return open_rows
 
     @property
+    def was_sent(self) -> bool:
+        """Whether rows of it may be in the index."""
+        return bool(self.settled or self.sent or self.stale)
+
+    @property
+    def stale(self) -> RangeSet:
+        """Rows that are to be sent again: until they are, the former ones lie where they came when they were sent."""
+        return RangeSet([gap for start, stop in self.former for gap in self.settled.missing(start, stop)])
+
+    @property
     def settled(self) -> RangeSet:
         """Rows that are done, those that are held among them."""
         return RangeSet([*self.done, *self.held])
@@ -101,10 +113,16 @@ class PartState:
         return sum(count for _, _, count in self.passed)
 
     def forget(self, row: int) -> None:
-        """Take rows from this one on as never sent; but one whose request may still be applied stays in doubt."""
+        """Take rows from this one on as never sent; but one whose request may still be applied stays in doubt.
+
+        They lie in the index all the same: should the Part leave the sources before they are sent again, that counts.
+        """
         # a range whose rows were not all asked for is forgotten whole, or nobody knows how many were; version 1 kept
         # one number for the whole Part, at [0, 0)
         row = min([row, *(start for start, stop, _ in self.passed if start <= row < stop or start == stop)])
+        for start, stop in [*self.settled, *self.sent]:
+            if stop > row:
+                self.former.add(max(start, row), stop)
         self.sent = self.in_doubt
         for ranges in (self.done, self.held):
             ranges.remove_from(row)

@@ -124,6 +124,11 @@ def _apply_sent(_state: State, numbers: dict[int, PartState], record: Json) -> N
     numbers[number].sent.add(start, stop)
 
 
+def _apply_former(_state: State, numbers: dict[int, PartState], record: Json) -> None:
+    number, start, stop = _span(record["former"])
+    numbers[number].former.add(start, stop)
+
+
 def _apply_rows(_state: State, numbers: dict[int, PartState], record: Json) -> None:
     number, rows = map(_whole, record["rows"])
     numbers[number].rows = rows
@@ -166,6 +171,7 @@ _KINDS = {
     "part": _apply_part,
     "ack": _apply_ack,
     "sent": _apply_sent,
+    "former": _apply_former,
     "rows": _apply_rows,
     "drop": _apply_drop,
     "doubt": _apply_doubt,

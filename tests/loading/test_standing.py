@@ -12,6 +12,7 @@ from cyborg_ingest.state.lines import line_of
 from cyborg_ingest.targets.embedded import EmbeddedIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from test_only_new import Rows
@@ -78,6 +79,35 @@ def test_what_is_loaded_again_brings_down_later_rows_of_its_ids(folder: Path, *,
     report = resumes(["a.jsonl", "b.jsonl", "d.jsonl", "e.jsonl"], only_new=only_new)
     assert stored(["x", "y", "w", "o"]) == {"x": 1, "y": 2, "w": 4, "o": 5}
     assert report.rows["skipped"] == 1
+
+
+def changed(name: str, folder: Path) -> None:
+    jsonl(folder / "rows" / name, [("q", 7.0)])
+
+
+def left(name: str, folder: Path) -> None:
+    (folder / "rows" / name).unlink()
+
+
+@both_ways
+@pytest.mark.parametrize("then", [changed, left])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_was_to_be_loaded_again_still_lies_over_others_when_it_leaves_before_that(
+    folder: Path, cut: Cut, then: Callable[[str, Path], None], *, only_new: bool
+) -> None:
+    """A file that came in between brought d down; the run broke off before d was loaded again; then d is another."""
+    stops(folder, {"b.jsonl": [("x", 1.0)], "d.jsonl": [("x", 3.0), ("w", 3.0)]})
+    jsonl(folder / "rows" / "c.jsonl", [("w", 2.0)])
+    cut.left = 1
+    with pytest.raises(CutError):
+        resumes(["b.jsonl", "c.jsonl", "d.jsonl"], only_new=only_new, workers=1)
+    assert stored(["x", "w"]) == {"x": 3, "w": 3}
+    then("d.jsonl", folder)
+    cut.left = 0
+    resumes(
+        [name for name in ("b.jsonl", "c.jsonl", "d.jsonl") if (folder / "rows" / name).exists()], only_new=only_new
+    )
+    assert stored(["x", "w"]) == {"x": 1, "w": 2}
 
 
 @both_ways
