@@ -21,9 +21,8 @@ class Done:
     """What an earlier run has settled of a Part: these rows, of so many (None: not known).
 
     `passed` of them were not asked for, as `choice` chose. Rows that are `held` are read once more. Rows that were
-    `in_flight` when it ended are missing, but none that is settled has one of their ids. `former` ones were sent, and are
-    missing since they are to be sent again. `marks`, of a stream: bytes
-    in which the rows before some row lie.
+    `in_flight` when it ended are missing, but none that is settled has one of their ids. `former` ones were sent, and
+    are missing since they are to be sent again. `marks`, of a stream: bytes in which the rows before some row lie.
     """
 
     rows: RangeSet
