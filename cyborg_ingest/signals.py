@@ -134,7 +134,8 @@ def _watch(listener: socket.socket, stop: Stop, seconds: float) -> None:
             is_first = False
         elif heard[0] in _ASKING:
             for one in asked[-1:]:
-                one()
+                with contextlib.suppress(Exception):  # this thread has to hear of the next signal, whatever it was
+                    one()
         elif deadline is None and stop.is_asked():  # the time of the run is over
             code, deadline = int(stop.exit_code), time.monotonic() + seconds
 

@@ -18,9 +18,11 @@ from conftest import KEY
 from proxy import UPSERT, Fault, Proxy, status
 from terminal import on_terminal
 
+from cyborg_ingest import signals
 from cyborg_ingest.facts import Began, Landed, Planned, PlannedSource, Read
 from cyborg_ingest.output import display, howfar
 from cyborg_ingest.output.labels import folded
+from cyborg_ingest.stop import Stop
 from cyborg_ingest.tally import STALLED_SECONDS, Step, Tally
 
 if TYPE_CHECKING:
@@ -236,6 +238,23 @@ def test_one_signal_asks_how_far_it_is_and_ends_nothing(vectors: Path) -> None:
         assert re.match(r"loading   \d+%  ", said[0])
         assert terminal.ended() == 0
     assert Counter(one.split()[0] for one in terminal.lines)["done"] == 1
+
+
+def test_a_bug_in_who_says_how_far_it_is_leaves_no_signal_unheard() -> None:
+    def broken() -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    stop = Stop()
+    with signals.listening(stop):
+        signals.asked.append(broken)
+        try:
+            stop.is_draining = True
+            os.kill(os.getpid(), signal.SIGUSR1)
+            os.kill(os.getpid(), signal.SIGINT)
+            stop.wake.result(timeout=20)
+        finally:
+            signals.asked.remove(broken)
+    assert stop.is_asked()
 
 
 def test_who_stops_a_comparison_learns_how_far_it_was(
