@@ -36,7 +36,8 @@ def get(ids: IDS = None, *, index: INDEX, ids_from: IDS_FROM = None, short: SHOR
     if not asked:
         raise UsageError("No id. Name some, or a file with one a line: --ids-from FILE.")
     missing: list[str] = []
-    print_rows(fetching.get(settings_of(TargetSettings, arguments), index, asked, say_fact, missing), short=short)
+    rows = fetching.get(settings_of(TargetSettings, arguments), index, asked, say_fact, missing)
+    code = print_rows(rows, short=short)
     if missing:
         voice.tell("note", fetching.missing_rows(missing, index))
-    return ExitCode.REJECTED if missing else ExitCode.OK
+    return code or (ExitCode.REJECTED if missing else ExitCode.OK)

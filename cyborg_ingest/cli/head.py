@@ -18,8 +18,8 @@ app = part_of_program("head")
 
 @app.command(cls=Command)
 @takes(TargetSettings)
-def head(*, index: INDEX, rows: ROWS = 10, short: SHORT = False, **arguments: Any) -> None:
+def head(*, index: INDEX, rows: ROWS = 10, short: SHORT = False, **arguments: Any) -> int:
     """Print some rows of an index, as JSON lines that `upsert` reads again. No order is promised."""
     from cyborg_ingest.targets import fetching  # noqa: PLC0415 - `--help` needs none of this
 
-    print_rows(fetching.head(settings_of(TargetSettings, arguments), index, rows, say_fact), short=short)
+    return print_rows(fetching.head(settings_of(TargetSettings, arguments), index, rows, say_fact), short=short)

@@ -35,15 +35,16 @@ def print_json(value: Any, *, is_document: bool = False) -> None:
     sys.stdout.flush()
 
 
-def print_rows(rows: Iterable[StoredRow], *, short: bool) -> None:
-    """Rows of an index, one a line, until nobody reads them."""
+def print_rows(rows: Iterable[StoredRow], *, short: bool) -> ExitCode:
+    """Rows of an index, one a line, until nobody reads them. FAILED where some are lost, which is told at the end."""
+    from cyborg_ingest.errors import ExitCode  # noqa: PLC0415
     from cyborg_ingest.output.rowlines import line_of  # noqa: PLC0415
-    from cyborg_ingest.output.streams import say_data  # noqa: PLC0415 - `--help` needs none of this
+    from cyborg_ingest.output.streams import say_data, why_lost  # noqa: PLC0415 - `--help` needs none of this
 
     for row in rows:
         if not say_data(line_of(row, short=short)):
             break
-    sys.stdout.flush()
+    return ExitCode.OK if why_lost(sys.stdout) is None else ExitCode.FAILED
 
 
 def print_failure(code: ExitCode, words: str) -> None:

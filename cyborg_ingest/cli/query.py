@@ -39,7 +39,7 @@ def query(
     top_k: TOP_K = 10,
     short: SHORT = False,
     **arguments: Any,
-) -> None:
+) -> int:
     """Print the rows of an index that are nearest to a vector, the nearest first, as JSON lines.
 
     Each has its distance in "_query", which `upsert` leaves out, and says so.
@@ -53,4 +53,4 @@ def query(
         found = fetching.like(settings, index, like, top_k, say_fact)
     else:
         found = fetching.query(settings, index, fetching.vector_in(Path(vector_file or "")), top_k, say_fact)
-    print_rows(found, short=short)
+    return print_rows(found, short=short)

@@ -160,3 +160,12 @@ def test_nobody_is_waited_for_who_has_had_enough(filled: Filled) -> None:
         input="\n".join(IDS).encode(), capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, json.loads(done.stdout)["id"], done.stderr) == (0, IDS[0], b"")
+
+
+@pytest.mark.parametrize("words", [["get", "row 1", "nobody"], ["head"], ["query", "--like", "row 1"]])
+def test_rows_that_a_full_disk_swallows_are_no_success(filled: Filled, words: list[str]) -> None:
+    command = [sys.executable, "-I", "-m", "cyborg_ingest", *words, "--index", filled[1], "--target", filled[0].target]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 3
+    assert "Not all of the result could be written to standard output: No space left on device." in done.stderr
