@@ -31,12 +31,12 @@ from cyborg_ingest.plan.planning import find_layouts, make_plan
 from cyborg_ingest.rows.batches import cut
 from cyborg_ingest.rows.encodings import stored_type
 from cyborg_ingest.rows.kinds import storage_type
-from cyborg_ingest.rows.mapping import field_of
+from cyborg_ingest.rows.mapping import dimension_of, field_of
 from cyborg_ingest.rows.roles import called
 from cyborg_ingest.targets.opening import open_client, open_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cyborg_ingest.facts import Emit
     from cyborg_ingest.formats.base import Layout
@@ -118,7 +118,7 @@ def _inspect(plan: Plan, index: _Index, emit: Emit, *, full: bool) -> Inspection
         inspector.add(batch)
     duplicates = inspector.duplicates(partial(_batches, "compare", pieces, dimension, emit))
     plan.check()
-    facts = tuple(_source_facts(plan, pieces, inspector.looked_at))
+    facts = tuple(_source_facts(plan, pieces, inspector))
     total, is_exact = _total(plan, facts)
     found = index.findings
     if index.client is not None and index.info is not None:
@@ -135,6 +135,7 @@ def _inspect(plan: Plan, index: _Index, emit: Emit, *, full: bool) -> Inspection
         dimension=inspector.dimension or plan.dimension,
         dtypes=dtypes,
         norms=norms,
+        components=inspector.sample.components(),
         rejects={reason.value: count for reason, count in inspector.rejects.items()},
         metadata=inspector.fields.to_dict(),
         contents=inspector.sizes.to_dict(),
@@ -192,8 +193,9 @@ def _batches(step: str, pieces: Sequence[Plan], dimension: int | None, emit: Emi
         yield batch
 
 
-def _source_facts(plan: Plan, pieces: Sequence[Plan], looked_at: Mapping[str, int]) -> Iterator[SourceFacts]:
+def _source_facts(plan: Plan, pieces: Sequence[Plan], inspector: Inspector) -> Iterator[SourceFacts]:
     """The rows of a source are known, too, where all of them were read."""
+    looked_at, rejected = inspector.looked_at, inspector.rejected
     ended = {
         one.layout.uri
         for piece in pieces
@@ -203,7 +205,10 @@ def _source_facts(plan: Plan, pieces: Sequence[Plan], looked_at: Mapping[str, in
     for one in plan.sources:
         count = looked_at[one.layout.uri]
         is_known = one.layout.rows is None and one.layout.uri in ended
-        yield _facts(one.layout, count, count if is_known else one.layout.rows)
+        facts = _facts(one.layout, count, count if is_known else one.layout.rows)
+        bad = rejected[one.layout.uri]
+        fixed = dimension_of(one.layout.schema, one.columns)
+        yield replace(facts, dimension=inspector.dimension if count > bad else fixed, rejected=bad)
 
 
 def _is_read_to_its_end(piece: Plan, rows: int) -> bool:

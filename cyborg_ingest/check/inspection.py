@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cyborg_ingest.check.components import Sample
 from cyborg_ingest.check.findings import Checks, Finding
 from cyborg_ingest.check.profiles import Fields, Norms, Sizes, short
 from cyborg_ingest.errors import AccessError, KeyFileError, NoIndexError
 from cyborg_ingest.targets.opening import other_dimension, over_cap
 
 if TYPE_CHECKING:
+    from cyborg_ingest.check.components import Components
     from cyborg_ingest.errors import IngestError
     from cyborg_ingest.model import Batch, IndexInfo, Json
     from cyborg_ingest.sources import NotRead
@@ -25,7 +27,10 @@ SHOWN_NUMBERS = 5
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """A source. `rows` is exact, or None; `rows_estimate` 0 where nobody knows. `size` is in bytes."""
+    """A source. `rows` is exact, or None; `rows_estimate` 0 where nobody knows. `size` is in bytes.
+
+    Of the rows that were looked at, `rejected` cannot be loaded; `dimension` is that of the others.
+    """
 
     uri: str
     format: str
@@ -35,6 +40,8 @@ class SourceFacts:
     is_seekable: bool
     looked_at: int
     shape: str = ""
+    dimension: int | None = None
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ class Inspection:
     dimension: int | None = None
     dtypes: tuple[str, ...] = ()
     norms: Json | None = None
+    components: Components | None = None
     rejects: dict[str, int] = field(default_factory=dict)
     metadata: Json | None = None
     contents: Json | None = None
@@ -89,17 +97,20 @@ class Inspection:
         found["sources"] = [{name: getattr(one, name) for name in one.__slots__} for one in self.sources]
         for name in ("schemas", "findings", "not_read"):
             found[name] = [one.to_dict() for one in found[name]]
+        found["components"] = self.components and self.components.to_dict()
         for name in ("dtypes", "samples", "remarks"):
             found[name] = list(found[name])
         return {"schema_version": SCHEMA_VERSION, **found}
 
 
 class Inspector(Checks):
-    """Is fed batches as they are read; holds nothing of them but counts, 64 bits an id and three rows."""
+    """Is fed batches as they are read; holds nothing of them but counts, 64 bits an id, three rows and some vectors."""
 
     def __init__(self) -> None:
         super().__init__()
         self.looked_at: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.sample = Sample()
         self.norms, self.fields, self.sizes = Norms(), Fields(), Sizes()
         self.requests = self.wire_bytes = 0
         self.samples: list[Json] = []
@@ -109,8 +120,10 @@ class Inspector(Checks):
         """Look at a batch; its `size` is taken for that of a request."""
         super().add(batch)
         self.looked_at[batch.part.uri] += batch.stop - batch.start - batch.passed
+        self.rejected[batch.part.uri] += len(batch.rejections)
         if not batch.ids:
             return
+        self.sample.add(batch.vectors, batch.part.uri)
         self.dimension = batch.vectors.shape[1]
         self.norms.add(batch.vectors)
         self.fields.add(batch.metadata)

@@ -7,24 +7,30 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cyborg_ingest.output.labels import labelled
+from cyborg_ingest.output.pictures import scatter
 from cyborg_ingest.output.wording import byte_text, findings, left_out, listed, not_read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyborg_ingest.check.components import Components
     from cyborg_ingest.check.inspection import Inspection, Mapped, SourceFacts
+    from cyborg_ingest.output.pictures import Canvas
 
 _SHOWN = 10
 _SHOWN_FIELDS = 30
 _BAR = 30
 
 
-def portrait(found: Inspection, *, bar: str) -> list[str]:
-    """All of it. `bar` is what histograms are drawn with."""
+def portrait(found: Inspection, canvas: Canvas) -> list[str]:
+    """All of it, drawn on this canvas."""
     lines = labelled("sources", *_some([_source(one) for one in found.sources]))
     lines += not_read(found.not_read) + labelled("rows", _rows(found))
     for one in found.schemas:
         lines += _schema(one, found)
     if found.rows_looked_at:
-        lines += _norms(found.norms, bar) + _metadata(found) + _contents(found) + _ids(found) + _load(found)
+        lines += _norms(found.norms, canvas.bar) + _plane(found.components, canvas) + _by_file(found.sources)
+        lines += _metadata(found) + _contents(found) + _ids(found) + _load(found)
     for row in found.samples:
         lines += _sample(row, found.dimension or 0)
     if found.index:
@@ -83,6 +89,8 @@ def _norms(norms: dict[str, Any] | None, bar: str) -> list[str]:
         return labelled("norms", "no vector that can be loaded")
     look = "they look normalised" if norms["looks_normalised"] else "not normalised"
     edges, counts = norms["histogram"]["edges"], norms["histogram"]["counts"]
+    if norms["looks_normalised"] or len(counts) == 1:
+        return labelled("norms", f"all norms are {norms['mean']:,.2f}: {look}")
     digits = max(0, min(12, 2 - math.floor(math.log10(edges[1] - edges[0] or 1))))
     texts = [f"{edge:,.{digits}f}" for edge in edges]
     width, most, places = max(map(len, texts)), max(counts), len(f"{max(counts):,}")
@@ -93,6 +101,30 @@ def _norms(norms: dict[str, Any] | None, bar: str) -> list[str]:
     numbers = ", ".join(f"{name} {norms[name]:,.6g}" for name in ("min", "mean", "max"))
     every = norms["histogram"]["every"]
     return labelled("norms", f"{numbers}: {look}" + (f" (drawn: every {every:,}th)" if every > 1 else ""), *drawn)
+
+
+def _plane(found: Components | None, canvas: Canvas) -> list[str]:
+    """Where rows lie in the plane in which they differ most, if that is more than a round cloud."""
+    if found is None or not found.is_telling:
+        return []
+    drawn = scatter(((x, y) for x, y in found.points.tolist()), canvas)
+    first, second = found.explained
+    words = f"{len(found.points):,} rows by their first two principal components"
+    return labelled("picture", f"{words} ({first:.0%} and {second:.0%} of the variance)", *drawn) if drawn else []
+
+
+def _by_file(files: Sequence[SourceFacts]) -> list[str]:
+    """What tells files apart: those that have another dimension, or rows that cannot be loaded."""
+    some = [one for one in files if one.looked_at]
+    if len({(one.dimension, one.rejected > 0) for one in some}) <= 1:
+        return []
+    worst = sorted(some, key=lambda one: -one.rejected / one.looked_at)
+    return labelled("by file", *_some([_of_file(one) for one in worst]))
+
+
+def _of_file(one: SourceFacts) -> str:
+    dimension = f"{one.dimension} dimensions" if one.dimension else "unknown dimension"
+    return f"{one.uri}  {dimension}, {one.rejected:,} of {one.looked_at:,} rows cannot be loaded"
 
 
 def _metadata(found: Inspection) -> list[str]:

@@ -93,7 +93,8 @@ def test_a_clean_file_is_described_whole(parquet: Path) -> None:
     found = json.loads(text)
     assert found["sources"] == [
         {"uri": str(parquet), "format": "parquet", "rows": 2500, "rows_estimate": 2500, "size": parquet.stat().st_size,
-         "is_seekable": True, "looked_at": 2500, "shape": ""}
+         "is_seekable": True, "looked_at": 2500, "shape": "",
+         "dimension": 3, "rejected": 0}
     ]  # fmt: skip
     (schema,) = found["schemas"]
     assert [one["name"] for one in schema["columns"]] == ["id", "vector", "metadata", "contents", "title", "by_title"]
@@ -148,7 +149,7 @@ def test_vectors_of_length_one_look_normalised(tmp_path: Path) -> None:
     assert norms["looks_normalised"]
     assert norms["histogram"] == {"edges": [1.0, 1.0], "counts": [5], "every": 1}
     code, text = shown(tmp_path / "a.npy")
-    assert (code, "max 1: they look normalised" in text, "float64" in text) == (0, True, True)
+    assert (code, "norms     all norms are 1.00: they look normalised\n" in text, "float64" in text) == (0, True, True)
 
 
 def test_integers_are_named_and_are_no_finding(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from cyborg_ingest.check.inspecting import inspect
 from cyborg_ingest.errors import MappingError
 from cyborg_ingest.loading.remarks import wiping
 from cyborg_ingest.output import wording
+from cyborg_ingest.output.pictures import Canvas
 from cyborg_ingest.output.portrait import portrait
 from cyborg_ingest.plan.job import describe_job
 from cyborg_ingest.plan.planning import make_plan
@@ -144,7 +145,7 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
     assert "          length (duration[s], which metadata cannot hold)" in told
     found = inspect(InspectSettings(sources=(str(path),)))
     assert found.to_dict()["schemas"][0]["reasons"]["by_title"] == "other vectors"
-    assert "          emb_ubinary (packed bits)" in portrait(found, bar="#")
+    assert "          emb_ubinary (packed bits)" in portrait(found, Canvas())
     as_long = table.drop_columns("vector").append_column("vector", fixed(VECTORS))
     pq.write_table(as_long, path)
     assert [one and one.keys() for one in read(path).metadata or ()] == [{"span"}] * 3
