@@ -28,7 +28,7 @@ def create_index(
     name: NAME,
     *,
     exist_ok: Annotated[
-        bool, typer.Option("--exist-ok", help="An index that is there already is no error, if it is as asked for.")
+        bool, typer.Option("--exist-ok", help="An index that is there already is not an error, if it is as asked for.")
     ] = False,
     **arguments: Any,
 ) -> None:

@@ -36,7 +36,7 @@ def key_file_of(settings: TargetSettings, index: str) -> Path:
         return next(one.path for one in possible_key_files(settings, target, index) if one.find() is not None)
     if given.file is None:
         raise KeyFileError(
-            f"The key of index {index!r} is that of {given.text}, which is no file. To write it into one: "
+            f"The key of index {index!r} is that of {given.text}, which is not a file. To write it into one: "
             f"cyborg-ingest key export NAME --to FILE"
         )
     return given.file.absolute()

@@ -118,7 +118,7 @@ def test_the_file_of_a_key_is_named_though_the_target_does_not_answer(tmp_path: 
     assert ran("key", "path", "docs", *to, "--index-key-file", tmp_path / "own").stdout == f"{tmp_path / 'own'}\n"
     done = ran("key", "path", "docs", *to, CYBORG_INGEST_INDEX_KEY=KEY.hex())
     assert done.returncode == 2
-    says(done.stderr, "is that of {}, which is no file. To write it into one: cyborg-ingest key export")
+    says(done.stderr, "is that of {}, which is not a file. To write it into one: cyborg-ingest key export")
     assert KEY.hex() not in done.stderr
 
 

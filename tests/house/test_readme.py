@@ -69,7 +69,9 @@ def test_its_commands_run_and_print_what_it_shows(page: str, tmp_path: Path) -> 
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == example.code, done.stderr
-        printed = [normal(line) for line in (done.stderr + done.stdout).splitlines()]
+        lines = (done.stderr + done.stdout).splitlines()
+        # on a busy machine it takes longer than the time between two lines of progress
+        printed = [normal(line) for line in lines if not line.startswith(("loading ", "looking ", "verifying "))]
         shown = [normal(line) for line in example.output]
         assert not shown or shown == printed, example.command
 

@@ -48,7 +48,7 @@ def other(name: str, default: Any, kind: type[Any]) -> Any:
     return {
         "header": False, "limit": 5, "sample": 7, "batch_rows": 3, "batch_bytes": 4000, "workers": 2, "min_rows": 6,
         "max_age": "5h50m", "max_duration": "6h", "max_rows_per_second": 9, "max_bytes_per_second": "20M",
-        "lock_wait": "10m", "log_file_bytes": "20M", "max_memory": "1G",
+        "lock_wait": "10m", "state_uri": "s3://bucket/a prefix", "log_file_bytes": "20M", "max_memory": "1G",
     }.get(name, "some thing")  # fmt: skip
 
 
@@ -71,8 +71,8 @@ def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_every_option_that_counts_is_in_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    # which go with no --key-out, with no --no-checkpoint, with no --skip, or with no --progress
-    left_out = {"kms_name", "quiet", "max_shrink", "skip_bad_files", "only_new", "delete_missing"}
+    # which go with no --key-out, with no --no-checkpoint, with no --skip, with no --progress, or with no --no-checkpoint
+    left_out = {"kms_name", "quiet", "state_uri", "max_shrink", "skip_bad_files", "only_new", "delete_missing"}
     given: list[Any] = []
     kinds: list[tuple[Any, dict[str, Any]]] = [(LoadSettings, {"sources": (), "index": "i"}), (OutputSettings, {})]
     for kind, more in kinds:
