@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _STATES = ("acknowledged", "skipped", "rejected", "unsent")
 
 
-def check_there() -> None:
+def check_there(instead: str = "or take --format md") -> None:
     """Raise MissingExtraError where what draws pages is not installed."""
     try:
         import jinja2  # noqa: F401, PLC0415 - behind an extra
@@ -23,7 +23,7 @@ def check_there() -> None:
     except ImportError as error:
         raise MissingExtraError(
             f"Pages for a browser are made by jinja2 and pygal, which are not installed ({error}). Install them with "
-            "pip install 'cyborg-ingest[report]', or take --format md."
+            f"pip install 'cyborg-ingest[report]', {instead}."
         ) from None
 
 
@@ -39,7 +39,7 @@ def html(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(cell=cell_text, span=span)
-    plots = plots_of(page.course)
+    plots = [*plots_of(page.course), *page.plots]
     text: str = environment.get_template("page.html").render(page=page, plots=plots, shares=_shares(page))
     return text.encode("ascii", "xmlcharrefreplace").decode()
 

@@ -1,4 +1,4 @@
-"""A page about a run: what is shown, once, for all who draw it: `summary` as Markdown, `html` for a browser.
+"""A page about a run, or about files: what is shown, once: `summary` draws it as Markdown, `html` for a browser.
 
 All words in it are plain text by now, and short enough: who draws them only has to escape his own signs.
 """
@@ -13,6 +13,7 @@ from cyborg_ingest.output.streams import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cyborg_ingest.output.plots import Plot
     from cyborg_ingest.state.samples import Sample
 
 MOST_LINES = 50
@@ -65,6 +66,8 @@ class Page:
     brief: tuple[Sample, ...] = ()
     """The same over time, in few intervals."""
     tables: tuple[Table, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    """Drawings, beside those of the course."""
 
 
 def plain(words: Any, most: int = CELL) -> str:

@@ -25,6 +25,10 @@ _MUCH = 30
 
 _NOT_OURS = {"defs", "desc", "script", "style", "title"}
 
+_MARGIN = 0.03
+_OF_TOOLTIPS = {"tooltip", "tooltip-overlay"}
+"""What pygal draws for them; what they would show the words of has another class."""
+
 _Point = tuple[float, float | None]
 
 
@@ -37,6 +41,8 @@ class Plot(NamedTuple):
     lines: tuple[str, ...]
     svg: str
     note: str = ""
+    below: str = ""
+    """What is below it, where its axis is none of time."""
 
 
 def plots_of(course: Sequence[Sample]) -> list[Plot]:
@@ -90,9 +96,36 @@ def _steps(
     return found
 
 
-def _drawn(lines: Sequence[list[_Point]], end: float, ticks: Mapping[float, float]) -> str:
-    """Lines over time, up to its `end`; `ticks`: values by the places where they stand."""
-    pygal = library()
+def histogram(title: str, edges: Sequence[float], counts: Sequence[int], below: str) -> Plot:
+    """How many there are from each edge to the next."""
+    steps: list[_Point] = [(edges[0], 0)]
+    for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        steps += [(low, count), (high, count)]
+    ticks = {one: one for one in _ticks(max(counts))}
+    svg = _drawn([[*steps, (edges[-1], 0)]], edges[-1], ticks, begin=edges[0])
+    return Plot(title, "vectors", "", ("vectors",), svg, below=below)
+
+
+def scatter(title: str, groups: Mapping[str, Sequence[tuple[float, float]]], note: str, below: str) -> Plot:
+    """Points in a plane, of up to three groups by their names."""
+    found = [list(points) for points in groups.values()]
+    every = [one for points in found for one in points]
+    (left, right), (low, high) = (_around([one[axis] for one in every]) for axis in (0, 1))
+    ticks = {one: one for one in _round_ones(low, high)}
+    svg = _drawn([list(points) for points in found], right, ticks, begin=left, heights=(low, high))
+    return Plot(title, note, "", tuple(groups), svg, below=below)
+
+
+def _drawn(
+    lines: Sequence[list[_Point]],
+    end: float,
+    ticks: Mapping[float, float],
+    *,
+    begin: float = 0,
+    heights: tuple[float, float] | None = None,
+) -> str:
+    """Lines, or points between these heights, from `begin` to `end`; `ticks`: values by the places where they stand."""
+    pygal, is_of_points = library(), heights is not None
     chart: Any = pygal.XY(
         style=pygal.style.Style(label_font_size=16, major_label_font_size=16),  # how much room they take
         width=_WIDTH,
@@ -103,15 +136,17 @@ def _drawn(lines: Sequence[list[_Point]], end: float, ticks: Mapping[float, floa
         js=[],
         disable_xml_declaration=True,
         show_legend=False,
-        show_dots=False,
-        fill=len(lines) == 1,
+        show_dots=is_of_points,
+        stroke=not is_of_points,
+        dots_size=2,
+        fill=len(lines) == 1 and not is_of_points,
         allow_interruptions=True,
-        range=(min(ticks), max(ticks)),
-        xrange=(0, end),
+        range=heights or (min(ticks), max(ticks)),
+        xrange=(begin, end),
         x_value_formatter=_short,
         truncate_label=-1,
     )
-    chart.x_labels = _ticks(end, at_most=True)
+    chart.x_labels = _round_ones(begin, end) if begin or is_of_points else _ticks(end, at_most=True)
     chart.y_labels = [{"value": place, "label": _short(value)} for place, value in ticks.items()]
     for points in lines:
         chart.add("", points)
@@ -136,7 +171,7 @@ def _bare(root: Any) -> Any:
     for parent in list(root.iter()):
         for child in list(parent):
             name = child.tag if isinstance(child.tag, str) else ""
-            if not name or name.rpartition("}")[2] in _NOT_OURS or "tooltip" in child.get("class", ""):
+            if not name or name.rpartition("}")[2] in _NOT_OURS or _OF_TOOLTIPS & {*child.get("class", "").split()}:
                 parent.remove(child)
     root.attrib.pop("id", None)  # which is another one each time
     root.set("role", "img")
@@ -151,6 +186,21 @@ def _ticks(end: float, *, at_most: bool = False) -> list[float]:
     step = next(power * one for one in (1, 2, 5, 10) if power * one * _TICKS >= end)
     count = math.floor(end / step + 1e-9) if at_most else math.ceil(end / step - 1e-9)
     return [round(step * number, 12) for number in range(count + 1)]
+
+
+def _around(values: Sequence[float]) -> tuple[float, float]:
+    """From below the least to above the greatest."""
+    low, high = min(values), max(values)
+    room = (high - low) * _MARGIN or 1.0
+    return low - room, high + room
+
+
+def _round_ones(low: float, high: float) -> list[float]:
+    """Round numbers from one to the other; both, where there is none between."""
+    step = 10.0 ** math.floor(math.log10((high - low) / _TICKS)) if high > low else 1.0
+    step = next(step * one for one in (1, 2, 5, 10) if step * one * _TICKS >= high - low)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(step * number, 12) for number in range(first, last + 1)] or [low, high]
 
 
 def _powers(least: float, most: float) -> dict[float, float]:

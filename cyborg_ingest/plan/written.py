@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from cyborg_ingest.plan.reading import Plan
-    from cyborg_ingest.settings.options import LoadSettings, VerifySettings
+    from cyborg_ingest.settings.options import InspectSettings, LoadSettings, VerifySettings
     from cyborg_ingest.targets.keyring import KeyFile
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -132,6 +132,20 @@ def refuse_overwriting(
         engine = Path(target.removeprefix("disk:")) if target.startswith("disk:") else None
         if engine is not None and output.what.startswith("--") and _below(output.path, engine) is not None:
             raise UsageError(f"{output.what} lies in {engine}, which is the engine's own. {output.advice}")
+
+
+def refuse_to_be_read(output: Output, settings: InspectSettings) -> None:
+    """Raise UsageError where an output is a file that a source or an option names, or that a source would find."""
+    sources = settings.sources
+    own = _id_of(output.path)
+    files = [
+        Path(places.local_path(one.removeprefix("@"))) for one in sources if "://" not in one.removeprefix("file://")
+    ]
+    files += [one for one in (settings.ids, settings.metadata, settings.contents) if one is not None]
+    same = next((one for one in files if own is not None and _id_of(_expanded(one)) == own), None)
+    if same is not None:
+        raise UsageError(f"{output.what} is the same file as {same}, which is read. {output.advice}")
+    refuse_to_be_found(output, sources, settings.format)
 
 
 def _read(plan: Plan, settings: LoadSettings | VerifySettings, key: Path | None) -> dict[_FileId, str]:

@@ -71,7 +71,7 @@ def parsed(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_every_option_that_counts_is_in_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    # which go with no --key-out, with no --no-checkpoint, with no --skip, with no --progress, or with no --no-checkpoint
+    # which go with no --key-out, with no --no-checkpoint, with no --skip, or with no --progress
     left_out = {"kms_name", "quiet", "state_uri", "max_shrink", "skip_bad_files", "only_new", "delete_missing"}
     given: list[Any] = []
     kinds: list[tuple[Any, dict[str, Any]]] = [(LoadSettings, {"sources": (), "index": "i"}), (OutputSettings, {})]
