@@ -169,7 +169,7 @@ def test_without_a_home_only_what_keeps_something_asks_for_a_place(
 ) -> None:
     with_path_alone(monkeypatch)
     place.configure()
-    kept = ("upsert", "run", "jobs list", "jobs show", "jobs clean", "jobs forget", "runs list", "runs show")
+    kept = ("upsert", "run", "jobs list", "jobs show", "jobs clean", "jobs forget", "runs list", "runs show", "report")
     keeps = dict.fromkeys(kept, (2, NO_STATE))
     noted = {"upsert --no-checkpoint": (0, NO_LOCK), "index delete": (0, NO_LOCK), "index train": (0, NO_LOCK)}
     all_end_as(place, {**keeps, **noted, "doctor": (2, "")}, inside=nameless())

@@ -143,7 +143,7 @@ def test_each_fault_on_each_path_is_waited_out(service: Service, tmp_path: Path,
         settings = TargetSettings(**target)
         assert manage.info(settings, name, heard.append)["rows"] == 60
         check()
-        assert {name, f"{name}-made"} <= set(manage.names(settings, heard.append))
+        assert {name, f"{name}-made"} <= set(manage.names(settings, heard.append)["indexes"])
         check()
         assert "the engine sees no need" in manage.train(settings, name, heard.append)
         check()
