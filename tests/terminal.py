@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyte
 
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE = 60.0
+
+
+class Cell(NamedTuple):
+    """A sign on the screen."""
+
+    text: str
+    colour: str
+    is_bold: bool
 
 
 class Terminal:
@@ -36,6 +44,17 @@ class Terminal:
     def lines(self) -> list[str]:
         """What stands there now, without empty lines."""
         return [line.rstrip() for line in self._screen.display if line.strip()]
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """What stands there now, sign by sign, without empty lines at the end."""
+        rows = [
+            [self._screen.buffer[row][column] for column in range(self._screen.columns)]
+            for row in range(self._screen.lines)
+        ]
+        while rows and not "".join(one.data for one in rows[-1]).strip():
+            rows.pop()
+        return [[Cell(one.data, one.fg, one.bold) for one in row] for row in rows]
 
     def colour_of(self, word: str) -> str:
         """That of the first line that begins with this word."""

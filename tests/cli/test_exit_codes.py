@@ -1,4 +1,4 @@
-"""The table of exit codes in the README: each code is what a real run ends with, and its report says what to do."""
+"""The table of docs/exit-codes.md: each code is what a real run ends with, and its report says what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "exit-codes.md"
 
 WRAPPED = """
 import sys, time
@@ -179,13 +179,13 @@ ADVICE = {0: "never", 1: "never", 2: "after-fix", 3: "same-command", 4: "after-f
           6: "same-command", 70: "never", 75: "same-command", 130: "same-command", 143: "same-command"}  # fmt: skip
 
 
-def in_the_readme() -> set[int]:
-    table = README.read_text().partition("| exit code |")[2].partition("\n\n")[0]
+def in_the_page() -> set[int]:
+    table = PAGE.read_text().partition("| exit code |")[2].partition("\n\n")[0]
     return {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")}
 
 
-def test_the_readme_has_every_code_and_no_other() -> None:
-    assert in_the_readme() == {int(code) for code in ExitCode} == set(RUNS) == set(map(int, RETRY)) == set(STATUSES)
+def test_the_page_has_every_code_and_no_other() -> None:
+    assert in_the_page() == {int(code) for code in ExitCode} == set(RUNS) == set(map(int, RETRY)) == set(STATUSES)
 
 
 @pytest.mark.parametrize(("code", "act"), [(code, act) for code, acts in RUNS.items() for act in acts])

@@ -14,7 +14,6 @@ from typer.main import get_command
 from where import ROOT
 
 from cyborg_ingest.cli import app
-from cyborg_ingest.errors import ExitCode
 from cyborg_ingest.formats import READERS
 from cyborg_ingest.settings.declaring import declarations
 from cyborg_ingest.settings.options import FORMATS as READ
@@ -74,12 +73,6 @@ def test_its_commands_run_and_print_what_it_shows(page: str, tmp_path: Path) -> 
         printed = [normal(line) for line in lines if not line.startswith(("loading ", "looking ", "verifying "))]
         shown = [normal(line) for line in example.output]
         assert not shown or shown == printed, example.command
-
-
-def test_it_names_every_exit_code() -> None:
-    table = README.partition("| exit code |")[2].partition("\n\n")[0]
-    named = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")}
-    assert named == {int(code) for code in ExitCode}
 
 
 def test_its_options_exist() -> None:
