@@ -22,7 +22,7 @@ AT_ONCE := -n 3 --dist loadfile
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint lowest newest mutants bench clean python
+.PHONY: help demo test soak lint docs lowest newest mutants bench clean python
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ lint: .venv-lint/ready-$(SETUP) ## ruff and mypy
 	.venv-lint/bin/mypy --strict cyborg_ingest
 	.venv-lint/bin/mypy tests
 
+docs: .venv-docs/ready-$(SETUP) ## build the pages of docs/ as a site, in .site; links and anchors are checked
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
 N ?= 300
 SEED ?= 1
 mutants: .venv-test/ready-$(SOURCES) ## change the modules that decide about rows, and see whether a test notices: N=300 SEED=1 ONLY=
@@ -58,7 +61,7 @@ bench: .venv-test/ready-$(SOURCES) ## measure: some 30 minutes on a quiet machin
 	for each in startup client rest embedded defaults; do .venv-test/bin/python benchmarks/$$each.py || exit 1; done
 
 clean: ## remove all that was made here
-	rm -rf .bench .build .mutants .venv .venv-test .venv-lowest .venv-newest .venv-lint .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .bench .build .mutants .site .venv .venv-test .venv-lowest .venv-newest .venv-lint .venv-docs .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:
@@ -109,4 +112,8 @@ endef
 .venv-lint/ready-$(SETUP): .venv-lint/setup-$(SETUP)
 	.venv-lint/bin/python -m pip install -q '.[lint]'
 	.venv-lint/bin/python -m pip uninstall -q -y cyborg-ingest
+	touch $@
+
+.venv-docs/ready-$(SETUP): .venv-docs/setup-$(SETUP)
+	.venv-docs/bin/python -m pip install -q '.[docs]'
 	touch $@

@@ -7,6 +7,7 @@ import functools
 import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.main import get_command
@@ -15,6 +16,9 @@ from where import ROOT
 from cyborg_ingest.cli import app
 from cyborg_ingest.loading.report import STATUSES, RunReport
 from cyborg_ingest.state import files, locks, samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOCS = ROOT / "docs"
 PAGES = ("exit-codes.md", "report.md", "state.md", "troubleshooting.md")
@@ -85,3 +89,35 @@ def test_options_that_a_page_names_exist(name: str) -> None:
 
     look(get_command(app))
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page(name))) <= known
+
+
+def slug(title: str) -> str:
+    """The anchor of a heading, as GitHub and the site make it."""
+    return re.sub(r"[^\w\- ]", "", title.replace("`", "").lower()).strip().replace(" ", "-")
+
+
+def anchors(path: Path) -> set[str]:
+    text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {slug(title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+def test_links_of_a_page_lead_to_what_is_there(path: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8"))
+    for link in links:
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        there = path.parent / name if name else path
+        assert there.is_file(), link
+        assert not anchor or anchor in anchors(there), link
+
+
+def test_each_page_has_its_place_on_the_site_and_each_picture_on_a_page() -> None:
+    site = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert [one.name for one in DOCS.glob("*.md") if one.name not in site] == []
+    shown = "".join(one.read_text("utf-8") for one in DOCS.glob("*.md"))
+    pictures = sorted(DOCS.glob("*.svg"))
+    assert [one.name for one in pictures if f"({one.name})" not in shown] == []
+    assert all(one.stat().st_size < 100_000 for one in pictures)
+    assert not any("%2Ftmp" in one.read_text("utf-8") for one in pictures)
