@@ -331,6 +331,7 @@ def test_the_order_is_that_of_the_list_and_not_that_in_which_its_files_could_be_
     assert report.rows["skipped"] == 2
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_resumed_load_says_which_file_has_moved_and_loads_it_again_where_it_shares_ids(folder: Path) -> None:
     written(folder, {"a.jsonl": [("x", 1.0)], "b.jsonl": [("x", 2.0)], "c.jsonl": [("y", 3.0)]})
     (folder / "rows" / "d.jsonl").write_text('{"id": "z", "vector": [1, "bad"]}\n')
