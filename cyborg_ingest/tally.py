@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cyborg_ingest.facts import Advanced, FileSkipped, Landed, Planned, Read, Retrying, RowRejected, Skipped
+from cyborg_ingest.facts import Advanced, FileSkipped, Landed, Planned, Read, Retrying, RowRejected, Sending, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -161,8 +161,14 @@ class Tally:
         return any(one.total is None for one in self.sources.values())
 
     @property
+    def share(self) -> float | None:
+        """How much is done, of 1; None where nobody knows of how much."""
+        is_known = self.expected and not (self.is_open and self.done >= self.expected)
+        return self.done / self.expected if is_known else None
+
+    @property
     def seconds(self) -> float:
-        """From the first read to the last acknowledgement."""
+        """From the first read to the last acknowledgement; an index that is made meanwhile does not count."""
         if self.first_read is None:
             return 0.0
         return (self.last_ack or time.monotonic()) - self.first_read
@@ -219,6 +225,11 @@ class Tally:
         self.last_move = time.monotonic()
         self.first_read = self.first_read or self.last_move
         self._add(fact.uri, read=fact.rows)
+
+    def _sending(self, _fact: Sending) -> None:
+        """What was read before, to see whether it can be loaded at all, was read before an index was made for it."""
+        if self.first_read is not None:
+            self.first_read = time.monotonic()
 
     def _file_skipped(self, fact: FileSkipped) -> None:
         """Of a file that cannot be read on no more rows are asked for than were read."""
@@ -288,6 +299,11 @@ class Step:
         return self.began.step == "plan"
 
     @property
+    def share(self) -> float | None:
+        """How much is done, of 1; None where nobody knows of how much."""
+        return self.done / self.expected if self.expected else None
+
+    @property
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self.begun_at
@@ -297,6 +313,7 @@ _FOLDS: dict[type, Callable[[Tally, Any], None]] = {
     Planned: Tally._planned,  # noqa: SLF001 - its own
     Skipped: Tally._skipped,  # noqa: SLF001
     Read: Tally._read,  # noqa: SLF001
+    Sending: Tally._sending,  # noqa: SLF001
     RowRejected: Tally._rejected,  # noqa: SLF001
     FileSkipped: Tally._file_skipped,  # noqa: SLF001
     Landed: Tally._landed,  # noqa: SLF001

@@ -74,7 +74,7 @@ class _Guarded:
             return
         try:
             self._function(event)
-        except Exception:
+        except Exception:  # whatever it is that the caller made: the load has nothing to do with it
             self._function = None
             LOGGER.warning("progress is told no more: the function raised this. The load continues.", exc_info=True)
 

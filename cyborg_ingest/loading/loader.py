@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyborg_ingest import sources as places
 from cyborg_ingest.check.commanded import sources_of
+from cyborg_ingest.check.progress import began
 from cyborg_ingest.errors import (
     EmptySourceError,
     ExitCode,
@@ -200,6 +201,7 @@ class _Load:
         """No index is left behind by rows that cannot be loaded."""
         self.run.tell(*remarks.other_metric(plan, self.settings))
         if not self.earlier.goes_on:  # else the index that is missing had rows: that is said first
+            self.run.tell(began("read", [plan]))  # a slow pipe may take its time
             batches.look(dimension)
 
     def _batches(

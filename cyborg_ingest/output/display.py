@@ -27,6 +27,7 @@ from cyborg_ingest.facts import (
     Skipped,
 )
 from cyborg_ingest.output import howfar, voice, worded
+from cyborg_ingest.output.labels import labelled
 from cyborg_ingest.output.streams import is_terminal, shown, undecorated
 from cyborg_ingest.tally import Step, Tally
 
@@ -125,7 +126,7 @@ class Display:
     def count(self, event: Event) -> None:
         """Count one fact."""
         self.tally(event)
-        if isinstance(event, Planned):
+        if isinstance(event, Planned | Sending):
             self.step = None
         elif isinstance(event, Began):
             self.step = Step(event)
@@ -229,7 +230,7 @@ class JsonDisplay(PlainDisplay):
 
 
 class QuietDisplay(Display):
-    """Nothing but how it ended, and the command that resumes it. Errors are said elsewhere."""
+    """How it ended, the command that resumes it, and where a new key is: no more. Errors are said elsewhere."""
 
     def show(self, event: Event) -> None:
         """Keep it in the log file; say how it ended."""
@@ -238,8 +239,10 @@ class QuietDisplay(Display):
             return
         voice.record(said)
         if isinstance(event, Ended) and said.lines:
-            resumes = [line for line in said.lines if line.startswith("resume ")]
-            self.lines(voice.current().formed(replace(said, lines=(said.lines[0], *resumes))))
+            kept = [line for line in said.lines if line.startswith("resume ")]
+            key = event.report.key_file
+            kept += labelled("note", f"A new key is kept in {key}. Back it up.") if key else []
+            self.lines(voice.current().formed(replace(said, lines=(said.lines[0], *kept))))
 
 
 class RichDisplay(Display):

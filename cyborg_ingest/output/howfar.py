@@ -49,10 +49,7 @@ def doing(watched: Tally | Step) -> str:
 
 def percent(watched: Tally | Step) -> str:
     """How much of it is done; "" where nobody knows of how much."""
-    facts = progress_facts(watched)
-    is_known = facts["percent"] is not None and (not isinstance(watched, Tally) or watched.expected > 0)
-    is_known = is_known and not (isinstance(watched, Tally) and watched.is_open and watched.done >= watched.expected)
-    return f"{facts['percent']:.0f}%" if is_known else ""
+    return "" if watched.share is None else f"{100 * watched.share:.0f}%"
 
 
 def how_far(watched: Tally | Step, width: int | None = None, *, is_over: bool = False) -> str:

@@ -85,7 +85,7 @@ class _Progress:
 
 def _bar(watched: Tally | Step, width: int) -> ProgressBar:
     """Where nobody knows of how much, one that moves."""
-    is_known = bool(howfar.percent(watched))
+    is_known = watched.share is not None
     return ProgressBar(
         total=watched.expected if is_known else None, completed=watched.done, width=width, pulse=not is_known
     )

@@ -139,7 +139,7 @@ def test_events_come_as_json_lines_where_a_program_asks(engine: Engine, source: 
     )
     events = [json.loads(line) for line in done.stderr.splitlines()]
     kinds = [event["event"] for event in events]
-    assert kinds[:5] == ["began", "began", "planned", "locked", "creating"]
+    assert kinds[:6] == ["began", "began", "planned", "locked", "began", "creating"]
     assert kinds[-1] == "ended"
     columns = events[2]["sources"][0]["columns"]
     assert (columns["metadata_columns"], columns["left_out"]) == (["lang", "year"], [])

@@ -225,7 +225,9 @@ def test_a_log_file_has_all_that_is_said_but_progress(here: Path, monkeypatch: p
     assert "\nloading " in done.stderr
     lines = (here / "log").read_text().splitlines()
     parted = [re.fullmatch(rf"{STAMP.pattern} (ERROR|WARNING|NOTICE|INFO) +(.*)", one) for one in lines]
-    expected = [one.strip() for one in done.stderr.splitlines() if not one.startswith(("loading ", "looking "))]
+    expected = [
+        one.strip() for one in done.stderr.splitlines() if not one.startswith(("loading ", "looking ", "reading "))
+    ]
     assert [one[2] for one in parted if one] == expected
     assert load(*slow, "--progress", "json", file="none.jsonl").returncode == 2
     assert " ERROR   error     " in (here / "log").read_text().splitlines()[-1]

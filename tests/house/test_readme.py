@@ -70,7 +70,9 @@ def test_its_commands_run_and_print_what_it_shows(page: str, tmp_path: Path) -> 
         assert done.returncode == example.code, done.stderr
         lines = (done.stderr + done.stdout).splitlines()
         # on a busy machine it takes longer than the time between two lines of progress
-        printed = [normal(line) for line in lines if not line.startswith(("loading ", "looking ", "verifying "))]
+        printed = [
+            normal(line) for line in lines if not line.startswith(("loading ", "looking ", "reading ", "verifying "))
+        ]
         shown = [normal(line) for line in example.output]
         assert not shown or shown == printed, example.command
 

@@ -19,7 +19,7 @@ from proxy import UPSERT, Fault, Proxy, status
 from terminal import on_terminal
 
 from cyborg_ingest import signals
-from cyborg_ingest.facts import Began, Landed, Planned, PlannedSource, Read
+from cyborg_ingest.facts import Began, Landed, Planned, PlannedSource, Read, Sending
 from cyborg_ingest.output import display, howfar
 from cyborg_ingest.output.labels import folded
 from cyborg_ingest.stop import Stop
@@ -180,6 +180,24 @@ def test_a_pipe_that_gives_nothing_is_waited_for_and_said_to_be(here: Path) -> N
     assert any(one.startswith("done      5 of 5 rows") for one in terminal.lines)
 
 
+def test_a_pipe_whose_first_rows_take_long_has_its_line_before_an_index_is_made(here: Path) -> None:
+    reader, writer = os.pipe()
+    rows = (here / "rows.jsonl").read_bytes()
+    head = b"".join(
+        b'{"id": "h%d", "vector": [1.0, %d]}\n' % (row, row) for row in range(3000)
+    )  # more than is surveyed
+    with on_terminal("upsert", "-", "--format", "jsonl", "-i", "i", stdin=reader) as terminal:
+        os.close(reader)
+        os.write(writer, head[: 1 << 16])
+        threading.Thread(target=os.write, args=(writer, head[1 << 16 :])).start()
+        terminal.until(lambda lines: any(one.startswith(("reading", "looking")) for one in lines))
+        assert not (here / "data").exists()
+        os.write(writer, rows)
+        os.close(writer)
+        assert terminal.ended() == 0
+    assert any(one.startswith("done ") for one in terminal.lines)
+
+
 def planned(rows: int | None, *, once: bool = False) -> Planned:
     source = PlannedSource("a", "jsonl", rows, 0, rows, 0, True, once, 2, {}, {})
     return Planned("disk:x", "i", rows, 2, (), (source,))
@@ -204,6 +222,19 @@ def test_a_time_left_is_not_told_where_nothing_moves(monkeypatch: pytest.MonkeyP
     now += STALLED_SECONDS + 6
     assert howfar.how_far(pipe).startswith("waiting for input 11 s")
     assert howfar.percent(pipe) == ""
+
+
+def test_the_time_that_an_index_takes_to_be_made_is_none_of_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    tally = Tally()
+    for fact in (planned(100), Read("a", 20)):
+        tally(fact)
+    now += 30  # the index is made
+    tally(Sending())
+    now += 2
+    tally(Landed("a", 20, 160, 0.1, 0, 0))
+    assert tally.seconds == 2
 
 
 def test_what_does_not_move_is_said_of_other_work_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,6 +323,14 @@ def test_quietly_only_the_end_is_said_and_errors(here: Path) -> None:
     says(refused.stderr, "--quiet says nothing of progress, and --progress {} asks for it: give one.")
     assert load("-q").returncode == load("--progress", "plain").returncode == 0
     assert here.exists()
+
+
+def test_quietly_too_it_is_said_where_a_new_key_is(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CYBORG_INGEST_INDEX_KEY_FILE")
+    told = load("-q", "--key-out", "made.key").stderr.splitlines()
+    assert [one.split()[0] for one in told] == ["done", "note"]
+    assert (here / "made.key").is_file()
+    assert "made.key. Back it up." in told[1]
 
 
 def test_short_options_are_the_long_ones(here: Path) -> None:
